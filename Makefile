@@ -1,0 +1,45 @@
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+LOGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint fmt types imports bench clean
+
+help:  ## Show these lines
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+install: $(STAMP)  ## Set up .venv with Rehear, its tools and the development broker
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Rehear needs Python 3.11 or newer; name one with PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade -c constraints.txt pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	touch $@
+
+demo: $(STAMP)  ## Stream a log through Kafka, learn, serve, ask (LOGS=folder for your own log)
+	$(BIN)/rehear demo $(if $(LOGS),--logs $(LOGS))
+
+test: $(STAMP)  ## Run all tests, with a real broker and real databases
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)  ## Check style
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+fmt: $(STAMP)  ## Mend style
+	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+types: $(STAMP)  ## Check types
+	$(BIN)/mypy
+
+imports: $(STAMP)  ## Check that dependencies point one way
+	$(BIN)/lint-imports --no-cache
+
+bench: $(STAMP)  ## Run the benchmarks and print their figures
+	$(BIN)/python -m benchmarks
+
+clean:  ## Remove what make has built
+	rm -rf $(VENV) demo-output .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,1 @@
+"""Rewrites: mined by absorbing Markov chains, kept in a versioned and guarded table."""

@@ -1,0 +1,42 @@
+"""What can fail in rewriting.
+
+RewritingError
+├── ChainError              a chain cannot be solved as asked
+├── RewriteTableError       a request to the rewrite table that cannot be met
+│   ├── UnknownRewriteError     no such rewrite
+│   ├── UnknownVersionError     no such version of the table
+│   └── SchemaVersionError      the database belongs to another version of Rehear
+└── RewriteConflictError    somebody else changed the table since it was read
+"""
+
+
+class RewritingError(Exception):
+    """Base of all errors of this package."""
+
+    retriable = False
+
+
+class ChainError(RewritingError):
+    """A chain cannot be solved as asked; the message says which value is out of range."""
+
+
+class RewriteTableError(RewritingError):
+    """A request to the rewrite table that cannot be met."""
+
+
+class UnknownRewriteError(RewriteTableError):
+    """No rewrite has this id for this assistant."""
+
+
+class UnknownVersionError(RewriteTableError):
+    """The table of this assistant has no such version."""
+
+
+class SchemaVersionError(RewriteTableError):
+    """The database belongs to a newer version of Rehear: upgrade, or point to another database."""
+
+
+class RewriteConflictError(RewritingError):
+    """Somebody else changed the table since it was read: read it again and repeat."""
+
+    retriable = True

@@ -1,0 +1,59 @@
+"""The rewrite: one row of the rewrite table."""
+
+import hashlib
+from typing import Literal, NewType
+
+from msgspec import Struct
+
+from streams.session import SessionId
+from streams.turn import AssistantId
+
+RewriteId = NewType("RewriteId", str)
+TableVersion = NewType("TableVersion", int)
+Scope = NewType("Scope", str)
+
+GLOBAL = Scope("global")
+"""The scope of a rewrite that holds for every user of the assistant."""
+
+Method = Literal["chain", "rephrase", "retrieval", "taught"]
+RewriteStatus = Literal["candidate", "shadow", "live", "blocked", "retired"]
+
+
+class Rewrite(Struct, frozen=True, kw_only=True):
+    """What a request is replaced by, and why.
+
+    A `Rewrite` that has not been written to the table yet has version 0 and changed_ms 0.
+    """
+
+    rewrite_id: RewriteId
+    assistant_id: AssistantId
+    scope: Scope  # `GLOBAL`, or `user_scope(user)`
+    source_text: str  # normalised
+    source_interpretation: str | None
+    target_text: str  # normalised
+    target_interpretation: str | None
+    method: Method
+    score: float  # share of the chain's success that ends in the target, 0..1
+    sessions: int  # sessions in which the source led to the target
+    users: int  # distinct users of these sessions
+    source_success_rate: float  # 0..1, of source_count requests
+    source_count: int
+    target_success_rate: float  # 0..1, of target_count requests
+    target_count: int
+    failure_point: str | None  # dominant failure point of the source, where known
+    evidence: tuple[SessionId, ...]  # some of the sessions, sorted
+    status: RewriteStatus = "live"
+    version: TableVersion = TableVersion(0)  # of the table, at the last change of this row
+    changed_ms: int = 0  # when it last changed, milliseconds since 1970
+    reason: str = ""  # why it last changed
+
+
+def rewrite_id(assistant_id: str, scope: str, source_text: str) -> RewriteId:
+    """The id of the rewrite of one text in one scope: there is at most one, so the id never changes."""
+    digest = hashlib.blake2b("\x00".join([assistant_id, scope, source_text]).encode(), digest_size=12)
+    return RewriteId(digest.hexdigest())
+
+
+def user_scope(user_id: str) -> Scope:
+    """The scope of a rewrite that holds for one user alone."""
+    return Scope(f"user:{user_id}")

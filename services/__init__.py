@@ -1,0 +1,1 @@
+"""What people run: the command line, the workers, the lookup API, offline jobs, the simulator."""

@@ -1,0 +1,206 @@
+"""The turn event: one request of a user, and what the assistant did with it.
+
+`decode_turn` is strict: what the contract does not allow is a `TurnDecodeError`, never a guess.
+"""
+
+from typing import Annotated, Any, Literal, NewType
+
+import msgspec
+from msgspec import Meta, Struct
+
+from streams.errors import TurnDecodeError
+
+EventId = NewType("EventId", str)
+AssistantId = NewType("AssistantId", str)
+UserId = NewType("UserId", str)
+
+Status = Literal["ok", "error", "no_result", "unsupported", "cancelled"]
+Feedback = Literal["positive", "negative"]
+
+LATEST_TS_MS = 253_402_300_799_999
+"""The last millisecond of the year 9999: a later time is a unit mistake (micro- or nanoseconds)."""
+
+
+class Device(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The device that took the request."""
+
+    type: str | None = None
+    has_screen: bool | None = None
+
+
+class Recognition(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One hypothesis of the speech recogniser."""
+
+    text: str
+    confidence: Annotated[float, Meta(ge=0, le=1)] | None = None
+
+
+class Request(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the user said."""
+
+    text: Annotated[str, Meta(description="recognised (or typed) request, before any rewrite; may be empty")]
+    asr: tuple[Recognition, ...] = ()
+    wake_confidence: Annotated[float, Meta(ge=0, le=1)] | None = None
+
+
+class Slot(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A named value in an interpretation."""
+
+    name: str
+    value: str | None = None
+
+
+class NluHypothesis(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the assistant's language understanding made of the request."""
+
+    intent: str
+    domain: str | None = None
+    confidence: float | None = None
+    slots: tuple[Slot, ...] = ()
+
+
+class Entity(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A mention, and the catalogue entry that it was resolved to."""
+
+    mention: str = ""
+    type: str | None = None
+    resolved: str | None = None
+    confidence: float | None = None
+
+
+class Response(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the assistant did and said."""
+
+    text: str | None = None
+    action: str | None = None
+    status: Status | None = None
+
+
+class Signals(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How the user took it."""
+
+    barge_in: bool | None = None
+    terminated: bool | None = None
+    feedback: Feedback | None = None
+
+
+class TurnEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One request of a user and what the assistant did with it.
+
+    The value of a record on the turns topic and one line of a turns file.
+    """
+
+    schema_version: Literal[1]
+    event_id: Annotated[
+        str, Meta(min_length=1, description="unique; a second event with the same id is the same event")
+    ]
+    assistant_id: Annotated[
+        str,
+        Meta(min_length=1, description="tenant: nothing learned for one assistant reaches another"),
+    ]
+    user_id: Annotated[str, Meta(min_length=1, description="pseudonym")]
+    ts_ms: Annotated[int, Meta(description="start of the request, milliseconds since 1970-01-01 UTC")]
+    request: Request
+    dialogue_id: Annotated[
+        str | None,
+        Meta(description="given by the assistant, or null: then turns of a user form a session until a gap"),
+    ] = None
+    locale: str | None = None
+    device: Device | None = None
+    prompt: Annotated[
+        str | None,
+        Meta(description="what the assistant had just said, where that is not the previous turn's response"),
+    ] = None
+    executed_text: Annotated[
+        str | None, Meta(description="the text that was run, where a rewrite replaced request.text")
+    ] = None
+    rewrite_id: Annotated[str | None, Meta(description="the rewrite that did so")] = None
+    nlu: Annotated[tuple[NluHypothesis, ...], Meta(description="hypotheses, best first")] = ()
+    entities: tuple[Entity, ...] = ()
+    response: Response | None = None
+    signals: Signals = Signals()
+
+    @property
+    def key(self) -> str:
+        """Key of the record: keeps the turns of one user in order in one partition."""
+        return f"{self.assistant_id}/{self.user_id}"
+
+    @property
+    def executed(self) -> str:
+        """The text that the assistant ran: the rewrite where there was one, else the request."""
+        return self.request.text if self.executed_text is None else self.executed_text
+
+
+_DECODER = msgspec.json.Decoder(TurnEvent)
+_ENCODER = msgspec.json.Encoder()
+
+
+def decode_turn(value: bytes | None) -> TurnEvent:
+    """Decodes one record or line.
+
+    Raises:
+        TurnDecodeError: empty, not UTF-8, not JSON, a wrong type, an unknown or a missing field, an id with
+            control characters, or a time outside of the years 1970 to 9999.
+    """
+    if value is None:
+        raise TurnDecodeError("the record has no value")
+    try:
+        turn = _DECODER.decode(value)
+    except msgspec.ValidationError as error:
+        raise TurnDecodeError(f"not a turn event: {error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise TurnDecodeError(f"not JSON: {error}") from error
+    if not 0 <= turn.ts_ms <= LATEST_TS_MS:
+        raise TurnDecodeError(f"ts_ms is {turn.ts_ms}, which is no time in milliseconds from 1970 to 9999")
+    for name in ("event_id", "assistant_id", "user_id", "dialogue_id"):
+        identifier = getattr(turn, name)
+        if identifier is not None and not identifier.isprintable():
+            raise TurnDecodeError(f"{name} has characters that cannot be printed: {identifier!r}")
+    return turn
+
+
+def encode_turn(turn: TurnEvent) -> bytes:
+    """One line of JSON, without its end of line; `decode_turn` gives the same turn back."""
+    return _ENCODER.encode(turn)
+
+
+def turn_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of the turn event, made from the types above."""
+    (schema,), definitions = msgspec.json.schema_components([TurnEvent], ref_template="{name}")
+    event = _inline(schema, definitions)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Turn event",
+        "description": "One request of a user and what the assistant did with it. The value of a record on "
+        "the turns topic and one line of a turns file; the record's key is assistant_id + '/' + user_id.",
+        **{key: value for key, value in event.items() if key not in ("title", "description")},
+    }
+
+
+def _inline(node: Any, definitions: dict[str, Any]) -> Any:
+    """Replaces references by what they refer to, and unions with null by the short form of JSON Schema."""
+    if isinstance(node, list):
+        return [_inline(item, definitions) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if "$ref" in node:
+        definition = _inline(definitions[node["$ref"]], definitions)
+        own = {key: value for key, value in node.items() if key not in ("$ref", "default")}
+        return {key: value for key, value in definition.items() if key not in ("title", "description")} | own
+    node = {key: value for key, value in node.items() if key not in ("default", "title")}
+    if node.get("required") == []:
+        del node["required"]
+    if "anyOf" in node:
+        options = [_inline(option, definitions) for option in node.pop("anyOf")]
+        (option,) = [option for option in options if option != {"type": "null"}]
+        if "enum" in option:
+            return {"enum": [*option["enum"], None]} | node
+        return option | {"type": [option["type"], "null"]} | node
+    if "enum" in node and len(node["enum"]) == 1:
+        return {"const": node["enum"][0]}
+    if node.get("type") == "array" and "items" in node:
+        return {key: _inline(value, definitions) for key, value in node.items()}
+    if "properties" in node:
+        properties = {name: _inline(value, definitions) for name, value in node["properties"].items()}
+        return node | {"properties": properties}
+    return node
