@@ -1,0 +1,202 @@
+import gc
+import tracemalloc
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rewriting.lookup_table import LONGEST_TEXT, AbstainReason, LookupAnswer, LookupTable
+from rewriting.rewrite import (
+    GLOBAL,
+    Rewrite,
+    RewriteStatus,
+    Scope,
+    TableVersion,
+    rewrite_id,
+    user_scope,
+)
+from streams.turn import AssistantId, UserId
+
+HOME = AssistantId("home")
+V1, V2, V3 = TableVersion(1), TableVersion(2), TableVersion(3)
+
+
+def row(
+    source: str, target: str, *, scope: Scope = GLOBAL, status: RewriteStatus = "live", score: float = 0.9
+) -> Rewrite:
+    return Rewrite(
+        rewrite_id=rewrite_id(HOME, scope, source),
+        assistant_id=HOME,
+        scope=scope,
+        source_text=source,
+        source_interpretation=None,
+        target_text=target,
+        target_interpretation=None,
+        method="chain",
+        score=score,
+        sessions=5,
+        users=4,
+        source_success_rate=0.1,
+        source_count=10,
+        target_success_rate=0.9,
+        target_count=20,
+        failure_point=None,
+        evidence=(),
+        status=status,
+    )
+
+
+def table(*rows: Rewrite) -> LookupTable:
+    return LookupTable.of(HOME, V1, rows)
+
+
+def text_of(answer: LookupAnswer) -> str | None:
+    assert (answer.rewrite is None) != (answer.reason is None)
+    return None if answer.rewrite is None else answer.rewrite.text
+
+
+def test_a_request_is_found_in_any_spelling() -> None:
+    lamps = table(row("turn of the lamp", "turn off the lamp", score=0.75))
+    answer = lamps.look_up("  Turn of\tthe LAMP! ", "ann")
+    assert answer.rewrite is not None
+    assert answer.rewrite.rewrite_id == rewrite_id(HOME, GLOBAL, "turn of the lamp")
+    assert (answer.rewrite.text, answer.rewrite.method) == ("turn off the lamp", "chain")
+    assert (answer.rewrite.scope, answer.rewrite.score) == (GLOBAL, 0.75)
+    assert (answer.reason, answer.table_version) == (None, V1)
+
+
+def test_a_users_own_rewrite_comes_before_that_of_everybody() -> None:
+    ann = user_scope(UserId("ann"))
+    songs = table(row("play it", "play jazz"), row("play it", "play blues", scope=ann))
+    own = songs.look_up("play it", "ann").rewrite
+    assert own is not None
+    assert (own.text, own.scope) == ("play blues", ann)
+    assert text_of(songs.look_up("play it", "bob")) == "play jazz"
+    assert text_of(songs.look_up("play it")) == "play jazz"
+
+
+def test_nobody_gets_another_users_rewrite() -> None:
+    songs = table(row("play it", "play blues", scope=user_scope(UserId("ann"))))
+    for user_id in ["bob", "", "an", "ann ", "ann\x00", "user:ann", None]:
+        assert songs.look_up("play it", user_id).reason is AbstainReason.NO_REWRITE_KNOWN
+    assert songs.look_up("user:ann\x00play it", "bob").reason is AbstainReason.NO_REWRITE_KNOWN
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", AbstainReason.EMPTY_TEXT),
+        (" \t\n", AbstainReason.EMPTY_TEXT),
+        ("?!", AbstainReason.EMPTY_TEXT),
+        ("\x00\x07", AbstainReason.EMPTY_TEXT),
+        ("something else", AbstainReason.NO_REWRITE_KNOWN),
+        ("x" * LONGEST_TEXT, AbstainReason.NO_REWRITE_KNOWN),
+        ("x" * (LONGEST_TEXT + 1), AbstainReason.TEXT_TOO_LONG),
+        ("taken back", AbstainReason.BLOCKED),
+        ("not yet live", AbstainReason.NO_REWRITE_KNOWN),
+        ("only tried", AbstainReason.NO_REWRITE_KNOWN),
+        ("no longer live", AbstainReason.NO_REWRITE_KNOWN),
+    ],
+)
+def test_every_abstention_has_its_reason(text: str, reason: AbstainReason) -> None:
+    rows = table(
+        row("taken back", "a", status="blocked"),
+        row("not yet live", "a", status="candidate"),
+        row("only tried", "a", status="shadow"),
+        row("no longer live", "a", status="retired"),
+    )
+    assert rows.look_up(text, "ann").reason is reason
+
+
+def test_a_personal_block_leaves_the_rewrite_of_everybody() -> None:
+    ann = user_scope(UserId("ann"))
+    blocked = row("play it", "play blues", scope=ann, status="blocked")
+    assert table(blocked).look_up("play it", "ann").reason is AbstainReason.BLOCKED
+    assert table(blocked).look_up("play it", "bob").reason is AbstainReason.NO_REWRITE_KNOWN
+    assert text_of(table(blocked, row("play it", "play jazz")).look_up("play it", "ann")) == "play jazz"
+
+
+def test_an_assistant_without_a_table_gets_a_reason() -> None:
+    assert LookupTable.empty(HOME).look_up("play it").reason is AbstainReason.NO_TABLE
+    assert LookupTable.of(HOME, V1, []).look_up("play it").reason is AbstainReason.NO_REWRITE_KNOWN
+
+
+def test_a_change_makes_a_new_table_and_leaves_the_old_one() -> None:
+    old = table(row("one", "1"), row("two", "2"), row("three", "3"))
+    new = old.with_changes(
+        V2, [row("one", "eins"), row("two", "2", status="blocked"), row("three", "3", status="retired")]
+    )
+    assert [text_of(old.look_up(text)) for text in ("one", "two", "three")] == ["1", "2", "3"]
+    assert [text_of(new.look_up(text)) for text in ("one", "two", "three")] == ["eins", None, None]
+    assert new.look_up("two").reason is AbstainReason.BLOCKED
+    assert new.look_up("three").reason is AbstainReason.NO_REWRITE_KNOWN
+    assert (old.version, len(old), new.version, len(new)) == (V1, 3, V2, 1)
+    back = new.with_changes(V3, [row("two", "2"), row("three", "3")])
+    assert [text_of(back.look_up(text)) for text in ("one", "two", "three")] == ["eins", "2", "3"]
+    assert (back.counts.live, back.counts.blocked) == (3, 0)
+
+
+def test_removed_rows_are_gone() -> None:
+    ann = user_scope(UserId("ann"))
+    rows = table(row("play it", "play blues", scope=ann), row("play it", "play jazz"))
+    without = rows.with_changes(V2, removed=[(ann, "play it"), (GLOBAL, "never there")])
+    assert text_of(without.look_up("play it", "ann")) == "play jazz"
+    assert (without.counts.live, without.counts.personal) == (1, 0)
+
+
+STATUSES: list[RewriteStatus] = ["candidate", "shadow", "live", "blocked", "retired"]
+CHANGES = st.lists(
+    st.builds(
+        row,
+        st.sampled_from(["a", "b", "c"]),
+        st.sampled_from(["x", "y"]),
+        scope=st.sampled_from([GLOBAL, user_scope(UserId("ann"))]),
+        status=st.sampled_from(STATUSES),
+    )
+)
+
+
+@given(st.lists(CHANGES, max_size=5))
+def test_changes_one_after_the_other_give_the_table_read_at_once(changes: Sequence[list[Rewrite]]) -> None:
+    followed = LookupTable.empty(HOME)
+    rows: dict[str, Rewrite] = {}
+    for number, change in enumerate(changes, start=1):
+        followed = followed.with_changes(TableVersion(number), change)
+        rows |= {changed.rewrite_id: changed for changed in change}
+    read = LookupTable.of(HOME, followed.version, rows.values())
+    assert followed.counts == read.counts
+    assert len(read) == sum(kept.status == "live" for kept in rows.values())
+    for text in ("a", "b", "c", "d"):
+        for user_id in ("ann", "bob"):
+            assert followed.look_up(text, user_id) == read.look_up(text, user_id)
+
+
+@given(st.text(), st.text())
+def test_any_text_of_any_user_gets_an_answer(text: str, user_id: str) -> None:
+    rows = table(row("a", "b"), row("a", "c", scope=user_scope(UserId("ann"))))
+    text_of(rows.look_up(text, user_id))
+
+
+def test_a_change_shares_what_it_does_not_touch() -> None:
+    rows = LookupTable.of(HOME, V1, (row(f"request {number}", "x") for number in range(50_000)))
+    gc.collect()
+    tracemalloc.start()
+    changed = rows.with_changes(V2, [row("request 7", "y")])
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert text_of(changed.look_up("request 7")) == "y"
+    assert peak_bytes < 100_000  # a copy of all 50,000 rows would take megabytes
+
+
+def test_a_row_costs_some_hundred_bytes() -> None:
+    count = 20_000
+    gc.collect()
+    tracemalloc.start()
+    rows = LookupTable.of(
+        HOME, V1, (row(f"play song number {number}", f"play song {number // 3}") for number in range(count))
+    )
+    held_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(rows) == count
+    assert held_bytes / count < 450
