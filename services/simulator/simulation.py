@@ -1,0 +1,214 @@
+"""The simulation: users ask, the recogniser mishears, the assistant answers, users try again."""
+
+from collections.abc import Iterator
+from itertools import count
+from random import Random
+
+import msgspec
+from msgspec import Struct
+
+from services.simulator.assistant import Assistant
+from services.simulator.catalogue import Goal, make_catalogue
+from services.simulator.chance import bell, stream
+from services.simulator.frame import Frame
+from services.simulator.gold import FailurePoint, GoldTurn
+from services.simulator.language_understanding import FALLBACK, LanguageUnderstanding
+from services.simulator.recogniser import Heard, Recogniser
+from services.simulator.settings import DAY_MS, SimulationSettings
+from services.simulator.user import Population, User
+from streams.turn import EventId, Feedback, NluHypothesis, Recognition, Request, Signals, TurnEvent
+
+MOST_TRIES = 4
+"""Tries after which everybody gives up."""
+
+MISSPOKEN_RATE = 0.75
+"""How often a user's habitual confusion strikes at the first try."""
+
+LATEST_VISIT_MS = DAY_MS - 1_800_000
+"""No visit starts in the last half hour of a day, UTC: so none crosses midnight, and a day is complete when
+its users are."""
+
+MORE_WISHES_RATE = 0.3
+"""Chance that one more wish follows in the same visit, often within the gap that ends a session."""
+
+HOUR_MS = 3_600_000
+
+
+class SimulatedTurn(Struct, frozen=True):
+    """A turn as the log has it, and the truth about it."""
+
+    event: TurnEvent
+    gold: GoldTurn
+
+
+def simulate(settings: SimulationSettings) -> Iterator[SimulatedTurn]:
+    """Yields the turns of all users in time order (then by event id), one day after the other.
+
+    The same settings give the same turns, on every platform. Memory holds the turns of one day and, for
+    `recording_heard_before`, the distinct ways in which phrases were heard.
+    """
+    world = World(settings)
+    heard_before: set[tuple[str, str]] = set()
+    for day in range(settings.days + settings.test_days):
+        turns = [turn for number in range(settings.users) for turn in world.day_of(number, day)]
+        turns.sort(key=lambda turn: (turn.event.ts_ms, turn.event.event_id))
+        for turn in turns:
+            recording = (turn.gold.reference_text, turn.event.request.text)
+            if day < settings.days:
+                heard_before.add(recording)
+                yield turn
+            else:
+                gold = msgspec.structs.replace(turn.gold, recording_heard_before=recording in heard_before)
+                yield SimulatedTurn(turn.event, gold)
+
+
+class World:
+    """The assistant and all that surrounds it."""
+
+    def __init__(self, settings: SimulationSettings) -> None:
+        self._settings = settings
+        catalogue = make_catalogue(settings.seed)
+        self.catalogue = catalogue
+        self.understanding = LanguageUnderstanding(catalogue)
+        self._recogniser = Recogniser(settings.seed, catalogue)
+        self._assistant = Assistant(settings.seed, catalogue)
+        self._population = Population(settings.seed, catalogue)
+        self._frames = frozenset(goal.frame for goal in catalogue.all_goals if goal.supported)
+
+    def day_of(self, number: int, day: int) -> Iterator[SimulatedTurn]:
+        """Yields the turns of user `number` on a day, in time order."""
+        rng = stream(self._settings.seed, "day", number, day)
+        user = self._population.user(number)
+        midnight_ms = self._settings.start_ms + day * DAY_MS
+        numbers = count()
+        free_ms = 0
+        for visit_ms in self._visits(user, rng):
+            now_ms = max(visit_ms, free_ms)
+            more = True
+            while more and now_ms <= LATEST_VISIT_MS:
+                goal = self._population.wish(user, rng)
+                for turn in self._pursue(user, goal, midnight_ms + now_ms, day, numbers, rng):
+                    yield turn
+                    now_ms = turn.event.ts_ms - midnight_ms
+                now_ms += 12_000 + int(80_000 * rng.random())
+                more = rng.random() < MORE_WISHES_RATE
+            free_ms = now_ms + 120_000
+
+    def _visits(self, user: User, rng: Random) -> list[int]:
+        """Starts of the stretches in which a user has one wish or several, milliseconds after midnight."""
+        # A visit has 1 / (1 - MORE_WISHES_RATE) wishes on average; some days are busier than others.
+        wishes = self._settings.requests_per_user_day * (0.4 + 1.2 * rng.random())
+        visits = wishes * (1 - MORE_WISHES_RATE)
+        hours = [
+            bell(rng, user.hours[rng.random() < 0.6], 2.5) if rng.random() < 0.8 else 5 + 18 * rng.random()
+            for _ in range(int(visits) + (rng.random() < visits % 1))
+        ]
+        return sorted(int(hour * HOUR_MS) for hour in hours)
+
+    def _pursue(
+        self, user: User, goal: Goal, ts_ms: int, day: int, numbers: Iterator[int], rng: Random
+    ) -> Iterator[SimulatedTurn]:
+        """Yields the tries at one wish, numbered by `numbers`."""
+        spoken = self._population.first_wording(user, goal, rng)
+        failed: list[str] = []
+        goal_id, last = "", None
+        while True:
+            event_id = EventId(f"{user.user_id}-{day:03d}-{next(numbers):03d}")
+            goal_id = goal_id or f"goal-{event_id}"
+            heard = self._hear(user, spoken, len(failed), rng)
+            understood = self.understanding.understand(heard.text)
+            correct = understood == goal.frame
+            if correct:
+                # Some do not take no for an answer.
+                again = not goal.supported and not failed and rng.random() < 0.1
+            else:
+                again = len(failed) + 1 < MOST_TRIES and rng.random() < user.patience
+            leaves = not correct and not again
+            gold = GoldTurn(
+                event_id=event_id,
+                goal_id=goal_id,
+                reference_text=spoken,
+                reference_nlu=goal.frame,
+                correct=correct,
+                attempt=len(failed),
+                rephrase_of=last,
+                failure_point=_failure_point(spoken, heard.text, understood, goal.frame),
+                recording_heard_before=None,
+                confused=not correct and understood in self._frames,
+                day=day,
+            )
+            yield SimulatedTurn(
+                self._event(event_id, user, ts_ms, heard, understood, _signals(correct, leaves, rng), rng),
+                gold,
+            )
+            if not again:
+                return
+            failed.append(spoken)
+            last = event_id
+            spoken = self._population.next_wording(goal, failed, rng)
+            ts_ms += 4_000 + int(20_000 * rng.random())
+
+    def _hear(self, user: User, spoken: str, tries: int, rng: Random) -> Heard:
+        taken_for = user.misspoken.get(spoken)
+        if taken_for is not None and rng.random() < MISSPOKEN_RATE / (1 + tries):
+            return self._recogniser.hear_as(spoken, taken_for, rng)
+        return self._recogniser.hear(spoken, tries, rng)
+
+    def _event(
+        self,
+        event_id: EventId,
+        user: User,
+        ts_ms: int,
+        heard: Heard,
+        understood: Frame,
+        signals: Signals,
+        rng: Random,
+    ) -> TurnEvent:
+        answer = self._assistant.answer(understood, heard.text)
+        confidence = 0.35 if understood == FALLBACK else 0.55 + 0.3 * heard.confidence
+        asr = [Recognition(text=heard.text, confidence=heard.confidence)]
+        if heard.alternative is not None:
+            lower = round(heard.confidence * (0.3 + 0.6 * rng.random()), 3)
+            asr.append(Recognition(text=heard.alternative, confidence=lower))
+        return TurnEvent(
+            schema_version=1,
+            event_id=event_id,
+            assistant_id=self._settings.assistant_id,
+            user_id=user.user_id,
+            ts_ms=ts_ms,
+            locale="en",
+            device=user.device,
+            request=Request(text=heard.text, asr=tuple(asr)),
+            nlu=(
+                NluHypothesis(
+                    domain=understood.domain,
+                    intent=understood.intent,
+                    slots=understood.slots,
+                    confidence=round(bell(rng, confidence, 0.18), 3),
+                ),
+            ),
+            entities=answer.entities,
+            response=answer.response,
+            signals=signals,
+        )
+
+
+def _failure_point(spoken: str, heard: str, understood: Frame, meant: Frame) -> FailurePoint:
+    """The earliest stage that failed; a recognition error that changed nothing is none."""
+    if understood == meant:
+        return "correct"
+    if heard != spoken:
+        return "asr"
+    return "entity_resolution" if understood.action == meant.action else "nlu"
+
+
+def _signals(correct: bool, leaves: bool, rng: Random) -> Signals:
+    """How the user takes it: mostly telling, never sure."""
+    feedback: Feedback | None = None
+    if correct:
+        if rng.random() < 0.005:
+            feedback = "positive"
+        return Signals(barge_in=rng.random() < 0.03, terminated=rng.random() < 0.02, feedback=feedback)
+    if rng.random() < 0.02:
+        feedback = "negative"
+    return Signals(barge_in=rng.random() < 0.45, terminated=leaves and rng.random() < 0.5, feedback=feedback)
