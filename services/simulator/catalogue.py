@@ -12,7 +12,7 @@ from services.simulator.chance import pick, stream
 from services.simulator.frame import Frame, frame
 from services.simulator.sound import sound_alike
 
-SONGS, ARTISTS, CITIES, CONTACTS = 150, 60, 50, 40
+SONGS, ARTISTS, CITIES, CONTACTS = 70, 24, 20, 20
 """Entries of each kind. More spreads the same log over more requests, so that fewer errors recur."""
 
 TWIN_SHARE = 0.12

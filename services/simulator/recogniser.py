@@ -10,13 +10,13 @@ from services.simulator.catalogue import Catalogue
 from services.simulator.chance import bell, cumulative, pick, stream
 from services.simulator.sound import sound_alike
 
-FAMILIAR_ERROR_RATE = 0.012
+FAMILIAR_ERROR_RATE = 0.009
 """Mean error rate of an everyday word. Raised, requests fail for words that all requests share."""
 
 CLEARER = (1.0, 0.6, 0.45, 0.4)
 """Factor on the error rate at the first, second, ... try: who was not understood speaks more clearly."""
 
-ONE_OFF_SHARE = 0.08
+ONE_OFF_SHARE = 0.06
 """Share of errors that are like no other: the long tail, from which nothing can be learned."""
 
 ALTERNATIVE_SHARE = 0.3
@@ -111,9 +111,9 @@ class Recogniser:
         if word in self._catalogue.familiar:
             return FAMILIAR_ERROR_RATE * 2 * rng.random()
         kind = rng.random()
-        if kind < 0.66:
-            return 0.01 + 0.05 * rng.random()
-        if kind < 0.9:
+        if kind < 0.72:
+            return 0.01 + 0.04 * rng.random()
+        if kind < 0.92:
             return 0.1 + 0.25 * rng.random()
         return 0.5 + 0.35 * rng.random()
 

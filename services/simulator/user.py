@@ -15,10 +15,10 @@ HABITS = 24
 HABIT_SHARE = 0.85
 """Share of requests that are habits; the rest are drawn from what everybody wants."""
 
-CONFUSED_SHARE = 0.3
+CONFUSED_SHARE = 0.35
 """Share of users one of whose habits is taken for another valid request: only their own history can tell."""
 
-AWKWARD_SHARE = 0.1
+AWKWARD_SHARE = 0.03
 """Share of wordings that the assistant does not understand, until it has failed them."""
 
 THEMES = {
@@ -53,7 +53,7 @@ class Population:
         self._catalogue = catalogue
         self._themes = tuple(THEMES)
         self._theme_odds = cumulative(tuple(THEMES.values()))
-        self._goal_odds = {theme: rank_weights(len(goals), 4) for theme, goals in catalogue.goals.items()}
+        self._goal_odds = {theme: rank_weights(len(goals), 2) for theme, goals in catalogue.goals.items()}
         self._habit_odds = rank_weights(HABITS, 1.5)
 
     def user(self, number: int) -> User:
@@ -68,7 +68,7 @@ class Population:
             device=pick(rng, DEVICES),
             habits=goals,
             hours=(6 + int(4 * rng.random()), 16 + int(6 * rng.random())),
-            patience=bell(rng, 0.68, 0.3),
+            patience=bell(rng, 0.72, 0.25),
             misspoken=self._misspoken(goals, rng),
         )
 
@@ -102,7 +102,7 @@ class Population:
         if rng.random() >= CONFUSED_SHARE:
             return {}
         # One of the commonest habits, taken for the best sounding of the popular goals of its kind.
-        meant = habits[1 + int(4 * rng.random())]
+        meant = habits[int(3 * rng.random())]
         rivals = [
             goal
             for goals in self._catalogue.goals.values()
@@ -118,5 +118,5 @@ class Population:
         return dict(zip(meant.phrasings, rival.phrasings, strict=True))
 
 
-_WORDING_ODDS = cumulative((8, 4, 2, 1))
+_WORDING_ODDS = cumulative((12, 4, 2, 1))
 """How the understood wordings of a goal share its requests."""
