@@ -1,0 +1,1 @@
+"""Migrations of the database; `services.database` runs them when it opens one."""
