@@ -1,0 +1,1 @@
+"""Scores what Rehear predicted against what users meant, with baselines and confidence intervals."""

@@ -1,0 +1,20 @@
+"""What can fail in an evaluation.
+
+EvaluationError
+├── EvaluationFileError     a gold, predictions or understanding file cannot be used
+└── MismatchError           turns, gold and predictions do not speak of the same events
+"""
+
+
+class EvaluationError(Exception):
+    """Base of all errors of this package."""
+
+    retriable = False
+
+
+class EvaluationFileError(EvaluationError):
+    """A file cannot be used; the message names the file, the line, and what is wrong with it."""
+
+
+class MismatchError(EvaluationError):
+    """Turns, gold and predictions do not speak of the same events; the message says which, and what to do."""
