@@ -30,9 +30,10 @@ class Rewrite(Struct, frozen=True, kw_only=True):
     scope: Scope  # `GLOBAL`, or `user_scope(user)`
     source_text: str  # normalised
     source_interpretation: str | None
-    target_text: str  # normalised
+    target_text: str  # as most users say it, not normalised
     target_interpretation: str | None
     method: Method
+    max_confidence: float | None = None  # for requests understood less surely than this, 0..1; None: all
     score: float  # share of the chain's success that ends in the target, 0..1
     sessions: int  # sessions in which the source led to the target
     users: int  # distinct users of these sessions

@@ -1,0 +1,90 @@
+"""Turn outcomes: what a log by itself shows of whether each request of a session was met.
+
+Only what can be observed is used: status, barge-in, termination, explicit feedback, a following rephrase,
+and giving up. Each turn's weight of 1 is split into success, failure and going on to the next turn.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from msgspec import Struct
+from rapidfuzz import fuzz
+
+from streams.turn import TurnEvent
+
+Reason = Literal[
+    "accepted",  # the session ends with it, and nothing speaks against it
+    "praised",
+    "rejected",  # negative feedback
+    "failed",  # the assistant itself reported that it could not
+    "interrupted",  # barge-in
+    "ended",  # the user stopped the assistant: met, or given up
+    "rephrased",  # the next request says much the same
+    "moved_on",  # the next request is about something else: met, or given up
+]
+
+REPHRASE_SIMILARITY = 0.5
+"""Share of common words, 0..1, from which the next request counts as a second try. Raised, second tries in
+other words are taken for new goals; lowered, new goals join the chain."""
+
+UNKNOWN = 0.5
+"""Weight of success where a signal speaks for either side: no more is claimed than is seen."""
+
+
+class TurnOutcome(Struct, frozen=True):
+    """How one request ended. The three weights are 0, 0.5 or 1 and sum to 1."""
+
+    success: float
+    failure: float
+    goes_on: float  # to the next request of the session
+    reason: Reason
+
+
+def judge_turns(turns: Sequence[TurnEvent]) -> list[TurnOutcome]:
+    """Judges the turns of one session, in order; the last one never goes on.
+
+    A turn without any signal counts as met only if the session ends with it.
+    """
+    following: list[TurnEvent | None] = [*turns[1:], None]
+    return [_judge(turn, after) for turn, after in zip(turns, following, strict=True)]
+
+
+def _judge(turn: TurnEvent, following: TurnEvent | None) -> TurnOutcome:
+    if (reason := _visible_failure(turn)) is not None:
+        return TurnOutcome(0, 1, 0, reason) if following is None else TurnOutcome(0, 0, 1, reason)
+    if turn.signals.feedback == "positive":
+        return TurnOutcome(1, 0, 0, "praised")
+    if following is None:
+        if turn.signals.terminated or _status(turn) == "cancelled":
+            return TurnOutcome(UNKNOWN, 1 - UNKNOWN, 0, "ended")
+        return TurnOutcome(1, 0, 0, "accepted")
+    if is_similar(turn, following):
+        return TurnOutcome(0, 0, 1, "rephrased")
+    return TurnOutcome(UNKNOWN, 0, 1 - UNKNOWN, "moved_on")
+
+
+def _visible_failure(turn: TurnEvent) -> Reason | None:
+    if turn.signals.feedback == "negative":
+        return "rejected"
+    if _status(turn) in ("error", "no_result", "unsupported"):
+        return "failed"
+    if turn.signals.barge_in and not turn.signals.terminated:
+        return "interrupted"
+    return None
+
+
+def is_similar(turn: TurnEvent, following: TurnEvent) -> bool:
+    """Whether two requests are in one domain, or share enough words, so that one may rephrase the other."""
+    domain, next_domain = _domain(turn), _domain(following)
+    if domain is not None and domain == next_domain:
+        return True
+    similarity = fuzz.token_set_ratio(turn.request.text.lower(), following.request.text.lower()) / 100
+    return bool(similarity >= REPHRASE_SIMILARITY)
+
+
+def _status(turn: TurnEvent) -> str | None:
+    return None if turn.response is None else turn.response.status
+
+
+def _domain(turn: TurnEvent) -> str | None:
+    return turn.nlu[0].domain if turn.nlu else None

@@ -1,0 +1,63 @@
+"""Chain steps: what one session adds to the chain, in the few numbers that the chain needs."""
+
+from msgspec import Struct
+
+from labeling.turn_outcome import judge_turns
+from rewriting.interpretation import Interpretation, interpretation_of
+from rewriting.text_normalisation import normalise
+from rewriting.understanding_confidence import turn_confidence
+from streams.session import Session, SessionId
+from streams.turn import AssistantId, UserId
+
+CONFIDENCE_BANDS = (0.25, 0.35, 0.45, 0.55, 0.65)
+"""Upper ends of the lower bands of `understanding_confidence`; the last band is everything above, and what
+has no confidence. Finer bands fit the guard of a rewrite closer, and leave fewer requests in each."""
+
+
+class ChainStep(Struct, frozen=True, array_like=True):
+    """One turn: the text, what was understood, and how it ended."""
+
+    text: str  # normalised, as it was run
+    surface: str  # the same as it was said
+    interpretation: Interpretation
+    band: int  # index of the confidence band, 0..len(CONFIDENCE_BANDS)
+    success: float
+    failure: float
+    goes_on: float
+
+
+class SessionSteps(Struct, frozen=True, array_like=True):
+    """The steps of one session of one user."""
+
+    session_id: SessionId
+    assistant_id: AssistantId
+    user_id: UserId
+    steps: tuple[ChainStep, ...]
+
+
+def session_steps(session: Session) -> SessionSteps:
+    """Reduces a session to its steps. Requests that were rewritten count for the text that was run.
+
+    Turns without a word are left out: nothing can be learned of them, and nothing rewritten to them.
+    """
+    spoken = [turn for turn in session.turns if normalise(turn.executed)]
+    steps = tuple(
+        ChainStep(
+            normalise(turn.executed),
+            " ".join(turn.executed.split()),
+            interpretation_of(turn),
+            confidence_band(turn_confidence(turn)),
+            outcome.success,
+            outcome.failure,
+            outcome.goes_on,
+        )
+        for turn, outcome in zip(spoken, judge_turns(spoken), strict=True)
+    )
+    return SessionSteps(session.session_id, session.assistant_id, session.user_id, steps)
+
+
+def confidence_band(confidence: float | None) -> int:
+    """The band of a confidence; unknown is in the last one."""
+    if confidence is None:
+        return len(CONFIDENCE_BANDS)
+    return next((i for i, end in enumerate(CONFIDENCE_BANDS) if confidence < end), len(CONFIDENCE_BANDS))

@@ -1,0 +1,34 @@
+"""Interpretations: the states of the chain, what the assistant understood rather than what was said."""
+
+from typing import NewType
+
+from rewriting.text_normalisation import normalise
+from streams.turn import TurnEvent
+
+Interpretation = NewType("Interpretation", str)
+
+_LIGHT_WORDS = frozenset({"a", "an", "the", "my", "to", "of", "for", "on", "in", "at", "please"})
+"""Words that do not tell two slot values apart: "the kitchen" and "kitchen" are one place."""
+
+_SEPARATORS = str.maketrans({"|": " ", ";": " ", "=": " "})
+
+
+def interpretation_of(turn: TurnEvent) -> Interpretation:
+    """The best hypothesis as `domain|intent|slot=value;slot=value`, slots sorted.
+
+    Where the log has no understanding, the normalised text that was run, as `text:...`.
+    """
+    if not turn.nlu:
+        return Interpretation(f"text:{normalise(turn.executed)}")
+    best = turn.nlu[0]
+    slots = sorted(f"{_name(slot.name)}={_value(slot.value or '')}" for slot in best.slots)
+    return Interpretation(f"{_name(best.domain or '')}|{_name(best.intent)}|{';'.join(slots)}")
+
+
+def _name(name: str) -> str:
+    return name.translate(_SEPARATORS)
+
+
+def _value(value: str) -> str:
+    words = normalise(value).split()
+    return " ".join([word for word in words if word not in _LIGHT_WORDS] or words)
