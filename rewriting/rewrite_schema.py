@@ -23,6 +23,7 @@ REWRITES = Table(
     Column("target_text", Text, nullable=False),
     Column("target_interpretation", Text),
     Column("method", Text, nullable=False),
+    Column("max_confidence", Double),
     Column("score", Double, nullable=False),
     Column("sessions", Integer, nullable=False),
     Column("users", Integer, nullable=False),

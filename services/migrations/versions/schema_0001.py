@@ -27,6 +27,7 @@ def _create_rewriting() -> None:
         sa.Column("target_text", sa.Text, nullable=False),
         sa.Column("target_interpretation", sa.Text),
         sa.Column("method", sa.Text, nullable=False),
+        sa.Column("max_confidence", sa.Double),
         sa.Column("score", sa.Double, nullable=False),
         sa.Column("sessions", sa.Integer, nullable=False),
         sa.Column("users", sa.Integer, nullable=False),

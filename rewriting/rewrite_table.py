@@ -1,0 +1,413 @@
+"""The rewrite table: what requests are replaced by, with every earlier version of it."""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Final
+
+import structlog
+from msgspec import Struct
+from sqlalchemy import ColumnElement, Connection, Engine, and_, or_, select, text
+
+from rewriting.errors import UnknownRewriteError, UnknownVersionError
+from rewriting.rewrite import Rewrite, RewriteId, RewriteStatus, TableVersion, user_scope
+from rewriting.rewrite_schema import (
+    FORGOTTEN_REWRITES,
+    REWRITE_BLOCKS,
+    REWRITE_TABLE_VERSIONS,
+    REWRITE_TABLES,
+    REWRITES,
+)
+from rewriting.row_change import (
+    check_proposals,
+    restore_rows,
+    row_with_status,
+    storable_proposal,
+    wished_row,
+)
+from rewriting.table_revision import (
+    TableRevision,
+    blocked_targets,
+    rewrites_where,
+    stored_rewrites,
+)
+from streams.database_schema import chunks, reading
+from streams.turn import AssistantId, UserId
+
+log = structlog.get_logger()
+
+LEARNER: Final = "learner"
+"""The actor of changes that nobody asked for by hand."""
+
+_STANDS: Final[ColumnElement[bool]] = REWRITES.c.until_version.is_(None)
+
+
+class TableSnapshot(Struct, frozen=True):
+    """One version of one assistant's table."""
+
+    assistant_id: AssistantId
+    version: TableVersion  # 0: nothing was ever written
+    rewrites: tuple[Rewrite, ...]  # of every status; sorted by id
+
+
+class TableDelta(Struct, frozen=True):
+    """What changed in one assistant's table after one version and up to another."""
+
+    assistant_id: AssistantId
+    since: TableVersion
+    version: TableVersion
+    rewrites: tuple[Rewrite, ...]  # as they are at `version`, of every status; sorted by id
+    forgotten: tuple[RewriteId, ...]  # no longer in the table at all, nor in its history; sorted
+
+
+class VersionRecord(Struct, frozen=True):
+    """What a version was made for."""
+
+    version: TableVersion
+    changed_ms: int  # milliseconds since 1970
+    reason: str
+    actor: str
+    changes: int  # rewrites that changed
+
+
+class BlockedPair(Struct, frozen=True):
+    """A target that a source must not be rewritten to."""
+
+    rewrite_id: RewriteId  # stands for scope and source
+    target_text: str
+    reason: str
+    actor: str
+    blocked_ms: int  # milliseconds since 1970
+
+
+class RewriteTable:
+    """The rewrites of all assistants, in a database.
+
+    Each assistant has a table of its own, whose versions count from 1; 0 is the empty table before them.
+    A change of any number of rows makes one version. Rows are never overwritten: what a row was stays as
+    history, so that every version can be read again. The exception is a forgotten user, whose rows are gone
+    from the history as well.
+
+    A rewrite is blocked as a pair of source and target: the learner can neither bring the pair back, nor put
+    it in the place of another target that took over meanwhile.
+
+    Methods that take a connection write in the caller's transaction (`engine.begin()`); the others have
+    their own. All raise the database's errors, some of which pass by themselves when the call is repeated.
+    """
+
+    def __init__(self, engine: Engine, clock_ms: Callable[[], int]) -> None:
+        self._engine = engine
+        self._clock_ms = clock_ms
+
+    def version(self, assistant_id: AssistantId) -> TableVersion:
+        """The newest version; 0 for an assistant that nothing was written for."""
+        with reading(self._engine) as connection:
+            return _version(connection, assistant_id)
+
+    def versions(self) -> dict[AssistantId, TableVersion]:
+        """The newest version of each assistant that has one: one small query, whatever the tables hold."""
+        tables = REWRITE_TABLES.c
+        with reading(self._engine) as connection:
+            rows = connection.execute(select(tables.assistant_id, tables.version).where(tables.version > 0))
+            return {AssistantId(assistant_id): TableVersion(version) for assistant_id, version in rows}
+
+    def read(
+        self,
+        assistant_id: AssistantId,
+        version: TableVersion | None = None,
+        *,
+        status: RewriteStatus | None = None,
+    ) -> TableSnapshot:
+        """The table as it is, or as it was at an earlier version.
+
+        Args:
+            assistant_id: whose table.
+            version: 0 up to the newest; the newest by default.
+            status: only the rewrites that had this status; by default all, blocked and retired ones too.
+
+        Raises:
+            UnknownVersionError: there was no such version.
+        """
+        with reading(self._engine) as connection:
+            newest = _version(connection, assistant_id)
+            if version is None or version == newest:
+                version, at = newest, _STANDS
+            else:
+                _check_version(assistant_id, version, newest)
+                at = _at(version)
+            conditions = [REWRITES.c.assistant_id == assistant_id, at]
+            if status is not None:
+                conditions.append(REWRITES.c.status == status)
+            return TableSnapshot(assistant_id, version, _sorted(rewrites_where(connection, *conditions)))
+
+    def changes(self, assistant_id: AssistantId, since: TableVersion) -> TableDelta:
+        """What changed after a version; its cost grows with the changes, not with the table.
+
+        Raises:
+            UnknownVersionError: there was no such version; after a database was restored from a copy a
+                follower may find itself ahead of it, and must read the whole table.
+        """
+        forgotten = FORGOTTEN_REWRITES.c
+        with reading(self._engine) as connection:
+            newest = _version(connection, assistant_id)
+            _check_version(assistant_id, since, newest)
+            rewrites = _sorted(
+                rewrites_where(
+                    connection, REWRITES.c.assistant_id == assistant_id, REWRITES.c.version > since, _STANDS
+                )
+            )
+            gone = set(
+                connection.scalars(
+                    select(forgotten.rewrite_id).where(
+                        forgotten.assistant_id == assistant_id, forgotten.version > since
+                    )
+                )
+            )
+        gone.difference_update(rewrite.rewrite_id for rewrite in rewrites)  # learned anew after that
+        return TableDelta(assistant_id, since, newest, rewrites, tuple(sorted(gone)))
+
+    def find(self, assistant_id: AssistantId, rewrite_id: RewriteId) -> Rewrite:
+        """The rewrite as it is.
+
+        Raises:
+            UnknownRewriteError: this assistant has no such rewrite.
+        """
+        with reading(self._engine) as connection:
+            return _standing(connection, assistant_id, rewrite_id).rewrite
+
+    def history(self, assistant_id: AssistantId, rewrite_id: RewriteId) -> list[Rewrite]:
+        """All that the rewrite ever was, oldest first; the last is what it is.
+
+        Raises:
+            UnknownRewriteError: this assistant has no such rewrite.
+        """
+        with reading(self._engine) as connection:
+            found = rewrites_where(
+                connection, REWRITES.c.assistant_id == assistant_id, REWRITES.c.rewrite_id == rewrite_id
+            )
+            history = sorted(found, key=lambda rewrite: rewrite.version)
+        if not history:
+            raise _unknown_rewrite(assistant_id, rewrite_id)
+        return history
+
+    def log(self, assistant_id: AssistantId, limit: int = 100) -> list[VersionRecord]:
+        """What the last versions were made for, newest first."""
+        made = REWRITE_TABLE_VERSIONS.c
+        statement = (
+            select(made.version, made.changed_ms, made.reason, made.actor, made.changes)
+            .where(made.assistant_id == assistant_id)
+            .order_by(made.version.desc())
+            .limit(limit)
+        )
+        with reading(self._engine) as connection:
+            return [VersionRecord(*row) for row in connection.execute(statement)]
+
+    def blocked_pairs(self, assistant_id: AssistantId) -> list[BlockedPair]:
+        """The pairs that cannot go live, the latest first."""
+        blocks = REWRITE_BLOCKS.c
+        statement = (
+            select(blocks.rewrite_id, blocks.target_text, blocks.reason, blocks.actor, blocks.blocked_ms)
+            .where(blocks.assistant_id == assistant_id)
+            .order_by(blocks.blocked_ms.desc(), blocks.rewrite_id, blocks.target_digest)
+        )
+        with reading(self._engine) as connection:
+            return [BlockedPair(*row) for row in connection.execute(statement)]
+
+    def put(
+        self,
+        connection: Connection,
+        assistant_id: AssistantId,
+        proposals: Sequence[Rewrite],
+        withdrawn: Collection[RewriteId],
+        reason: str,
+        changed_ms: int,
+    ) -> TableVersion:
+        """Writes what the learner wants some rewrites to be; the others stay as they are.
+
+        Repeating a call changes nothing: rows that already are as wished keep their version, and if all are,
+        no version is made. A proposal of a blocked pair becomes a row with status `blocked`, unless the
+        source has another target by now: then that one stays. NUL characters in texts are dropped.
+
+        Args:
+            connection: in a transaction that writes.
+            assistant_id: whose table.
+            proposals: of status `candidate`, `shadow` or `live`, each id once; their version, time and
+                reason are passed over.
+            withdrawn: become `retired` where they are in the table; blocked ones stay blocked.
+            reason: why, for the rows that change.
+            changed_ms: when, for the rows that change; milliseconds since 1970.
+
+        Returns:
+            The newest version after the call.
+
+        Raises:
+            RewriteTableError: a proposal that cannot be written.
+        """
+        check_proposals(assistant_id, proposals, withdrawn)
+        revision = TableRevision(connection, assistant_id, changed_ms, reason, LEARNER)
+        empty = revision.base == 0  # then there is nothing to compare with
+        for chunk in chunks(sorted(proposals, key=_by_id)):  # in order of the index: faster than as they come
+            ids = [proposal.rewrite_id for proposal in chunk]
+            found = {} if empty else stored_rewrites(connection, assistant_id, ids, _STANDS)
+            blocked = {} if empty else blocked_targets(connection, assistant_id, ids)
+            wished = [
+                wished_row(proposal, found.get(proposal.rewrite_id), blocked.get(proposal.rewrite_id, set()))
+                for proposal in map(storable_proposal, chunk)
+            ]
+            revision.write([row for row in wished if row is not None])
+        for ids in chunks(sorted(withdrawn)) if not empty else ():
+            revision.write(
+                [
+                    row_with_status(row.rewrite, "retired", blocked=row.rewrite.status == "blocked")
+                    for row in stored_rewrites(connection, assistant_id, ids, _STANDS).values()
+                    if row.wished_status != "retired"
+                ]
+            )
+        return revision.finish()
+
+    def block(self, assistant_id: AssistantId, rewrite_id: RewriteId, reason: str, actor: str) -> Rewrite:
+        """Takes a rewrite out of service until it is unblocked, whatever the learner proposes.
+
+        Blocked is the pair of source and target: another target for the same source may go live. Blocking
+        a blocked rewrite changes nothing.
+
+        Returns:
+            The rewrite as it is now.
+
+        Raises:
+            UnknownRewriteError: this assistant has no such rewrite.
+        """
+        with self._engine.begin() as connection:
+            revision = TableRevision(connection, assistant_id, self._clock_ms(), reason, actor)
+            row = _standing(connection, assistant_id, rewrite_id)
+            if row.rewrite.status != "blocked":
+                revision.block([(rewrite_id, row.rewrite.target_text)])
+                revision.write([row_with_status(row.rewrite, row.wished_status, blocked=True)])
+                revision.finish()
+                log.info("rewrite blocked", assistant_id=assistant_id, rewrite_id=rewrite_id, actor=actor)
+            return _standing(connection, assistant_id, rewrite_id).rewrite
+
+    def unblock(self, assistant_id: AssistantId, rewrite_id: RewriteId, reason: str, actor: str) -> Rewrite:
+        """Lifts every block of a rewrite's source, whichever target it is on.
+
+        The row becomes what the learner last wished: live again, or retired if it was withdrawn meanwhile.
+        Unblocking what is not blocked changes nothing.
+
+        Returns:
+            The rewrite as it is now.
+
+        Raises:
+            UnknownRewriteError: this assistant has no such rewrite.
+        """
+        with self._engine.begin() as connection:
+            revision = TableRevision(connection, assistant_id, self._clock_ms(), reason, actor)
+            row = _standing(connection, assistant_id, rewrite_id)
+            targets = blocked_targets(connection, assistant_id, [rewrite_id]).get(rewrite_id, set())
+            if targets:
+                revision.unblock([(rewrite_id, target_text) for target_text in targets])
+                log.info("rewrite unblocked", assistant_id=assistant_id, rewrite_id=rewrite_id, actor=actor)
+            if row.rewrite.status == "blocked":
+                revision.write([row_with_status(row.rewrite, row.wished_status, blocked=False)])
+            revision.finish()
+            return _standing(connection, assistant_id, rewrite_id).rewrite
+
+    def rollback(
+        self, assistant_id: AssistantId, to_version: TableVersion, reason: str, actor: str
+    ) -> TableVersion:
+        """Makes a new version with the live rewrites, and their content, of an earlier one.
+
+        What was live then is restored, and freed if it has been blocked since. What is live now and was not
+        then is blocked, so that the learner cannot bring it back; `unblock` allows it again. Rows that are
+        live in neither stay as they are. The learner may still withdraw or update what was restored.
+        Rewrites of users who were forgotten since do not come back.
+
+        Returns:
+            The newest version after the call: a new one, unless nothing had to change.
+
+        Raises:
+            UnknownVersionError: there was no such version.
+        """
+        reason = f"rolled back to version {to_version}: {reason}"
+        with self._engine.begin() as connection:
+            revision = TableRevision(connection, assistant_id, self._clock_ms(), reason, actor)
+            _check_version(assistant_id, to_version, revision.base)
+            changed_since = connection.scalars(
+                select(REWRITES.c.rewrite_id).where(
+                    REWRITES.c.assistant_id == assistant_id, REWRITES.c.version > to_version, _STANDS
+                )
+            ).all()
+            for ids in chunks(changed_since):
+                rows = stored_rewrites(connection, assistant_id, ids, _STANDS)
+                earlier = stored_rewrites(connection, assistant_id, ids, _at(to_version))
+                restoration = restore_rows(rows, earlier)
+                revision.unblock(restoration.freed)
+                revision.block(restoration.undone)
+                revision.write(restoration.rows)
+            version = revision.finish()
+        log.info("table rolled back", assistant_id=assistant_id, to=to_version, now=version, actor=actor)
+        return version
+
+    def forget_user(self, connection: Connection, assistant_id: AssistantId, user_id: UserId) -> int:
+        """Deletes a user's rewrites from the table, its history and its blocks.
+
+        Followers learn of it by a new version, which names the ids of what is gone and nothing else.
+
+        Args:
+            connection: in a transaction that writes.
+            assistant_id: whose table.
+            user_id: whose rewrites; those of scope `global` rest on many users and stay.
+
+        Returns:
+            How many rewrites were deleted.
+        """
+        reason = "a user was forgotten"
+        revision = TableRevision(connection, assistant_id, self._clock_ms(), reason, "erasure request")
+        rewrite_ids = connection.scalars(
+            select(REWRITES.c.rewrite_id)
+            .where(
+                REWRITES.c.assistant_id == assistant_id,
+                REWRITES.c.scope == user_scope(user_id),
+                text("scope <> 'global'"),  # the index holds for such scopes alone
+            )
+            .distinct()
+        ).all()
+        revision.forget([RewriteId(rewrite_id) for rewrite_id in rewrite_ids])
+        revision.finish()
+        return len(rewrite_ids)
+
+
+def _at(version: TableVersion) -> ColumnElement[bool]:
+    """Whether a row stood at a version."""
+    until = REWRITES.c.until_version
+    return and_(REWRITES.c.version <= version, or_(until.is_(None), until > version))
+
+
+def _version(connection: Connection, assistant_id: AssistantId) -> TableVersion:
+    statement = select(REWRITE_TABLES.c.version).where(REWRITE_TABLES.c.assistant_id == assistant_id)
+    return TableVersion(connection.execute(statement).scalar_one_or_none() or 0)
+
+
+def _check_version(assistant_id: AssistantId, version: TableVersion, newest: TableVersion) -> None:
+    if not 0 <= version <= newest:
+        raise UnknownVersionError(
+            f"the table of assistant {assistant_id!r} has no version {version}: name one from 0 to {newest}"
+        )
+
+
+def _standing(connection: Connection, assistant_id: AssistantId, rewrite_id: RewriteId) -> StoredRewrite:
+    found = stored_rewrites(connection, assistant_id, [rewrite_id], _STANDS)
+    if rewrite_id not in found:
+        raise _unknown_rewrite(assistant_id, rewrite_id)
+    return found[rewrite_id]
+
+
+def _unknown_rewrite(assistant_id: AssistantId, rewrite_id: RewriteId) -> UnknownRewriteError:
+    return UnknownRewriteError(
+        f"assistant {assistant_id!r} has no rewrite {rewrite_id!r}: look up its id anew"
+    )
+
+
+def _sorted(rewrites: Iterable[Rewrite]) -> tuple[Rewrite, ...]:
+    return tuple(sorted(rewrites, key=_by_id))
+
+
+def _by_id(rewrite: Rewrite) -> RewriteId:
+    return rewrite.rewrite_id
