@@ -17,6 +17,7 @@ from rewriting.rewrite_schema import (
     REWRITES,
 )
 from rewriting.row_change import (
+    StoredRewrite,
     check_proposals,
     restore_rows,
     row_with_status,
