@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 from msgspec import Struct, structs
 
 from streams.errors import KafkaSettingsError
-from streams.topics import Topics
+from streams.topic_names import Topics
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
@@ -184,9 +184,8 @@ class KafkaSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
                     f"security_protocol {protocol} needs sasl_mechanism, sasl_username and sasl_password"
                 )
             if self.sasl_mechanism not in get_args(SaslMechanism):
-                raise KafkaSettingsError(
-                    f"sasl_mechanism is {self.sasl_mechanism!r}: use one of {', '.join(get_args(SaslMechanism))}"
-                )
+                known = ", ".join(get_args(SaslMechanism))
+                raise KafkaSettingsError(f"sasl_mechanism is {self.sasl_mechanism!r}: use one of {known}")
         elif sasl != (None, None, None):
             raise KafkaSettingsError(
                 f"sasl_* is set, but security_protocol {protocol} does not use it: "
@@ -199,7 +198,9 @@ class KafkaSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
                 "take SSL (or SASL_SSL), or remove ssl_*"
             )
         if self.ssl_keyfile is not None and self.ssl_certfile is None:
-            raise KafkaSettingsError("ssl_keyfile is set without ssl_certfile: the key belongs to a certificate")
+            raise KafkaSettingsError(
+                "ssl_keyfile is set without ssl_certfile: the key belongs to a certificate"
+            )
 
 
 _DEFAULTS = KafkaSettings()

@@ -1,0 +1,448 @@
+import gc
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import pytest
+from kafka import KafkaProducer
+from kafka.admin import KafkaAdminClient
+from msgspec import structs
+from prometheus_client import CollectorRegistry
+
+from streams.broker import DevelopmentBroker
+from streams.consumer_loop import ConsumerLoop, Step
+from streams.dead_letter import read_dead_letters
+from streams.errors import CheckpointConflictError, StreamError, TopicError
+from streams.kafka_settings import KafkaSettings
+from streams.stream_metrics import StreamMetrics
+from streams.stream_task import OffsetRange, OutgoingRecord, Received
+from streams.topics import ensure_topics
+from streams.turn import Request, TurnEvent, decode_turn, encode_turn
+
+# kafka-python leaves the sockets of refused connections to the garbage collector
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+
+DEADLINE_S = 60.0
+Rows = list[tuple[int, int, str]]
+
+
+class LockedDatabaseError(Exception):
+    """What a database says that will be back."""
+
+
+class Ledger:
+    """A database: rows, an outbox and offsets, changed in transactions."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.rows: Rows = []
+        self.offsets: dict[int, int] = {}
+        self.outbox: list[str] = []
+
+    @property
+    def events(self) -> list[str]:
+        return [event for _, _, event in self.rows]
+
+
+class LedgerTask:
+    """Writes turns to a ledger, and sends each of them on."""
+
+    name = "ledger"
+
+    def __init__(self, settings: KafkaSettings, ledger: Ledger) -> None:
+        self.source_topic = settings.topics.turns
+        self.out_topic = settings.topics.sessions
+        self.ledger = ledger
+        self.before_process: Callable[[], None] = lambda: None
+        self.before_write: Callable[[], None] = lambda: None
+        self.open_events: list[str] = []  # to be closed by idle
+        self.owned: set[int] = set()
+        self.outgoing_calls = 0
+
+    def start_offsets(self, partitions: Sequence[int]) -> Mapping[int, int | None]:
+        with self.ledger.lock:
+            return {partition: self.ledger.offsets.get(partition) for partition in partitions}
+
+    def assigned(self, partitions: Sequence[int]) -> None:
+        assert not self.owned & set(partitions)
+        self.owned |= set(partitions)
+
+    def revoked(self, partitions: Sequence[int]) -> None:
+        assert self.owned >= set(partitions)
+        self.owned -= set(partitions)
+
+    def decode(self, value: bytes | None) -> TurnEvent:
+        return decode_turn(value)
+
+    def process(self, items: Sequence[Received[TurnEvent]]) -> Rows:
+        self.before_process()
+        return [(item.partition, item.offset, item.value.event_id) for item in items]
+
+    def write(self, work: Rows, offsets: Mapping[int, OffsetRange]) -> None:
+        self.before_write()
+        with self.ledger.lock:
+            for partition, saved in offsets.items():
+                if self.ledger.offsets.get(partition) != saved.expected:
+                    raise CheckpointConflictError(f"partition {partition} has moved on")
+            self.ledger.rows.extend(work)
+            self.ledger.outbox.extend(event for _, _, event in work)
+            self.ledger.offsets.update({partition: saved.next for partition, saved in offsets.items()})
+
+    def outgoing(self) -> Iterable[OutgoingRecord]:
+        self.outgoing_calls += 1
+        with self.ledger.lock:
+            events = list(self.ledger.outbox)
+        return [OutgoingRecord(topic=self.out_topic, key=e.encode(), value=e.encode()) for e in events]
+
+    def produced(self) -> None:
+        with self.ledger.lock:
+            self.ledger.outbox.clear()
+
+    def idle(self, now_ms: int) -> Rows | None:
+        closed, self.open_events = self.open_events, []
+        return [(-1, -1, event) for event in closed] or None
+
+    def is_retriable(self, error: Exception) -> bool:
+        return isinstance(error, LockedDatabaseError)
+
+
+def turn(number: int) -> bytes:
+    return encode_turn(
+        TurnEvent(
+            schema_version=1,
+            event_id=f"e{number}",
+            assistant_id="home",
+            user_id="u",
+            ts_ms=number,
+            request=Request(text="play jazz"),
+        )
+    )
+
+
+def send(settings: KafkaSettings, values: Iterable[bytes | None], partition: int = 0) -> None:
+    producer = KafkaProducer(**settings.producer_options())
+    futures = [producer.send(settings.topics.turns, v, key=b"home/u", partition=partition) for v in values]
+    producer.flush(DEADLINE_S)
+    assert all(future.succeeded() for future in futures)
+    producer.close()
+
+
+def names(numbers: Iterable[int]) -> list[str]:
+    return [f"e{number}" for number in numbers]
+
+
+def eventually(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < deadline, f"did not come: {what}"
+        time.sleep(0.02)
+
+
+@contextmanager
+def running(loop: ConsumerLoop[TurnEvent, Rows]) -> Iterator[None]:
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            loop.run()
+        except BaseException as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        loop.stop()
+        thread.join(DEADLINE_S)
+        assert not thread.is_alive()
+    assert failures == []
+
+
+@pytest.fixture(autouse=True)
+def collected() -> Iterator[None]:
+    yield
+    gc.collect()
+
+
+@pytest.fixture
+def settings(kafka_settings: KafkaSettings) -> KafkaSettings:
+    ensure_topics(kafka_settings, partitions=2)
+    return kafka_settings
+
+
+@pytest.fixture
+def ledger() -> Ledger:
+    return Ledger()
+
+
+@pytest.fixture
+def task(settings: KafkaSettings, ledger: Ledger) -> LedgerTask:
+    return LedgerTask(settings, ledger)
+
+
+def test_until_idle_reads_every_partition_to_its_end(settings: KafkaSettings, task: LedgerTask) -> None:
+    send(settings, map(turn, range(3000)), partition=0)
+    send(settings, map(turn, range(3000, 3010)), partition=1)
+    registry = CollectorRegistry()
+    small = structs.replace(settings, max_poll_records=700)
+    ConsumerLoop(task, small, metrics=StreamMetrics(registry)).run(until_idle=True)
+    assert [e for p, _, e in task.ledger.rows if p == 0] == names(range(3000))
+    assert [e for p, _, e in task.ledger.rows if p == 1] == names(range(3000, 3010))
+    assert task.ledger.offsets == {0: 3000, 1: 10}
+    assert task.ledger.outbox == []
+    assert task.owned == set()
+    labels = {"task": "ledger", "topic": settings.topics.turns}
+    assert registry.get_sample_value("rehear_stream_records_total", labels) == 3010
+    # what the group was told is what was saved
+    admin = KafkaAdminClient(**settings.admin_options())
+    committed = admin.list_group_offsets([settings.group_id("ledger")])
+    admin.close()
+    assert sorted(offset.offset for offset in committed[settings.group_id("ledger")].values()) == [10, 3000]
+
+
+def test_until_idle_closes_what_is_left(settings: KafkaSettings, task: LedgerTask) -> None:
+    task.open_events = ["open"]
+    send(settings, [turn(0)])
+    ConsumerLoop(task, settings).run(until_idle=True)
+    assert task.ledger.events == ["e0", "open"]
+    assert task.ledger.outbox == []
+
+
+def test_a_second_run_reads_nothing_again(settings: KafkaSettings, task: LedgerTask) -> None:
+    send(settings, map(turn, range(5)))
+    ConsumerLoop(task, settings).run(until_idle=True)
+    send(settings, map(turn, range(5, 8)))
+    ConsumerLoop(task, settings).run(until_idle=True)
+    assert task.ledger.events == names(range(8))
+
+
+def test_steps_come_in_their_order(settings: KafkaSettings, task: LedgerTask) -> None:
+    steps: list[Step] = []
+    send(settings, [turn(0)])
+    ConsumerLoop(task, settings, on_step=steps.append).run(until_idle=True)
+    start = steps.index(Step.DECODE) - 1
+    assert steps[start : start + len(Step)] == list(Step)
+
+
+def test_bad_records_are_dead_letters_and_good_ones_get_through(
+    settings: KafkaSettings, task: LedgerTask
+) -> None:
+    admin = KafkaAdminClient(**settings.admin_options())
+    admin.delete_topics([settings.topics.turns])
+    big = {"num_partitions": 1, "replication_factor": 1, "configs": {"max.message.bytes": "8000000"}}
+    admin.create_topics({settings.topics.turns: big}, wait_for_metadata=True)
+    admin.close()
+    bad: list[bytes | None] = [
+        b"{not json",
+        b'{"schema_version": 1, "event_id": "\xff\xfe"}',
+        turn(1).replace(b'"ts_ms":1', b'"ts_ms":"one"'),
+        None,
+        b"x" * 5_000_000,
+        b"",
+    ]
+    values: list[bytes | None] = [turn(0)]
+    for number, value in enumerate(bad, 1):
+        values += [value, turn(number)]
+    send(settings, values)
+    registry = CollectorRegistry()
+    ConsumerLoop(task, settings, metrics=StreamMetrics(registry)).run(until_idle=True)
+    assert task.ledger.events == names(range(len(bad) + 1))
+    letters = sorted(read_dead_letters(settings), key=lambda letter: letter.source)
+    assert [letter.source.offset for letter in letters] == [1, 3, 5, 7, 9, 11]
+    assert [letter.value for letter in letters] == bad
+    assert [letter.error for letter in letters] == ["TurnDecodeError"] * 4 + [
+        "RecordSizeError",
+        "TurnDecodeError",
+    ]
+    assert {(letter.key, letter.task, letter.source.topic) for letter in letters} == {
+        (b"home/u", "ledger", settings.topics.turns)
+    }
+    labels = {"task": "ledger", "topic": settings.topics.turns, "error": "RecordSizeError"}
+    assert registry.get_sample_value("rehear_stream_decode_failures_total", labels) == 1
+
+
+def test_slow_work_causes_no_rebalance_and_no_second_fetch(settings: KafkaSettings, ledger: Ledger) -> None:
+    send(settings, map(turn, range(6)))
+    impatient = structs.replace(settings, max_poll_interval_ms=1_500, max_poll_records=3)
+    task = LedgerTask(impatient, ledger)
+    processed: list[int] = []
+
+    def stall() -> None:
+        processed.append(1)
+        time.sleep(4.0)  # the fault: nearly three times what the group allows between polls
+
+    task.before_process = stall
+    registry = CollectorRegistry()
+    ConsumerLoop(task, impatient, metrics=StreamMetrics(registry)).run(until_idle=True)
+    assert ledger.events == names(range(6))
+    assert len(processed) == 2
+    assert registry.get_sample_value("rehear_stream_rebalances_total", {"task": "ledger"}) == 1
+
+
+def test_a_locked_database_is_waited_out(settings: KafkaSettings, task: LedgerTask) -> None:
+    send(settings, map(turn, range(10)))
+    small = structs.replace(settings, max_poll_records=5)
+    unlocked_at = time.monotonic() + 2.5
+
+    def locked() -> None:
+        if time.monotonic() < unlocked_at:
+            raise LockedDatabaseError("database is locked")
+
+    task.before_write = locked
+    registry = CollectorRegistry()
+    ConsumerLoop(task, small, metrics=StreamMetrics(registry)).run(until_idle=True)
+    assert task.ledger.events == names(range(10))
+    retries = registry.get_sample_value(
+        "rehear_stream_retries_total", {"task": "ledger", "error": "LockedDatabaseError"}
+    )
+    assert retries is not None
+    assert retries >= 3
+
+
+def test_an_error_that_does_not_pass_stops_the_loop_and_saves_nothing(
+    settings: KafkaSettings, task: LedgerTask
+) -> None:
+    send(settings, [turn(0)])
+
+    def fail() -> None:
+        raise ConnectionError("looks like the network, but the task says it is final")
+
+    task.before_write = fail
+    with pytest.raises(ConnectionError, match="final"):
+        ConsumerLoop(task, settings).run()
+    assert task.ledger.offsets == {}
+    task.before_write = lambda: None
+    task.owned.clear()
+    ConsumerLoop(task, settings).run(until_idle=True)
+    assert task.ledger.events == ["e0"]
+
+
+def test_a_broker_that_comes_back_is_waited_for(
+    broker: DevelopmentBroker, settings: KafkaSettings, task: LedgerTask
+) -> None:
+    send(settings, map(turn, range(100)))
+    small = structs.replace(settings, max_poll_records=10)
+    with running(ConsumerLoop(task, small)):
+        eventually(lambda: len(task.ledger.rows) == 100, "the first hundred")
+        broker.stop()
+        time.sleep(3)  # the fault: long enough for clients to notice
+        broker.start()
+        send(settings, map(turn, range(100, 200)))
+        eventually(lambda: len(task.ledger.rows) >= 200, "the second hundred")
+    assert task.ledger.events == names(range(200))
+
+
+def test_a_broker_that_goes_in_the_middle_of_a_batch(
+    broker: DevelopmentBroker, settings: KafkaSettings, task: LedgerTask
+) -> None:
+    send(settings, map(turn, range(20)))
+    stopped = threading.Event()
+    started = threading.Event()
+
+    def bounce() -> None:
+        if task.ledger.rows and not stopped.is_set():
+            stopped.set()
+            assert started.wait(DEADLINE_S)
+
+    task.before_write = bounce
+    with running(ConsumerLoop(task, structs.replace(settings, max_poll_records=10))):
+        assert stopped.wait(DEADLINE_S)
+        broker.stop()
+        started.set()
+        eventually(lambda: len(task.ledger.rows) == 20, "the write, without a broker")
+        broker.start()
+        eventually(lambda: not task.ledger.outbox, "what was to be produced")
+    assert task.ledger.events == names(range(20))
+
+
+def test_an_absent_broker_does_not_keep_a_loop_from_stopping(task: LedgerTask) -> None:
+    loop = ConsumerLoop(task, KafkaSettings(bootstrap_servers="127.0.0.1:1"))
+    started = time.monotonic()
+    with running(loop):
+        time.sleep(0.5)
+    assert time.monotonic() - started < 5
+
+
+def test_a_saved_offset_beyond_the_log_starts_at_its_beginning(
+    settings: KafkaSettings, task: LedgerTask
+) -> None:
+    task.ledger.offsets = {0: 1_000}
+    send(settings, map(turn, range(3)))
+    ConsumerLoop(task, settings).run(until_idle=True)
+    assert task.ledger.events == names(range(3))
+    assert task.ledger.offsets[0] == 3
+
+
+def test_another_workers_checkpoint_drops_the_batch(settings: KafkaSettings, task: LedgerTask) -> None:
+    send(settings, map(turn, range(10)))
+
+    def overtake() -> None:
+        task.before_write = lambda: None
+        with task.ledger.lock:  # the other worker has written the first seven
+            task.ledger.rows.extend((0, number, f"e{number}") for number in range(7))
+            task.ledger.offsets[0] = 7
+
+    task.before_write = overtake
+    registry = CollectorRegistry()
+    ConsumerLoop(task, settings, metrics=StreamMetrics(registry)).run(until_idle=True)
+    assert task.ledger.events == names(range(10))
+    assert registry.get_sample_value("rehear_stream_conflicts_total", {"task": "ledger"}) == 1
+
+
+def test_two_loops_share_the_partitions_and_hand_over(settings: KafkaSettings, ledger: Ledger) -> None:
+    first, second = LedgerTask(settings, ledger), LedgerTask(settings, ledger)
+    with running(ConsumerLoop(first, settings)):
+        eventually(lambda: first.owned == {0, 1}, "both partitions for the first")
+        send(settings, map(turn, range(50)), partition=0)
+        with running(ConsumerLoop(second, settings)):
+            eventually(lambda: len(first.owned) == len(second.owned) == 1, "one partition for each")
+            assert first.owned | second.owned == {0, 1}
+            send(settings, map(turn, range(50, 100)), partition=0)
+            send(settings, map(turn, range(100, 150)), partition=1)
+            eventually(lambda: len(ledger.rows) >= 150, "150 turns")
+        eventually(lambda: first.owned == {0, 1}, "both partitions for the first again")
+        send(settings, map(turn, range(150, 200)), partition=1)
+        eventually(lambda: len(ledger.rows) >= 200, "200 turns")
+    assert sorted(Counter(ledger.events).items()) == sorted((name, 1) for name in names(range(200)))
+    assert [e for p, _, e in ledger.rows if p == 1] == names(range(100, 200))
+
+
+def test_stop_finishes_the_batch(settings: KafkaSettings, task: LedgerTask) -> None:
+    send(settings, map(turn, range(10)))
+    loop = ConsumerLoop(task, structs.replace(settings, max_poll_records=5))
+    task.before_process = loop.stop
+    loop.run()
+    assert task.ledger.events == names(range(5))
+    assert task.ledger.offsets == {0: 5}
+    assert task.ledger.outbox == []
+
+
+def test_what_a_crash_left_to_produce_is_produced_on_assignment(
+    settings: KafkaSettings, task: LedgerTask
+) -> None:
+    task.ledger.outbox = ["written but not produced"]
+    ConsumerLoop(task, settings).run(until_idle=True)
+    assert task.ledger.outbox == []
+
+
+def test_a_missing_topic_is_named(kafka_settings: KafkaSettings, ledger: Ledger) -> None:
+    with pytest.raises(TopicError, match=kafka_settings.topics.turns):
+        ConsumerLoop(LedgerTask(kafka_settings, ledger), kafka_settings).run()
+
+
+def test_any_error_of_decoding_is_a_dead_letter(settings: KafkaSettings, task: LedgerTask) -> None:
+    class CarelessTask(LedgerTask):
+        def decode(self, value: bytes | None) -> TurnEvent:
+            if value == b"surprise":
+                raise KeyError("surprise")
+            return super().decode(value)
+
+    send(settings, [b"surprise", turn(0)])
+    careless = CarelessTask(settings, task.ledger)
+    ConsumerLoop(careless, settings).run(until_idle=True)
+    assert task.ledger.events == ["e0"]
+    assert [letter.error for letter in read_dead_letters(settings)] == ["KeyError"]
+    assert not issubclass(KeyError, StreamError)
