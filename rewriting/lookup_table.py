@@ -12,8 +12,8 @@ between which other threads run.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Collection, Iterable
+from typing import Final, TypeVar, cast
 
 from msgspec import Struct
 
@@ -34,6 +34,8 @@ LONGEST_TEXT: Final = 1_000
 """Characters: a minute of speech. Raising it lets one request hold up others while it is normalised
 (10,000 characters of any script: some milliseconds); lower would cut long typed requests."""
 
+_Value = TypeVar("_Value")
+
 _SHARDS: Final = 1_024  # a power of two: dictionaries of 1,000 entries at a million rows
 
 
@@ -41,6 +43,7 @@ class AbstainReason(enum.StrEnum):
     """Why a request stays as it is."""
 
     NO_REWRITE_KNOWN = "no_rewrite_known"
+    UNDERSTOOD_SURELY = "understood_surely"  # its rewrite is for requests understood less surely
     BLOCKED = "blocked"  # an operator has taken the rewrite of this request back
     EMPTY_TEXT = "empty_text"  # no letter and no digit in it
     TEXT_TOO_LONG = "text_too_long"  # over `LONGEST_TEXT` characters
@@ -72,15 +75,25 @@ class _Row(Struct, frozen=True, gc=False):
     text: str
     method: Method
     score: float
+    max_confidence: float | None
+    blocked: bool
 
 
-_Shard = dict[str, _Row | None]  # None: blocked
+_Shard = dict[str, _Row]
+
+
+class LookupCounts(Struct, frozen=True):
+    """Sizes of a lookup table, in rows."""
+
+    live: int = 0
+    blocked: int = 0
+    personal: int = 0  # of both, those that hold for one user alone
 
 
 class LookupTable:
     """The rewrites of one assistant by normalised text, a user's own before those of everybody.
 
-    About 320 bytes a row, texts of 40 characters included: of each, only what an answer needs is kept, and
+    About 340 bytes a row, texts of 40 characters included: of each, only what an answer needs is kept, and
     targets that many rows share are kept once.
     """
 
@@ -112,7 +125,7 @@ class LookupTable:
         self,
         version: TableVersion,
         changed: Iterable[Rewrite] = (),
-        removed: Iterable[tuple[Scope, str]] = (),
+        forgotten: Collection[RewriteId] = (),
     ) -> LookupTable:
         """This table after a change; this one stays as it is.
 
@@ -120,51 +133,58 @@ class LookupTable:
             version: of the table after the change.
             changed: rows as they are now, of any status; a row that is live or blocked replaces the one of
                 its scope and source text, any other status takes it out.
-            removed: scope and normalised source text of rows that are there no more.
+            forgotten: rows that are there no more. Their places are not known, so all rows are looked at:
+                some 50 ms for a million.
         """
         shards = list(self._shards)
         copied: set[int] = set()
         live, blocked, personal = self.counts.live, self.counts.blocked, self.counts.personal
-        texts: dict[str, str] = {}  # a target that many rows share is kept once
 
-        def put(scope: Scope, source_text: str, row: _Row | None, kept: bool) -> None:
+        def put(key: str, row: _Row | None) -> None:
             nonlocal live, blocked, personal
-            key = _key(scope, source_text)
             index = hash(key) % _SHARDS
             if index not in copied:
                 shards[index] = shards[index].copy()
                 copied.add(index)
-            shard = shards[index]
-            is_personal = scope != GLOBAL
-            if key in shard:
-                former = shard.pop(key)
-                live -= former is not None
-                blocked -= former is None
+            is_personal = _SEPARATOR in key
+            former = shards[index].pop(key, None)
+            if former is not None:
+                live -= not former.blocked
+                blocked -= former.blocked
                 personal -= is_personal
-            if kept:
-                shard[key] = row
-                live += row is not None
-                blocked += row is None
+            if row is not None:
+                shards[index][key] = row
+                live += not row.blocked
+                blocked += row.blocked
                 personal += is_personal
 
-        for scope, source_text in removed:
-            put(scope, source_text, None, kept=False)
+        for key in self._keys_of(frozenset(forgotten)):
+            put(key, None)
+        shared: dict[object, object] = {}  # a value that many rows have is kept once
         for rewrite in changed:
-            row = None
-            if rewrite.status == "live":
-                text = texts.setdefault(rewrite.target_text, rewrite.target_text)
-                row = _Row(rewrite.rewrite_id, text, rewrite.method, rewrite.score)
-            put(rewrite.scope, rewrite.source_text, row, kept=rewrite.status in _KEPT)
+            row = _row(rewrite, shared) if rewrite.status in _KEPT else None
+            put(_key(rewrite.scope, rewrite.source_text), row)
         counts = LookupCounts(live=live, blocked=blocked, personal=personal)
         return LookupTable(self.assistant_id, version, tuple(shards), counts)
+
+    def _keys_of(self, rewrite_ids: frozenset[RewriteId]) -> list[str]:
+        if not rewrite_ids:
+            return []
+        return [key for shard in self._shards for key, row in shard.items() if row.rewrite_id in rewrite_ids]
 
     def __len__(self) -> int:
         return self.counts.live
 
-    def look_up(self, text: str, user_id: str | None = None) -> LookupAnswer:
-        """The rewrite of a request, as the user said it; the user's own one before that of everybody.
+    def look_up(self, text: str, user_id: str | None = None, confidence: float | None = None) -> LookupAnswer:
+        """The rewrite of a request; the user's own one before that of everybody.
 
         Never fails: a text of any length, script or content gets an answer.
+
+        Args:
+            text: as the user said it.
+            user_id: who said it; None for rewrites of everybody alone.
+            confidence: how surely it was understood (`understanding_confidence`), 0..1. Some rewrites are
+                only for requests that were not understood surely; unknown counts as sure.
         """
         if len(text) > LONGEST_TEXT:
             return self._abstain(AbstainReason.TEXT_TOO_LONG)
@@ -173,19 +193,20 @@ class LookupTable:
             return self._abstain(AbstainReason.EMPTY_TEXT)
         if not self.version:
             return self._abstain(AbstainReason.NO_TABLE)
-        blocked = False
-        if user_id is not None and self.counts.personal:
-            scope = user_scope(user_id)
+        reason = AbstainReason.NO_REWRITE_KNOWN
+        scopes = [GLOBAL] if user_id is None or not self.counts.personal else [user_scope(user_id), GLOBAL]
+        for scope in scopes:
             key = _key(scope, source_text)
-            row = self._shards[hash(key) % _SHARDS].get(key, _ABSENT)
-            if isinstance(row, _Row):
+            row = self._shards[hash(key) % _SHARDS].get(key)
+            if row is None:
+                continue
+            if row.blocked:
+                reason = AbstainReason.BLOCKED
+            elif row.max_confidence is not None and (confidence is None or confidence >= row.max_confidence):
+                reason = AbstainReason.UNDERSTOOD_SURELY
+            else:
                 return self._answer(row, scope)
-            blocked = row is None
-        row = self._shards[hash(source_text) % _SHARDS].get(source_text, _ABSENT)
-        if isinstance(row, _Row):
-            return self._answer(row, GLOBAL)
-        blocked = blocked or row is None
-        return self._abstain(AbstainReason.BLOCKED if blocked else AbstainReason.NO_REWRITE_KNOWN)
+        return self._abstain(reason)
 
     def _answer(self, row: _Row, scope: Scope) -> LookupAnswer:
         rewrite = LiveRewrite(row.rewrite_id, row.text, row.method, scope, row.score)
@@ -195,18 +216,24 @@ class LookupTable:
         return LookupAnswer(None, reason, self.version)
 
 
-class LookupCounts(Struct, frozen=True):
-    """Sizes of a lookup table, in rows."""
-
-    live: int = 0
-    blocked: int = 0
-    personal: int = 0  # of both, those that hold for one user alone
-
-
-_ABSENT: Final = object()
 _KEPT: Final[frozenset[RewriteStatus]] = frozenset({"live", "blocked"})
+_SEPARATOR: Final = "\x00"  # no normalised text has a control character, so no two keys are alike
 
 
 def _key(scope: Scope, source_text: str) -> str:
-    """One string for scope and text; no normalised text has a control character, so no two are alike."""
-    return source_text if scope == GLOBAL else f"{scope}\x00{source_text}"
+    """One string for scope and text."""
+    return source_text if scope == GLOBAL else f"{scope}{_SEPARATOR}{source_text}"
+
+
+def _row(rewrite: Rewrite, shared: dict[object, object]) -> _Row:
+    def once(value: _Value) -> _Value:
+        return cast(_Value, shared.setdefault(value, value))
+
+    return _Row(
+        rewrite_id=rewrite.rewrite_id,
+        text=once(rewrite.target_text),
+        method=once(rewrite.method),
+        score=once(rewrite.score),
+        max_confidence=once(rewrite.max_confidence),
+        blocked=rewrite.status == "blocked",
+    )

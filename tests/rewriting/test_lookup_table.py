@@ -10,6 +10,7 @@ from rewriting.lookup_table import LONGEST_TEXT, AbstainReason, LookupAnswer, Lo
 from rewriting.rewrite import (
     GLOBAL,
     Rewrite,
+    RewriteId,
     RewriteStatus,
     Scope,
     TableVersion,
@@ -23,7 +24,13 @@ V1, V2, V3 = TableVersion(1), TableVersion(2), TableVersion(3)
 
 
 def row(
-    source: str, target: str, *, scope: Scope = GLOBAL, status: RewriteStatus = "live", score: float = 0.9
+    source: str,
+    target: str,
+    *,
+    scope: Scope = GLOBAL,
+    status: RewriteStatus = "live",
+    score: float = 0.9,
+    max_confidence: float | None = None,
 ) -> Rewrite:
     return Rewrite(
         rewrite_id=rewrite_id(HOME, scope, source),
@@ -35,6 +42,7 @@ def row(
         target_interpretation=None,
         method="chain",
         score=score,
+        max_confidence=max_confidence,
         sessions=5,
         users=4,
         source_success_rate=0.1,
@@ -137,12 +145,30 @@ def test_a_change_makes_a_new_table_and_leaves_the_old_one() -> None:
     assert (back.counts.live, back.counts.blocked) == (3, 0)
 
 
-def test_removed_rows_are_gone() -> None:
+def test_forgotten_rows_are_gone() -> None:
     ann = user_scope(UserId("ann"))
-    rows = table(row("play it", "play blues", scope=ann), row("play it", "play jazz"))
-    without = rows.with_changes(V2, removed=[(ann, "play it"), (GLOBAL, "never there")])
+    own, blocked = row("play it", "play blues", scope=ann), row("stop", "go", scope=ann, status="blocked")
+    rows = table(own, blocked, row("play it", "play jazz"))
+    without = rows.with_changes(V2, forgotten=[own.rewrite_id, blocked.rewrite_id, RewriteId("never there")])
     assert text_of(without.look_up("play it", "ann")) == "play jazz"
-    assert (without.counts.live, without.counts.personal) == (1, 0)
+    assert without.look_up("stop", "ann").reason is AbstainReason.NO_REWRITE_KNOWN
+    assert (without.counts.live, without.counts.blocked, without.counts.personal) == (1, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("confidence", "text"), [(0.0, "turn off"), (0.59, "turn off"), (0.6, None), (1.0, None), (None, None)]
+)
+def test_a_guarded_rewrite_is_for_requests_not_understood_surely(
+    confidence: float | None, text: str | None
+) -> None:
+    answer = table(row("turn of", "turn off", max_confidence=0.6)).look_up("turn of", "ann", confidence)
+    assert text_of(answer) == text
+    assert answer.reason is (None if text else AbstainReason.UNDERSTOOD_SURELY)
+
+
+def test_an_unguarded_rewrite_is_for_every_request() -> None:
+    for confidence in (None, 0.0, 1.0):
+        assert text_of(table(row("turn of", "turn off")).look_up("turn of", "ann", confidence)) == "turn off"
 
 
 STATUSES: list[RewriteStatus] = ["candidate", "shadow", "live", "blocked", "retired"]
