@@ -352,12 +352,16 @@ def _score(counts: Floats, weights: Floats) -> Score:
 
 
 def _measures(counts: Floats) -> dict[str, Floats]:
-    """Measures of counts: (..., 6) to (...); NaN for 0 / 0, infinite for a ratio to zero."""
+    """Measures of counts: (..., 6) to (...).
+
+    NaN where there is nothing to measure (no defect to reduce, nothing changed); win/loss is infinite where
+    there are wins and no loss.
+    """
     turns, defects, changed, wins, losses, right_after = np.moveaxis(counts, -1, 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         return {
             "win_loss": wins / losses,
-            "defect_reduction": (wins - losses) / defects,
+            "defect_reduction": np.where(defects > 0, (wins - losses) / defects, np.nan),
             "trigger_rate": changed / turns,
             "precision": right_after / changed,
             "defect_rate_after": (defects - wins + losses) / turns,
