@@ -46,6 +46,11 @@ _WRONG_SIGNALS = Signals(barge_in=True, terminated=False)
 _OK = Response(text=None, action="music.play", status="ok")
 _NO_RESULT = Response(text=None, action="music.play", status="no_result")
 
+_OWN_ODDS = (0.55, 0.85, 0.95)
+_STRUNG_ODDS = (0.2, 0.4, 0.6)
+"""Up to where in 0..1 each of the first three failing hearings reaches; the fourth takes the rest. Goals of
+the large component fail mostly with hearings that they share."""
+
 Parts = tuple[Request, tuple[NluHypothesis, ...], Response, Signals]
 
 
@@ -59,7 +64,7 @@ class GeneratedLogSettings(Struct, frozen=True, kw_only=True):
     seed: int = 7
     users: int = 20_000  # at least 100; they come in turns, so that none has two sessions within a gap
     failure_rate: float = 0.15  # share of first tries that fail, 0..1
-    large_component_share: float = 0.02  # share of goals that are strung to one large component, 0..1
+    large_component_share: float = 0.2  # share of goals that are strung to one large component, 0..1
     start_ms: int = 1_736_121_600_000
     assistant_id: str = "bench-assistant"
 
@@ -149,9 +154,12 @@ class _Speech:
         return self._parts(goal, 0 if draw < 0.7 else 1)
 
     def wrong(self, goal: int, draw: float) -> Parts:
-        """One of the hearings that fail: two of the goal's own, or one that it shares with others."""
-        kind = 2 if draw < 0.55 else 3 if draw < 0.85 else 4 if draw < 0.95 else 5
-        return self._parts(goal, kind)
+        """One of the hearings that fail: two of the goal's own, or two that it shares with others."""
+        odds = _STRUNG_ODDS if self._strung(goal) else _OWN_ODDS
+        return self._parts(goal, 2 + sum(draw >= odd for odd in odds))
+
+    def _strung(self, goal: int) -> bool:
+        return self._stride > 0 and goal % self._stride == 0
 
     def _parts(self, goal: int, kind: int) -> Parts:
         kept = self._kept.get((goal, kind))
@@ -183,7 +191,7 @@ class _Speech:
         )
 
     def _shared(self, goal: int, kind: int) -> str:
-        if self._stride and goal % self._stride == 0:
+        if self._strung(goal):
             # A tree: a goal shares its own hearing with two rarer goals, and theirs with a commoner one.
             place = goal // self._stride
             return _word(place if kind == 4 else place // 2) + "l"

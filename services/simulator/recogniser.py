@@ -71,8 +71,8 @@ class Recogniser:
 
     def _heard(self, text: str, *, right: bool, hearing: Hearing, rng: Random) -> Heard:
         # Wide enough that the two overlap: right and wrong cannot be told by confidence alone.
-        centre = 0.82 - 0.12 * hearing.error_rate if right else 0.6
-        confidence = round(min(max(bell(rng, centre, 0.33), 0.02), 0.99), 3)
+        centre = 0.8 - 0.1 * hearing.error_rate if right else 0.6
+        confidence = round(min(max(bell(rng, centre, 0.3), 0.02), 0.99), 3)
         alternative = None
         if rng.random() < ALTERNATIVE_SHARE:
             others = [other for other in hearing.errors if other != text]

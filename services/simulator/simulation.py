@@ -165,7 +165,13 @@ class World:
         rng: Random,
     ) -> TurnEvent:
         answer = self._assistant.answer(understood, heard.text)
-        confidence = 0.35 if understood == FALLBACK else 0.55 + 0.3 * heard.confidence
+        # The understanding is surer of names that it knows; it does not know whether they are those meant.
+        if understood == FALLBACK:
+            confidence = 0.35
+        elif all(entity.mention == entity.resolved for entity in answer.entities):
+            confidence = 0.75
+        else:
+            confidence = 0.55
         asr = [Recognition(text=heard.text, confidence=heard.confidence)]
         if heard.alternative is not None:
             lower = round(heard.confidence * (0.3 + 0.6 * rng.random()), 3)
@@ -184,7 +190,7 @@ class World:
                     domain=understood.domain,
                     intent=understood.intent,
                     slots=understood.slots,
-                    confidence=round(bell(rng, confidence, 0.18), 3),
+                    confidence=round(bell(rng, confidence + 0.1 * heard.confidence, 0.2), 3),
                 ),
             ),
             entities=answer.entities,
