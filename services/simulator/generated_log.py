@@ -1,7 +1,7 @@
 """Logs of any length for the benchmarks: quickly made, with the growth and the shape of real ones.
 
 Goal g (from 0, the commonest first) is drawn with P(goal > g) = (1 + g / 20)^-1/2, Zipf's law with exponent
-3/2: n turns hold on the order of n^2/3 distinct texts, as Heaps' law has it. Each goal has wordings that
+3/2: n turns hold on the order of n^(2/3) distinct texts, as Heaps' law has it. Each goal has wordings that
 succeed and hearings that fail. Goals are joined where one hearing is shared: families of up to four goals
 share one, which makes components of bounded size, and a share of all goals is strung to a single large one.
 """

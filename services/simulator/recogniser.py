@@ -1,13 +1,12 @@
 """A speech recogniser that mishears by sound, and mostly in the same way."""
 
-from bisect import bisect_right
 from functools import lru_cache
 from random import Random
 
 from msgspec import Struct
 
 from services.simulator.catalogue import Catalogue
-from services.simulator.chance import bell, cumulative, pick, stream
+from services.simulator.chance import bell, cumulative, pick, pick_by, stream
 from services.simulator.sound import sound_alike
 
 FAMILIAR_ERROR_RATE = 0.009
@@ -67,7 +66,7 @@ class Recogniser:
             place = int(rng.random() * len(words))
             words[place] = sound_alike(self._seed, words[place], 3 + int(rng.random() * 30))
             return " ".join(words)
-        return hearing.errors[bisect_right(_ERROR_ODDS, rng.random() * _ERROR_ODDS[len(hearing.errors) - 1])]
+        return pick_by(rng, hearing.errors, _ERROR_ODDS[: len(hearing.errors)])
 
     def _heard(self, text: str, *, right: bool, hearing: Hearing, rng: Random) -> Heard:
         # Wide enough that the two overlap: right and wrong cannot be told by confidence alone.
