@@ -233,7 +233,7 @@ def _row(rewrite: Rewrite, shared: dict[object, object]) -> _Row:
         rewrite_id=rewrite.rewrite_id,
         text=once(rewrite.target_text),
         method=once(rewrite.method),
-        score=once(rewrite.score),
+        score=rewrite.score,
         max_confidence=once(rewrite.max_confidence),
         blocked=rewrite.status == "blocked",
     )

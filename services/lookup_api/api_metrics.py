@@ -1,0 +1,116 @@
+"""Metrics of the lookup API, in the text format of Prometheus."""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, values
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from services.lookup_api.table_follower import TableFollower
+
+_BUCKETS_S: Final = (
+    *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005),
+    *(0.01, 0.025, 0.05, 0.1, 0.25, 1.0),
+)
+_OUTCOMES_BY_STATUS: Final = {400: "bad_request", 401: "no_key", 403: "forbidden", 503: "unavailable"}
+
+
+class ApiMetrics:
+    """Counts lookups by assistant and outcome, and how long they took.
+
+    With several server processes, each writes its counts to files in one folder, and whichever is asked
+    reports the sum of all; what tables it holds, each process reports of itself.
+    """
+
+    def __init__(self, follower: TableFollower, shared_folder: Path | None = None) -> None:
+        self._follower = follower
+        self._answering = CollectorRegistry()
+        counting = self._answering
+        if shared_folder is not None:
+            # The library chooses between memory and files at its import, which may lie long behind us.
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(shared_folder)
+            values.ValueClass = values.MultiProcessValue()  # type: ignore[no-untyped-call]  # untyped there
+            counting = CollectorRegistry()
+            MultiProcessCollector(self._answering, path=str(shared_folder))  # type: ignore[no-untyped-call]
+        self._answering.register(_TableGauges(follower))
+        self._requests = Counter(
+            "rehear_lookup_requests", "Lookups", ["assistant", "outcome"], registry=counting
+        )
+        self._seconds = Histogram(
+            "rehear_lookup_seconds",
+            "Time to answer a lookup",
+            ["assistant"],
+            buckets=_BUCKETS_S,
+            registry=counting,
+        )
+        self._counters: dict[tuple[str, str], Counter] = {}
+        self._histograms: dict[str, Histogram] = {}
+
+    def observe(self, assistant_id: str, outcome: str, seconds: float) -> None:
+        """Counts one lookup; assistants that nothing is known of are counted together."""
+        if assistant_id not in self._follower.tables:
+            assistant_id = "unknown"  # else anybody could fill the memory with labels
+        counter = self._counters.get((assistant_id, outcome))
+        if counter is None:
+            counter = self._counters[assistant_id, outcome] = self._requests.labels(assistant_id, outcome)
+            self._histograms[assistant_id] = self._seconds.labels(assistant_id)
+        counter.inc()
+        self._histograms[assistant_id].observe(seconds)
+
+    def text(self) -> bytes:
+        """All metrics, as Prometheus reads them."""
+        return generate_latest(self._answering)
+
+
+class _TableGauges(Collector):
+    """What tables this process holds, asked at each scrape."""
+
+    def __init__(self, follower: TableFollower) -> None:
+        self._follower = follower
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        version = GaugeMetricFamily("rehear_table_version", "Version served", labels=["assistant"])
+        live = GaugeMetricFamily("rehear_rewrites_live", "Live rewrites served", labels=["assistant"])
+        for assistant_id, table in self._follower.tables.items():
+            version.add_metric([assistant_id], table.version)
+            live.add_metric([assistant_id], len(table))
+        age_s = self._follower.age_s
+        yield version
+        yield live
+        yield GaugeMetricFamily(
+            "rehear_table_age_seconds",
+            "Since the last look at the database; infinite before the first",
+            value=float("inf") if age_s is None else age_s,
+        )
+
+
+class MeasuredLookups:
+    """Middleware that times each lookup and counts it by what the handler or the status says of it."""
+
+    def __init__(self, app: ASGIApp, metrics: ApiMetrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes the request on."""
+        begun_s = time.perf_counter()
+        status = 500
+
+        async def send_noting_status(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_noting_status)
+        finally:
+            state = scope["state"]
+            outcome = state.get("outcome") or _OUTCOMES_BY_STATUS.get(status, f"status_{status}")
+            self._metrics.observe(state.get("assistant_id", ""), outcome, time.perf_counter() - begun_s)

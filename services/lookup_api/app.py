@@ -1,0 +1,137 @@
+"""The application: the routes of the lookup API, put together from their parts."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import structlog
+from litestar import Litestar
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+
+from rewriting.rewrite_table import RewriteTable
+from services.database import is_retriable, open_database
+from services.lookup_api.access import API_KEY_HEADER
+from services.lookup_api.api_keys import KeyRing
+from services.lookup_api.api_metrics import ApiMetrics
+from services.lookup_api.api_settings import LookupApiSettings
+from services.lookup_api.feedback_store import (
+    DatabaseFeedbackStore,
+    FeedbackStore,
+    ForgetUser,
+    forget_feedback,
+)
+from services.lookup_api.health_routes import health_routes
+from services.lookup_api.lookup_route import lookup_route
+from services.lookup_api.strict_request import EXCEPTION_HANDLERS, StrictRequest
+from services.lookup_api.table_follower import TableFollower
+from services.lookup_api.table_routes import table_routes
+from services.lookup_api.user_routes import user_routes
+from streams.turn import AssistantId, UserId
+
+log = structlog.get_logger()
+
+LARGEST_BODY_BYTES: Final = 1_000_000  # a long dialogue is some 10 kB; bounds what one request may hold
+_OPEN_AGAIN_S: Final = 1.0
+
+
+def build_app(
+    settings: LookupApiSettings,
+    engine: Engine,
+    feedback: FeedbackStore,
+    forget: ForgetUser,
+    clock_ms: Callable[[], int],
+    metrics_folder: Path | None = None,
+) -> Litestar:
+    """The application; while it runs, it follows the rewrite table.
+
+    Args:
+        settings: keys, and how closely to follow; where it listens is the server's business.
+        engine: the database of the rewrite table.
+        feedback: where feedback goes.
+        forget: deletes all that is known of a user.
+        clock_ms: milliseconds since 1970, for the time of feedback.
+        metrics_folder: where several processes add up their counts; None for one process.
+    """
+    table = RewriteTable(engine, clock_ms)
+    keys = KeyRing(settings.api_keys)
+    follower = TableFollower(table, settings.poll_interval_s)
+    metrics = ApiMetrics(follower, metrics_folder)
+
+    @asynccontextmanager
+    async def following(_: Litestar) -> AsyncIterator[None]:
+        follower.start()
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(follower.stop)
+
+    return Litestar(
+        [
+            lookup_route(follower, keys, metrics),
+            *user_routes(feedback, forget, keys, clock_ms),
+            table_routes(table, engine, follower, keys),
+            *health_routes(follower, metrics, settings.stale_after_s),
+        ],
+        request_class=StrictRequest,
+        request_max_body_size=LARGEST_BODY_BYTES,
+        exception_handlers=EXCEPTION_HANDLERS,
+        lifespan=[following],
+        openapi_config=_openapi(),
+        logging_config=None,
+    )
+
+
+def open_app(settings: LookupApiSettings, database_url: str, metrics_folder: Path | None = None) -> Litestar:
+    """The application on the database of this URL; waits for a database that is away."""
+    engine = _open_patiently(database_url)
+    feedback = DatabaseFeedbackStore(engine)
+    return build_app(settings, engine, feedback, forget_in(engine), clock_ms, metrics_folder)
+
+
+def forget_in(engine: Engine) -> ForgetUser:
+    """Deletes what a database holds of a user: their own rewrites and their feedback."""
+
+    def forget(assistant_id: str, user_id: str) -> None:
+        with engine.begin() as connection:
+            RewriteTable(engine, clock_ms).forget_user(connection, AssistantId(assistant_id), UserId(user_id))
+            forget_feedback(connection, assistant_id, user_id)
+
+    return forget
+
+
+def _open_patiently(database_url: str) -> Engine:
+    """Waits: a server that gave up would have to be started again by hand when the database is back."""
+    while True:
+        try:
+            return open_database(database_url)
+        except DBAPIError as error:
+            if not is_retriable(error):
+                raise
+            log.warning("database not open yet", error=str(error.orig))
+        time.sleep(_OPEN_AGAIN_S)
+
+
+def clock_ms() -> int:
+    """Now, in milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def _openapi() -> OpenAPIConfig:
+    key = SecurityScheme(type="apiKey", name=API_KEY_HEADER, security_scheme_in="header")
+    return OpenAPIConfig(
+        title="Rehear lookup API",
+        version="1",
+        description="What should this request have been? Answers from rewrites that users' own second tries "
+        "have taught, says why, and takes them back.",
+        path="/schema",
+        render_plugins=[JsonRenderPlugin(path="/")],
+        components=Components(security_schemes={"api_key": key}),
+        security=[{"api_key": []}],
+    )

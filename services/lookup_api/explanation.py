@@ -1,0 +1,43 @@
+"""The numbers behind a rewrite, in sentences that an operator can read out."""
+
+from rewriting.rewrite import GLOBAL, Rewrite, RewriteStatus
+
+_STATUS_WORDS: dict[RewriteStatus, str] = {
+    "candidate": "It is a candidate: not served.",
+    "shadow": "It is on trial in the shadow: not served.",
+    "live": "It is live: served to the assistant.",
+    "blocked": "It is blocked: not served until somebody unblocks it.",
+    "retired": "It is retired: no longer served.",
+}
+_METHOD_WORDS = {
+    "chain": "It was learned from what users of such sessions went on to ask",
+    "rephrase": "It was learned from users saying the same in other words",
+    "retrieval": "It was found among similar requests that had succeeded",
+    "taught": "It was taught by somebody",
+}
+
+
+def explanation_words(rewrite: Rewrite) -> tuple[str, ...]:
+    """Why this rewrite is there, how good it is, and whether it is served."""
+    for_whom = "everybody" if rewrite.scope == GLOBAL else f"the user {rewrite.scope.removeprefix('user:')}"
+    words = [
+        f"For {for_whom}, “{rewrite.source_text}” is run as “{rewrite.target_text}”.",
+        f"{_METHOD_WORDS[rewrite.method]}: {_count(rewrite.sessions, 'session')} of "
+        f"{_count(rewrite.users, 'user')}, score {rewrite.score:.2f} of 1.",
+        f"“{rewrite.source_text}” succeeded in {_share(rewrite.source_success_rate, rewrite.source_count)}, "
+        f"“{rewrite.target_text}” in {_share(rewrite.target_success_rate, rewrite.target_count)}.",
+    ]
+    if rewrite.failure_point is not None:
+        words.append(f"What fails most often in the original is: {rewrite.failure_point}.")
+    words.append(_STATUS_WORDS[rewrite.status])
+    if rewrite.reason:
+        words.append(f"It last changed in version {rewrite.version}: {rewrite.reason}.")
+    return tuple(words)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _share(rate: float, count: int) -> str:
+    return f"{rate:.0%} of {_count(count, 'request')}"

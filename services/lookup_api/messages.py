@@ -1,0 +1,163 @@
+"""What goes over the wire: bodies of requests and of answers.
+
+Bodies of requests are strict: an unknown field or a wrong type is an error that names the field.
+"""
+
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta, Struct
+
+from rewriting.lookup_table import AbstainReason
+from rewriting.rewrite import Method, Rewrite
+from streams.turn import Feedback
+
+_Id = Annotated[str, Meta(min_length=1, max_length=512)]
+_Confidence = Annotated[float, Meta(ge=0, le=1)]
+
+MOST_PREVIOUS_TURNS: Final = 50  # far more than a session has; bounds the work for one request
+
+
+class RequestBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of the bodies of requests."""
+
+
+class NluGuess(RequestBody, frozen=True, kw_only=True):
+    """What the assistant's language understanding makes of the request."""
+
+    intent: str
+    domain: str | None = None
+    confidence: _Confidence | None = None
+
+
+class AskingDevice(RequestBody, frozen=True, kw_only=True):
+    """The device that took the request."""
+
+    type: str | None = None
+    has_screen: bool | None = None
+
+
+class PreviousTurn(RequestBody, frozen=True, kw_only=True):
+    """An earlier turn of the same dialogue."""
+
+    text: Annotated[str, Meta(description="what the user said")]
+    response_text: Annotated[str | None, Meta(description="what the assistant answered")] = None
+
+
+class RewriteQuery(RequestBody, frozen=True, kw_only=True):
+    """A request that the assistant is about to run."""
+
+    text: Annotated[str, Meta(description="as recognised or typed; may be empty")]
+    user_id: _Id
+    assistant_id: Annotated[_Id | None, Meta(description="needed only where no API key tells it")] = None
+    request_id: Annotated[str, Meta(max_length=512, description="comes back in the answer")] | None = None
+    asr_confidence: _Confidence | None = None
+    nlu: NluGuess | None = None
+    device: AskingDevice | None = None
+    locale: str | None = None
+    previous_turns: Annotated[
+        tuple[PreviousTurn, ...], Meta(max_length=MOST_PREVIOUS_TURNS, description="oldest first")
+    ] = ()
+
+
+class ServedRewrite(Struct, frozen=True, kw_only=True):
+    """What to run in the place of the request."""
+
+    id: str
+    text: Annotated[str, Meta(description="as most users say it")]
+    method: Method
+    scope: Annotated[str, Meta(description="global, or user:<user_id>")]
+    score: float
+
+
+class RewriteAnswer(Struct, frozen=True, kw_only=True):
+    """A rewrite, or null and the reason for leaving the request as it is."""
+
+    rewrite: ServedRewrite | None
+    reason: AbstainReason | None
+    table_version: int
+    request_id: str | None = None
+
+
+class FeedbackBody(RequestBody, frozen=True, kw_only=True):
+    """What a user, or somebody for them, said about one turn or one rewrite."""
+
+    user_id: _Id
+    feedback: Feedback
+    event_id: _Id | None = None
+    rewrite_id: _Id | None = None
+    assistant_id: _Id | None = None
+    comment: Annotated[str, Meta(max_length=2_000)] | None = None
+
+
+class FeedbackReceipt(Struct, frozen=True, kw_only=True):
+    """Feedback has been stored."""
+
+    feedback_id: str
+
+
+class ReasonBody(RequestBody, frozen=True, kw_only=True):
+    """Why an operator changes the table; kept in its history."""
+
+    reason: Annotated[str, Meta(min_length=1, max_length=2_000)]
+    actor: Annotated[str, Meta(min_length=1, max_length=200, description="else the key's name")] | None = None
+
+
+class RollbackBody(ReasonBody, frozen=True, kw_only=True):
+    """To which version the table goes back, and why."""
+
+    version: Annotated[int, Meta(ge=0, le=2**62)]
+
+
+class RewritePage(Struct, frozen=True, kw_only=True):
+    """Some rewrites, ordered by id."""
+
+    rewrites: tuple[Rewrite, ...]
+    next_after: Annotated[str | None, Meta(description="`after` of the next page; null: the last page")]
+
+
+class Explanation(Struct, frozen=True, kw_only=True):
+    """Why a rewrite is as it is."""
+
+    rewrite: Rewrite
+    words: Annotated[tuple[str, ...], Meta(description="the numbers behind it, in sentences")]
+    evidence: Annotated[tuple[str, ...], Meta(description="ids of some of the sessions behind it")]
+    history: Annotated[tuple[Rewrite, ...], Meta(description="every state of the row, oldest first")]
+
+
+class TableState(Struct, frozen=True, kw_only=True):
+    """The rewrite table of an assistant."""
+
+    assistant_id: str
+    version: int
+    served_version: Annotated[int, Meta(description="the one that lookups are answered from")]
+    rewrites: Annotated[dict[str, int], Meta(description="number of rows by status")]
+
+
+class TableChange(Struct, frozen=True, kw_only=True):
+    """The table has changed."""
+
+    assistant_id: str
+    version: int
+
+
+class Liveness(Struct, frozen=True, kw_only=True):
+    """The process answers."""
+
+    status: Literal["up"] = "up"
+
+
+class Readiness(Struct, frozen=True, kw_only=True):
+    """Whether lookups are answered from a table that is up to date."""
+
+    ready: bool
+    message: str
+    table_age_s: float | None  # since the last look at the database; null: never
+    assistants: int
+
+
+class ErrorBody(Struct, frozen=True, kw_only=True):
+    """What is wrong with a request, or why it cannot be met now."""
+
+    status: int
+    message: str
+    field: str | None = None  # of the body or query, where one is at fault
