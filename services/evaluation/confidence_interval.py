@@ -19,8 +19,8 @@ CONFIDENCE = 0.95
 class Estimate(Struct, frozen=True):
     """A measure with its 95 % confidence interval.
 
-    `value` is None where there is nothing to measure, and so are `low` and `high` where no resample has anything
-    to measure; wins for each loss are infinite without a loss.
+    `value` is None where there is nothing to measure, and so are `low` and `high` where no resample has
+    anything to measure; wins for each loss are infinite without a loss.
     """
 
     value: float | None

@@ -102,8 +102,8 @@ def win_loss_interval(score: Score) -> str:
 
 
 def _interval(measure: Estimate, scale: int) -> str:
-    if measure.low is None or measure.high is None:
-        return ""
+    if measure.low is None or measure.high is None or math.isinf(measure.low):
+        return ""  # an interval from infinity says nothing
     return f"{_number(measure.low, scale)} to {_number(measure.high, scale)}"
 
 

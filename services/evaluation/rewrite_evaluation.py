@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -106,7 +107,7 @@ def headline_table(evaluation: RewriteEvaluation) -> Table:
     for one in evaluation.predictors:
         score = one.overall
         table.add_row(
-            one.name,
+            escape(one.name),
             _with_interval(percent(score.defect_reduction), percent_interval(score.defect_reduction)),
             _with_interval(win_loss(score), win_loss_interval(score)),
             f"{score.wins:,}",
