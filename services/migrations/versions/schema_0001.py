@@ -12,7 +12,6 @@ depends_on = None
 def upgrade() -> None:
     """Creates all tables, package by package."""
     _create_rewriting()
-    _create_lookup_api()
     _create_services()
 
 
@@ -108,22 +107,6 @@ def _create_rewriting() -> None:
 
 
 def _create_services() -> None:
-    op.create_table(
-        "feedback",
-        sa.Column("feedback_id", sa.String, nullable=False),
-        sa.Column("assistant_id", sa.String, nullable=False),
-        sa.Column("user_id", sa.String, nullable=False),
-        sa.Column("event_id", sa.String),
-        sa.Column("rewrite_id", sa.String),
-        sa.Column("feedback", sa.String, nullable=False),
-        sa.Column("comment", sa.Text),
-        sa.Column("received_ms", sa.BigInteger, nullable=False),
-        sa.PrimaryKeyConstraint("feedback_id", name="pk_feedback"),
-    )
-    op.create_index("ix_feedback_assistant_id", "feedback", ["assistant_id"])
-
-
-def _create_lookup_api() -> None:
     op.create_table(
         "feedback",
         sa.Column("feedback_id", sa.Text, nullable=False),
