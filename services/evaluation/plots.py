@@ -38,6 +38,9 @@ STYLE: Any = {  # Any: matplotlib wants a literal of each key's name
 RATIO_LIMIT = 60.0
 """Win/loss ratios are drawn up to here: beyond, and without any loss, they rest on a handful of losses."""
 
+WORST_REDUCTION = -30.0
+"""Percent; a curve that goes further down would press the others into a corner."""
+
 
 def tradeoff_plot(evaluation: RewriteEvaluation) -> bytes | None:
     """Defect reduction against win/loss as the score threshold falls; None where nothing was rewritten."""
@@ -50,7 +53,7 @@ def tradeoff_plot(evaluation: RewriteEvaluation) -> bytes | None:
         colours = _colours(evaluation)
         ceiling = 12.0
         for one in predictors:
-            ratios = [min(_ratio(point.wins, point.losses), RATIO_LIMIT) for point in one.curve]
+            ratios = [_ratio(point.wins, point.losses) for point in one.curve]
             reductions = [100 * point.defect_reduction for point in one.curve]
             ceiling = max(ceiling, *ratios)
             axes.plot(
@@ -74,9 +77,12 @@ def tradeoff_plot(evaluation: RewriteEvaluation) -> bytes | None:
             fontsize=8.5,
         )
         axes.set_yscale("log")
-        floor = min(0.8, *(min(_ratio(p.wins, p.losses) or 0.1 for p in one.curve) for one in predictors))
-        axes.set_ylim(max(floor, 0.05), ceiling * 1.25)
-        ticks = [tick for tick in (0.1, 0.3, 1, 3, 10, 30, 60) if max(floor, 0.05) <= tick <= ceiling * 1.25]
+        lowest = min(_ratio(point.wins, point.losses) for one in predictors for point in one.curve)
+        bottom, top = min(0.7, 0.8 * lowest), ceiling * 1.25
+        axes.set_ylim(bottom, top)
+        left, _ = axes.get_xlim()
+        axes.set_xlim(left=max(left, WORST_REDUCTION))
+        ticks = [tick for tick in (0.1, 0.3, 1, 3, 10, 30, 60) if bottom <= tick <= top]
         axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.minorticks_off()
         axes.grid(axis="both")
@@ -161,7 +167,10 @@ def _colours(evaluation: RewriteEvaluation) -> dict[str, str]:
 
 
 def _ratio(wins: int, losses: int) -> float:
-    return wins / losses if losses else (RATIO_LIMIT if wins else 0.0)
+    """Wins for each loss, cut to what is drawn."""
+    if not losses:
+        return RATIO_LIMIT if wins else 1.0
+    return min(max(wins / losses, 1 / RATIO_LIMIT), RATIO_LIMIT)
 
 
 def _svg(figure: Figure) -> bytes:
