@@ -34,6 +34,10 @@ lowered, the first load of a large table makes other writers repeat their work."
 CONNECT_WAIT_S = 10
 """How long to wait for PostgreSQL to accept a connection. Lowered, a busy server looks gone."""
 
+WRITE_AHEAD_LOG_BYTES = 64 * 2**20
+"""What the log file of SQLite shrinks to after a large load. Lowered, it is cut and grown again
+more often."""
+
 VERSION_TABLE = "rehear_schema_version"
 """Has a name of its own, so that another program's migrations can share a PostgreSQL database."""
 
@@ -67,19 +71,16 @@ def open_database(location: str | Path) -> Engine:
     Raises:
         DatabaseError: no such kind of database, or the file is no database.
         SchemaVersionError: a newer version of Rehear has written it.
-        sqlalchemy.exc.OperationalError: it cannot be reached; see `is_retriable`.
+        sqlalchemy.exc.DBAPIError, sqlite3.Error: it cannot be reached, or is locked; see `is_retriable`.
     """
     url = _url(location)
     engine = _sqlite_engine(Path(url.database or "")) if url.drivername == "sqlite" else _postgres_engine(url)
     try:
         _migrate(engine)
-    except DBAPIError as error:
+    except BaseException as error:
         engine.dispose()
-        if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
-            raise DatabaseError(f"{url.database} is no SQLite database: name another file") from error
-        raise
-    except BaseException:
-        engine.dispose()
+        if getattr(_driver_error(error), "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
+            raise DatabaseError(f"{url.database} is no SQLite database: give another file") from error
         raise
     return engine
 
@@ -92,20 +93,25 @@ def is_retriable(error: BaseException) -> bool:
     """
     if isinstance(error, PoolTimeoutError):
         return True
+    cause = _driver_error(error)
+    if isinstance(cause, sqlite3.Error):
+        code: int | None = getattr(cause, "sqlite_errorcode", None)
+        return code is not None and code & 0xFF in _RETRIABLE_SQLITE_CODES
     if not isinstance(error, DBAPIError):
         return False
-    if isinstance(error.orig, sqlite3.Error):
-        code: int | None = getattr(error.orig, "sqlite_errorcode", None)
-        return code is not None and code & 0xFF in _RETRIABLE_SQLITE_CODES
-    sqlstate: str | None = getattr(error.orig, "sqlstate", None)
+    sqlstate: str | None = getattr(cause, "sqlstate", None)
     if sqlstate is not None:
         return sqlstate.startswith(_RETRIABLE_SQLSTATES)
     if error.connection_invalidated:
         return True
-    message = str(error.orig)  # libpq gives no code for a connection that was not made
-    return type(error.orig).__name__ == "OperationalError" and not any(
-        hopeless in message for hopeless in _HOPELESS_CONNECTION
+    # libpq gives no code for a connection that was not made
+    return type(cause).__name__ == "OperationalError" and not any(
+        hopeless in str(cause) for hopeless in _HOPELESS_CONNECTION
     )
+
+
+def _driver_error(error: BaseException) -> BaseException | None:
+    return error.orig if isinstance(error, DBAPIError) else error
 
 
 def _url(location: str | Path) -> URL:
@@ -153,6 +159,7 @@ def _sqlite_engine(path: Path) -> Engine:
         connection.isolation_level = None  # transactions begin where we say so
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA journal_size_limit = {WRITE_AHEAD_LOG_BYTES}")
         connection.execute("PRAGMA secure_delete = ON")  # what a user wants forgotten leaves the file, too
         record.info["file"] = _identity(path)
 

