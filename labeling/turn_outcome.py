@@ -13,7 +13,7 @@ from rapidfuzz import fuzz
 from streams.turn import TurnEvent
 
 Reason = Literal[
-    "accepted",  # the session ends with it, and nothing speaks against it
+    "accepted",  # the session ends with it or leaves it, and nothing speaks against it
     "praised",
     "rejected",  # negative feedback
     "failed",  # the assistant itself reported that it could not
@@ -55,18 +55,20 @@ def _judge(turn: TurnEvent, following: TurnEvent | None) -> TurnOutcome:
     if turn.signals.feedback == "positive":
         return TurnOutcome(1, 0, 0, "praised")
     if following is None:
-        if turn.signals.terminated or _status(turn) == "cancelled":
+        if turn.signals.terminated or _status(turn) in ("cancelled", "unsupported"):
             return TurnOutcome(UNKNOWN, 1 - UNKNOWN, 0, "ended")
         return TurnOutcome(1, 0, 0, "accepted")
     if is_similar(turn, following):
         return TurnOutcome(0, 0, 1, "rephrased")
+    if _status(turn) == "unsupported":  # told that it cannot be done, and content with that
+        return TurnOutcome(1, 0, 0, "accepted")
     return TurnOutcome(UNKNOWN, 0, 1 - UNKNOWN, "moved_on")
 
 
 def _visible_failure(turn: TurnEvent) -> Reason | None:
     if turn.signals.feedback == "negative":
         return "rejected"
-    if _status(turn) in ("error", "no_result", "unsupported"):
+    if _status(turn) in ("error", "no_result"):
         return "failed"
     if turn.signals.barge_in and not turn.signals.terminated:
         return "interrupted"

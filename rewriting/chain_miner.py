@@ -22,7 +22,6 @@ from rewriting.rewrite import GLOBAL, Rewrite, rewrite_id
 from rewriting.text_normalisation import normalise
 from streams.turn import AssistantId
 
-
 SOURCES_PER_BLOCK = 64
 """Sources solved together: memory of (64 bands, n) numbers against the cost of a call."""
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Engine, and_, or_, select, text
 
 from rewriting.errors import UnknownRewriteError, UnknownVersionError
-from rewriting.rewrite import Rewrite, RewriteId, RewriteStatus, TableVersion, user_scope
+from rewriting.rewrite import Method, Rewrite, RewriteId, RewriteStatus, TableVersion, user_scope
 from rewriting.rewrite_schema import (
     FORGOTTEN_REWRITES,
     REWRITE_BLOCKS,
@@ -263,6 +263,22 @@ class RewriteTable:
                 ]
             )
         return revision.finish()
+
+    def standing_ids(
+        self, connection: Connection, assistant_id: AssistantId, method: Method
+    ) -> list[RewriteId]:
+        """The rewrites of one method that are not retired, sorted."""
+        rows = connection.scalars(
+            select(REWRITES.c.rewrite_id)
+            .where(
+                REWRITES.c.assistant_id == assistant_id,
+                REWRITES.c.method == method,
+                REWRITES.c.wished_status != "retired",
+                _STANDS,
+            )
+            .order_by(REWRITES.c.rewrite_id)
+        )
+        return [RewriteId(rewrite_id) for rewrite_id in rows]
 
     def block(self, assistant_id: AssistantId, rewrite_id: RewriteId, reason: str, actor: str) -> Rewrite:
         """Takes a rewrite out of service until it is unblocked, whatever the learner proposes.

@@ -2,6 +2,8 @@
 
 ServiceError
 ├── DatabaseError     a database cannot be opened as asked
+├── SettingsError     settings that cannot be read or used
+├── StateError        a state folder does not hold what is asked of it
 └── SimulationError   a simulation cannot be made as asked
 """
 
@@ -18,3 +20,11 @@ class DatabaseError(ServiceError):
 
 class SimulationError(ServiceError):
     """A simulation cannot be made as asked; the message says which value, and what it may be."""
+
+
+class SettingsError(ServiceError):
+    """Settings that cannot be read or used; the message names the file or variable and the value."""
+
+
+class StateError(ServiceError):
+    """A state folder does not hold what is asked of it; the message says how it comes to hold it."""

@@ -111,13 +111,25 @@ def _order(turn: TurnEvent) -> tuple[str, str, int, str]:
     return (turn.assistant_id, turn.user_id, turn.ts_ms, turn.event_id)
 
 
+def dialogue_session_id(turn: TurnEvent) -> SessionId:
+    """The id of the session that a turn with a dialogue id belongs to."""
+    return _session_id(turn, "dialogue", str(turn.dialogue_id))
+
+
 def _session(turns: Sequence[TurnEvent]) -> Session:
     first = turns[0]
-    name = ["event", first.event_id] if first.dialogue_id is None else ["dialogue", first.dialogue_id]
-    digest = hashlib.blake2b("\x00".join([first.assistant_id, first.user_id, *name]).encode(), digest_size=12)
+    if first.dialogue_id is None:
+        session_id = _session_id(first, "event", first.event_id)
+    else:
+        session_id = dialogue_session_id(first)
     return Session(
-        session_id=SessionId(digest.hexdigest()),
+        session_id=session_id,
         assistant_id=AssistantId(first.assistant_id),
         user_id=UserId(first.user_id),
         turns=tuple(turns),
     )
+
+
+def _session_id(turn: TurnEvent, kind: str, name: str) -> SessionId:
+    parts = "\x00".join([turn.assistant_id, turn.user_id, kind, name])
+    return SessionId(hashlib.blake2b(parts.encode(), digest_size=12).hexdigest())

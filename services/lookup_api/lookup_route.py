@@ -5,6 +5,7 @@ from typing import Any
 from litestar import Request, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.middleware import DefineMiddleware
+from litestar.params import JSONBody
 
 from rewriting.understanding_confidence import understanding_confidence
 from services.lookup_api.access import asked_assistant, guard_for
@@ -27,7 +28,7 @@ def lookup_route(follower: TableFollower, keys: KeyRing, metrics: ApiMetrics) ->
         summary="The rewrite of a request, or null and the reason for leaving it as it is",
         tags=["lookup"],
     )
-    def rewrite(request: Request[Any, Any, Any], data: RewriteQuery) -> RewriteAnswer:
+    def rewrite(request: Request[Any, Any, Any], data: JSONBody[RewriteQuery]) -> RewriteAnswer:
         assistant_id = asked_assistant(request, data.assistant_id)
         nlu_confidence = None if data.nlu is None else data.nlu.confidence
         confidence = understanding_confidence(data.asr_confidence, nlu_confidence)

@@ -95,6 +95,13 @@ class FeedbackReceipt(Struct, frozen=True, kw_only=True):
     feedback_id: str
 
 
+class ForgetBody(RequestBody, frozen=True, kw_only=True):
+    """Whom to forget."""
+
+    user_id: _Id
+    assistant_id: _Id | None = None
+
+
 class ReasonBody(RequestBody, frozen=True, kw_only=True):
     """Why an operator changes the table; kept in its history."""
 

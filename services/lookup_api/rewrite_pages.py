@@ -1,6 +1,6 @@
 """Rewrites in pages, and how many there are, for operators who look around in a table."""
 
-from sqlalchemy import Engine, func, or_, select
+from sqlalchemy import Engine, false, func, or_, select
 
 from rewriting.rewrite import RewriteId, RewriteStatus
 from rewriting.rewrite_schema import REWRITES
@@ -37,12 +37,11 @@ def rewrite_page(
     if status is not None:
         wanted = wanted.where(rows.status == status)
     if text is not None:
-        wanted = wanted.where(
-            or_(
-                rows.source_text.contains(normalise(text), autoescape=True),
-                func.lower(rows.target_text).contains(text.lower(), autoescape=True),
-            )
+        in_target = func.lower(rows.target_text).contains(text.lower(), autoescape=True)
+        in_source = (
+            rows.source_text.contains(words, autoescape=True) if (words := normalise(text)) else false()
         )
+        wanted = wanted.where(or_(in_source, in_target))
     if after is not None:
         wanted = wanted.where(rows.rewrite_id > after)
     wanted = wanted.order_by(rows.rewrite_id).limit(limit + 1)

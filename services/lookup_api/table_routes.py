@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from litestar import Request, Router, get, post
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from sqlalchemy import Engine
 
 from rewriting.rewrite import Rewrite, RewriteId, RewriteStatus, TableVersion
@@ -26,7 +26,7 @@ from streams.turn import AssistantId
 LARGEST_PAGE = 1_000  # rows, about 1 MB
 
 _Assistant = Annotated[
-    str | None, Parameter(max_length=512, description="needed only where no API key tells it")
+    str | None, QueryParameter(max_length=512, description="needed only where no API key tells it")
 ]
 
 
@@ -37,10 +37,10 @@ def table_routes(table: RewriteTable, engine: Engine, follower: TableFollower, k
     def list_rewrites(
         request: Request[Any, Any, Any],
         assistant_id: _Assistant = None,
-        status: RewriteStatus | None = None,
-        text: Annotated[str | None, Parameter(max_length=1_000)] = None,
-        after: Annotated[str | None, Parameter(max_length=100)] = None,
-        limit: Annotated[int, Parameter(ge=1, le=LARGEST_PAGE)] = 100,
+        status: FromQuery[RewriteStatus | None] = None,
+        text: Annotated[str | None, QueryParameter(max_length=1_000)] = None,
+        after: Annotated[str | None, QueryParameter(max_length=100)] = None,
+        limit: Annotated[int, QueryParameter(ge=1, le=LARGEST_PAGE)] = 100,
     ) -> RewritePage:
         check_printable("text", text)
         check_printable("after", after)
@@ -55,13 +55,13 @@ def table_routes(table: RewriteTable, engine: Engine, follower: TableFollower, k
 
     @get("/rewrites/{rewrite_id:str}", sync_to_thread=True, summary="One rewrite")
     def read_rewrite(
-        request: Request[Any, Any, Any], rewrite_id: str, assistant_id: _Assistant = None
+        request: Request[Any, Any, Any], rewrite_id: FromPath[str], assistant_id: _Assistant = None
     ) -> Rewrite:
         return table.find(*_asked(request, assistant_id, rewrite_id))
 
     @get("/rewrites/{rewrite_id:str}/explain", sync_to_thread=True, summary="Why a rewrite is as it is")
     def explain_rewrite(
-        request: Request[Any, Any, Any], rewrite_id: str, assistant_id: _Assistant = None
+        request: Request[Any, Any, Any], rewrite_id: FromPath[str], assistant_id: _Assistant = None
     ) -> Explanation:
         history = table.history(*_asked(request, assistant_id, rewrite_id))
         rewrite = history[-1]
@@ -80,7 +80,10 @@ def table_routes(table: RewriteTable, engine: Engine, follower: TableFollower, k
         summary="Take a rewrite out of service, whatever the learner finds",
     )
     def block_rewrite(
-        request: Request[Any, Any, Any], rewrite_id: str, data: ReasonBody, assistant_id: _Assistant = None
+        request: Request[Any, Any, Any],
+        rewrite_id: FromPath[str],
+        data: JSONBody[ReasonBody],
+        assistant_id: _Assistant = None,
     ) -> Rewrite:
         return table.block(*_asked(request, assistant_id, rewrite_id), data.reason, _actor(request, data))
 
@@ -92,7 +95,10 @@ def table_routes(table: RewriteTable, engine: Engine, follower: TableFollower, k
         summary="Let a blocked rewrite serve again",
     )
     def unblock_rewrite(
-        request: Request[Any, Any, Any], rewrite_id: str, data: ReasonBody, assistant_id: _Assistant = None
+        request: Request[Any, Any, Any],
+        rewrite_id: FromPath[str],
+        data: JSONBody[ReasonBody],
+        assistant_id: _Assistant = None,
     ) -> Rewrite:
         return table.unblock(*_asked(request, assistant_id, rewrite_id), data.reason, _actor(request, data))
 
@@ -114,7 +120,7 @@ def table_routes(table: RewriteTable, engine: Engine, follower: TableFollower, k
         summary="Serve what was served at an earlier version, as a new version",
     )
     def roll_back(
-        request: Request[Any, Any, Any], data: RollbackBody, assistant_id: _Assistant = None
+        request: Request[Any, Any, Any], data: JSONBody[RollbackBody], assistant_id: _Assistant = None
     ) -> TableChange:
         assistant = AssistantId(asked_assistant(request, assistant_id))
         version = table.rollback(assistant, TableVersion(data.version), data.reason, _actor(request, data))

@@ -11,8 +11,70 @@ depends_on = None
 
 def upgrade() -> None:
     """Creates all tables, package by package."""
+    _create_streams()
     _create_rewriting()
+    _create_chains()
     _create_services()
+
+
+def _create_streams() -> None:
+    op.create_table(
+        "checkpoint",
+        sa.Column("task", sa.String(100), nullable=False),
+        sa.Column("topic", sa.String(249), nullable=False),
+        sa.Column("partition_number", sa.Integer, nullable=False, autoincrement=False),
+        sa.Column("next_offset", sa.BigInteger, nullable=False),
+        sa.Column("latest_event_ms", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("task", "topic", "partition_number", name="pk_checkpoint"),
+    )
+    op.create_table(
+        "session",
+        sa.Column("session_id", sa.String(24), nullable=False),
+        sa.Column("assistant_id", sa.Text, nullable=False),
+        sa.Column("user_id", sa.Text, nullable=False),
+        sa.Column("user_key", sa.BigInteger, nullable=False),
+        sa.Column("source_partition", sa.Integer, nullable=False),
+        sa.Column("start_ms", sa.BigInteger, nullable=False),
+        sa.Column("end_ms", sa.BigInteger, nullable=False),
+        sa.Column("turns", sa.LargeBinary, nullable=False),
+        sa.Column("closed", sa.Boolean, nullable=False),
+        sa.Column("emitted", sa.Boolean, nullable=False),
+        sa.PrimaryKeyConstraint("session_id", name="pk_session"),
+    )
+    op.create_index("ix_session_user_key_end_ms", "session", ["user_key", "end_ms"])
+    waiting = sa.column("emitted") == sa.false()
+    op.create_index(
+        "ix_session_waiting",
+        "session",
+        ["source_partition", "end_ms"],
+        sqlite_where=waiting,
+        postgresql_where=waiting,
+    )
+    op.create_table(
+        "seen_event",
+        sa.Column("event_key", sa.BigInteger, nullable=False, autoincrement=False),
+        sa.PrimaryKeyConstraint("event_key", name="pk_seen_event"),
+    )
+
+
+def _create_chains() -> None:
+    op.create_table(
+        "chain_session",
+        sa.Column("session_id", sa.String(24), nullable=False),
+        sa.Column("assistant_id", sa.Text, nullable=False),
+        sa.Column("user_key", sa.BigInteger, nullable=False),
+        sa.Column("steps", sa.LargeBinary, nullable=False),
+        sa.PrimaryKeyConstraint("session_id", name="pk_chain_session"),
+    )
+    op.create_index("ix_chain_session_assistant_id", "chain_session", ["assistant_id"])
+    op.create_index("ix_chain_session_user_key", "chain_session", ["user_key"])
+    op.create_table(
+        "chain_epoch",
+        sa.Column("assistant_id", sa.Text, nullable=False),
+        sa.Column("epoch", sa.Integer, nullable=False),
+        sa.Column("solved_epoch", sa.Integer, nullable=False),
+        sa.PrimaryKeyConstraint("assistant_id", name="pk_chain_epoch"),
+    )
 
 
 def _create_rewriting() -> None:

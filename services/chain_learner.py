@@ -1,0 +1,167 @@
+"""The chain learner: keeps chains and rewrite tables up with sessions, for workers and offline jobs alike."""
+
+import time
+from collections.abc import Callable, Iterable
+
+import structlog
+from sqlalchemy import Connection
+
+from rewriting.chain_miner import ChainMiner, ChainSettings
+from rewriting.chain_step import SessionSteps
+from rewriting.chain_store import (
+    all_steps,
+    epochs,
+    mark_solved,
+    start_epoch,
+    steps_of,
+    store_steps,
+    unsolved,
+)
+from rewriting.rewrite_table import RewriteTable
+from streams.session import SessionId
+from streams.turn import AssistantId
+
+log = structlog.get_logger()
+
+REASON = "learned from the log"
+
+SOLVING_SHARE = 0.2
+"""Share of the time, 0..1, that solving may take while sessions keep coming; what is put off is solved when
+its turn comes, or when nothing comes. Raised, rewrites are live sooner and sessions wait longer."""
+
+
+class ChainLearner:
+    """Chains in memory, their sessions and rewrites in the database.
+
+    The chains in memory follow the transaction they are changed in: where it fails, call `drop`, and they are
+    rebuilt from the database when they are next needed.
+    """
+
+    def __init__(self, table: RewriteTable, settings: ChainSettings, clock_ms: Callable[[], int]) -> None:
+        self._table = table
+        self._settings = settings
+        self._clock_ms = clock_ms
+        self._miners: dict[AssistantId, ChainMiner] = {}
+        self._epochs: dict[AssistantId, int] = {}
+        self._unsolved: set[AssistantId] = set()
+        self._solve_after_s: dict[AssistantId, float] = {}  # on the monotonic clock
+
+    def drop(self) -> None:
+        """Forgets all chains in memory."""
+        self._miners.clear()
+        self._epochs.clear()
+        self._unsolved.clear()
+        self._solve_after_s.clear()
+
+    def absorb(self, connection: Connection, sessions: Iterable[SessionSteps]) -> None:
+        """Brings sessions into the chains, each in the place of what was known of it.
+
+        Args:
+            connection: in a transaction that writes.
+            sessions: of any assistants, each at most once; without steps: withdrawn.
+        """
+        by_assistant: dict[AssistantId, dict[SessionId, SessionSteps]] = {}
+        for session in sessions:
+            by_assistant.setdefault(session.assistant_id, {})[session.session_id] = session
+        for assistant_id, news in by_assistant.items():
+            miner = self._miner(connection, assistant_id)
+            known = steps_of(connection, news)
+            changed = {
+                key: steps
+                for key, steps in news.items()
+                if steps != known.get(key) and (key in known or steps.steps)
+            }
+            for key, steps in changed.items():
+                if key in known:
+                    miner.touch(miner.counts.remove(known[key]))
+                miner.touch(miner.counts.add(steps))
+            store_steps(connection, changed.values())
+            if changed:
+                self._unsolved.add(assistant_id)
+
+    def solve(self, connection: Connection, patient: bool = False) -> None:
+        """Solves what has changed and puts it into the rewrite tables.
+
+        Args:
+            connection: in a transaction that writes.
+            patient: put off what would take more than its share of the time.
+        """
+        for assistant_id in sorted(self._unsolved):
+            if patient and time.monotonic() < self._solve_after_s.get(assistant_id, 0):
+                continue
+            started_s = time.monotonic()
+            change = self._miner(connection, assistant_id).solve()
+            self._table.put(
+                connection,
+                assistant_id,
+                change.rewrites,
+                [rewrite.rewrite_id for rewrite in change.withdrawn],
+                REASON,
+                self._clock_ms(),
+            )
+            ended_s = time.monotonic()
+            self._solve_after_s[assistant_id] = ended_s + (ended_s - started_s) * (1 / SOLVING_SHARE - 1)
+            self._unsolved.discard(assistant_id)
+
+    @property
+    def has_unsolved(self) -> bool:
+        """Whether something was put off."""
+        return bool(self._unsolved)
+
+    def refresh(self, connection: Connection) -> None:
+        """Rebuilds and solves every chain that others have changed.
+
+        Args:
+            connection: in a transaction that writes.
+        """
+        for assistant_id in self.stale(connection):
+            self._miner(connection, assistant_id)
+
+    def stale(self, connection: Connection) -> list[AssistantId]:
+        """The assistants whose chain in memory, or whose rewrite table, others have left behind."""
+        now = epochs(connection)
+        behind = {key for key, known in self._epochs.items() if now.get(key, 0) != known}
+        return sorted(behind.union(unsolved(connection)))
+
+    def announce(self, connection: Connection, assistant_ids: Iterable[AssistantId]) -> None:
+        """Tells others who hold these chains to rebuild them; ours, and the tables, are as they should be.
+
+        Args:
+            connection: in a transaction that writes.
+            assistant_ids: whose chains we have changed and solved.
+        """
+        for assistant_id in assistant_ids:
+            number = start_epoch(connection, assistant_id)
+            mark_solved(connection, assistant_id)
+            if assistant_id in self._epochs:
+                self._epochs[assistant_id] = number
+
+    def _miner(self, connection: Connection, assistant_id: AssistantId) -> ChainMiner:
+        now = epochs(connection).get(assistant_id, 0)
+        if self._epochs.get(assistant_id) != now:
+            self._miners[assistant_id] = self._rebuild(connection, assistant_id)
+            self._epochs[assistant_id] = now
+            self._unsolved.discard(assistant_id)
+            mark_solved(connection, assistant_id)
+        return self._miners[assistant_id]
+
+    def _rebuild(self, connection: Connection, assistant_id: AssistantId) -> ChainMiner:
+        """Builds a chain from its sessions, and makes the table what the chain and the settings warrant."""
+        miner = ChainMiner(assistant_id, self._settings)
+        n_sessions = 0
+        for steps in all_steps(connection, assistant_id):
+            miner.touch(miner.counts.add(steps))
+            n_sessions += 1
+        miner.solve()
+        warranted = {rewrite.rewrite_id for rewrite in miner.rewrites}
+        standing = self._table.standing_ids(connection, assistant_id, "chain")
+        self._table.put(
+            connection,
+            assistant_id,
+            miner.rewrites,
+            [key for key in standing if key not in warranted],
+            REASON,
+            self._clock_ms(),
+        )
+        log.info("chain built", assistant_id=assistant_id, sessions=n_sessions, rewrites=len(warranted))
+        return miner

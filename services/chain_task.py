@@ -1,0 +1,131 @@
+"""The chain task: sessions in, rewrites out.
+
+Sessions come keyed by assistant, so that one worker holds the whole chain of an assistant.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from msgspec import Struct
+from sqlalchemy import Connection, Engine
+
+from rewriting.chain_step import SessionSteps, session_steps
+from rewriting.rewrite import TableVersion
+from rewriting.rewrite_publication import RewritePublication
+from services.chain_learner import ChainLearner
+from services.database import is_retriable
+from streams.checkpoint import save_offsets, saved_offsets
+from streams.database_schema import reading
+from streams.session import Session
+from streams.session_record import SessionRecord, decode_session
+from streams.session_store import read_sessions
+from streams.stream_task import OffsetRange, OutgoingRecord, Received
+from streams.topic_names import Topics
+from streams.turn import AssistantId
+
+TASK = "chains"
+
+
+class ChainWork(Struct, frozen=True):
+    """What a batch of sessions changes."""
+
+    sessions: tuple[SessionSteps, ...]
+    patient: bool = True  # solving may be put off
+
+
+class ChainTask:
+    """Reads sessions, keeps the chains and the rewrite tables, and publishes the tables."""
+
+    name = TASK
+
+    def __init__(
+        self,
+        engine: Engine,
+        topics: Topics,
+        learner: ChainLearner,
+        publication: RewritePublication,
+    ) -> None:
+        self.source_topic = topics.sessions
+        self._rewrites_topic = topics.rewrites
+        self._engine = engine
+        self._learner = learner
+        self._publication = publication
+        self._published: list[tuple[AssistantId, TableVersion]] = []
+
+    def start_offsets(self, partitions: Sequence[int]) -> Mapping[int, int | None]:
+        """The saved offsets."""
+        with reading(self._engine) as connection:
+            saved = saved_offsets(connection, TASK, self.source_topic)
+        return {partition: saved.get(partition) for partition in partitions}
+
+    def assigned(self, partitions: Sequence[int]) -> None:
+        """Chains are built when their first session comes."""
+        self._learner.drop()
+
+    def revoked(self, partitions: Sequence[int]) -> None:
+        """Chains may be another worker's now."""
+        self._learner.drop()
+
+    def decode(self, value: bytes | None) -> SessionRecord:
+        """A session record."""
+        return decode_session(value)
+
+    def process(self, items: Sequence[Received[SessionRecord]]) -> ChainWork:
+        """Reduces the newest state of each session to its steps."""
+        newest = {item.value.session_id: item.value for item in items}
+        with reading(self._engine) as connection:
+            return ChainWork(tuple(_steps(connection, record) for _, record in sorted(newest.items())))
+
+    def write(self, work: ChainWork, offsets: Mapping[int, OffsetRange]) -> None:
+        """Stores steps, rewrites and offsets."""
+        try:
+            with self._engine.begin() as connection:
+                save_offsets(connection, TASK, self.source_topic, offsets)
+                self._learner.refresh(connection)
+                self._learner.absorb(connection, work.sessions)
+                self._learner.solve(connection, patient=work.patient)
+        except BaseException:
+            self._learner.drop()  # what is in memory is ahead of the database now
+            raise
+
+    def outgoing(self) -> Iterable[OutgoingRecord]:
+        """The rows of the rewrite tables that have changed since they were last published."""
+        self._published = []
+        for change in self._publication.unpublished():
+            self._published.append((change.assistant_id, change.version))
+            for record in change.records:
+                yield OutgoingRecord(topic=self._rewrites_topic, key=record.key, value=record.value)
+
+    def produced(self) -> None:
+        """Marks them as published."""
+        for assistant_id, version in self._published:
+            self._publication.mark_published(assistant_id, version)
+        self._published = []
+
+    def idle(self, now_ms: int) -> ChainWork | None:
+        """Solves what was put off, follows what others have changed, and publishes what operators have."""
+        with reading(self._engine) as connection:
+            waiting = self._learner.has_unsolved or bool(self._learner.stale(connection))
+        if waiting or next(iter(self._publication.unpublished()), None) is not None:
+            return ChainWork((), patient=False)
+        return None
+
+    def is_retriable(self, error: Exception) -> bool:
+        """A database that is locked or gone."""
+        return is_retriable(error)
+
+
+def _steps(connection: Connection, record: SessionRecord) -> SessionSteps:
+    turns = record.turns
+    if turns is None:  # too long for a record
+        found = read_sessions(connection, record.assistant_id, [record.session_id])
+        turns = found[0].turns if found else ()
+    if not turns:
+        return SessionSteps(record.session_id, record.assistant_id, record.user_id, ())
+    return session_steps(
+        Session(
+            session_id=record.session_id,
+            assistant_id=record.assistant_id,
+            user_id=record.user_id,
+            turns=turns,
+        )
+    )

@@ -1,0 +1,32 @@
+"""Forgetting a user: everything of theirs, everywhere that Rehear keeps anything."""
+
+from collections.abc import Callable
+
+from sqlalchemy import Engine
+
+from rewriting.chain_store import forget_user_steps
+from rewriting.rewrite_table import RewriteTable
+from services.lookup_api.feedback_store import forget_feedback
+from streams.session_store import forget_user_sessions
+from streams.turn import AssistantId, UserId
+
+
+def forget_user(
+    engine: Engine, clock_ms: Callable[[], int], assistant_id: AssistantId, user_id: UserId
+) -> int:
+    """Deletes a user's sessions, steps, feedback and personal rewrites.
+
+    The chain is to be rebuilt after that: the worker that has it does so when it next looks, or
+    `ChainLearner.refresh`; global rewrites that have too few users without this one are then withdrawn. Keys
+    of the user's events remain, as hashes, so that a replay of the log does not bring them back. What Kafka's
+    topics hold is Kafka's to delete.
+
+    Returns:
+        How many sessions were deleted.
+    """
+    with engine.begin() as connection:
+        sessions = forget_user_sessions(connection, assistant_id, user_id)
+        forget_user_steps(connection, assistant_id, user_id)
+        forget_feedback(connection, assistant_id, user_id)
+        RewriteTable(engine, clock_ms).forget_user(connection, assistant_id, user_id)
+    return len(sessions)

@@ -1,0 +1,76 @@
+"""Learning from files: the same work as the workers', in one go."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+from msgspec import Struct
+from rich.progress import Progress
+from sqlalchemy import Engine
+
+from rewriting.chain_miner import ChainSettings
+from rewriting.chain_step import SessionSteps, session_steps
+from rewriting.rewrite_table import RewriteTable
+from services.chain_learner import ChainLearner
+from streams.session import DEFAULT_GAP_MS
+from streams.session_store import new_turns, store_turns
+from streams.turn import AssistantId, TurnEvent
+from streams.turn_file import read_turns
+
+BATCH_TURNS = 20_000
+"""Turns in one transaction. Raised, more memory; lowered, more sessions are revised as they grow."""
+
+
+class LearningSummary(Struct, frozen=True):
+    """What was learned."""
+
+    turns: int  # in the files
+    new_turns: int  # of these, not known before
+    assistants: tuple[AssistantId, ...]
+    live_rewrites: int  # of these assistants, now
+
+
+def learn_from_files(
+    engine: Engine,
+    table: RewriteTable,
+    files: Sequence[str | Path],
+    settings: ChainSettings,
+    clock_ms: Callable[[], int],
+    gap_ms: int = DEFAULT_GAP_MS,
+    progress: Progress | None = None,
+) -> LearningSummary:
+    """Learns from turns files, in any order; what is known already changes nothing.
+
+    Raises:
+        TurnFileError: a file cannot be read; batches before the bad line are learned.
+    """
+    learner = ChainLearner(table, settings, clock_ms)
+    n_turns = n_new = 0
+    assistants: set[AssistantId] = set()
+    task = progress.add_task("reading turns", total=None) if progress else None
+    for batch in _batches(turn for file in files for turn in read_turns(file)):
+        with engine.begin() as connection:
+            new = new_turns(connection, batch, gap_ms)
+            store_turns(connection, new, {})
+            steps = [session_steps(session) for session in new.change.upserts]
+            steps += [
+                SessionSteps(session.session_id, session.assistant_id, session.user_id, ())
+                for session in new.change.withdrawn
+            ]
+            learner.absorb(connection, steps)
+        n_turns += len(batch)
+        n_new += len(new.turns)
+        assistants.update(AssistantId(turn.assistant_id) for turn in batch)
+        if progress and task is not None:
+            progress.update(task, completed=n_turns, description=f"learned from {n_turns:,} turns")
+    with engine.begin() as connection:
+        learner.solve(connection)
+        learner.announce(connection, sorted(assistants))
+    live = sum(row.status == "live" for key in assistants for row in table.read(key).rewrites)
+    return LearningSummary(n_turns, n_new, tuple(sorted(assistants)), live)
+
+
+def _batches(turns: Iterable[TurnEvent]) -> Iterator[list[TurnEvent]]:
+    remaining = iter(turns)
+    while batch := list(islice(remaining, BATCH_TURNS)):
+        yield batch

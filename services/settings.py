@@ -1,0 +1,94 @@
+"""Settings: one file, and the environment over it.
+
+The file is TOML; each part of the program has its table, and unknown keys are errors. An environment variable
+overrides one value: `REHEAR_KAFKA__BOOTSTRAP_SERVERS` sets `bootstrap_servers` in `[kafka]`, and
+`REHEAR_DATABASE` sets `database`.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from rewriting.chain_miner import ChainSettings
+from services.errors import SettingsError
+from services.lookup_api.api_settings import LookupApiSettings
+from streams.errors import StreamError
+from streams.kafka_settings import KafkaSettings
+from streams.session import DEFAULT_GAP_MS
+
+ENVIRONMENT_PREFIX = "REHEAR_"
+SETTINGS_FILE_VARIABLE = "REHEAR_SETTINGS"
+
+
+class SessionSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How turns become sessions."""
+
+    gap_ms: int = DEFAULT_GAP_MS  # silence that ends a session
+    idle_timeout_ms: int = DEFAULT_GAP_MS  # silence of all users, by the clock on the wall, that ends all
+
+
+class MetricsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where workers serve their Prometheus metrics."""
+
+    host: str = "127.0.0.1"
+    port: int = 0  # 0: nowhere
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that can be set; a part gets only its own table."""
+
+    state: str = "state"  # folder of what Rehear keeps on this machine
+    database: str | None = None  # path or URL; by default rehear.db in the state folder
+    kafka: KafkaSettings | None = None  # none: a broker for development is started
+    sessions: SessionSettings = SessionSettings()
+    chain: ChainSettings = ChainSettings()
+    api: LookupApiSettings = LookupApiSettings()
+    metrics: MetricsSettings = MetricsSettings()
+
+    @property
+    def database_location(self) -> str:
+        """Path or URL of the database."""
+        return self.database or str(Path(self.state).absolute() / "rehear.db")
+
+
+def load_settings(path: Path | None, environment: Mapping[str, str]) -> Settings:
+    """Reads the settings.
+
+    Args:
+        path: the TOML file; by default the one that `REHEAR_SETTINGS` names, if any.
+        environment: of the process.
+
+    Raises:
+        SettingsError: the file cannot be read, or a value or name is wrong; the message says which.
+    """
+    if path is None and SETTINGS_FILE_VARIABLE in environment:
+        path = Path(environment[SETTINGS_FILE_VARIABLE])
+    values: dict[str, Any] = {}
+    if path is not None:
+        try:
+            values = tomllib.loads(path.read_text())
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise SettingsError(f"settings file {path}: {error}") from error
+    for variable in sorted(environment):
+        if variable.startswith(ENVIRONMENT_PREFIX) and variable != SETTINGS_FILE_VARIABLE:
+            _set(values, variable, environment[variable])
+    try:
+        return msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        where = f"settings file {path} or environment" if path else "environment"
+        raise SettingsError(f"{where}: {error}") from error
+    except StreamError as error:
+        raise SettingsError(f"[kafka] {error}") from error
+
+
+def _set(values: dict[str, Any], variable: str, value: str) -> None:
+    *tables, name = variable.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
+    for table in tables:
+        values = values.setdefault(table, {})
+        if not isinstance(values, dict):
+            raise SettingsError(f"{variable}: {table} is a value, not a table")
+    values[name] = value

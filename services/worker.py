@@ -1,0 +1,94 @@
+"""Workers: a task in its consumer loop, in a process of its own."""
+
+import signal
+from collections.abc import Callable
+from enum import StrEnum
+from types import FrameType
+from typing import Any
+
+import structlog
+from prometheus_client import CollectorRegistry, start_http_server
+from sqlalchemy import Engine
+
+from rewriting.rewrite_publication import RewritePublication
+from rewriting.rewrite_table import RewriteTable
+from services.chain_learner import ChainLearner
+from services.chain_task import ChainTask
+from services.clock import now_ms
+from services.database import open_database
+from services.session_task import SessionTask
+from services.settings import Settings
+from streams.consumer_loop import ConsumerLoop, Step
+from streams.kafka_settings import KafkaSettings
+from streams.stream_metrics import StreamMetrics
+
+log = structlog.get_logger()
+
+
+class WorkerKind(StrEnum):
+    """What a worker does."""
+
+    SESSIONS = "sessions"  # turns -> sessions
+    CHAINS = "chains"  # sessions -> rewrites
+
+
+def worker_loop(
+    kind: WorkerKind,
+    engine: Engine,
+    kafka: KafkaSettings,
+    settings: Settings,
+    registry: CollectorRegistry | None = None,
+    on_step: Callable[[Step], None] = lambda step: None,
+) -> ConsumerLoop[Any, Any]:
+    """The loop of a worker, ready to run.
+
+    Args:
+        kind: of the worker.
+        engine: of the database.
+        kafka: where the topics are.
+        settings: of the sessions and chains.
+        registry: for metrics.
+        on_step: called before each step of the loop.
+    """
+    task: SessionTask | ChainTask
+    if kind is WorkerKind.SESSIONS:
+        task = SessionTask(
+            engine,
+            kafka.topics,
+            now_ms,
+            gap_ms=settings.sessions.gap_ms,
+            idle_timeout_ms=settings.sessions.idle_timeout_ms,
+        )
+    else:
+        table = RewriteTable(engine, now_ms)
+        task = ChainTask(
+            engine,
+            kafka.topics,
+            ChainLearner(table, settings.chain, now_ms),
+            RewritePublication(engine, table, kafka.topics.rewrites, now_ms),
+        )
+    metrics = StreamMetrics(registry or CollectorRegistry())
+    return ConsumerLoop(task, kafka, metrics=metrics, on_step=on_step)
+
+
+def run_worker(
+    kind: WorkerKind, kafka: KafkaSettings, settings: Settings, *, until_idle: bool = False
+) -> None:
+    """Runs a worker until SIGTERM or SIGINT, or until all is read; in the main thread of its process."""
+    engine = open_database(settings.database_location)
+    registry = CollectorRegistry()
+    loop = worker_loop(kind, engine, kafka, settings, registry)
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        loop.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    if settings.metrics.port:
+        start_http_server(settings.metrics.port, settings.metrics.host, registry)
+    log.info("worker starts", kind=kind.value, kafka=kafka.bootstrap_servers)
+    try:
+        loop.run(until_idle=until_idle)
+    finally:
+        engine.dispose()
+    log.info("worker stopped", kind=kind.value)

@@ -1,0 +1,258 @@
+"""The session store: every user's sessions, kept so that late and repeated turns find their place.
+
+What is stored is a function of the set of turns that came, so a replay of any part of a log changes nothing.
+A session is closed when its time is over by the event times of its partition, and may still be revised after.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    delete,
+    false,
+    select,
+    true,
+    update,
+)
+
+from streams.database_schema import METADATA, chunks, upsert
+from streams.session import (
+    DEFAULT_GAP_MS,
+    Session,
+    SessionChange,
+    SessionId,
+    absorb,
+    dialogue_session_id,
+)
+from streams.turn import AssistantId, TurnEvent, UserId
+
+SESSION = Table(
+    "session",
+    METADATA,
+    Column("session_id", String(24), primary_key=True),
+    Column("assistant_id", Text, nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("user_key", BigInteger, nullable=False),  # hash of both
+    Column("source_partition", Integer, nullable=False),  # of the turns topic; -1 where they came from files
+    Column("start_ms", BigInteger, nullable=False),
+    Column("end_ms", BigInteger, nullable=False),
+    Column("turns", LargeBinary, nullable=False),  # JSON array; empty: withdrawn
+    Column("closed", Boolean, nullable=False),
+    Column("emitted", Boolean, nullable=False),  # as it is now
+)
+Index("ix_session_user_key_end_ms", SESSION.c.user_key, SESSION.c.end_ms)
+_WAITING = SESSION.c.emitted == false()
+Index(
+    "ix_session_waiting",
+    SESSION.c.source_partition,
+    SESSION.c.end_ms,
+    sqlite_where=_WAITING,
+    postgresql_where=_WAITING,
+)
+
+SEEN_EVENT = Table(
+    "seen_event",
+    METADATA,
+    Column("event_key", BigInteger, primary_key=True, autoincrement=False),  # hash of assistant and event id
+)
+"""Of 64 bits: among a billion events, two share a key with a probability of 3 %. It outlives a user who is
+forgotten, so that a replay does not bring them back."""
+
+FROM_FILES = -1
+"""The partition of turns that were read from files."""
+
+_TURNS = msgspec.json.Decoder(tuple[TurnEvent, ...])
+_ENCODER = msgspec.json.Encoder()
+_NO_TURNS = b"[]"
+
+
+class NewTurns(Struct, frozen=True):
+    """Turns that have not come before, and what they do to the sessions."""
+
+    turns: tuple[TurnEvent, ...]
+    change: SessionChange
+
+
+class StoredSession(Struct, frozen=True):
+    """A session as it is stored; without turns when it was withdrawn."""
+
+    session_id: SessionId
+    assistant_id: AssistantId
+    user_id: UserId
+    turns: tuple[TurnEvent, ...]
+
+
+def new_turns(connection: Connection, turns: Sequence[TurnEvent], gap_ms: int = DEFAULT_GAP_MS) -> NewTurns:
+    """Works out what turns change. Only reads."""
+    distinct: dict[int, TurnEvent] = {}
+    for turn in turns:
+        distinct.setdefault(event_key(turn), turn)
+    for keys in chunks(list(distinct)):
+        seen = connection.scalars(select(SEEN_EVENT.c.event_key).where(SEEN_EVENT.c.event_key.in_(keys)))
+        for key in seen.all():
+            del distinct[key]
+    new = tuple(distinct.values())
+    return NewTurns(new, absorb(_touched(connection, new, gap_ms), new, gap_ms))
+
+
+def store_turns(connection: Connection, new: NewTurns, partitions: dict[tuple[str, str], int]) -> None:
+    """Stores what `new_turns` has worked out.
+
+    Args:
+        connection: in a transaction that writes.
+        new: from `new_turns`, with nothing stored in between for the same users.
+        partitions: source partition by assistant and user; missing ones came from files.
+    """
+    upsert(connection, SEEN_EVENT, [{"event_key": event_key(turn)} for turn in new.turns])
+    rows = [_row(session, session.turns, partitions) for session in new.change.upserts]
+    rows += [_row(session, (), partitions) for session in new.change.withdrawn]
+    upsert(connection, SESSION, rows)
+
+
+def close_sessions(connection: Connection, partition: int, before_ms: int) -> None:
+    """Closes the sessions of a partition whose last turn came before a time, milliseconds since 1970."""
+    connection.execute(
+        update(SESSION)
+        .where(
+            SESSION.c.source_partition == partition,
+            _WAITING,
+            SESSION.c.closed == false(),
+            SESSION.c.end_ms < before_ms,
+        )
+        .values(closed=True)
+    )
+
+
+def has_open_sessions(connection: Connection, partitions: Iterable[int]) -> bool:
+    """Whether any session of these partitions is not closed yet."""
+    query = select(SESSION.c.session_id).where(
+        SESSION.c.source_partition.in_(list(partitions)), _WAITING, SESSION.c.closed == false()
+    )
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def sessions_to_emit(connection: Connection, partitions: Iterable[int]) -> list[StoredSession]:
+    """Closed and withdrawn sessions that have not been emitted as they are now, earliest first."""
+    rows = connection.execute(
+        select(SESSION.c.session_id, SESSION.c.assistant_id, SESSION.c.user_id, SESSION.c.turns)
+        .where(SESSION.c.source_partition.in_(list(partitions)), _WAITING, SESSION.c.closed == true())
+        .order_by(SESSION.c.end_ms, SESSION.c.session_id)
+    )
+    return [
+        StoredSession(SessionId(key), AssistantId(assistant), UserId(user), _TURNS.decode(turns))
+        for key, assistant, user, turns in rows
+    ]
+
+
+def mark_emitted(connection: Connection, session_ids: Iterable[SessionId]) -> None:
+    """Marks sessions as emitted; withdrawn ones are then gone."""
+    for ids in chunks(list(session_ids)):
+        connection.execute(delete(SESSION).where(SESSION.c.session_id.in_(ids), SESSION.c.turns == _NO_TURNS))
+        connection.execute(update(SESSION).where(SESSION.c.session_id.in_(ids)).values(emitted=True))
+
+
+def read_sessions(
+    connection: Connection, assistant_id: AssistantId, session_ids: Iterable[SessionId]
+) -> list[Session]:
+    """Sessions by id, sorted by id; missing and withdrawn ones are left out."""
+    found: list[Session] = []
+    for ids in chunks(sorted(session_ids)):
+        query = select(SESSION.c.session_id, SESSION.c.assistant_id, SESSION.c.user_id, SESSION.c.turns)
+        rows = connection.execute(
+            query.where(SESSION.c.session_id.in_(ids), SESSION.c.assistant_id == assistant_id)
+        )
+        found += [session for row in rows if (session := _session(*row)) is not None]
+    return sorted(found, key=lambda session: session.session_id)
+
+
+def forget_user_sessions(
+    connection: Connection, assistant_id: AssistantId, user_id: UserId
+) -> list[SessionId]:
+    """Deletes all sessions of a user, and gives their ids."""
+    of_user = (
+        SESSION.c.user_key == user_key(assistant_id, user_id),
+        SESSION.c.assistant_id == assistant_id,
+        SESSION.c.user_id == user_id,
+    )
+    ids = [SessionId(key) for key in connection.scalars(select(SESSION.c.session_id).where(*of_user))]
+    connection.execute(delete(SESSION).where(*of_user))
+    return ids
+
+
+def event_key(turn: TurnEvent) -> int:
+    """64 bits that stand for the event."""
+    return _hash(turn.assistant_id, turn.event_id)
+
+
+def user_key(assistant_id: str, user_id: str) -> int:
+    """64 bits that stand for the user."""
+    return _hash(assistant_id, user_id)
+
+
+def _hash(*names: str) -> int:
+    digest = hashlib.blake2b("\x00".join(names).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
+
+
+def _touched(connection: Connection, turns: Sequence[TurnEvent], gap_ms: int) -> list[Session]:
+    """All stored sessions that any of the turns may belong to or join."""
+    if not turns:
+        return []
+    users = sorted({user_key(turn.assistant_id, turn.user_id) for turn in turns if turn.dialogue_id is None})
+    dialogues = sorted({dialogue_session_id(turn) for turn in turns if turn.dialogue_id is not None})
+    earliest = min(turn.ts_ms for turn in turns) - gap_ms
+    latest = max(turn.ts_ms for turn in turns) + gap_ms
+    near = [SESSION.c.end_ms >= earliest, SESSION.c.start_ms <= latest]
+    query = select(SESSION.c.session_id, SESSION.c.assistant_id, SESSION.c.user_id, SESSION.c.turns)
+    rows = [
+        row
+        for keys in chunks(users)
+        for row in connection.execute(query.where(SESSION.c.user_key.in_(keys), *near))
+    ]
+    rows += [
+        row
+        for ids in chunks(dialogues)
+        for row in connection.execute(query.where(SESSION.c.session_id.in_(ids)))
+    ]
+    sessions = {row[0]: session for row in rows if (session := _session(*row)) is not None}
+    return [session for _, session in sorted(sessions.items())]
+
+
+def _session(session_id: str, assistant_id: str, user_id: str, turns: bytes) -> Session | None:
+    if turns == _NO_TURNS:
+        return None
+    return Session(
+        session_id=SessionId(session_id),
+        assistant_id=AssistantId(assistant_id),
+        user_id=UserId(user_id),
+        turns=_TURNS.decode(turns),
+    )
+
+
+def _row(
+    session: Session, turns: tuple[TurnEvent, ...], partitions: dict[tuple[str, str], int]
+) -> dict[str, object]:
+    return {
+        "session_id": session.session_id,
+        "assistant_id": session.assistant_id,
+        "user_id": session.user_id,
+        "user_key": user_key(session.assistant_id, session.user_id),
+        "source_partition": partitions.get((session.assistant_id, session.user_id), FROM_FILES),
+        "start_ms": session.start_ms,
+        "end_ms": session.end_ms,
+        "turns": _ENCODER.encode(turns),
+        "closed": not turns,
+        "emitted": False,
+    }

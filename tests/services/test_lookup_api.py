@@ -1,0 +1,603 @@
+"""The lookup API on a real database, without its server process: what it answers to what."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from httpx import Response
+from litestar import Litestar
+from litestar.testing import TestClient
+from sqlalchemy import Engine
+
+from rewriting.rewrite import GLOBAL, Rewrite, Scope, rewrite_id, user_scope
+from rewriting.rewrite_table import RewriteTable
+from services.database import open_database
+from services.lookup_api.api_keys import ApiKey, KeyRing, new_api_key
+from services.lookup_api.api_settings import LookupApiSettings, is_loopback
+from services.lookup_api.app import build_app, forget_in
+from services.lookup_api.errors import UnsafeBindingError
+from services.lookup_api.feedback_store import DatabaseFeedbackStore
+from services.lookup_api.strict_request import field_of
+from streams.session import SessionId
+from streams.turn import AssistantId, UserId
+
+Client = TestClient[Litestar]
+
+HOME, CAR = AssistantId("home"), AssistantId("car")
+AT_HOME: dict[str, str] = {"assistant_id": HOME}
+LAMP = "turn of the lamp"
+LAMP_ID = rewrite_id(HOME, GLOBAL, LAMP)
+NOW_MS = 1_700_000_000_000
+
+
+def row(
+    source: str, target: str, *, assistant_id: AssistantId = HOME, scope: Scope = GLOBAL, **fields: Any
+) -> Rewrite:
+    return Rewrite(
+        rewrite_id=rewrite_id(assistant_id, scope, source),
+        assistant_id=assistant_id,
+        scope=scope,
+        source_text=source,
+        source_interpretation=None,
+        target_text=target,
+        target_interpretation=None,
+        method="chain",
+        score=0.75,
+        sessions=14,
+        users=9,
+        source_success_rate=0.125,
+        source_count=40,
+        target_success_rate=0.9,
+        target_count=1_200,
+        failure_point=None,
+        evidence=(SessionId("s-1"), SessionId("s-2")),
+        **fields,
+    )
+
+
+def write(table: RewriteTable, engine: Engine, assistant_id: AssistantId, *rows: Rewrite) -> int:
+    """Makes a new version in which these rows are as given."""
+    with engine.begin() as connection:
+        return table.put(connection, assistant_id, rows, [], "learned", NOW_MS)
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    engine = open_database(tmp_path / "tables.db")
+    table = RewriteTable(engine, lambda: NOW_MS)
+    ann = user_scope(UserId("ann"))
+    write(table, engine, HOME, row(LAMP, "turn off the lamp"), row("guarded", "jazz", max_confidence=0.6))
+    write(table, engine, HOME, row("play it", "play jazz"), row("play it", "play blues", scope=ann))
+    write(table, engine, CAR, row("play it", "play rock", assistant_id=CAR))
+    yield engine
+    engine.dispose()
+
+
+def until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
+    deadline_s = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline_s, "it did not come in time"
+        time.sleep(0.01)
+
+
+@contextmanager
+def serving(engine: Engine, *keys: ApiKey) -> Iterator[Client]:
+    """The API, once it is ready."""
+    app = build_app(
+        LookupApiSettings(api_keys=keys, poll_interval_s=0.02),
+        engine,
+        DatabaseFeedbackStore(engine),
+        forget_in(engine),
+        lambda: NOW_MS,
+    )
+    with TestClient(app) as client:
+        until(lambda: client.get("/readyz").status_code == 200)
+        yield client
+
+
+@pytest.fixture
+def client(engine: Engine) -> Iterator[Client]:
+    """The API without keys."""
+    with serving(engine) as client:
+        yield client
+
+
+def ask(client: Client, text: str, **fields: Any) -> dict[str, Any]:
+    body = {"assistant_id": HOME, "user_id": "bob", "text": text} | fields
+    answer = client.post("/v1/rewrite", json=body)
+    assert answer.status_code == 200, answer.text
+    decoded: dict[str, Any] = answer.json()
+    assert set(decoded) == {"rewrite", "reason", "table_version", "request_id"}
+    assert (decoded["rewrite"] is None) != (decoded["reason"] is None)
+    return decoded
+
+
+def rewritten(client: Client, text: str, **fields: Any) -> str | None:
+    rewrite = ask(client, text, **fields)["rewrite"]
+    return None if rewrite is None else rewrite["text"]
+
+
+def test_a_known_request_gets_its_rewrite(client: Client) -> None:
+    assert ask(client, "Turn OF the lamp!", request_id="r-1") == {
+        "rewrite": {
+            "id": LAMP_ID,
+            "text": "turn off the lamp",
+            "method": "chain",
+            "scope": "global",
+            "score": 0.75,
+        },
+        "reason": None,
+        "table_version": 2,
+        "request_id": "r-1",
+    }
+
+
+def test_scopes_and_assistants_are_kept_apart(client: Client) -> None:
+    assert rewritten(client, "play it") == "play jazz"
+    assert rewritten(client, "play it", user_id="ann") == "play blues"
+    assert rewritten(client, "play it", user_id="ann", assistant_id=CAR) == "play rock"
+    assert rewritten(client, LAMP, assistant_id=CAR) is None
+
+
+def test_all_that_an_assistant_can_say_is_accepted(client: Client) -> None:
+    everything = {
+        "asr_confidence": 0.71,
+        "nlu": {"domain": "home", "intent": "unknown", "confidence": 0.2},
+        "device": {"type": "speaker", "has_screen": False},
+        "locale": "en-GB",
+        "previous_turns": [{"text": "is anybody home", "response_text": "no"}, {"text": "well"}],
+        "request_id": "r",
+    }
+    assert rewritten(client, LAMP, **everything) == "turn off the lamp"
+
+
+@pytest.mark.parametrize(
+    ("asr", "nlu", "reason"),
+    [
+        (None, None, "understood_surely"),
+        (0.5, None, None),
+        (0.7, None, "understood_surely"),
+        (0.7, 0.8, None),  # 0.56 together
+        (1, 1, "understood_surely"),
+    ],
+)
+def test_a_guarded_rewrite_looks_at_the_confidences(
+    client: Client, asr: float | None, nlu: float | None, reason: str | None
+) -> None:
+    understood = {"asr_confidence": asr, "nlu": {"intent": "x", "confidence": nlu}}
+    assert ask(client, "guarded", **understood)["reason"] == reason
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "empty_text"),
+        (" \t\r\n\u3000", "empty_text"),
+        ("\x00\x01\x1f\x7f\u200b", "empty_text"),
+        ("x" * 10_000, "text_too_long"),
+        ("\U0001f600" * 300, "empty_text"),
+        ("выключи лампу", "no_rewrite_known"),
+        ("关灯", "no_rewrite_known"),
+        ("أطفئ المصباح", "no_rewrite_known"),
+        ("'; DROP TABLE rewrites; --", "no_rewrite_known"),
+    ],
+)
+def test_no_text_is_too_strange(client: Client, text: str, reason: str) -> None:
+    assert ask(client, text)["reason"] == reason
+
+
+def test_unknown_users_and_assistants_are_no_errors(client: Client) -> None:
+    assert rewritten(client, "play it", user_id="nobody ever") == "play jazz"
+    assert rewritten(client, "play it", user_id="ж\x00\n\U0001f600") == "play jazz"
+    answer = ask(client, "play it", assistant_id="garden")
+    assert (answer["reason"], answer["table_version"]) == ("no_table", 0)
+
+
+GOOD = {"assistant_id": "home", "user_id": "bob", "text": "play it"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"text": 1}, "text"),
+        ({"text": None}, "text"),
+        ({"user_id": ""}, "user_id"),
+        ({"user_id": 7}, "user_id"),
+        ({"user_id": "u" * 513}, "user_id"),
+        ({"assistant_id": ""}, "assistant_id"),
+        ({"asr_confidence": "0.5"}, "asr_confidence"),
+        ({"asr_confidence": 1.5}, "asr_confidence"),
+        ({"asr_confidence": -0.1}, "asr_confidence"),
+        ({"nlu": "play"}, "nlu"),
+        ({"nlu": {}}, "nlu.intent"),
+        ({"nlu": {"intent": "play", "confidence": 2}}, "nlu.confidence"),
+        ({"nlu": {"intent": "play", "slots": []}}, "nlu.slots"),
+        ({"device": {"type": "speaker", "has_screen": "no"}}, "device.has_screen"),
+        ({"locale": 5}, "locale"),
+        ({"previous_turns": {}}, "previous_turns"),
+        ({"previous_turns": [{"text": "a"}, {"text": 2}]}, "previous_turns[1].text"),
+        ({"previous_turns": [{"text": "a"}] * 51}, "previous_turns"),
+        ({"texts": "play it"}, "texts"),
+    ],
+)
+def test_a_wrong_field_is_named(client: Client, wrong: dict[str, object], field: str) -> None:
+    answer = client.post("/v1/rewrite", json=GOOD | wrong)
+    assert answer.status_code == 400
+    assert answer.json()["status"] == 400
+    assert answer.json()["field"] == field
+    assert answer.json()["message"]
+
+
+@pytest.mark.parametrize("missing", ["text", "user_id", "assistant_id"])
+def test_a_missing_field_is_named(client: Client, missing: str) -> None:
+    answer = client.post("/v1/rewrite", json={key: GOOD[key] for key in GOOD if key != missing})
+    assert answer.status_code == 400
+    assert missing in answer.json()["message"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b'"play it"',
+        b"not json",
+        b"\xff\xfe\x00",
+        b'{"text": "\xff", "user_id": "bob", "assistant_id": "home"}',
+        b'{"text": "\\ud800", "user_id": "bob", "assistant_id": "home"}',
+        b'{"text": NaN}',
+        b"[" * 100_000,
+    ],
+)
+def test_a_body_that_is_no_json_object_is_refused(client: Client, body: bytes) -> None:
+    answer = client.post("/v1/rewrite", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 400
+    assert answer.json()["message"]
+
+
+def test_a_body_of_megabytes_is_refused(client: Client) -> None:
+    answer = client.post("/v1/rewrite", json=GOOD | {"text": "x" * 2_000_000})
+    assert answer.status_code == 413
+    assert rewritten(client, "play it") == "play jazz"
+
+
+def test_wrong_methods_and_paths_are_refused_in_the_same_form(client: Client) -> None:
+    for answer, status in ((client.get("/v1/rewrite"), 405), (client.get("/v1/nothing"), 404)):
+        assert answer.status_code == status
+        assert answer.json()["status"] == status
+
+
+def test_rewrites_are_read_and_explained(client: Client) -> None:
+    found = client.get(f"/v1/rewrites/{LAMP_ID}", params=AT_HOME)
+    assert (found.status_code, found.json()["target_text"]) == (200, "turn off the lamp")
+    explained = client.get(f"/v1/rewrites/{LAMP_ID}/explain", params=AT_HOME).json()
+    assert explained["rewrite"] == found.json()
+    assert explained["history"] == [found.json()]
+    assert explained["evidence"] == ["s-1", "s-2"]
+    words = " ".join(explained["words"])
+    for number in ("14 sessions", "9 users", "12% of 40 requests", "90% of 1,200 requests"):
+        assert number in words
+
+
+@pytest.mark.parametrize("path", ["", "/explain"])
+@pytest.mark.parametrize("unknown", ["0" * 24, "nothing", "%E2%82%AC", "'"])
+def test_unknown_rewrites_are_not_found(client: Client, path: str, unknown: str) -> None:
+    answer = client.get(f"/v1/rewrites/{unknown}{path}", params=AT_HOME)
+    assert answer.status_code == 404
+    assert "no rewrite" in answer.json()["message"]
+
+
+def test_unprintable_ids_are_refused(client: Client) -> None:
+    assert client.get("/v1/rewrites/a%00b", params=AT_HOME).status_code == 400
+    assert client.get("/v1/table", params={"assistant_id": "ho\x00me"}).status_code == 400
+
+
+def test_rewrites_are_listed_in_pages(client: Client) -> None:
+    found: list[dict[str, Any]] = []
+    after: dict[str, str] = {}
+    for _ in range(4):
+        page = client.get("/v1/rewrites", params=AT_HOME | {"limit": "1"} | after).json()
+        found += page["rewrites"]
+        after = {"after": page["next_after"]}
+    assert page["next_after"] is None
+    assert len({listed["rewrite_id"] for listed in found}) == 4
+    whole = client.get("/v1/rewrites", params=AT_HOME).json()
+    assert whole == {"rewrites": found, "next_after": None}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "sources"),
+    [
+        ({"text": "Lamp!"}, {LAMP}),
+        ({"text": "Play Blues"}, {"play it"}),
+        ({"text": "%"}, set()),
+        ({"text": "nowhere"}, set()),
+        ({"status": "live"}, {LAMP, "play it", "guarded"}),
+        ({"status": "blocked"}, set()),
+    ],
+)
+def test_rewrites_are_listed_by_status_and_text(
+    client: Client, wanted: dict[str, str], sources: set[str]
+) -> None:
+    page = client.get("/v1/rewrites", params=AT_HOME | wanted).json()
+    assert {listed["source_text"] for listed in page["rewrites"]} == sources
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"limit": "0"}, "limit"),
+        ({"limit": "1001"}, "limit"),
+        ({"limit": "all"}, "limit"),
+        ({"status": "x"}, "status"),
+    ],
+)
+def test_wrong_parameters_are_named(client: Client, wrong: dict[str, str], field: str) -> None:
+    answer = client.get("/v1/rewrites", params=AT_HOME | wrong)
+    assert (answer.status_code, answer.json()["field"]) == (400, field)
+
+
+def test_a_rewrite_is_blocked_and_unblocked(client: Client) -> None:
+    blocked = client.post(
+        f"/v1/rewrites/{LAMP_ID}/block", params=AT_HOME, json={"reason": "wrong lamp", "actor": "eve"}
+    )
+    assert (blocked.status_code, blocked.json()["status"]) == (200, "blocked")
+    until(lambda: ask(client, LAMP)["reason"] == "blocked")
+    state = client.get("/v1/table", params=AT_HOME).json()
+    assert state == {
+        "assistant_id": HOME,
+        "version": 3,
+        "served_version": 3,
+        "rewrites": {"blocked": 1, "live": 3},
+    }
+    client.post(f"/v1/rewrites/{LAMP_ID}/unblock", params=AT_HOME, json={"reason": "the right lamp"})
+    until(lambda: rewritten(client, LAMP) == "turn off the lamp")
+    history = client.get(f"/v1/rewrites/{LAMP_ID}/explain", params=AT_HOME).json()["history"]
+    assert [then["status"] for then in history] == ["live", "blocked", "live"]
+    assert [then["reason"] for then in history] == ["learned", "wrong lamp", "the right lamp"]
+
+
+@pytest.mark.parametrize("body", [{}, {"reason": ""}, {"reason": 1}, {"reason": "x", "why": "y"}])
+def test_a_block_needs_its_reason(client: Client, body: dict[str, object]) -> None:
+    for verb in ("block", "unblock"):
+        answer = client.post(f"/v1/rewrites/{LAMP_ID}/{verb}", params=AT_HOME, json=body)
+        assert answer.status_code == 400
+
+
+def test_the_table_is_rolled_back(client: Client) -> None:
+    answer = client.post("/v1/table/rollback", params=AT_HOME, json={"version": 1, "reason": "bad day"})
+    assert (answer.status_code, answer.json()) == (200, {"assistant_id": HOME, "version": 3})
+    until(lambda: rewritten(client, "play it") is None)
+    assert rewritten(client, LAMP) == "turn off the lamp"
+    for version, status in ((99, 404), (-1, 400), (2**63, 400), ("1", 400)):
+        answer = client.post(
+            "/v1/table/rollback", params=AT_HOME, json={"version": version, "reason": "bad day"}
+        )
+        assert answer.status_code == status
+
+
+def test_feedback_is_kept_once(client: Client, engine: Engine) -> None:
+    said = {"assistant_id": HOME, "user_id": "ann", "event_id": "e-1", "feedback": "negative"}
+    first = client.post("/v1/feedback", json=said | {"comment": "no!\x00"})
+    second = client.post("/v1/feedback", json=said | {"feedback": "positive"})
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert first.json() == second.json()
+    (kept,) = DatabaseFeedbackStore(engine).of_assistant(HOME)
+    assert (kept.user_id, kept.event_id, kept.rewrite_id) == ("ann", "e-1", None)
+    assert (kept.feedback, kept.comment, kept.received_ms) == ("positive", None, NOW_MS)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"feedback": "meh"}, "feedback"),
+        ({"event_id": None}, "event_id"),
+        ({"event_id": "a\x00b"}, "event_id"),
+        ({"user_id": "a\nb"}, "user_id"),
+        ({"stars": 5}, "stars"),
+        ({"comment": "x" * 2_001}, "comment"),
+    ],
+)
+def test_wrong_feedback_is_refused(client: Client, wrong: dict[str, object], named: str) -> None:
+    said = {"assistant_id": HOME, "user_id": "ann", "event_id": "e-1", "feedback": "negative"}
+    answer = client.post("/v1/feedback", json=said | wrong)
+    assert answer.status_code == 400
+    assert named in answer.json()["message"]
+
+
+def forget_by_path(client: Client, user_id: str) -> Response:
+    return client.delete(f"/v1/users/{quote(user_id, safe='')}", params=AT_HOME)
+
+
+def forget_by_body(client: Client, user_id: str) -> Response:
+    return client.post("/v1/forgotten-users", json=AT_HOME | {"user_id": user_id})
+
+
+@pytest.mark.parametrize(
+    ("forget", "user_id"),
+    [
+        *((forget_by_path, user_id) for user_id in ("ann", "a/b c/", "/a", "ж?#", "a%2Fb", "forget")),
+        *((forget_by_body, user_id) for user_id in ("ann", "a/b c/", "..", "/", "forget")),
+    ],
+)
+def test_a_user_is_forgotten(
+    client: Client, engine: Engine, forget: Callable[[Client, str], Response], user_id: str
+) -> None:
+    own = row("mine", "my own", scope=user_scope(UserId(user_id)))
+    write(RewriteTable(engine, lambda: NOW_MS), engine, HOME, own)
+    said = AT_HOME | {"event_id": "e", "feedback": "negative"}
+    for name in (user_id, "bob"):
+        client.post("/v1/feedback", json=said | {"user_id": name})
+    until(lambda: rewritten(client, "mine", user_id=user_id) == "my own")
+    assert forget(client, user_id).status_code == 204
+    until(lambda: rewritten(client, "mine", user_id=user_id) is None)
+    assert rewritten(client, "play it", user_id=user_id) == "play jazz"
+    assert [kept.user_id for kept in DatabaseFeedbackStore(engine).of_assistant(HOME)] == ["bob"]
+
+
+def test_metrics_count_lookups_by_assistant_and_outcome(client: Client) -> None:
+    for text in (LAMP, LAMP, "nothing known"):
+        ask(client, text)
+    ask(client, LAMP, assistant_id="garden")
+    client.post("/v1/rewrite", json={"text": 1})
+    answer = client.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain")
+    lines = set(answer.text.splitlines())
+    for outcome, count in (("rewritten", 2.0), ("no_rewrite_known", 1.0)):
+        assert f'rehear_lookup_requests_total{{assistant="home",outcome="{outcome}"}} {count}' in lines
+    assert 'rehear_lookup_requests_total{assistant="unknown",outcome="no_table"} 1.0' in lines
+    assert 'rehear_lookup_requests_total{assistant="unknown",outcome="bad_request"} 1.0' in lines
+    assert 'rehear_lookup_seconds_count{assistant="home"} 3.0' in lines
+    assert any(
+        line.startswith('rehear_lookup_seconds_bucket{assistant="home",le="0.0001"}') for line in lines
+    )
+    assert 'rehear_table_version{assistant="home"} 2.0' in lines
+    assert 'rehear_rewrites_live{assistant="home"} 4.0' in lines
+    assert any(line.startswith("rehear_table_age_seconds 0.") for line in lines)
+
+
+def test_every_route_is_in_the_schema(client: Client) -> None:
+    schema = client.get("/schema").json()
+    assert set(schema["paths"]) == {
+        "/v1/rewrite",
+        "/v1/feedback",
+        "/v1/users/{user_id}",
+        "/v1/forgotten-users",
+        "/v1/rewrites",
+        "/v1/rewrites/{rewrite_id}",
+        "/v1/rewrites/{rewrite_id}/explain",
+        "/v1/rewrites/{rewrite_id}/block",
+        "/v1/rewrites/{rewrite_id}/unblock",
+        "/v1/table",
+        "/v1/table/rollback",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+    }
+    body = schema["paths"]["/v1/rewrite"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert body["$ref"].endswith("RewriteQuery")
+    assert schema["components"]["securitySchemes"]["api_key"]["name"] == "X-API-Key"
+
+
+@pytest.fixture
+def keys() -> dict[str, tuple[str, ApiKey]]:
+    return {
+        "home lookup": new_api_key("kitchen", HOME, "lookup"),
+        "home operator": new_api_key("eve", HOME, "operator"),
+        "car operator": new_api_key("mallory", CAR, "operator"),
+    }
+
+
+def test_a_key_opens_one_assistant_alone(engine: Engine, keys: dict[str, tuple[str, ApiKey]]) -> None:
+    with serving(engine, *(entry for _, entry in keys.values())) as client:
+
+        def status(method: str, path: str, key: str | None, body: object = None) -> int:
+            headers = {} if key is None else {"X-API-Key": keys[key][0] if key in keys else key}
+            return client.request(method, path, headers=headers, json=body).status_code
+
+        asked: dict[str, object] = {"user_id": "ann", "text": "play it"}
+        assert status("POST", "/v1/rewrite", None, asked) == 401
+        assert status("POST", "/v1/rewrite", "rehear_guessed", asked) == 401
+        assert status("POST", "/v1/rewrite", keys["home lookup"][1].sha256, asked) == 401
+        assert status("POST", "/v1/rewrite", "home lookup", asked) == 200
+        assert status("POST", "/v1/rewrite", "home lookup", asked | {"assistant_id": HOME}) == 200
+        assert status("POST", "/v1/rewrite", "home lookup", asked | {"assistant_id": CAR}) == 403
+        assert status("POST", "/v1/rewrite", "home lookup", asked | {"text": 1}) == 400
+        assert status("POST", "/v1/rewrite", None, {"text": 1}) == 401
+        feedback = {"user_id": "ann", "event_id": "e", "feedback": "positive"}
+        assert status("POST", "/v1/feedback", "home lookup", feedback) == 201
+        assert status("POST", "/v1/feedback", "home lookup", feedback | {"assistant_id": CAR}) == 403
+        reason = {"reason": "r"}
+        on_a_rewrite: list[tuple[str, str, object]] = [
+            ("GET", f"/v1/rewrites/{LAMP_ID}", None),
+            ("GET", f"/v1/rewrites/{LAMP_ID}/explain", None),
+            ("POST", f"/v1/rewrites/{LAMP_ID}/block", reason),
+            ("POST", f"/v1/rewrites/{LAMP_ID}/unblock", reason),
+        ]
+        for method, path, body in on_a_rewrite:
+            assert status(method, path, None, body) == 401
+            assert status(method, path, "home lookup", body) == 403
+            assert status(method, path, "car operator", body) == 404
+            assert status(method, path + "?assistant_id=home", "car operator", body) == 403
+            assert status(method, path, "home operator", body) == 200
+        on_the_table: list[tuple[str, str, object]] = [
+            ("GET", "/v1/rewrites", None),
+            ("GET", "/v1/table", None),
+            ("POST", "/v1/table/rollback", reason | {"version": 1}),
+            ("DELETE", "/v1/users/ann", None),
+            ("POST", "/v1/forgotten-users", {"user_id": "ann", "assistant_id": HOME}),
+        ]
+        for method, path, body in on_the_table:
+            assert status(method, path, None, body) == 401
+            assert status(method, path, "home lookup", body) == 403
+            assert status(method, path + "?assistant_id=home", "car operator", body) == 403
+        for path in ("/healthz", "/readyz", "/metrics", "/schema"):
+            assert status("GET", path, None) == 200
+
+
+def test_answers_are_those_of_the_keys_assistant(engine: Engine, keys: dict[str, tuple[str, ApiKey]]) -> None:
+    with serving(engine, *(entry for _, entry in keys.values())) as client:
+        for key, target in (("home operator", "play jazz"), ("car operator", "play rock")):
+            headers = {"X-API-Key": keys[key][0]}
+            answer = client.post(
+                "/v1/rewrite", headers=headers, json={"user_id": "bob", "text": "play it"}
+            ).json()
+            assert answer["rewrite"]["text"] == target
+            listed = client.get("/v1/rewrites", headers=headers).json()["rewrites"]
+            assert {rewrite["assistant_id"] for rewrite in listed} == {key.split()[0]}
+
+
+def test_the_key_that_changed_something_is_in_the_history(
+    engine: Engine, keys: dict[str, tuple[str, ApiKey]]
+) -> None:
+    with serving(engine, keys["home operator"][1]) as client:
+        headers = {"X-API-Key": keys["home operator"][0]}
+        client.post(f"/v1/rewrites/{LAMP_ID}/block", headers=headers, json={"reason": "wrong"})
+    assert RewriteTable(engine, lambda: NOW_MS).log(HOME)[0].actor == "eve"
+
+
+def test_a_key_is_told_by_its_hash_alone() -> None:
+    key, entry = new_api_key("kitchen", HOME, "lookup")
+    other, _ = new_api_key("kitchen", HOME, "lookup")
+    assert key != other
+    assert key not in repr(entry)
+    ring = KeyRing([entry])
+    assert ring.find(key) == entry
+    assert [ring.find(wrong) for wrong in (other, "", entry.sha256, key + " ", "\ud800")] == [None] * 5
+
+
+@pytest.mark.parametrize(
+    ("host", "safe"),
+    [
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),  # noqa: S104 (nothing is bound here)
+        ("::", False),
+        ("192.168.1.5", False),
+        ("example.org", False),
+        ("", False),
+    ],
+)
+def test_without_keys_only_this_machine_is_served(host: str, safe: bool) -> None:
+    assert is_loopback(host) is safe
+    LookupApiSettings(host=host, api_keys=(new_api_key("k", HOME, "lookup")[1],)).check_binding()
+    if safe:
+        LookupApiSettings(host=host).check_binding()
+    else:
+        with pytest.raises(UnsafeBindingError, match="rehear api-key"):
+            LookupApiSettings(host=host).check_binding()
+
+
+def test_fields_are_found_in_messages() -> None:
+    assert field_of("Expected `str`, got `int` - at `$.nlu.intent`") == "nlu.intent"
+    assert field_of("Object missing required field `intent` - at `$.nlu`") == "nlu.intent"
+    assert field_of("Object contains unknown field `x`") == "x"
+    assert field_of("Expected `object`, got `array`") is None
