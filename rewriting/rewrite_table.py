@@ -377,16 +377,15 @@ class RewriteTable:
         """
         reason = "a user was forgotten"
         revision = TableRevision(connection, assistant_id, self._clock_ms(), reason, "erasure request")
-        rewrite_ids = connection.scalars(
-            select(REWRITES.c.rewrite_id)
-            .where(
+        rows = connection.scalars(
+            select(REWRITES.c.rewrite_id).where(
                 REWRITES.c.assistant_id == assistant_id,
                 REWRITES.c.scope == user_scope(user_id),
                 text("scope <> 'global'"),  # the index holds for such scopes alone
             )
-            .distinct()
-        ).all()
-        revision.forget([RewriteId(rewrite_id) for rewrite_id in rewrite_ids])
+        )
+        rewrite_ids = sorted({RewriteId(rewrite_id) for rewrite_id in rows})
+        revision.forget(rewrite_ids)
         revision.finish()
         return len(rewrite_ids)
 
