@@ -1,7 +1,8 @@
 """A Kafka broker for development, demonstrations and tests: one process, on this machine, no set-up.
 
 It is `noida-db`, a small server that speaks Kafka's protocol (`pip install rehear[broker]`). It is not for
-production: a hard kill can lose records that it had acknowledged, so it is always stopped by SIGTERM.
+production: a hard kill can lose records that it had acknowledged, so it is always stopped by SIGTERM; and it
+answers a fetch with all that it has, so a log of gigabytes takes as much memory.
 """
 
 import atexit

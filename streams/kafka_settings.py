@@ -14,6 +14,9 @@ SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 MASK = "***"
 SECRETS = frozenset({"sasl_password", "ssl_key_password"})
 
+SESSION_TIMEOUT_MIN_MS = 6_000
+"""`group.min.session.timeout.ms` of a broker that has not been told otherwise."""
+
 REQUEST_TIMEOUT_MS = 10_000
 """A broker on the same network answers in milliseconds; lower, a busy broker looks dead; higher, a dead one
 is noticed late."""
@@ -30,6 +33,10 @@ FETCH_MAX_BYTES = 32 << 20
 PARTITION_FETCH_MAX_BYTES = 4 << 20
 """About 5,000 turns of 800 bytes: one batch. Larger costs memory for each partition, smaller costs round
 trips. A larger single record still comes through, alone."""
+
+RECEIVE_MAX_BYTES = (1 << 31) - 1
+"""Largest answer that is read, the protocol's own limit. The development broker sends all that it has,
+whatever was asked for; with the client's 100 MB a longer log would never be read, and nobody be told."""
 
 PRODUCER_BATCH_BYTES = 256 << 10
 """Records of a batch go out together, so the batches can be large; must stay below the broker's
@@ -76,9 +83,10 @@ class KafkaSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         for name in ("session_timeout_ms", "max_poll_interval_ms", "max_poll_records", "max_request_bytes"):
             if getattr(self, name) <= 0:
                 raise KafkaSettingsError(f"{name} is {getattr(self, name)}: it must be above 0")
-        if self.session_timeout_ms < 1_000:
+        if self.session_timeout_ms < SESSION_TIMEOUT_MIN_MS:
             raise KafkaSettingsError(
-                f"session_timeout_ms is {self.session_timeout_ms}: below 1000 every pause is a rebalance"
+                f"session_timeout_ms is {self.session_timeout_ms}: brokers refuse less than "
+                f"{SESSION_TIMEOUT_MIN_MS}"
             )
         _ = self.topics  # checks the names
 
@@ -117,6 +125,7 @@ class KafkaSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             "max_poll_records": self.max_poll_records,
             "fetch_max_bytes": FETCH_MAX_BYTES,
             "max_partition_fetch_bytes": PARTITION_FETCH_MAX_BYTES,
+            "receive_message_max_bytes": RECEIVE_MAX_BYTES,
             "metrics_enabled": False,
         }
         if group is not None:

@@ -203,6 +203,14 @@ def test_until_idle_reads_every_partition_to_its_end(settings: KafkaSettings, ta
     assert sorted(offset.offset for offset in committed[settings.group_id("ledger")].values()) == [10, 3000]
 
 
+def test_a_long_backlog_is_read(settings: KafkaSettings, task: LedgerTask) -> None:
+    # the development broker answers with all of it at once: 110 MB, above the client's own limit of 100
+    padding = b" " * 250_000
+    send(settings, (turn(number) + padding for number in range(440)))
+    ConsumerLoop(task, settings).run(until_idle=True)
+    assert task.ledger.events == names(range(440))
+
+
 def test_until_idle_closes_what_is_left(settings: KafkaSettings, task: LedgerTask) -> None:
     task.open_events = ["open"]
     send(settings, [turn(0)])
