@@ -1,34 +1,39 @@
 """The chain task: sessions in, rewrites out.
 
-Sessions come keyed by assistant, so that one worker holds the whole chain of an assistant.
+Sessions come keyed by assistant, so that one worker holds the whole chain of an assistant. A record says that
+a session has changed; what it is now is read from the store. So an old record brings nothing back: not a
+session that was revised since, nor one of a user who was forgotten.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 from sqlalchemy import Connection, Engine
 
 from rewriting.chain_step import SessionSteps, session_steps
 from rewriting.rewrite import TableVersion
-from rewriting.rewrite_publication import RewritePublication
+from rewriting.rewrite_publication import RewritePublication, UnpublishedChanges
 from services.chain_learner import ChainLearner
 from services.database import is_retriable
 from streams.checkpoint import save_offsets, saved_offsets
 from streams.database_schema import reading
-from streams.session import Session
+from streams.session import SessionId
 from streams.session_record import SessionRecord, decode_session
-from streams.session_store import read_sessions
+from streams.session_store import lock_sessions, read_sessions
 from streams.stream_task import OffsetRange, OutgoingRecord, Received
 from streams.topic_names import Topics
 from streams.turn import AssistantId
 
 TASK = "chains"
 
+PUBLISHING_PARTITION = 0
+"""Whoever reads this partition publishes all tables: two at a time could leave an older row as the last."""
+
 
 class ChainWork(Struct, frozen=True):
-    """What a batch of sessions changes."""
+    """A batch of sessions that have changed."""
 
-    sessions: tuple[SessionSteps, ...]
+    records: tuple[SessionRecord, ...]  # each session once
     patient: bool = True  # solving may be put off
 
 
@@ -50,6 +55,7 @@ class ChainTask:
         self._learner = learner
         self._publication = publication
         self._published: list[tuple[AssistantId, TableVersion]] = []
+        self._publishes = False
 
     def start_offsets(self, partitions: Sequence[int]) -> Mapping[int, int | None]:
         """The saved offsets."""
@@ -58,11 +64,13 @@ class ChainTask:
         return {partition: saved.get(partition) for partition in partitions}
 
     def assigned(self, partitions: Sequence[int]) -> None:
-        """Chains are built when their first session comes."""
+        """Chains are built when their first session comes; who holds the first partition publishes."""
+        self._publishes = self._publishes or PUBLISHING_PARTITION in partitions
         self._learner.drop()
 
     def revoked(self, partitions: Sequence[int]) -> None:
         """Chains may be another worker's now."""
+        self._publishes = self._publishes and PUBLISHING_PARTITION not in partitions
         self._learner.drop()
 
     def decode(self, value: bytes | None) -> SessionRecord:
@@ -70,18 +78,18 @@ class ChainTask:
         return decode_session(value)
 
     def process(self, items: Sequence[Received[SessionRecord]]) -> ChainWork:
-        """Reduces the newest state of each session to its steps."""
+        """Finds out which sessions have changed; how is read where it is written."""
         newest = {item.value.session_id: item.value for item in items}
-        with reading(self._engine) as connection:
-            return ChainWork(tuple(_steps(connection, record) for _, record in sorted(newest.items())))
+        return ChainWork(tuple(record for _, record in sorted(newest.items())))
 
     def write(self, work: ChainWork, offsets: Mapping[int, OffsetRange]) -> None:
         """Stores steps, rewrites and offsets."""
         try:
             with self._engine.begin() as connection:
                 save_offsets(connection, TASK, self.source_topic, offsets)
+                lock_sessions(connection, alone=False)
                 self._learner.refresh(connection)
-                self._learner.absorb(connection, work.sessions)
+                self._learner.absorb(connection, _steps(connection, work.records))
                 self._learner.solve(connection, patient=work.patient)
         except BaseException:
             self._learner.drop()  # what is in memory is ahead of the database now
@@ -90,7 +98,7 @@ class ChainTask:
     def outgoing(self) -> Iterable[OutgoingRecord]:
         """The rows of the rewrite tables that have changed since they were last published."""
         self._published = []
-        for change in self._publication.unpublished():
+        for change in self._unpublished():
             self._published.append((change.assistant_id, change.version))
             for record in change.records:
                 yield OutgoingRecord(topic=self._rewrites_topic, key=record.key, value=record.value)
@@ -105,27 +113,30 @@ class ChainTask:
         """Solves what was put off, follows what others have changed, and publishes what operators have."""
         with reading(self._engine) as connection:
             waiting = self._learner.has_unsolved or bool(self._learner.stale(connection))
-        if waiting or next(iter(self._publication.unpublished()), None) is not None:
+        if waiting or next(self._unpublished(), None) is not None:
             return ChainWork((), patient=False)
         return None
+
+    def _unpublished(self) -> Iterator[UnpublishedChanges]:
+        return self._publication.unpublished() if self._publishes else iter(())
 
     def is_retriable(self, error: Exception) -> bool:
         """A database that is locked or gone."""
         return is_retriable(error)
 
 
-def _steps(connection: Connection, record: SessionRecord) -> SessionSteps:
-    turns = record.turns
-    if turns is None:  # too long for a record
-        found = read_sessions(connection, record.assistant_id, [record.session_id])
-        turns = found[0].turns if found else ()
-    if not turns:
-        return SessionSteps(record.session_id, record.assistant_id, record.user_id, ())
-    return session_steps(
-        Session(
-            session_id=record.session_id,
-            assistant_id=record.assistant_id,
-            user_id=record.user_id,
-            turns=turns,
-        )
-    )
+def _steps(connection: Connection, records: Iterable[SessionRecord]) -> list[SessionSteps]:
+    """What the sessions are now; those that are no more have no steps."""
+    named: dict[AssistantId, dict[SessionId, SessionRecord]] = {}
+    for record in records:
+        named.setdefault(record.assistant_id, {})[record.session_id] = record
+    steps = []
+    for assistant_id, sessions in named.items():
+        stored = {found.session_id: found for found in read_sessions(connection, assistant_id, sessions)}
+        for key, record in sessions.items():
+            session = stored.get(key)
+            if session is None:
+                steps.append(SessionSteps(key, assistant_id, record.user_id, ()))
+            else:
+                steps.append(session_steps(session))
+    return steps

@@ -2,6 +2,7 @@
 
 ServiceError
 ├── DatabaseError     a database cannot be opened as asked
+├── DemoError         the demo cannot go on
 ├── SettingsError     settings that cannot be read or used
 ├── StateError        a state folder does not hold what is asked of it
 └── SimulationError   a simulation cannot be made as asked
@@ -28,3 +29,7 @@ class SettingsError(ServiceError):
 
 class StateError(ServiceError):
     """A state folder does not hold what is asked of it; the message says how it comes to hold it."""
+
+
+class DemoError(ServiceError):
+    """The demo cannot go on; the message says which part stands still, or what it answered."""

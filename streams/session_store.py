@@ -22,6 +22,7 @@ from sqlalchemy import (
     Text,
     delete,
     false,
+    func,
     select,
     true,
     update,
@@ -76,6 +77,7 @@ FROM_FILES = -1
 _TURNS = msgspec.json.Decoder(tuple[TurnEvent, ...])
 _ENCODER = msgspec.json.Encoder()
 _NO_TURNS = b"[]"
+_SESSIONS_LOCK = 0x72656866  # any number that nobody else uses as an advisory lock
 
 
 class NewTurns(Struct, frozen=True):
@@ -92,6 +94,21 @@ class StoredSession(Struct, frozen=True):
     assistant_id: AssistantId
     user_id: UserId
     turns: tuple[TurnEvent, ...]
+
+
+def lock_sessions(connection: Connection, *, alone: bool) -> None:
+    """Keeps others from changing the same sessions until the transaction ends.
+
+    Those who go by partitions of the topics change different sessions, and may do so together; who goes
+    by files or by users does it alone. On SQLite every transaction that writes is alone.
+
+    Args:
+        connection: in a transaction that writes, and has not read any session yet.
+        alone: wait until nobody else has the lock; else until nobody has it alone.
+    """
+    if connection.dialect.name == "postgresql":
+        lock = func.pg_advisory_xact_lock if alone else func.pg_advisory_xact_lock_shared
+        connection.execute(select(lock(_SESSIONS_LOCK)))
 
 
 def new_turns(connection: Connection, turns: Sequence[TurnEvent], gap_ms: int = DEFAULT_GAP_MS) -> NewTurns:
@@ -112,13 +129,16 @@ def store_turns(connection: Connection, new: NewTurns, partitions: dict[tuple[st
 
     Args:
         connection: in a transaction that writes.
-        new: from `new_turns`, with nothing stored in between for the same users.
-        partitions: source partition by assistant and user; missing ones came from files.
+        new: from `new_turns` in the same transaction, under the lock.
+        partitions: source partition by assistant and user; missing ones came from files, and the caller
+            tells the chain of them.
     """
     upsert(connection, SEEN_EVENT, [{"event_key": event_key(turn)} for turn in new.turns])
     rows = [_row(session, session.turns, partitions) for session in new.change.upserts]
     rows += [_row(session, (), partitions) for session in new.change.withdrawn]
-    upsert(connection, SESSION, rows)
+    upsert(connection, SESSION, [row for row in rows if row["turns"] != _NO_TURNS or not row["emitted"]])
+    for ids in chunks([row["session_id"] for row in rows if row["turns"] == _NO_TURNS and row["emitted"]]):
+        connection.execute(delete(SESSION).where(SESSION.c.session_id.in_(ids)))
 
 
 def close_sessions(connection: Connection, partition: int, before_ms: int) -> None:
@@ -140,6 +160,12 @@ def has_open_sessions(connection: Connection, partitions: Iterable[int]) -> bool
     query = select(SESSION.c.session_id).where(
         SESSION.c.source_partition.in_(list(partitions)), _WAITING, SESSION.c.closed == false()
     )
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def has_waiting_sessions(connection: Connection, partitions: Iterable[int]) -> bool:
+    """Whether any session of these partitions is open, or has not been emitted as it is now."""
+    query = select(SESSION.c.session_id).where(SESSION.c.source_partition.in_(list(partitions)), _WAITING)
     return connection.execute(query.limit(1)).first() is not None
 
 
@@ -244,15 +270,16 @@ def _session(session_id: str, assistant_id: str, user_id: str, turns: bytes) -> 
 def _row(
     session: Session, turns: tuple[TurnEvent, ...], partitions: dict[tuple[str, str], int]
 ) -> dict[str, object]:
+    partition = partitions.get((session.assistant_id, session.user_id), FROM_FILES)
     return {
         "session_id": session.session_id,
         "assistant_id": session.assistant_id,
         "user_id": session.user_id,
         "user_key": user_key(session.assistant_id, session.user_id),
-        "source_partition": partitions.get((session.assistant_id, session.user_id), FROM_FILES),
+        "source_partition": partition,
         "start_ms": session.start_ms,
         "end_ms": session.end_ms,
         "turns": _ENCODER.encode(turns),
         "closed": not turns,
-        "emitted": False,
+        "emitted": partition == FROM_FILES,
     }

@@ -1,15 +1,16 @@
 """The topics: their names, and their creation."""
 
 import structlog
+from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from streams.errors import TopicError
-from streams.kafka_connection import open_admin
+from streams.kafka_connection import open_admin, open_consumer
 from streams.kafka_settings import KafkaSettings
 from streams.topic_names import Topics
 
-__all__ = ["Topics", "ensure_topics"]
+__all__ = ["Topics", "end_offsets", "ensure_topics"]
 
 log = structlog.get_logger()
 
@@ -54,6 +55,28 @@ def ensure_topics(settings: KafkaSettings, partitions: int, replication_factor: 
     finally:
         admin.close()
     return missing
+
+
+def end_offsets(settings: KafkaSettings, topic: str) -> dict[int, int]:
+    """The offset after the last record of each partition of a topic.
+
+    Raises:
+        KafkaUnreachableError: no server answers.
+        TopicError: there is no such topic, or the broker does not tell.
+    """
+    consumer = open_consumer(settings)
+    try:
+        numbers = consumer.partitions_for_topic(topic)
+        if not numbers:
+            raise TopicError(f"there is no topic {topic} at {settings.bootstrap_servers}")
+        found = consumer.end_offsets([TopicPartition(topic, number) for number in sorted(numbers)])
+        return {partition.partition: offset for partition, offset in found.items()}
+    except KafkaError as error:
+        raise TopicError(
+            f"cannot read the end of {topic} at {settings.bootstrap_servers}: {error}"
+        ) from error
+    finally:
+        consumer.close()
 
 
 def _create(

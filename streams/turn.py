@@ -17,6 +17,9 @@ UserId = NewType("UserId", str)
 Status = Literal["ok", "error", "no_result", "unsupported", "cancelled"]
 Feedback = Literal["positive", "negative"]
 
+LONGEST_ID = 512
+"""Characters of an id: generous for a UUID or a hash, and small enough for every database's index."""
+
 LATEST_TS_MS = 253_402_300_799_999
 """The last millisecond of the year 9999: a later time is a unit mistake (micro- or nanoseconds)."""
 
@@ -139,8 +142,8 @@ def decode_turn(value: bytes | None) -> TurnEvent:
     """Decodes one record or line.
 
     Raises:
-        TurnDecodeError: empty, not UTF-8, not JSON, a wrong type, an unknown or a missing field, an id with
-            control characters, or a time outside of the years 1970 to 9999.
+        TurnDecodeError: empty, not UTF-8, not JSON, a wrong type, an unknown or a missing field, an id that
+            is too long or has control characters, or a time outside of the years 1970 to 9999.
     """
     if value is None:
         raise TurnDecodeError("the record has no value")
@@ -154,7 +157,11 @@ def decode_turn(value: bytes | None) -> TurnEvent:
         raise TurnDecodeError(f"ts_ms is {turn.ts_ms}, which is no time in milliseconds from 1970 to 9999")
     for name in ("event_id", "assistant_id", "user_id", "dialogue_id"):
         identifier = getattr(turn, name)
-        if identifier is not None and not identifier.isprintable():
+        if identifier is None:
+            continue
+        if len(identifier) > LONGEST_ID:
+            raise TurnDecodeError(f"{name} has {len(identifier)} characters, more than {LONGEST_ID}")
+        if not identifier.isprintable():
             raise TurnDecodeError(f"{name} has characters that cannot be printed: {identifier!r}")
     return turn
 

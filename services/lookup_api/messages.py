@@ -26,7 +26,7 @@ class NluGuess(RequestBody, frozen=True, kw_only=True):
 
     intent: str
     domain: str | None = None
-    confidence: _Confidence | None = None
+    confidence: float | None = None  # as logged: some understandings do not keep to 0..1
 
 
 class AskingDevice(RequestBody, frozen=True, kw_only=True):

@@ -36,6 +36,7 @@ from services.lookup_api.messages import Readiness
 
 log = structlog.get_logger()
 
+_STDIN: Final = 0
 _ORPHAN_CHECK_S: Final = 1.0
 _READY_POLL_S: Final = 0.05
 _STOP_MARGIN_S: Final = 5.0  # over what the server gives its workers, before it is killed itself
@@ -233,13 +234,16 @@ class BackgroundServer:
 
 def run_background_server() -> None:
     """What the process of a `BackgroundServer` does: reads its task from the pipe, and serves."""
-    task = msgspec.json.decode(sys.stdin.buffer.readline(), type=ServerTask)
+    # Not through sys.stdin: workers are forked while a thread waits in it, and would inherit its lock.
+    with os.fdopen(os.dup(_STDIN), "rb", buffering=0) as pipe:
+        task = msgspec.json.decode(pipe.readline(), type=ServerTask)
     threading.Thread(target=_end_with_pipe, name="parent-watch", daemon=True).start()
     serve(task.settings, task.database_url)
 
 
 def _end_with_pipe() -> None:
-    sys.stdin.buffer.read()  # returns when the other end is closed, by the death of its process if need be
+    while os.read(_STDIN, 1):  # nothing comes; it ends when the other end is closed, at the latest by death
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -1,0 +1,5 @@
+"""The command `rehear`."""
+
+from services.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,31 @@
+"""The demo."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command()(demo)
+
+
+def demo(
+    logs: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder with turns.train.jsonl.gz, turns.test.jsonl.gz, ...; else one is simulated."
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for everything that the demo makes.")] = Path(
+        "demo-output"
+    ),
+) -> None:
+    """Stream a log through Kafka, learn, serve, ask the API, and show what was fixed.
+
+    Takes a minute or two; nothing is left running. With a test log and gold beside the log it is scored.
+    """
+    from services.demo import run_demo
+
+    run_demo(logs, out)

@@ -1,0 +1,160 @@
+"""Offline jobs: learn, rewrite, evaluate, simulate."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from services.cli.options import SettingsOption, StateOption, TurnsOption, require_state, settings_of
+
+evaluate = typer.Typer(no_args_is_help=True, help="Score what Rehear does against gold, beside baselines.")
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.command()(learn)
+    app.command()(rewrite)
+    app.add_typer(evaluate, name="evaluate")
+    app.command()(simulate)
+    app.command()(schema)
+
+
+@contextmanager
+def _output(path: Path) -> Iterator[BinaryIO]:
+    if str(path) == "-":
+        yield sys.stdout.buffer
+        return
+    with path.open("wb") as stream:
+        yield stream
+
+
+def progress_bars() -> Progress:
+    """Progress bars on standard error."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+    )
+
+
+def learn(turns: TurnsOption, state: StateOption = None, settings: SettingsOption = None) -> None:
+    """Learn from log files: sessions, chains, and the rewrite table.
+
+    What is known already changes nothing, so files may be given again, and in any order.
+
+    Example: `rehear learn --turns june.jsonl.gz --turns july.jsonl.gz --state state`
+    """
+    from rewriting.rewrite_table import RewriteTable
+    from services.clock import now_ms
+    from services.database import open_database
+    from services.learning import learn_from_files
+
+    chosen = settings_of(settings, state)
+    engine = open_database(chosen.database_location)
+    table = RewriteTable(engine, now_ms)
+    with progress_bars() as progress:
+        summary = learn_from_files(
+            engine, table, turns, chosen.chain, now_ms, chosen.sessions.gap_ms, progress
+        )
+    print(
+        f"{summary.turns:,} turns ({summary.new_turns:,} new) of {len(summary.assistants)} assistant(s): "
+        f"{summary.live_rewrites:,} live rewrites in {chosen.database_location}"
+    )
+
+
+def rewrite(
+    turns: TurnsOption,
+    out: Annotated[
+        Path, typer.Option("--out", help="Where the answers go, JSON Lines; '-': standard output.")
+    ],
+    state: StateOption = None,
+    settings: SettingsOption = None,
+) -> None:
+    """Replay a log: what the lookup API would have answered at each turn.
+
+    Example: `rehear rewrite --state state --turns test.jsonl.gz --out answers.jsonl`
+    """
+    from rewriting.lookup_table import LookupTable
+    from rewriting.rewrite_table import RewriteTable
+    from services.clock import now_ms
+    from services.database import open_database
+    from services.rewrite_replay import replay_turns
+    from streams.turn_file import read_turns
+
+    chosen = settings_of(settings, state)
+    require_state(chosen)
+    table = RewriteTable(open_database(chosen.database_location), now_ms)
+    tables: dict[str, LookupTable] = {}
+    for assistant_id in table.versions():
+        snapshot = table.read(assistant_id)
+        tables[assistant_id] = LookupTable.of(assistant_id, snapshot.version, snapshot.rewrites)
+    log = sorted((turn for file in turns for turn in read_turns(file)), key=lambda turn: turn.ts_ms)
+    n_rewritten = 0
+    with _output(out) as stream, progress_bars() as progress:
+        for replayed in progress.track(replay_turns(log, tables), total=len(log), description="replaying"):
+            n_rewritten += replayed.rewrite is not None
+            stream.write(msgspec.json.encode(replayed) + b"\n")
+    typer.echo(f"{n_rewritten:,} of {len(log):,} turns would have been rewritten", err=True)
+
+
+@evaluate.command("rewrites")
+def evaluate_rewrites_command(
+    turns: Annotated[Path, typer.Option(help="The test log.")],
+    gold: Annotated[Path, typer.Option(help="What was meant, a line for each turn.")],
+    understanding: Annotated[
+        Path, typer.Option(help="The assistant's own understanding: answers (JSON Lines) or a Python file.")
+    ],
+    rewrites: Annotated[Path, typer.Option(help="Output of `rehear rewrite` on the test log.")],
+    out: Annotated[Path, typer.Option(help="Folder for the report (HTML and JSON).")],
+    train: Annotated[
+        list[Path] | None, typer.Option(help="Logs that were learned from, for the baseline that learns.")
+    ] = None,
+    resamples: Annotated[int, typer.Option(help="Resamples of the users for the intervals.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Of the resampling.")] = 0,
+) -> None:
+    """Win, loss, win/loss, defect reduction and trigger rate, with intervals, beside baselines.
+
+    Example: `rehear evaluate rewrites --turns test.jsonl.gz --gold gold.jsonl.gz
+    --understanding nlu.jsonl.gz --rewrites answers.jsonl --train train.jsonl.gz --out report`
+    """
+    from services.evaluation.rewrite_evaluation import run_rewrite_evaluation
+
+    run_rewrite_evaluation(
+        turns=turns,
+        gold=gold,
+        understanding=understanding,
+        rewrites=rewrites,
+        out=out,
+        train=train or [],
+        resamples=resamples,
+        seed=seed,
+    )
+
+
+def simulate(
+    out: Annotated[Path, typer.Option(help="Folder for the log and its gold.")],
+    seed: Annotated[int, typer.Option(help="Another seed, another world.")] = 7,
+    users: Annotated[int, typer.Option(help="How many people use the assistant.")] = 300,
+    days: Annotated[int, typer.Option(help="To learn from.")] = 14,
+    test_days: Annotated[int, typer.Option(help="To be scored on.")] = 3,
+) -> None:
+    """Write the log of a simulated assistant, with gold: to try Rehear without a log of one's own."""
+    from services.simulator import SimulationSettings, write_simulation
+
+    files = write_simulation(SimulationSettings(seed=seed, users=users, days=days, test_days=test_days), out)
+    print(f"{files.train_count:,} turns to learn from and {files.test_count:,} to be scored on in {out}")
+
+
+def schema() -> None:
+    """Print the JSON Schema of the turn event."""
+    from streams.turn import turn_schema
+
+    print(msgspec.json.format(msgspec.json.encode(turn_schema()), indent=2).decode())

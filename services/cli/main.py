@@ -1,0 +1,50 @@
+"""The command `rehear`: its commands, and how their errors are shown."""
+
+import logging
+import sys
+
+import structlog
+import typer
+from rich.console import Console
+
+from rewriting.errors import RewritingError
+from services.cli import demo, jobs, running, table
+from services.errors import ServiceError
+from services.evaluation.errors import EvaluationError
+from services.lookup_api.errors import LookupApiError
+from streams.errors import StreamError
+
+_EXPECTED = (StreamError, RewritingError, ServiceError, EvaluationError, LookupApiError, OSError)
+
+app = typer.Typer(
+    name="rehear",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    help="Learns from an assistant's dialogue log what its users meant when they had to say it twice, and "
+    "serves that as rewrites.\n\n"
+    "**Try it**: `rehear demo`.\n\n"
+    "**On your log**: `rehear learn --turns log.jsonl.gz --state state`, then `rehear serve --state state`.\n\n"
+    "**On Kafka**: `rehear up --settings rehear.toml`.",
+)
+jobs.register(app)
+running.register(app)
+table.register(app)
+demo.register(app)
+
+
+def main() -> None:
+    """Runs the command; errors that a user can mend are one line, without a traceback."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    try:
+        app()
+    except _EXPECTED as error:
+        Console(stderr=True).print(
+            f"[bold red]rehear:[/] {error}", markup=True, highlight=False, soft_wrap=True
+        )
+        raise SystemExit(1) from error
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

@@ -1,0 +1,150 @@
+"""Long-running parts: everything at once, single workers, the lookup API, the broker, dead letters."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from services.cli.options import SettingsOption, StateOption, settings_of
+from services.errors import SettingsError
+from services.settings import Settings
+from streams.kafka_settings import KafkaSettings
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.command()(up)
+    app.command()(work)
+    app.command()(serve)
+    app.command()(broker)
+    app.command()(replay)
+    app.command("api-key")(api_key)
+
+
+def up(state: StateOption = None, settings: SettingsOption = None) -> None:
+    """Run everything on this machine: workers, lookup API, and a broker unless Kafka is configured.
+
+    Stop it with Ctrl-C. Example: `rehear up --state state`
+    """
+    from services.supervisor import running_rehear, wait_for_signal
+
+    with running_rehear(settings_of(settings, state)) as running:
+        print(f"turns topic:  {running.kafka.topics.turns} at {running.kafka.bootstrap_servers}")
+        print(f"lookup API:   {running.api_url}  (OpenAPI: {running.api_url}/schema)")
+        print("Ctrl-C stops everything", flush=True)
+        wait_for_signal()
+
+
+def work(
+    kind: Annotated[
+        str, typer.Argument(help="sessions (turns to sessions) or chains (sessions to rewrites).")
+    ],
+    state: StateOption = None,
+    settings: SettingsOption = None,
+    until_idle: Annotated[bool, typer.Option("--until-idle", help="Stop when all is read.")] = False,
+) -> None:
+    """Run one worker; several of a kind share the work of their consumer group.
+
+    Example: `rehear work sessions --settings rehear.toml`
+    """
+    from services.worker import WorkerKind, run_worker
+    from streams.topics import ensure_topics
+
+    chosen = settings_of(settings, state)
+    if kind not in list(WorkerKind):
+        raise SettingsError(f"no worker of kind {kind!r}: there are {', '.join(WorkerKind)}")
+    kafka = _kafka(chosen)
+    ensure_topics(kafka, partitions=4)
+    run_worker(WorkerKind(kind), kafka, chosen, until_idle=until_idle)
+
+
+def serve(state: StateOption = None, settings: SettingsOption = None) -> None:
+    """Serve the lookup API.
+
+    Example: `rehear serve --state state`, then
+    `curl -d '{"assistant_id":"a","user_id":"u","text":"play imagine dragon"}' localhost:8420/v1/rewrite`
+    """
+    from services.lookup_api.server import serve as serve_api
+
+    chosen = settings_of(settings, state)
+    serve_api(chosen.api, chosen.database_location)
+
+
+def broker(
+    state: StateOption = None,
+    port: Annotated[int, typer.Option(help="Of the broker.")] = 9092,
+) -> None:
+    """Run a broker for development, for other programs to send turns to."""
+    from services.supervisor import PARTITIONS, wait_for_signal
+    from streams.broker import DevelopmentBroker
+    from streams.topics import ensure_topics
+
+    with DevelopmentBroker(Path(settings_of(None, state).state) / "broker", port) as running:
+        ensure_topics(KafkaSettings(bootstrap_servers=running.bootstrap_servers), PARTITIONS)
+        print(f"Kafka at {running.bootstrap_servers}; Ctrl-C stops it", flush=True)
+        wait_for_signal()
+
+
+def replay(
+    settings: SettingsOption = None,
+    error: Annotated[list[str] | None, typer.Option(help="Only dead letters of this class of error.")] = None,
+    topic: Annotated[str | None, typer.Option(help="Only from this topic.")] = None,
+    partition: Annotated[int | None, typer.Option(help="Only from this partition.")] = None,
+    first_offset: Annotated[int | None, typer.Option(help="Only from this offset on.")] = None,
+    last_offset: Annotated[int | None, typer.Option(help="Only up to this offset.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
+) -> None:
+    """Send dead letters back to where they came from, after what was wrong with them was mended.
+
+    Each source record is sent once; a turn that had been processed after all changes nothing.
+    """
+    from streams.dead_letter import Selection, replay_dead_letters
+
+    selection = Selection(
+        errors=frozenset(error) if error else None,
+        topic=topic,
+        partition=partition,
+        first_offset=first_offset,
+        last_offset=last_offset,
+    )
+    report = replay_dead_letters(_kafka(settings_of(settings, None)), selection, dry_run=dry_run)
+    for name, count in sorted(report.replayed.items()):
+        print(f"{count:,} {'would be ' if dry_run else ''}sent back: {name}")
+    for name, count in sorted(report.not_replayable.items()):
+        print(f"{count:,} cannot be sent back, cut off and gone from their source: {name}")
+    print(f"{report.repeated:,} were repeated, {report.passed_over:,} not selected")
+
+
+class KeyRole(StrEnum):
+    """What a key is for."""
+
+    LOOKUP = "lookup"
+    OPERATOR = "operator"
+
+
+def api_key(
+    assistant: Annotated[str, typer.Argument(help="The assistant that the key opens.")],
+    name: Annotated[str, typer.Option(help="Whose key it is, for the logs.")] = "assistant",
+    role: Annotated[
+        KeyRole, typer.Option(help="lookup: ask and give feedback; operator: everything.")
+    ] = KeyRole.LOOKUP,
+) -> None:
+    """Make an API key: the key for the caller, and its hash for the settings."""
+    from services.lookup_api.api_keys import new_api_key
+
+    key, entry = new_api_key(name, assistant, role.value)
+    print(f"key, shown only now:  {key}")
+    print("for the settings file:\n\n[[api.api_keys]]")
+    for field, value in msgspec.to_builtins(entry).items():
+        print(f"{field} = {msgspec.json.encode(value).decode()}")
+
+
+def _kafka(settings: Settings) -> KafkaSettings:
+    if settings.kafka is None:
+        raise SettingsError(
+            "no Kafka is configured: set REHEAR_KAFKA__BOOTSTRAP_SERVERS=host:port, or bootstrap_servers "
+            "under [kafka] in the settings file"
+        )
+    return settings.kafka

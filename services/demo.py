@@ -1,0 +1,294 @@
+"""The demo: a log through the whole of Rehear, on one machine, with real parts."""
+
+import http.client
+import shutil
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from sqlalchemy import Engine
+
+from rewriting.rewrite import GLOBAL, Rewrite, Scope
+from rewriting.rewrite_table import RewriteTable
+from services.chain_task import TASK as CHAINS
+from services.clock import now_ms
+from services.database import open_database
+from services.errors import DemoError
+from services.evaluation.rewrite_evaluation import run_rewrite_evaluation
+from services.explaining import draw_rewrite, explanation
+from services.log_folder import LogFolder, find_logs
+from services.lookup_api.api_settings import LookupApiSettings
+from services.lookup_api.explanation import explanation_words
+from services.lookup_api.messages import NluGuess, RewriteAnswer, RewriteQuery
+from services.rewrite_replay import ReplayedTurn
+from services.session_task import TASK as SESSIONS
+from services.settings import SessionSettings, Settings
+from services.simulator import SimulationSettings, write_simulation
+from services.supervisor import RunningRehear, running_rehear
+from streams.checkpoint import saved_offsets
+from streams.database_schema import reading
+from streams.kafka_settings import KafkaSettings
+from streams.record_producer import RecordProducer
+from streams.session_store import has_waiting_sessions
+from streams.stream_task import OutgoingRecord
+from streams.topics import end_offsets
+from streams.turn import EventId, TurnEvent, encode_turn
+from streams.turn_file import read_turns
+
+RECORDS_AT_A_TIME = 5_000
+LOOK_EVERY_S = 0.25
+PATIENCE_S = 600.0
+"""How long nothing may move before the demo gives up on a part."""
+
+IDLE_TIMEOUT_MS = 2_000
+"""The log comes all at once, so the last sessions need not wait for as long as those of real users."""
+
+EXAMPLES = 8
+
+
+def run_demo(logs: Path | None, out: Path, console: Console | None = None) -> None:
+    """Streams a log through Kafka, learns, serves, asks the API, scores the answers and shows what was fixed.
+
+    Args:
+        logs: folder of the log (see `find_logs`); None simulates one.
+        out: folder for what the demo makes; what an earlier run has left there is replaced.
+        console: to print to.
+
+    Raises:
+        StateError: the folder holds no log.
+        DemoError: a part of Rehear stands still.
+    """
+    console = console or Console()
+    out.mkdir(parents=True, exist_ok=True)
+    for name in ("state", "report", "log"):
+        shutil.rmtree(out / name, ignore_errors=True)
+    if logs is None:
+        console.rule("1. A simulated assistant and its users")
+        files = write_simulation(SimulationSettings(), out / "log")
+        console.print(f"{files.train_count:,} turns to learn from, {files.test_count:,} to be scored on")
+        logs = out / "log"
+    else:
+        console.rule(f"1. The log in {logs}")
+    folder = find_logs(logs)
+    settings = Settings(
+        state=str(out / "state"),
+        sessions=SessionSettings(idle_timeout_ms=IDLE_TIMEOUT_MS),
+        api=LookupApiSettings(port=0),
+    )
+    engine = open_database(settings.database_location)
+    table = RewriteTable(engine, now_ms)
+    try:
+        with running_rehear(settings) as running:
+            console.rule("2. Through Kafka into a table")
+            with _progress(console) as progress:
+                n_turns = _stream(running.kafka, folder.train, progress)
+                _wait_until_learned(engine, running.kafka, n_turns, progress)
+            _print_table(table, console)
+            if folder.test is not None:
+                console.rule("3. Asking the lookup API about the test log")
+                answers = out / "rewrites.jsonl"
+                with _progress(console) as progress:
+                    _wait_until_served(running, table)
+                    _ask(running, list(read_turns(folder.test)), answers, progress)
+        if folder.can_be_scored:
+            console.rule("4. What that mended")
+            _score(folder, out, console)
+        console.rule("5. Why")
+        _explain(engine, table, out, console)
+    finally:
+        engine.dispose()
+
+
+def _progress(console: Console) -> Progress:
+    columns = (TextColumn("{task.description:<34}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=console)
+
+
+def _stream(kafka: KafkaSettings, files: Sequence[Path], progress: Progress) -> int:
+    """Produces all turns of the files to the turns topic, and says how many there were."""
+    task = progress.add_task("turns sent to Kafka", total=None)
+    producer = RecordProducer(kafka)
+    sent = 0
+    try:
+        batch: list[OutgoingRecord] = []
+        for turn in (turn for file in files for turn in read_turns(file)):
+            batch.append(
+                OutgoingRecord(topic=kafka.topics.turns, key=turn.key.encode(), value=encode_turn(turn))
+            )
+            if len(batch) == RECORDS_AT_A_TIME:
+                sent += producer.deliver(batch)
+                batch.clear()
+                progress.update(task, completed=sent)
+        sent += producer.deliver(batch)
+    finally:
+        producer.close()
+    progress.update(task, completed=sent, total=sent)
+    return sent
+
+
+def _wait_until_learned(engine: Engine, kafka: KafkaSettings, n_turns: int, progress: Progress) -> None:
+    """Follows both workers until they have read everything and nothing is left to close."""
+    topics = kafka.topics
+    turns_read = progress.add_task("turns read into sessions", total=n_turns)
+    sessions_read = progress.add_task("sessions read into chains", total=None)
+
+    def done() -> tuple[bool, object]:
+        with reading(engine) as connection:
+            turns = saved_offsets(connection, SESSIONS, topics.turns)
+            sessions = saved_offsets(connection, CHAINS, topics.sessions)
+            left = has_waiting_sessions(connection, turns)
+        produced = end_offsets(kafka, topics.sessions)
+        read, total = sum(sessions.values()), sum(produced.values())
+        progress.update(turns_read, completed=sum(turns.values()))
+        progress.update(sessions_read, completed=read, total=total)
+        finished = sum(turns.values()) >= n_turns and not left and read >= total
+        return finished, (sum(turns.values()), read, total)
+
+    _wait("the workers", done)
+
+
+def _wait_until_served(running: RunningRehear, table: RewriteTable) -> None:
+    """Waits until the API serves the newest version of every table."""
+    newest = table.versions()
+
+    def done() -> tuple[bool, object]:
+        api = _LookupClient(running.api_url)
+        served = {
+            assistant_id: api.ask(
+                RewriteQuery(assistant_id=assistant_id, user_id="demo", text="")
+            ).table_version
+            for assistant_id in newest
+        }
+        api.close()
+        return served == newest, served
+
+    _wait("the lookup API", done)
+
+
+def _wait(what: str, done: Callable[[], tuple[bool, object]]) -> None:
+    """Looks until something is done, or nothing has moved for too long."""
+    last: object = None
+    moved_s = time.monotonic()
+    while True:
+        finished, state = done()
+        if finished:
+            return
+        if state != last:
+            last, moved_s = state, time.monotonic()
+        elif time.monotonic() - moved_s > PATIENCE_S:
+            raise DemoError(
+                f"{what} stood still for {PATIENCE_S:.0f} s at {state}: see the logs in the state folder"
+            )
+        time.sleep(LOOK_EVERY_S)
+
+
+class _LookupClient:
+    """One connection to the lookup API."""
+
+    def __init__(self, url: str) -> None:
+        self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
+
+    def ask(self, query: RewriteQuery) -> RewriteAnswer:
+        """What an assistant does before it runs a request."""
+        headers = {"Content-Type": "application/json"}
+        self._connection.request("POST", "/v1/rewrite", msgspec.json.encode(query), headers)
+        response = self._connection.getresponse()
+        body = response.read()
+        if response.status != 200:
+            raise DemoError(f"the lookup API answered {response.status}: {body.decode(errors='replace')}")
+        return msgspec.json.decode(body, type=RewriteAnswer)
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._connection.close()
+
+
+def _ask(running: RunningRehear, turns: Sequence[TurnEvent], answers: Path, progress: Progress) -> None:
+    """Asks the API about each turn in order of time, and writes down what it says."""
+    api = _LookupClient(running.api_url)
+    with answers.open("wb") as stream:
+        in_time = sorted(turns, key=lambda turn: turn.ts_ms)
+        for turn in progress.track(in_time, description="requests asked of the lookup API"):
+            served = api.ask(_query(turn)).rewrite
+            line = (
+                ReplayedTurn(EventId(turn.event_id), None, None, None, None)
+                if served is None
+                else ReplayedTurn(
+                    EventId(turn.event_id), served.text, served.method, Scope(served.scope), served.score
+                )
+            )
+            stream.write(msgspec.json.encode(line) + b"\n")
+    api.close()
+
+
+def _query(turn: TurnEvent) -> RewriteQuery:
+    best = turn.nlu[0] if turn.nlu else None
+    return RewriteQuery(
+        assistant_id=turn.assistant_id,
+        user_id=turn.user_id,
+        text=turn.request.text,
+        asr_confidence=turn.request.asr[0].confidence if turn.request.asr else None,
+        nlu=None
+        if best is None
+        else NluGuess(intent=best.intent, domain=best.domain, confidence=best.confidence),
+    )
+
+
+def _print_table(table: RewriteTable, console: Console) -> None:
+    for assistant_id, version in table.versions().items():
+        rows = [row for row in table.read(assistant_id).rewrites if row.status == "live"]
+        console.print(f"{assistant_id}: {len(rows):,} live rewrites, version {version}. The strongest:")
+        for row in _strongest(rows):
+            sure = (
+                ""
+                if row.max_confidence is None
+                else f", when understood with less than {row.max_confidence:g}"
+            )
+            console.print(
+                f"  {row.source_text!r} → [bold]{row.target_text!r}[/]"
+                f"  ({row.users} users in {row.sessions} sessions{sure})",
+                highlight=False,
+            )
+
+
+def _strongest(rows: Iterable[Rewrite]) -> list[Rewrite]:
+    return sorted(rows, key=lambda row: (-row.sessions, row.source_text))[:EXAMPLES]
+
+
+def _score(folder: LogFolder, out: Path, console: Console) -> None:
+    if folder.test is None or folder.gold is None or folder.understanding is None:
+        return
+    run_rewrite_evaluation(
+        turns=folder.test,
+        gold=folder.gold,
+        understanding=folder.understanding,
+        rewrites=out / "rewrites.jsonl",
+        out=out / "report",
+        train=folder.train,
+        console=console,
+    )
+
+
+def _explain(engine: Engine, table: RewriteTable, out: Path, console: Console) -> None:
+    """Explains the strongest rewrite, with a session behind it and a picture."""
+    rows = [
+        row
+        for key in table.versions()
+        for row in table.read(key).rewrites
+        if row.status == "live" and row.scope == GLOBAL
+    ]
+    if not rows:
+        console.print("Nothing was rewritten, so there is nothing to explain.")
+        return
+    row = _strongest(rows)[0]
+    console.print(f"{row.source_text!r} → [bold]{row.target_text!r}[/]", highlight=False)
+    for line in (*explanation_words(row), *explanation(engine, row, 1)):
+        console.print(f"  {line}", highlight=False, markup=False)
+    picture = out / "chain.svg"
+    draw_rewrite(engine, row, picture)
+    console.print(f"picture of its chain: {picture}")
+    console.print(f"more: rehear table show --state {out / 'state'}")

@@ -1,0 +1,37 @@
+"""Why a rewrite is there: the sessions behind it, and a picture of its chain."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rewriting.chain_graph import chain_graph
+from sqlalchemy import Engine
+
+from labeling.turn_outcome import judge_turns
+from rewriting.chain_store import all_steps
+from rewriting.rewrite import Rewrite
+from services.chain_picture import draw_chain
+from streams.database_schema import reading
+from streams.session_store import read_sessions
+
+
+def explanation(engine: Engine, rewrite: Rewrite, max_sessions: int) -> Iterator[str]:
+    """Lines that tell some of the sessions behind a rewrite: what was said, and how it was judged."""
+    with reading(engine) as connection:
+        sessions = read_sessions(connection, rewrite.assistant_id, rewrite.evidence[:max_sessions])
+    for session in sessions:
+        day = datetime.fromtimestamp(session.start_ms / 1000, UTC)
+        yield f"session {session.session_id}, {day:%Y-%m-%d %H:%M} UTC"
+        for turn, outcome in zip(session.turns, judge_turns(session.turns), strict=True):
+            yield f"    {turn.request.text!r}: {outcome.reason}"
+
+
+def draw_rewrite(engine: Engine, rewrite: Rewrite, path: Path) -> None:
+    """Draws the chain around a rewrite, as .svg or .png.
+
+    Raises:
+        ChainPictureError: another kind of file.
+    """
+    with reading(engine) as connection:
+        graph = chain_graph(all_steps(connection, rewrite.assistant_id), rewrite)
+    draw_chain(graph, path, f"{rewrite.source_text}  →  {rewrite.target_text}")
