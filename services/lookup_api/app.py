@@ -96,12 +96,10 @@ def open_app(settings: LookupApiSettings, database_url: str, metrics_folder: Pat
 
 
 def forget_in(engine: Engine) -> ForgetUser:
-    """Deletes what a database holds of a user: their own rewrites and their feedback."""
+    """Deletes what a database holds of a user."""
 
     def forget(assistant_id: str, user_id: str) -> None:
-        with engine.begin() as connection:
-            RewriteTable(engine, clock_ms).forget_user(connection, AssistantId(assistant_id), UserId(user_id))
-            forget_feedback(connection, assistant_id, user_id)
+        forget_user(engine, clock_ms, AssistantId(assistant_id), UserId(user_id))
 
     return forget
 
