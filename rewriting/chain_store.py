@@ -10,13 +10,16 @@ import msgspec
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     Connection,
     Integer,
     LargeBinary,
     String,
     Table,
     Text,
+    and_,
     delete,
+    literal,
     select,
     update,
 )
@@ -40,12 +43,13 @@ CHAIN_EPOCH = Table(
     METADATA,
     Column("assistant_id", Text, primary_key=True),
     Column("epoch", Integer, nullable=False),
-    Column("solved_epoch", Integer, nullable=False),  # what the rewrite table agrees with
+    Column("solved_epoch", Integer, nullable=False),  # what the rewrite table agrees with; -1: see put_off
 )
 
 _DECODER = msgspec.msgpack.Decoder(SessionSteps)
 _ENCODER = msgspec.msgpack.Encoder()
 _ROWS_AT_A_TIME = 10_000
+_PUT_OFF = -1
 
 
 def all_steps(connection: Connection, assistant_id: AssistantId) -> Iterator[SessionSteps]:
@@ -96,6 +100,19 @@ def forget_user_steps(connection: Connection, assistant_id: AssistantId, user_id
     start_epoch(connection, assistant_id)
 
 
+def lock_chain(connection: Connection, assistant_id: AssistantId) -> int:
+    """Keeps others from changing a chain until the transaction ends; gives its epoch.
+
+    Args:
+        connection: in a transaction that writes.
+        assistant_id: whose chain.
+    """
+    row = {"assistant_id": assistant_id, "epoch": 0, "solved_epoch": 0}
+    upsert(connection, CHAIN_EPOCH, [row], update=())
+    query = select(CHAIN_EPOCH.c.epoch).where(CHAIN_EPOCH.c.assistant_id == assistant_id)
+    return int(connection.execute(query.with_for_update()).scalar_one())
+
+
 def epochs(connection: Connection) -> dict[AssistantId, int]:
     """The epoch of each assistant's chain; 0 where one is missing."""
     rows = connection.execute(select(CHAIN_EPOCH.c.assistant_id, CHAIN_EPOCH.c.epoch))
@@ -103,9 +120,18 @@ def epochs(connection: Connection) -> dict[AssistantId, int]:
 
 
 def unsolved(connection: Connection) -> list[AssistantId]:
-    """The assistants whose chain has changed in a way that their rewrite table does not show yet."""
-    changed = CHAIN_EPOCH.c.epoch != CHAIN_EPOCH.c.solved_epoch
-    query = select(CHAIN_EPOCH.c.assistant_id).where(changed).order_by(CHAIN_EPOCH.c.assistant_id)
+    """The assistants whose chain others have changed, in a way that their rewrite table does not show yet."""
+    solved = CHAIN_EPOCH.c.solved_epoch
+    return _assistants(connection, and_(CHAIN_EPOCH.c.epoch != solved, solved != _PUT_OFF))
+
+
+def put_off(connection: Connection) -> list[AssistantId]:
+    """The assistants whose chain its holder has changed and not solved yet: it will, if it lives."""
+    return _assistants(connection, CHAIN_EPOCH.c.solved_epoch == _PUT_OFF)
+
+
+def _assistants(connection: Connection, condition: ColumnElement[bool]) -> list[AssistantId]:
+    query = select(CHAIN_EPOCH.c.assistant_id).where(condition).order_by(CHAIN_EPOCH.c.assistant_id)
     return [AssistantId(assistant_id) for assistant_id in connection.scalars(query)]
 
 
@@ -122,10 +148,19 @@ def start_epoch(connection: Connection, assistant_id: AssistantId) -> int:
     return number
 
 
+def mark_put_off(connection: Connection, assistant_id: AssistantId) -> None:
+    """Says that the chain was changed by who holds it, and that its rewrite table does not show it yet."""
+    _mark(connection, assistant_id, literal(_PUT_OFF))
+
+
 def mark_solved(connection: Connection, assistant_id: AssistantId) -> None:
     """Says that the rewrite table agrees with the chain as it is."""
+    _mark(connection, assistant_id, CHAIN_EPOCH.c.epoch)
+
+
+def _mark(connection: Connection, assistant_id: AssistantId, solved_epoch: ColumnElement[int]) -> None:
     connection.execute(
         update(CHAIN_EPOCH)
         .where(CHAIN_EPOCH.c.assistant_id == assistant_id)
-        .values(solved_epoch=CHAIN_EPOCH.c.epoch)
+        .values(solved_epoch=solved_epoch)
     )

@@ -11,7 +11,10 @@ from rewriting.chain_step import SessionSteps
 from rewriting.chain_store import (
     all_steps,
     epochs,
+    lock_chain,
+    mark_put_off,
     mark_solved,
+    put_off,
     start_epoch,
     steps_of,
     store_steps,
@@ -45,6 +48,7 @@ class ChainLearner:
         self._epochs: dict[AssistantId, int] = {}
         self._unsolved: set[AssistantId] = set()
         self._solve_after_s: dict[AssistantId, float] = {}  # on the monotonic clock
+        self._recovers = True  # what others have put off may be ours to solve: they may be dead
 
     def drop(self) -> None:
         """Forgets all chains in memory."""
@@ -52,6 +56,7 @@ class ChainLearner:
         self._epochs.clear()
         self._unsolved.clear()
         self._solve_after_s.clear()
+        self._recovers = True
 
     def absorb(self, connection: Connection, sessions: Iterable[SessionSteps]) -> None:
         """Brings sessions into the chains, each in the place of what was known of it.
@@ -63,7 +68,7 @@ class ChainLearner:
         by_assistant: dict[AssistantId, dict[SessionId, SessionSteps]] = {}
         for session in sessions:
             by_assistant.setdefault(session.assistant_id, {})[session.session_id] = session
-        for assistant_id, news in by_assistant.items():
+        for assistant_id, news in sorted(by_assistant.items()):  # in one order, so that none waits in a ring
             miner = self._miner(connection, assistant_id)
             known = steps_of(connection, news)
             changed = {
@@ -78,6 +83,7 @@ class ChainLearner:
             store_steps(connection, changed.values())
             if changed:
                 self._unsolved.add(assistant_id)
+                mark_put_off(connection, assistant_id)
 
     def solve(self, connection: Connection, patient: bool = False) -> None:
         """Solves what has changed and puts it into the rewrite tables.
@@ -99,6 +105,7 @@ class ChainLearner:
                 REASON,
                 self._clock_ms(),
             )
+            mark_solved(connection, assistant_id)
             ended_s = time.monotonic()
             self._solve_after_s[assistant_id] = ended_s + (ended_s - started_s) * (1 / SOLVING_SHARE - 1)
             self._unsolved.discard(assistant_id)
@@ -109,35 +116,35 @@ class ChainLearner:
         return bool(self._unsolved)
 
     def refresh(self, connection: Connection) -> None:
-        """Rebuilds and solves every chain that others have changed.
+        """Rebuilds and solves every chain that others have changed, or have left behind unsolved.
 
         Args:
             connection: in a transaction that writes.
         """
         for assistant_id in self.stale(connection):
             self._miner(connection, assistant_id)
+        self._recovers = False
 
     def stale(self, connection: Connection) -> list[AssistantId]:
         """The assistants whose chain in memory, or whose rewrite table, others have left behind."""
         now = epochs(connection)
         behind = {key for key, known in self._epochs.items() if now.get(key, 0) != known}
-        return sorted(behind.union(unsolved(connection)))
+        behind.update(unsolved(connection))
+        if self._recovers:
+            behind.update(put_off(connection))
+        return sorted(behind)
 
-    def announce(self, connection: Connection, assistant_ids: Iterable[AssistantId]) -> None:
-        """Tells others who hold these chains to rebuild them; ours, and the tables, are as they should be.
+    def announce(self, connection: Connection) -> None:
+        """Tells others who hold the chains that we have changed, and not solved yet, to rebuild them.
 
         Args:
-            connection: in a transaction that writes.
-            assistant_ids: whose chains we have changed and solved.
+            connection: in the transaction in which they were changed.
         """
-        for assistant_id in assistant_ids:
-            number = start_epoch(connection, assistant_id)
-            mark_solved(connection, assistant_id)
-            if assistant_id in self._epochs:
-                self._epochs[assistant_id] = number
+        for assistant_id in sorted(self._unsolved):
+            self._epochs[assistant_id] = start_epoch(connection, assistant_id)
 
     def _miner(self, connection: Connection, assistant_id: AssistantId) -> ChainMiner:
-        now = epochs(connection).get(assistant_id, 0)
+        now = lock_chain(connection, assistant_id)
         if self._epochs.get(assistant_id) != now:
             self._miners[assistant_id] = self._rebuild(connection, assistant_id)
             self._epochs[assistant_id] = now

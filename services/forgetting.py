@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 from rewriting.chain_store import forget_user_steps
 from rewriting.rewrite_table import RewriteTable
 from services.lookup_api.feedback_store import forget_feedback
-from streams.session_store import forget_user_sessions
+from streams.session_store import forget_user_sessions, lock_sessions
 from streams.turn import AssistantId, UserId
 
 
@@ -25,6 +25,7 @@ def forget_user(
         How many sessions were deleted.
     """
     with engine.begin() as connection:
+        lock_sessions(connection, alone=True)
         sessions = forget_user_sessions(connection, assistant_id, user_id)
         forget_user_steps(connection, assistant_id, user_id)
         forget_feedback(connection, assistant_id, user_id)

@@ -13,7 +13,7 @@ from rewriting.chain_step import SessionSteps, session_steps
 from rewriting.rewrite_table import RewriteTable
 from services.chain_learner import ChainLearner
 from streams.session import DEFAULT_GAP_MS
-from streams.session_store import new_turns, store_turns
+from streams.session_store import lock_sessions, new_turns, store_turns
 from streams.turn import AssistantId, TurnEvent
 from streams.turn_file import read_turns
 
@@ -41,6 +41,8 @@ def learn_from_files(
 ) -> LearningSummary:
     """Learns from turns files, in any order; what is known already changes nothing.
 
+    Where it was killed, the next call goes on: each batch is kept with what the chain made of it.
+
     Raises:
         TurnFileError: a file cannot be read; batches before the bad line are learned.
     """
@@ -50,6 +52,7 @@ def learn_from_files(
     task = progress.add_task("reading turns", total=None) if progress else None
     for batch in _batches(turn for file in files for turn in read_turns(file)):
         with engine.begin() as connection:
+            lock_sessions(connection, alone=True)
             new = new_turns(connection, batch, gap_ms)
             store_turns(connection, new, {})
             steps = [session_steps(session) for session in new.change.upserts]
@@ -58,14 +61,15 @@ def learn_from_files(
                 for session in new.change.withdrawn
             ]
             learner.absorb(connection, steps)
+            learner.announce(connection)
         n_turns += len(batch)
         n_new += len(new.turns)
         assistants.update(AssistantId(turn.assistant_id) for turn in batch)
         if progress and task is not None:
             progress.update(task, completed=n_turns, description=f"learned from {n_turns:,} turns")
     with engine.begin() as connection:
+        learner.refresh(connection)
         learner.solve(connection)
-        learner.announce(connection, sorted(assistants))
     live = sum(row.status == "live" for key in assistants for row in table.read(key).rewrites)
     return LearningSummary(n_turns, n_new, tuple(sorted(assistants)), live)
 

@@ -15,9 +15,9 @@ from streams.database_schema import reading
 from streams.session import DEFAULT_GAP_MS, SessionId
 from streams.session_record import SessionRecord, encode_session
 from streams.session_store import (
-    NewTurns,
     close_sessions,
     has_open_sessions,
+    lock_sessions,
     mark_emitted,
     new_turns,
     sessions_to_emit,
@@ -34,9 +34,9 @@ CLOCK_SKEW_MS = 300_000
 
 
 class SessionWork(Struct, frozen=True):
-    """What a batch of turns changes."""
+    """A batch of turns."""
 
-    new: NewTurns
+    turns: tuple[TurnEvent, ...]
     partitions: dict[tuple[str, str], int]  # by assistant and user
     latest_event_ms: dict[int, int]  # by partition
     close_all: bool = False
@@ -95,7 +95,7 @@ class SessionTask:
         return decode_turn(value)
 
     def process(self, items: Sequence[Received[TurnEvent]]) -> SessionWork:
-        """Finds the turns that are new, and their place."""
+        """Takes the turns together; what they change depends on all that was written before."""
         self._idle_since_ms = None
         latest: dict[int, int] = {}
         partitions: dict[tuple[str, str], int] = {}
@@ -104,15 +104,14 @@ class SessionTask:
             if turn.ts_ms > latest.get(item.partition, 0):
                 latest[item.partition] = turn.ts_ms
             partitions[turn.assistant_id, turn.user_id] = item.partition
-        with reading(self._engine) as connection:
-            new = new_turns(connection, [item.value for item in items], self._gap_ms)
-        return SessionWork(new, partitions, latest)
+        return SessionWork(tuple(item.value for item in items), partitions, latest)
 
     def write(self, work: SessionWork, offsets: Mapping[int, OffsetRange]) -> None:
         """Stores sessions and offsets, and closes the sessions that event time has left behind."""
         with self._engine.begin() as connection:
             save_offsets(connection, TASK, self.source_topic, offsets, work.latest_event_ms)
-            store_turns(connection, work.new, work.partitions)
+            lock_sessions(connection, alone=False)
+            store_turns(connection, new_turns(connection, work.turns, self._gap_ms), work.partitions)
             latest = latest_events(connection, TASK, self.source_topic)
             for partition in self._partitions if work.close_all else offsets:
                 latest_ms = min(latest.get(partition, 0), self._clock_ms() + CLOCK_SKEW_MS)
@@ -152,7 +151,7 @@ class SessionTask:
         with reading(self._engine) as connection:
             if not has_open_sessions(connection, self._partitions):
                 return None
-            return SessionWork(new_turns(connection, []), {}, {}, close_all=True)
+        return SessionWork((), {}, {}, close_all=True)
 
     def is_retriable(self, error: Exception) -> bool:
         """A database that is locked or gone."""

@@ -72,12 +72,25 @@ def worker_loop(
 
 
 def run_worker(
-    kind: WorkerKind, kafka: KafkaSettings, settings: Settings, *, until_idle: bool = False
+    kind: WorkerKind,
+    kafka: KafkaSettings,
+    settings: Settings,
+    *,
+    until_idle: bool = False,
+    on_step: Callable[[Step], None] = lambda step: None,
 ) -> None:
-    """Runs a worker until SIGTERM or SIGINT, or until all is read; in the main thread of its process."""
+    """Runs a worker until SIGTERM or SIGINT, or until all is read; in the main thread of its process.
+
+    Args:
+        kind: of the worker.
+        kafka: where the topics are.
+        settings: of the database, sessions and chains.
+        until_idle: whether to end when all is read.
+        on_step: called before each step of the loop.
+    """
     engine = open_database(settings.database_location)
     registry = CollectorRegistry()
-    loop = worker_loop(kind, engine, kafka, settings, registry)
+    loop = worker_loop(kind, engine, kafka, settings, registry, on_step)
 
     def stop(number: int, frame: FrameType | None) -> None:
         loop.stop()

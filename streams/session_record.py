@@ -4,10 +4,10 @@ The key is the assistant, so that one reader sees all sessions of an assistant, 
 A later record of a session takes the place of an earlier one; one without turns withdraws it.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from streams.errors import TurnDecodeError
 from streams.session import SessionId
@@ -21,12 +21,11 @@ class SessionRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """A session as it is now."""
 
     schema_version: Literal[1] = 1
-    session_id: SessionId
+    session_id: Annotated[SessionId, Meta(pattern="^[0-9a-f]{24}$")]
     assistant_id: AssistantId
     user_id: UserId
-    turns: (
-        tuple[TurnEvent, ...] | None
-    )  # in order; none: withdrawn; null: too long for a record, in the store
+    turns: tuple[TurnEvent, ...] | None
+    """In order; none: the session was withdrawn; null: it is too long for a record, and only in the store."""
 
 
 _DECODER = msgspec.json.Decoder(SessionRecord)
@@ -50,6 +49,10 @@ def decode_session(value: bytes | None) -> SessionRecord:
     if value is None:
         raise TurnDecodeError("the record has no value")
     try:
-        return _DECODER.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        record = _DECODER.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise TurnDecodeError(f"not a session record: {error}") from error
+    for name in ("assistant_id", "user_id"):
+        if not getattr(record, name).isprintable():
+            raise TurnDecodeError(f"{name} has characters that cannot be printed")
+    return record

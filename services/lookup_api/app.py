@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from rewriting.rewrite_table import RewriteTable
 from services.database import is_retriable, open_database
+from services.forgetting import forget_user
 from services.lookup_api.access import API_KEY_HEADER
 from services.lookup_api.api_keys import KeyRing
 from services.lookup_api.api_metrics import ApiMetrics
@@ -25,7 +26,6 @@ from services.lookup_api.feedback_store import (
     DatabaseFeedbackStore,
     FeedbackStore,
     ForgetUser,
-    forget_feedback,
 )
 from services.lookup_api.health_routes import health_routes
 from services.lookup_api.lookup_route import lookup_route

@@ -1,0 +1,242 @@
+"""Streams logs through the broker and the workers, and reads what came of it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from kafka import KafkaProducer
+from sqlalchemy import Engine, Table, select
+
+from rewriting.chain_miner import ChainSettings
+from rewriting.rewrite import Rewrite, TableVersion
+from rewriting.rewrite_table import RewriteTable
+from services.clock import now_ms
+from services.database import open_database
+from services.learning import learn_from_files
+from services.settings import SessionSettings, Settings
+from services.worker import WorkerKind, worker_loop
+from streams.consumer_loop import Step
+from streams.database_schema import METADATA, reading
+from streams.kafka_settings import KafkaSettings
+from streams.turn import AssistantId, TurnEvent, encode_turn
+
+DEADLINE_S = 60.0
+
+
+def eventually(condition: Callable[[], bool], what: str, deadline_s: float = DEADLINE_S) -> None:
+    """Waits until a condition holds; fails after the deadline."""
+    ends_s = time.monotonic() + deadline_s
+    while not condition():
+        assert time.monotonic() < ends_s, f"did not come: {what}"
+        time.sleep(0.02)
+
+
+def stream_settings(
+    location: str, kafka: KafkaSettings, chain: ChainSettings | None = None, gap_ms: int = 45_000
+) -> Settings:
+    """Settings of workers that close all sessions as soon as nothing comes."""
+    return Settings(
+        database=location,
+        kafka=kafka,
+        sessions=SessionSettings(gap_ms=gap_ms, idle_timeout_ms=0),
+        chain=chain or ChainSettings(),
+    )
+
+
+def send(kafka: KafkaSettings, records: Iterable[tuple[bytes | None, bytes | None]]) -> None:
+    """Produces keys and values to the turns topic."""
+    send_to(kafka, kafka.topics.turns, records)
+
+
+def send_to(kafka: KafkaSettings, topic: str, records: Iterable[tuple[bytes | None, bytes | None]]) -> None:
+    producer = KafkaProducer(**kafka.producer_options())
+    futures = [producer.send(topic, key=key, value=value) for key, value in records]
+    producer.flush(DEADLINE_S)
+    assert all(future.succeeded() for future in futures)
+    producer.close()
+
+
+def send_turns(kafka: KafkaSettings, turns: Iterable[TurnEvent]) -> None:
+    """Produces turns as an assistant does: a user's in one partition."""
+    send(kafka, ((turn.key.encode(), encode_turn(turn)) for turn in turns))
+
+
+def drain(settings: Settings, *kinds: WorkerKind) -> None:
+    """Runs a worker of each kind (by default of both), one after the other, until all is read."""
+    assert settings.kafka is not None
+    engine = open_database(settings.database_location)
+    try:
+        for kind in kinds or WorkerKind:
+            worker_loop(kind, engine, settings.kafka, settings).run(until_idle=True)
+    finally:
+        engine.dispose()
+
+
+def rewrites(location: str | Path) -> list[Rewrite]:
+    """The rows of all tables that are not retired, without what tells when and why they changed."""
+    engine = open_database(location)
+    try:
+        table = RewriteTable(engine, now_ms)
+        found = [row for assistant_id in table.versions() for row in table.read(assistant_id).rewrites]
+    finally:
+        engine.dispose()
+    rows = [
+        msgspec.structs.replace(row, version=TableVersion(0), changed_ms=0, reason="")
+        for row in found
+        if row.status != "retired"
+    ]
+    return sorted(rows, key=lambda row: (row.assistant_id, row.rewrite_id))
+
+
+def version(location: str | Path, assistant_id: str) -> int:
+    engine = open_database(location)
+    try:
+        return RewriteTable(engine, now_ms).version(AssistantId(assistant_id))
+    finally:
+        engine.dispose()
+
+
+def learned_from_file(
+    turns: Iterable[TurnEvent], folder: Path, chain: ChainSettings | None = None
+) -> list[Rewrite]:
+    """What a log teaches when it is read from a file, into a database of its own."""
+    file = folder / "learned.jsonl"
+    file.write_bytes(b"\n".join(map(encode_turn, turns)))
+    location = folder / "learned.db"
+    engine = open_database(location)
+    try:
+        learn_from_files(engine, RewriteTable(engine, now_ms), [file], chain or ChainSettings(), now_ms)
+    finally:
+        engine.dispose()
+    return rewrites(location)
+
+
+def everything(engine: Engine) -> str:
+    """All that the tables hold, as one text; bytes as Latin-1."""
+    cells: list[str] = []
+    with reading(engine) as connection:
+        for table in METADATA.sorted_tables:
+            for row in connection.execute(select(table)):
+                cells += [
+                    value.decode("latin-1") if isinstance(value, bytes) else str(value) for value in row
+                ]
+    return "\n".join(cells)
+
+
+def row_count(engine: Engine, table: Table) -> int:
+    with reading(engine) as connection:
+        return len(connection.execute(select(table)).all())
+
+
+class RunningWorker:
+    """A worker process."""
+
+    def __init__(self, pool: "WorkerPool", pid: int, log: Path) -> None:
+        self._pool = pool
+        self._status: int | None = None
+        self.pid = pid
+        self.log = log
+
+    @property
+    def status(self) -> int | None:
+        """Its exit code, negative where a signal ended it; None while it runs."""
+        if self._status is None:
+            self._status = self._pool.ask({"poll": self.pid})
+        return self._status
+
+    def kill(self) -> None:
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        self._end(signal.SIGTERM)
+        assert self.status == 0, self.log.read_text()
+
+    def wait(self) -> int:
+        eventually(
+            lambda: self.status is not None, f"the end of the worker; its log:\n{self.log.read_text()}"
+        )
+        assert self.status is not None
+        return self.status
+
+    def _end(self, number: signal.Signals) -> None:
+        if self.status is None:
+            os.kill(self.pid, number)
+        self.wait()
+
+
+class WorkerPool:
+    """Starts worker processes, and ends those that are left."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._workers: list[RunningWorker] = []
+        script = Path(__file__).with_name("worker_zygote.py")
+        self._zygote = subprocess.Popen(
+            [sys.executable, str(script)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": str(script.parents[2]), "OPENBLAS_NUM_THREADS": "1"},
+        )
+
+    def start(
+        self,
+        kind: WorkerKind,
+        settings: Settings,
+        *,
+        until_idle: bool = False,
+        killed_at: tuple[Step, int] | None = None,
+    ) -> RunningWorker:
+        """Starts a worker.
+
+        Args:
+            kind: of the worker.
+            settings: of it.
+            until_idle: whether it ends when all is read.
+            killed_at: before which step it is killed, and at the how manieth time, from 1.
+        """
+        step, number = killed_at or (None, 0)
+        log = self._folder / f"{kind.value}-{len(self._workers)}.log"
+        command = {
+            "kind": kind.value,
+            "settings": msgspec.to_builtins(settings),
+            "until_idle": until_idle,
+            "step": step and step.value,
+            "time": number,
+            "log": str(log),
+        }
+        log.touch()
+        worker = RunningWorker(self, self.ask({"start": command}), log)
+        self._workers.append(worker)
+        return worker
+
+    def run(self, kind: WorkerKind, settings: Settings) -> None:
+        """Runs a worker until all is read."""
+        worker = self.start(kind, settings, until_idle=True)
+        assert worker.wait() == 0, worker.log.read_text()
+
+    def ask(self, command: dict[str, Any]) -> Any:
+        assert self._zygote.stdin is not None
+        assert self._zygote.stdout is not None
+        self._zygote.stdin.write(json.dumps(command).encode() + b"\n")
+        self._zygote.stdin.flush()
+        return json.loads(self._zygote.stdout.readline())
+
+    def end_workers(self) -> None:
+        for worker in self._workers:
+            worker.kill()
+        self._workers.clear()
+
+    def close(self) -> None:
+        self.end_workers()
+        self._zygote.communicate()
+
+
+def assistants(turns: Sequence[TurnEvent]) -> list[str]:
+    return sorted({turn.assistant_id for turn in turns})
