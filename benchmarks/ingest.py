@@ -1,0 +1,220 @@
+"""At what share of a bare poll loop does the sessions worker read turns, and where does the time go?"""
+
+import multiprocessing
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from msgspec import Struct
+from prometheus_client import CollectorRegistry
+
+from benchmarks.measured_process import log_only_errors
+from benchmarks.report import BenchmarkReport, Cell, this_machine
+from services.database import open_database
+from services.log_folder import find_logs
+from services.session_task import TASK
+from services.settings import Settings
+from services.simulator import generate_turns
+from services.worker import WorkerKind, worker_loop
+from streams.broker import DevelopmentBroker
+from streams.consumer_loop import Step
+from streams.kafka_settings import KafkaSettings
+from streams.topics import ensure_topics
+from streams.turn import TurnEvent, encode_turn
+from streams.turn_file import read_turns
+
+QUESTION = "at what share of a bare poll loop does the sessions worker read, and where does the time go?"
+TURNS = 200_000
+QUICK_TURNS = 4_000
+PARTITIONS = 4
+PROCESSES = (1, 2)
+
+ANSWER_TIMEOUT_S = 900.0
+"""How long the slowest process may take."""
+
+_STEP_SUM = "rehear_stream_step_seconds_sum"
+_RECORDS = "rehear_stream_records_total"
+
+
+class Reading(Struct, frozen=True):
+    """What one process has read."""
+
+    records: int
+    started_s: float  # on the clock that all processes of a machine share
+    ended_s: float
+    step_s: dict[str, float]  # seconds by step of the loop; empty for a bare loop
+
+
+def run(quick: bool, logs: Path | None = None) -> BenchmarkReport:
+    """Reads one topic with bare loops and with workers, one process and two.
+
+    Args:
+        quick: few turns.
+        logs: folder of logs to read in the place of generated turns.
+    """
+    machine = this_machine()
+    with tempfile.TemporaryDirectory(prefix="rehear-benchmark-") as name:
+        folder = Path(name)
+        with DevelopmentBroker(folder / "broker") as broker:
+            kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
+            ensure_topics(kafka, PARTITIONS)
+            n_turns, n_bytes = _produce(kafka, _turns(quick, logs))
+            rows: list[dict[str, Cell]] = []
+            for processes in PROCESSES:
+                bare = _in_processes(processes, _read_bare, kafka)
+                rows.append({"reader": "bare loop", "processes": processes, **_figures(bare, None)})
+                settings = Settings(state=str(folder / f"state-{processes}"), kafka=kafka)
+                settings = msgspec.structs.replace(
+                    settings,
+                    kafka=msgspec.structs.replace(kafka, group_prefix=f"benchmark-{processes}."),
+                    database=str(folder / f"sessions-{processes}.db"),
+                )
+                open_database(settings.database_location).dispose()
+                worked = _in_processes(processes, _read_sessions, settings)
+                rows.append({"reader": "sessions worker", "processes": processes, **_figures(worked, bare)})
+    return BenchmarkReport(
+        name="ingest",
+        question=QUESTION,
+        machine=machine,
+        quick=quick,
+        sizes={
+            "turns": n_turns,
+            "bytes per turn": n_bytes // max(n_turns, 1),
+            "partitions": PARTITIONS,
+            "log": "generated" if logs is None else logs.name,
+        },
+        figures=tuple(rows),
+        notes=(
+            "A bare loop polls and counts: it decodes nothing. Times of the steps are microseconds of one "
+            "process for each record that it has read. The broker uses a core beside the processes.",
+        ),
+    )
+
+
+def _turns(quick: bool, logs: Path | None) -> Iterable[TurnEvent]:
+    if logs is None:
+        return generate_turns(QUICK_TURNS if quick else TURNS)
+    return (turn for path in find_logs(logs).train for turn in read_turns(path))
+
+
+def _produce(kafka: KafkaSettings, turns: Iterable[TurnEvent]) -> tuple[int, int]:
+    producer = KafkaProducer(**kafka.producer_options())
+    count = size = 0
+    for turn in turns:
+        value = encode_turn(turn)
+        producer.send(kafka.topics.turns, value=value, key=turn.key.encode(), timestamp_ms=turn.ts_ms)
+        count += 1
+        size += len(value)
+    producer.flush()
+    producer.close()
+    return count, size
+
+
+def _in_processes(
+    processes: int, read: Callable[[Any, int, int, Barrier], Reading], settings: Any
+) -> list[Reading]:
+    """What each of some processes has read, that began together."""
+    context = multiprocessing.get_context("spawn")
+    answers: Queue[Reading] = context.Queue()
+    barrier = context.Barrier(processes)
+    children = [
+        context.Process(target=_answer, args=(answers, read, settings, number, processes, barrier))
+        for number in range(processes)
+    ]
+    for child in children:
+        child.start()
+    try:
+        return [answers.get(timeout=ANSWER_TIMEOUT_S) for _ in children]
+    finally:
+        for child in children:
+            child.join(10)
+            child.terminate()
+
+
+def _answer(
+    answers: "Queue[Reading]",
+    read: Callable[[Any, int, int, Barrier], Reading],
+    settings: Any,
+    number: int,
+    processes: int,
+    barrier: Barrier,
+) -> None:
+    log_only_errors()
+    answers.put(read(settings, number, processes, barrier))
+
+
+def _read_bare(kafka: KafkaSettings, number: int, processes: int, barrier: Barrier) -> Reading:
+    """Polls a share of the partitions to their end, with the options of a worker."""
+    consumer = KafkaConsumer(**kafka.consumer_options())
+    partitions = [
+        TopicPartition(kafka.topics.turns, partition) for partition in range(number, PARTITIONS, processes)
+    ]
+    consumer.assign(partitions)
+    consumer.seek_to_beginning(*partitions)
+    total = sum(consumer.end_offsets(partitions).values())
+    barrier.wait(ANSWER_TIMEOUT_S)
+    started = time.monotonic()
+    count = 0
+    while count < total:
+        count += sum(len(records) for records in consumer.poll(200).values())
+    ended = time.monotonic()
+    consumer.close()
+    return Reading(count, started, ended, {})
+
+
+def _read_sessions(settings: Settings, number: int, processes: int, barrier: Barrier) -> Reading:
+    """Runs a sessions worker until all is read; the clock starts when every worker has its first batch."""
+    registry = CollectorRegistry()
+    began: tuple[float, dict[str, float]] | None = None
+    saved: tuple[float, dict[str, float]] | None = None
+
+    def on_step(step: Step) -> None:
+        nonlocal began, saved
+        if step is Step.DECODE and processes == 1 and began is None:
+            began = time.monotonic(), _step_seconds(registry)
+        elif step is Step.PROCESS and began is None:
+            barrier.wait(ANSWER_TIMEOUT_S)  # by now each of them has partitions; none of them has written
+            began = time.monotonic(), _step_seconds(registry)
+        elif step is Step.COMMIT:
+            saved = time.monotonic(), _step_seconds(registry)
+
+    if settings.kafka is None:
+        raise ValueError("a worker needs a Kafka")
+    engine = open_database(settings.database_location)
+    worker_loop(WorkerKind.SESSIONS, engine, settings.kafka, settings, registry, on_step).run(until_idle=True)
+    engine.dispose()
+    if began is None or saved is None:
+        return Reading(0, 0.0, 0.0, {step.value: 0.0 for step in Step})
+    records = registry.get_sample_value(_RECORDS, {"task": TASK, "topic": settings.kafka.topics.turns})
+    step_s = {name: seconds - began[1][name] for name, seconds in saved[1].items()}
+    return Reading(int(records or 0), began[0], saved[0], step_s)
+
+
+def _step_seconds(registry: CollectorRegistry) -> dict[str, float]:
+    return {
+        step.value: registry.get_sample_value(_STEP_SUM, {"task": TASK, "step": step.value}) or 0.0
+        for step in Step
+    }
+
+
+def _figures(readings: list[Reading], bare: list[Reading] | None) -> dict[str, Cell]:
+    records = sum(reading.records for reading in readings)
+    row: dict[str, Cell] = {"records": records, "records/s": _rate(readings)}
+    if bare is not None:
+        row["share of bare"] = _rate(readings) / _rate(bare)
+        for step in Step:
+            seconds = sum(reading.step_s[step.value] for reading in readings)
+            row[f"{step.value} us"] = seconds / records * 1e6
+    return row
+
+
+def _rate(readings: list[Reading]) -> float:
+    readings = [reading for reading in readings if reading.records]
+    seconds = max(reading.ended_s for reading in readings) - min(reading.started_s for reading in readings)
+    return sum(reading.records for reading in readings) / max(seconds, 1e-9)

@@ -1,0 +1,54 @@
+"""Runs a function in a process of its own, so that its memory is its own."""
+
+import logging
+import multiprocessing
+import resource
+import sys
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any, TypeVar
+
+import structlog
+from msgspec import Struct
+
+R = TypeVar("R")
+
+
+class Measured(Struct, frozen=True):
+    """What the function returned, and the most memory that its process ever had."""
+
+    value: Any
+    peak_bytes: int
+
+
+def in_process(function: Callable[..., R], *arguments: object) -> Measured:
+    """Calls a function of a module in a fresh process, and waits for it.
+
+    Raises:
+        RuntimeError: the process ended without an answer; it has printed why.
+    """
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_answer, args=(theirs, function, arguments))
+    process.start()
+    theirs.close()
+    try:
+        value, peak_bytes = ours.recv()
+    except EOFError:
+        process.join()
+        raise RuntimeError(f"{function.__name__} ended with status {process.exitcode}") from None
+    process.join()
+    return Measured(value, peak_bytes)
+
+
+def log_only_errors() -> None:
+    """Keeps what the parts log as they go out of the figures; each process says so for itself."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+
+
+def _answer(pipe: Connection, function: Callable[..., object], arguments: tuple[object, ...]) -> None:
+    log_only_errors()
+    value = function(*arguments)
+    unit = 1 if sys.platform == "darwin" else 1024
+    pipe.send((value, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit))
+    pipe.close()

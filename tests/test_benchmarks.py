@@ -1,0 +1,56 @@
+"""The benchmarks run, at small sizes: what their figures are is nobody's business here."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, object]]:
+    out = tmp_path_factory.mktemp("benchmarks")
+    command = [sys.executable, "-m", "benchmarks", "--quick", "--out", str(out)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {path.stem: json.loads(path.read_text()) for path in out.glob("*.json")}
+
+
+def test_every_benchmark_says_what_it_measured_and_where(reports: dict[str, dict[str, object]]) -> None:
+    assert sorted(reports) == ["fundamental", "ingest", "lookup", "mining"]
+    for report in reports.values():
+        assert report["quick"]
+        assert report["machine"]["cores"] >= 1
+        assert report["sizes"]
+        assert report["figures"]
+
+
+def test_mining_in_memory_and_through_the_database_find_as_much(
+    reports: dict[str, dict[str, object]],
+) -> None:
+    rows = {(row["path"], row["turns"]): row for row in reports["mining"]["figures"]}
+    assert rows["in memory", 3_000]["rewrites"] == rows["through SQLite", 3_000]["rewrites"] > 0
+    assert all(row["peak GiB"] > 0 for row in rows.values())
+
+
+def test_the_chain_is_solved_as_by_the_dense_inverse(reports: dict[str, dict[str, object]]) -> None:
+    for row in reports["fundamental"]["figures"]:
+        assert row["difference"] < 1e-6
+
+
+def test_bare_loops_and_workers_read_every_turn(reports: dict[str, dict[str, object]]) -> None:
+    n_turns = reports["ingest"]["sizes"]["turns"]
+    rows = reports["ingest"]["figures"]
+    assert [row["reader"] for row in rows] == ["bare loop", "sessions worker"] * 2
+    for row in rows:
+        assert row["records"] >= n_turns  # a batch that two workers had begun is counted by both
+        assert row["records/s"] > 0
+
+
+def test_the_lookup_api_answers_all_requests(reports: dict[str, dict[str, object]]) -> None:
+    for row in reports["lookup"]["figures"]:
+        assert row["failures"] == 0
+        assert 0 < row["p50 ms"] <= row["p99 ms"]
