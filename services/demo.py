@@ -27,7 +27,7 @@ from services.lookup_api.messages import NluGuess, RewriteAnswer, RewriteQuery
 from services.rewrite_replay import ReplayedTurn
 from services.session_task import TASK as SESSIONS
 from services.settings import SessionSettings, Settings
-from services.simulator import SimulationSettings, write_simulation
+from services.simulator import PlantedPair, SimulationSettings, planted_log, write_simulation
 from services.supervisor import RunningRehear, running_rehear
 from streams.checkpoint import saved_offsets
 from streams.database_schema import reading
@@ -36,7 +36,7 @@ from streams.record_producer import RecordProducer
 from streams.session_store import has_waiting_sessions
 from streams.stream_task import OutgoingRecord
 from streams.topics import end_offsets
-from streams.turn import EventId, TurnEvent, encode_turn
+from streams.turn import AssistantId, EventId, TurnEvent, encode_turn
 from streams.turn_file import read_turns
 
 RECORDS_AT_A_TIME = 5_000
@@ -94,10 +94,12 @@ def run_demo(logs: Path | None, out: Path, console: Console | None = None) -> No
                 with _progress(console) as progress:
                     _wait_until_served(running, table)
                     _ask(running, list(read_turns(folder.test)), answers, progress)
+            console.rule("4. A mistake that nobody has made before")
+            _show_live_learning(running, table, console)
         if folder.can_be_scored:
-            console.rule("4. What that mended")
+            console.rule("5. What the rewrites mended in the test log")
             _score(folder, out, console)
-        console.rule("5. Why")
+        console.rule("6. Why the strongest rewrite is there")
         _explain(engine, table, out, console)
     finally:
         engine.dispose()
@@ -238,6 +240,37 @@ def _query(turn: TurnEvent) -> RewriteQuery:
     )
 
 
+def _show_live_learning(running: RunningRehear, table: RewriteTable, console: Console) -> None:
+    """Lets a few users make a new mistake now, and times how long the API takes to know better."""
+    assistant_id = min(table.versions(), default=AssistantId("demo-assistant"))
+    pair = PlantedPair(source="pley the mourning song", target="play the morning song", users=3)
+    turns = planted_log([pair], assistant_id=assistant_id, start_ms=now_ms())
+    records = [
+        OutgoingRecord(topic=running.kafka.topics.turns, key=turn.key.encode(), value=encode_turn(turn))
+        for turn in turns
+    ]
+    for turn in turns:
+        console.print(f"  {turn.user_id}: {turn.request.text!r}", highlight=False)
+    api = _LookupClient(running.api_url)
+    query = RewriteQuery(assistant_id=assistant_id, user_id="somebody-else", text=pair.source)
+    producer = RecordProducer(running.kafka)
+    producer.deliver(records)
+    producer.close()
+    started_s = time.monotonic()
+
+    def done() -> tuple[bool, object]:
+        answer = api.ask(query)
+        return answer.rewrite is not None and answer.rewrite.text == pair.target, answer
+
+    _wait("learning", done)
+    api.close()
+    console.print(
+        f"{time.monotonic() - started_s:.1f} s later somebody else's {pair.source!r} is answered with "
+        f"[bold]{pair.target!r}[/] ({IDLE_TIMEOUT_MS / 1000:g} s of them waiting for the sessions to end)",
+        highlight=False,
+    )
+
+
 def _print_table(table: RewriteTable, console: Console) -> None:
     for assistant_id, version in table.versions().items():
         rows = [row for row in table.read(assistant_id).rewrites if row.status == "live"]
@@ -252,6 +285,7 @@ def _print_table(table: RewriteTable, console: Console) -> None:
                 f"  {row.source_text!r} → [bold]{row.target_text!r}[/]"
                 f"  ({row.users} users in {row.sessions} sessions{sure})",
                 highlight=False,
+                soft_wrap=True,
             )
 
 
