@@ -39,7 +39,8 @@ imports: $(STAMP)  ## Check that dependencies point one way
 	$(BIN)/lint-imports --no-cache
 
 bench: $(STAMP)  ## Run the benchmarks and print their figures
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m pip install --quiet --no-deps pydtmc==8.7.0  # it pins old versions of what it needs
+	$(BIN)/python -m benchmarks $(if $(LOGS),--logs $(LOGS))
 
 clean:  ## Remove what make has built
-	rm -rf $(VENV) demo-output .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) demo-output benchmarks-output .mypy_cache .ruff_cache .pytest_cache

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import scipy.sparse as sparse
@@ -36,8 +37,8 @@ def run(quick: bool) -> BenchmarkReport:
         starts = sparse.csr_array(
             (np.ones(len(sources)), (np.arange(len(sources)), sources)), shape=(len(sources), chain.n_states)
         )
-        ours, seconds = _timed(lambda c=chain, s=starts: _by_sparse_solve(c, s))
-        dense, dense_seconds = _timed(lambda c=chain, s=sources: _by_dense_inverse(c, s))
+        ours, seconds = _timed(partial(_by_sparse_solve, chain, starts))
+        dense, dense_seconds = _timed(partial(_by_dense_inverse, chain, sources))
         row: dict[str, Cell] = {
             "log turns": n_turns,
             "states": chain.n_states,
@@ -49,7 +50,7 @@ def run(quick: bool) -> BenchmarkReport:
             "difference": float(np.abs(ours - dense).max(initial=0)),
         }
         if by_pydtmc is not None and chain.n_states <= MOST_STATES_PYDTMC:
-            other, other_seconds = _timed(lambda c=chain, s=sources: by_pydtmc(c, s))
+            other, other_seconds = _timed(partial(by_pydtmc, chain, sources))
             row |= {
                 "PyDTMC ms": other_seconds * 1e3,
                 "PyDTMC / ours": other_seconds / seconds,

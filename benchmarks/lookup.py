@@ -1,4 +1,4 @@
-"""How fast is the lookup API at a million live rewrites, beside an empty endpoint of the same server?"""
+"""How fast is the lookup API at a million live rewrites, beside an empty endpoint of its server?"""
 
 import tempfile
 import time
@@ -21,9 +21,7 @@ from services.lookup_api.server import BackgroundServer
 from streams.database_schema import chunks
 from streams.turn import AssistantId
 
-QUESTION = (
-    "how fast is the lookup API at a million live rewrites, beside an empty endpoint of the same server?"
-)
+QUESTION = "how fast is the lookup API at a million live rewrites, beside an empty endpoint of its server?"
 ROWS = 1_000_000
 QUICK_ROWS = 2_000
 SECONDS = 10.0
@@ -67,10 +65,10 @@ def run(quick: bool) -> BenchmarkReport:
             for connections in QUICK_CONNECTIONS if quick else CONNECTIONS:
                 for path, ready in requests.items():
                     load = Load(host, port, ready, connections, seconds)
-                    rows.append({"endpoint": path, "load": "closed loop"} | _measure(load))
+                    rows.append({"endpoint": path, "load": "closed loop", **_measure(load)})
             for path, ready in requests.items():
                 load = Load(host, port, ready, OPEN_LOOP_CONNECTIONS, seconds, OPEN_LOOP_RATE)
-                rows.append({"endpoint": path, "load": f"{OPEN_LOOP_RATE:g}/s"} | _measure(load))
+                rows.append({"endpoint": path, "load": f"{OPEN_LOOP_RATE:g}/s", **_measure(load)})
     return BenchmarkReport(
         name="lookup",
         question=QUESTION,
@@ -91,7 +89,7 @@ def run(quick: bool) -> BenchmarkReport:
         notes=(
             "Load: a process with asyncio and ready-made requests over kept connections; in a closed loop it "
             "uses about as much of a core as the server, and bounds what is measured where cores are few. "
-            f"Every {MISS_SHARE}th text has no rewrite. Latency in the open loop counts from when the request "
+            f"Every {MISS_SHARE}th text has no rewrite. Latency in the open loop counts from when a request "
             "was due.",
         ),
     )

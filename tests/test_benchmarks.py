@@ -4,14 +4,17 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+Reports = dict[str, dict[str, Any]]
 
 ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, object]]:
+def reports(tmp_path_factory: pytest.TempPathFactory) -> Reports:
     out = tmp_path_factory.mktemp("benchmarks")
     command = [sys.executable, "-m", "benchmarks", "--quick", "--out", str(out)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
@@ -19,7 +22,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, obj
     return {path.stem: json.loads(path.read_text()) for path in out.glob("*.json")}
 
 
-def test_every_benchmark_says_what_it_measured_and_where(reports: dict[str, dict[str, object]]) -> None:
+def test_every_benchmark_says_what_it_measured_and_where(reports: Reports) -> None:
     assert sorted(reports) == ["fundamental", "ingest", "lookup", "mining"]
     for report in reports.values():
         assert report["quick"]
@@ -28,20 +31,20 @@ def test_every_benchmark_says_what_it_measured_and_where(reports: dict[str, dict
         assert report["figures"]
 
 
-def test_mining_in_memory_and_through_the_database_find_as_much(
-    reports: dict[str, dict[str, object]],
+def test_mining_in_memory_and_through_sqlite_find_as_much(
+    reports: Reports,
 ) -> None:
     rows = {(row["path"], row["turns"]): row for row in reports["mining"]["figures"]}
     assert rows["in memory", 3_000]["rewrites"] == rows["through SQLite", 3_000]["rewrites"] > 0
     assert all(row["peak GiB"] > 0 for row in rows.values())
 
 
-def test_the_chain_is_solved_as_by_the_dense_inverse(reports: dict[str, dict[str, object]]) -> None:
+def test_the_chain_is_solved_as_by_the_dense_inverse(reports: Reports) -> None:
     for row in reports["fundamental"]["figures"]:
         assert row["difference"] < 1e-6
 
 
-def test_bare_loops_and_workers_read_every_turn(reports: dict[str, dict[str, object]]) -> None:
+def test_bare_loops_and_workers_read_every_turn(reports: Reports) -> None:
     n_turns = reports["ingest"]["sizes"]["turns"]
     rows = reports["ingest"]["figures"]
     assert [row["reader"] for row in rows] == ["bare loop", "sessions worker"] * 2
@@ -50,7 +53,7 @@ def test_bare_loops_and_workers_read_every_turn(reports: dict[str, dict[str, obj
         assert row["records/s"] > 0
 
 
-def test_the_lookup_api_answers_all_requests(reports: dict[str, dict[str, object]]) -> None:
+def test_the_lookup_api_answers_all_requests(reports: Reports) -> None:
     for row in reports["lookup"]["figures"]:
         assert row["failures"] == 0
         assert 0 < row["p50 ms"] <= row["p99 ms"]
