@@ -209,7 +209,9 @@ FORGET = """
 import sys, httpx
 print("asking", flush=True)
 url = f"{sys.argv[1]}/v1/users/ann?assistant_id=home"
-sys.exit(httpx.delete(url, timeout=20).status_code != 204)
+answer = httpx.delete(url, timeout=20)
+print(answer.status_code, answer.text)
+sys.exit(answer.status_code != 204)
 """
 
 

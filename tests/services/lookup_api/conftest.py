@@ -1,0 +1,117 @@
+"""A database with two assistants' tables, and the API on it without its server process."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+from sqlalchemy import Engine
+
+from rewriting.rewrite import GLOBAL, Rewrite, Scope, rewrite_id, user_scope
+from rewriting.rewrite_table import RewriteTable
+from services.database import open_database
+from services.lookup_api.api_keys import ApiKey
+from services.lookup_api.api_settings import LookupApiSettings
+from services.lookup_api.app import build_app, forget_in
+from services.lookup_api.feedback_store import DatabaseFeedbackStore
+from streams.session import SessionId
+from streams.turn import AssistantId, UserId
+
+Client = TestClient[Litestar]
+
+HOME, CAR = AssistantId("home"), AssistantId("car")
+NOW_MS = 1_700_000_000_000
+
+
+def row(
+    source: str, target: str, *, assistant_id: AssistantId = HOME, scope: Scope = GLOBAL, **fields: Any
+) -> Rewrite:
+    return Rewrite(
+        rewrite_id=rewrite_id(assistant_id, scope, source),
+        assistant_id=assistant_id,
+        scope=scope,
+        source_text=source,
+        source_interpretation=None,
+        target_text=target,
+        target_interpretation=None,
+        method="chain",
+        score=0.75,
+        sessions=14,
+        users=9,
+        source_success_rate=0.125,
+        source_count=40,
+        target_success_rate=0.9,
+        target_count=1_200,
+        failure_point=None,
+        evidence=(SessionId("s-1"), SessionId("s-2")),
+        **fields,
+    )
+
+
+def write(table: RewriteTable, engine: Engine, assistant_id: AssistantId, *rows: Rewrite) -> int:
+    """Makes a new version in which these rows are as given."""
+    with engine.begin() as connection:
+        return table.put(connection, assistant_id, rows, [], "learned", NOW_MS)
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    """Version 2 of the table of "home", and version 1 of that of "car"."""
+    engine = open_database(tmp_path / "tables.db")
+    table = RewriteTable(engine, lambda: NOW_MS)
+    ann = user_scope(UserId("ann"))
+    write(
+        table,
+        engine,
+        HOME,
+        row("turn of the lamp", "turn off the lamp"),
+        row("guarded", "jazz", max_confidence=0.6),
+    )
+    write(table, engine, HOME, row("play it", "play jazz"), row("play it", "play blues", scope=ann))
+    write(table, engine, CAR, row("play it", "play rock", assistant_id=CAR))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def teach(engine: Engine) -> Callable[[str, str, Scope], None]:
+    """Makes a rewrite of "home" live: (source, target, scope)."""
+
+    def teach(source: str, target: str, scope: Scope) -> None:
+        write(RewriteTable(engine, lambda: NOW_MS), engine, HOME, row(source, target, scope=scope))
+
+    return teach
+
+
+@pytest.fixture
+def serving(engine: Engine) -> Callable[..., AbstractContextManager[Client]]:
+    """Starts the API with the given keys; it is ready then."""
+
+    @contextmanager
+    def serving(*keys: ApiKey) -> Iterator[Client]:
+        app = build_app(
+            LookupApiSettings(api_keys=keys, poll_interval_s=0.02),
+            engine,
+            DatabaseFeedbackStore(engine),
+            forget_in(engine),
+            lambda: NOW_MS,
+        )
+        with TestClient(app) as client:
+            deadline_s = time.monotonic() + 10
+            while client.get("/readyz").status_code != 200:
+                assert time.monotonic() < deadline_s, client.get("/readyz").text
+                time.sleep(0.01)
+            yield client
+
+    return serving
+
+
+@pytest.fixture
+def client(serving: Callable[[], AbstractContextManager[Client]]) -> Iterator[Client]:
+    """The API without keys."""
+    with serving() as client:
+        yield client

@@ -1,0 +1,187 @@
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from rewriting.rewrite import GLOBAL, Rewrite, RewriteStatus, TableVersion, rewrite_id
+from rewriting.rewrite_table import RewriteTable, TableSnapshot
+from services.database import open_database
+from services.lookup_api.table_follower import TableFollower
+from streams.turn import AssistantId
+
+HOME = AssistantId("home")
+
+
+class MovingTable(RewriteTable):
+    """Changes between the two reads that make up a load."""
+
+    def __init__(self, engine: Engine, change: Callable[[], object]) -> None:
+        super().__init__(engine, lambda: 0)
+        self._change: Callable[[], object] | None = change
+
+    def read(
+        self,
+        assistant_id: AssistantId,
+        version: TableVersion | None = None,
+        *,
+        status: RewriteStatus | None = None,
+    ) -> TableSnapshot:
+        snapshot = super().read(assistant_id, version, status=status)
+        change, self._change = self._change, None
+        if change is not None:
+            change()
+        return snapshot
+
+
+class VanishingTable(RewriteTable):
+    """Cannot be reached while `is_away` is set."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine, lambda: 0)
+        self.is_away = threading.Event()
+
+    def versions(self) -> dict[AssistantId, TableVersion]:
+        if self.is_away.is_set():
+            raise ConnectionError("nobody there")
+        return super().versions()
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    engine = open_database(tmp_path / "tables.db")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def table(engine: Engine) -> RewriteTable:
+    return RewriteTable(engine, lambda: 0)
+
+
+def put(table: RewriteTable, engine: Engine, source: str, target: str) -> None:
+    rewrite = Rewrite(
+        rewrite_id=rewrite_id(HOME, GLOBAL, source),
+        assistant_id=HOME,
+        scope=GLOBAL,
+        source_text=source,
+        source_interpretation=None,
+        target_text=target,
+        target_interpretation=None,
+        method="chain",
+        score=0.75,
+        sessions=5,
+        users=4,
+        source_success_rate=0.1,
+        source_count=10,
+        target_success_rate=0.9,
+        target_count=20,
+        failure_point=None,
+        evidence=(),
+    )
+    with engine.begin() as connection:
+        table.put(connection, HOME, [rewrite], [], "learned", 0)
+
+
+def served(follower: TableFollower, text: str) -> str | None:
+    answer = follower.table_of(HOME).look_up(text)
+    return answer.reason if answer.rewrite is None else answer.rewrite.text
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline_s, "it did not come in time"
+        time.sleep(0.005)
+
+
+def test_each_look_takes_over_what_has_changed(engine: Engine, table: RewriteTable) -> None:
+    follower = TableFollower(table)
+    assert (follower.tables, follower.age_s) == ({}, None)
+    follower.look()
+    assert follower.tables == {}
+    assert served(follower, "one") == "no_table"
+    put(table, engine, "one", "eins")
+    follower.look()
+    assert served(follower, "one") == "eins"
+    held = follower.tables[HOME]
+    put(table, engine, "two", "zwei")
+    table.block(HOME, rewrite_id(HOME, GLOBAL, "one"), "wrong", "eve")
+    follower.look()
+    assert (served(follower, "one"), served(follower, "two")) == ("blocked", "zwei")
+    assert (held.version, follower.tables[HOME].version) == (1, 3)
+    assert held.look_up("one").rewrite is not None
+
+
+def test_a_table_that_has_not_changed_stays_the_same_object(engine: Engine, table: RewriteTable) -> None:
+    put(table, engine, "one", "eins")
+    follower = TableFollower(table)
+    follower.look()
+    held = follower.tables[HOME]
+    follower.look()
+    assert follower.tables[HOME] is held
+
+
+def test_a_change_in_the_midst_of_a_load_is_not_lost(engine: Engine, table: RewriteTable) -> None:
+    put(table, engine, "one", "eins")
+    put(table, engine, "two", "zwei")
+    table.block(HOME, rewrite_id(HOME, GLOBAL, "two"), "wrong", "eve")
+
+    def change() -> None:
+        table.block(HOME, rewrite_id(HOME, GLOBAL, "one"), "wrong", "eve")
+        table.unblock(HOME, rewrite_id(HOME, GLOBAL, "two"), "right", "eve")
+
+    follower = TableFollower(MovingTable(engine, change))
+    follower.look()
+    assert (served(follower, "one"), served(follower, "two")) == ("blocked", "zwei")
+    assert follower.tables[HOME].version == table.version(HOME)
+
+
+def test_a_database_restored_from_an_older_copy_is_read_anew(
+    tmp_path: Path, engine: Engine, table: RewriteTable
+) -> None:
+    put(table, engine, "one", "eins")
+    older = open_database(tmp_path / "older.db")
+    put(RewriteTable(older, lambda: 0), older, "one", "uno")
+    put(table, engine, "two", "zwei")
+
+    class RestoredTable(RewriteTable):
+        """Is one database at first, and then an older copy of it."""
+
+        def restore(self) -> None:
+            self._engine = older
+
+    restored = RestoredTable(engine, lambda: 0)
+    follower = TableFollower(restored)
+    follower.look()
+    assert (served(follower, "one"), served(follower, "two")) == ("eins", "zwei")
+    restored.restore()
+    follower.look()
+    assert (served(follower, "one"), served(follower, "two")) == ("uno", "no_rewrite_known")
+    older.dispose()
+
+
+def test_while_the_database_is_away_the_last_tables_stay(engine: Engine, table: RewriteTable) -> None:
+    vanishing = VanishingTable(engine)
+    vanishing.is_away.set()
+    follower = TableFollower(vanishing, poll_interval_s=0.01)
+    follower.start()
+    until(lambda: "nobody there" in follower.last_failure)
+    assert follower.age_s is None
+    put(table, engine, "one", "eins")
+    vanishing.is_away.clear()
+    until(lambda: served(follower, "one") == "eins")
+    vanishing.is_away.set()
+    until(lambda: "nobody there" in follower.last_failure)
+    age_s = follower.age_s
+    assert age_s is not None
+    until(lambda: (follower.age_s or 0) > age_s + 0.05)
+    assert served(follower, "one") == "eins"
+    put(table, engine, "two", "zwei")
+    vanishing.is_away.clear()
+    until(lambda: served(follower, "two") == "zwei")
+    assert follower.last_failure == ""
+    follower.stop()
+    assert not any(thread.name == "table-follower" for thread in threading.enumerate())
