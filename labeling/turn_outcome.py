@@ -32,7 +32,10 @@ UNKNOWN = 0.5
 
 
 class TurnOutcome(Struct, frozen=True):
-    """How one request ended. The three weights are 0, 0.5 or 1 and sum to 1."""
+    """How one request ended. The three weights are 0, 0.5 or 1 and sum to 1.
+
+    A request goes on with the whole weight if there is a sign that the next one is a second try.
+    """
 
     success: float
     failure: float
@@ -76,17 +79,13 @@ def _visible_failure(turn: TurnEvent) -> Reason | None:
 
 
 def is_similar(turn: TurnEvent, following: TurnEvent) -> bool:
-    """Whether two requests are in one domain, or share enough words, so that one may rephrase the other."""
-    domain, next_domain = _domain(turn), _domain(following)
-    if domain is not None and domain == next_domain:
-        return True
+    """Whether two requests share enough words, so that one may rephrase the other.
+
+    What was understood is no sign: requests of one domain follow each other in any dialogue that goes well.
+    """
     similarity = fuzz.token_set_ratio(turn.request.text.lower(), following.request.text.lower()) / 100
     return bool(similarity >= REPHRASE_SIMILARITY)
 
 
 def _status(turn: TurnEvent) -> str | None:
     return None if turn.response is None else turn.response.status
-
-
-def _domain(turn: TurnEvent) -> str | None:
-    return turn.nlu[0].domain if turn.nlu else None

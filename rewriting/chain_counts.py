@@ -49,7 +49,8 @@ class TextCounts:
         self.users: dict[UserId, int] = {}  # who said it -> times
         self.met_users: dict[UserId, int] = {}  # who succeeded with it -> times
         self.led_to: dict[int, dict[SessionId, UserId]] = {}
-        """Number of an interpretation -> sessions that went on to it from this text -> whose they are."""
+        """Number of an interpretation -> sessions that came to it from this text by second tries -> whose
+        they are. These are the evidence of a rewrite (`_repairs`)."""
 
     @property
     def requests(self) -> int:
@@ -125,7 +126,7 @@ class ChainCounts:
                 self._join(number, following)
             for other in text.interpretations:
                 self._join(number, other)
-        for source, target in set(_repairs(steps, numbers)):
+        for source, target in set(_repairs(session, numbers)):
             led_to = self.texts[source].led_to
             if sign > 0:
                 led_to.setdefault(target, {})[session.session_id] = session.user_id
@@ -166,11 +167,17 @@ class ChainCounts:
             self._parents[max(a, b)] = min(a, b)
 
 
-def _repairs(steps: tuple[ChainStep, ...], numbers: list[int]) -> Iterator[tuple[str, int]]:
-    """Pairs of a text, and an interpretation that the session went on to from it."""
-    for i in range(len(steps)):
+def _repairs(session: SessionSteps, numbers: list[int]) -> Iterator[tuple[str, int]]:
+    """Pairs of a text, and an interpretation that the session came to from it by second tries.
+
+    Each request on the way shows that it failed, or that the next one rephrases it: it goes on with its whole
+    weight. Of a dialogue only the opening request counts as a source: a later one answers what the assistant
+    has just said ("any", "the north"), and means something else wherever something else was said.
+    """
+    steps = session.steps
+    for i in range(1 if session.is_dialogue else len(steps)):
         j = i
-        while steps[j].goes_on:
+        while steps[j].goes_on == 1:
             j += 1
             yield steps[i].text, numbers[j]
 

@@ -9,6 +9,7 @@ interpretations that followed, pooled over all texts that were understood so (do
 u is rewritten to the interpretation j with the greatest w_j if w_j >= odds * s; else it stays as it is.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -18,6 +19,7 @@ from msgspec import Struct
 from rewriting.absorbing_chain import AbsorbingChain, Floats, absorbing_chain, components, last_states
 from rewriting.chain_counts import N_BANDS, ChainCounts, OutcomeCounts, TextCounts
 from rewriting.chain_step import CONFIDENCE_BANDS
+from rewriting.errors import ChainSettingsError
 from rewriting.rewrite import GLOBAL, Rewrite, rewrite_id
 from rewriting.text_normalisation import normalise
 from streams.turn import AssistantId
@@ -30,8 +32,8 @@ class ChainSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """What a rewrite must rest on."""
 
     min_users: int = 2
-    """Distinct users who went from the source to the target: no global rewrite rests on fewer. Raised, a
-    rewrite is harder to forge and fewer requests are mended (figures in docs/chains.md)."""
+    """Distinct users who came from the source to the target by second tries: no global rewrite rests on fewer.
+    Raised, a rewrite is harder to forge and fewer requests are mended (figures in docs/chains.md)."""
 
     min_text_users: int = 3
     """Distinct users who have said the source, and who have succeeded with the target's text: what fewer have
@@ -39,6 +41,11 @@ class ChainSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     min_requests: int = 3
     """Times the source was said."""
+
+    min_repair_share: float = 0.05
+    """Least ratio of the sessions that came from the source to the target by second tries to the times that the
+    source was said, 0..1. A request that is said often has such sessions by chance; raised, rewrites of requests
+    that fail only now and then, when they are heard badly, go first."""
 
     min_odds: float = 0.35
     """Least ratio of success by way of the target to success of the source as it is. The observed success of
@@ -63,6 +70,32 @@ class ChainSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     evidence: int = 10
     """Sessions that a rewrite names as its evidence, at most."""
+
+    def __post_init__(self) -> None:
+        """Raises `ChainSettingsError`, which is a ValueError too, if a value is out of range."""
+        for name in ("min_users", "min_text_users", "min_requests", "evidence"):
+            if getattr(self, name) < 1:
+                raise ChainSettingsError(f"{name} is {getattr(self, name)}; it must be 1 or more")
+        for name in ("min_repair_share", "min_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ChainSettingsError(f"{name} is {getattr(self, name)}; it must be from 0 to 1")
+        if not -1 <= self.min_gain <= 1:
+            raise ChainSettingsError(f"min_gain is {self.min_gain}; it must be from -1 to 1")
+        for name in ("min_odds", "band_shrinkage"):
+            _check_at_least_0(name, getattr(self, name))
+        if not (self.smoothing > 0 and math.isfinite(self.smoothing)):
+            raise ChainSettingsError(f"smoothing is {self.smoothing}; it must be above 0")
+        if len(self.band_prior) != N_BANDS:
+            raise ChainSettingsError(
+                f"band_prior has {len(self.band_prior)} values; give {N_BANDS}, one for each confidence band"
+            )
+        for value in self.band_prior:
+            _check_at_least_0("a value of band_prior", value)
+
+
+def _check_at_least_0(name: str, value: float) -> None:
+    if not (value >= 0 and math.isfinite(value)):
+        raise ChainSettingsError(f"{name} is {value}; it must be 0 or more")
 
 
 class MinedChange(Struct, frozen=True):
@@ -182,7 +215,10 @@ class ChainMiner:
         for number in sorted(counts.led_to, key=lambda number: self.counts.interpretations[number]):
             if number in counts.interpretations:
                 continue
-            if len(set(counts.led_to[number].values())) < settings.min_users:
+            sessions = counts.led_to[number]
+            if len(set(sessions.values())) < settings.min_users:
+                continue
+            if len(sessions) < settings.min_repair_share * counts.requests:
                 continue
             if (target := targets.text_for(number)) is not None and target != text:
                 wanted[number] = target

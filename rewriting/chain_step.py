@@ -33,6 +33,7 @@ class SessionSteps(Struct, frozen=True, array_like=True):
     assistant_id: AssistantId
     user_id: UserId
     steps: tuple[ChainStep, ...]
+    is_dialogue: bool = False  # declared so by the assistant: requests after the first answer what came before
 
 
 def session_steps(session: Session) -> SessionSteps:
@@ -53,7 +54,8 @@ def session_steps(session: Session) -> SessionSteps:
         )
         for turn, outcome in zip(spoken, judge_turns(spoken), strict=True)
     )
-    return SessionSteps(session.session_id, session.assistant_id, session.user_id, steps)
+    is_dialogue = session.dialogue_id is not None
+    return SessionSteps(session.session_id, session.assistant_id, session.user_id, steps, is_dialogue)
 
 
 def confidence_band(confidence: float | None) -> int:

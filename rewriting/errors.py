@@ -2,6 +2,7 @@
 
 RewritingError
 ├── ChainError              a chain cannot be solved as asked
+├── ChainSettingsError      a setting of the chains is out of range
 ├── RewriteTableError       a request to the rewrite table that cannot be met
 │   ├── UnknownRewriteError     no such rewrite
 │   ├── UnknownVersionError     no such version of the table
@@ -18,6 +19,10 @@ class RewritingError(Exception):
 
 class ChainError(RewritingError):
     """A chain cannot be solved as asked; the message says which value is out of range."""
+
+
+class ChainSettingsError(RewritingError, ValueError):
+    """A setting of the chains is out of range; the message says which, and what it must be."""
 
 
 class RewriteTableError(RewritingError):

@@ -1,0 +1,89 @@
+"""The chain around a rewrite, as a graph: what users said between a request and its rewrite, and how it ended.
+
+It tells what happened in the log; the chain that is solved counts every request of the assistant.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+import networkx as nx
+
+from rewriting.chain_step import ChainStep, SessionSteps
+from rewriting.rewrite import Rewrite
+from rewriting.text_normalisation import normalise
+
+SUCCESS, FAILURE = "success", "failure"
+"""Names of the two ends; no text or interpretation is named so, as in the graph they stand in quotes or bars."""
+
+
+def chain_graph(sessions: Iterable[SessionSteps], rewrite: Rewrite, max_states: int = 12) -> nx.DiGraph:
+    """The neighbourhood of a rewrite.
+
+    From each time that the source was said, a session is followed until it is judged; whatever else was said
+    does not count, so sessions that have nothing to do with the rewrite do no harm.
+
+    Args:
+        sessions: of the rewrite's assistant, at least those in which its source was said.
+        rewrite: of a text.
+        max_states: nodes at most, at least 4: the source, the target, the two ends, and the states most visited
+            in between. What went to others is left out of the edges, and stays in the shares.
+
+    Returns:
+        Nodes are the source's text, in quotes, and interpretations, with the attributes `kind` (source, target,
+        transient, success, failure) and `visits`; edges have `count`, the weight that went that way, and
+        `probability`, its share of what left the node, 0..1. Source and ends are always there.
+    """
+    source = f'"{rewrite.source_text}"'
+    target = rewrite.target_interpretation or f"text:{normalise(rewrite.target_text)}"
+    visits: Counter[str] = Counter()
+    weights: defaultdict[tuple[str, str], float] = defaultdict(float)
+    for session in sessions:
+        for path in _paths(session, rewrite.source_text):
+            names = [source, *(step.interpretation for step in path[1:])]
+            visits.update(names)
+            for i, step in enumerate(path):
+                weights[names[i], SUCCESS] += step.success
+                weights[names[i], FAILURE] += step.failure
+                if i + 1 < len(path):
+                    weights[names[i], names[i + 1]] += step.goes_on
+    visits[SUCCESS], visits[FAILURE] = (
+        round(sum(weight for (_, end), weight in weights.items() if end == name))
+        for name in (SUCCESS, FAILURE)
+    )
+    return _graph(visits, weights, source, target, max_states)
+
+
+def _paths(session: SessionSteps, source_text: str) -> Iterable[Sequence[ChainStep]]:
+    """The steps from each first saying of the source to where the session was judged without remainder."""
+    i = 0
+    while i < len(session.steps):
+        if session.steps[i].text != source_text:
+            i += 1
+            continue
+        end = i
+        while session.steps[end].goes_on:
+            end += 1
+        yield session.steps[i : end + 1]
+        i = end + 1
+
+
+def _graph(
+    visits: Counter[str],
+    weights: defaultdict[tuple[str, str], float],
+    source: str,
+    target: str,
+    max_states: int,
+) -> nx.DiGraph:
+    kinds = {source: "source", target: "target", SUCCESS: "success", FAILURE: "failure"}
+    between = sorted((name for name in visits if name not in kinds), key=lambda name: (-visits[name], name))
+    kinds |= dict.fromkeys(between[: max(max_states - 4, 0)], "transient")
+    left: defaultdict[str, float] = defaultdict(float)
+    for (start, _), weight in weights.items():
+        left[start] += weight
+    graph = nx.DiGraph()
+    for name, kind in kinds.items():
+        graph.add_node(name, kind=kind, visits=visits[name])
+    for (start, end), weight in sorted(weights.items()):
+        if weight and start in kinds and end in kinds:
+            graph.add_edge(start, end, count=weight, probability=weight / left[start])
+    return graph
