@@ -1,10 +1,10 @@
-"""The chain around a rewrite, as a graph: what users said between a request and its rewrite, and how it ended.
+"""The chain around a rewrite, as a graph: what was said between a request and its rewrite, and how it ended.
 
 It tells what happened in the log; the chain that is solved counts every request of the assistant.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import networkx as nx
 
@@ -13,7 +13,10 @@ from rewriting.rewrite import Rewrite
 from rewriting.text_normalisation import normalise
 
 SUCCESS, FAILURE = "success", "failure"
-"""Names of the two ends; no text or interpretation is named so, as in the graph they stand in quotes or bars."""
+"""The two ends. No other node is named so: texts stand in quotes, interpretations have a bar or a colon."""
+
+MIN_USERS = 2
+"""Distinct users who came to a state in between: what one alone has said is private, and explains nothing."""
 
 
 def chain_graph(sessions: Iterable[SessionSteps], rewrite: Rewrite, max_states: int = 12) -> nx.DiGraph:
@@ -25,22 +28,25 @@ def chain_graph(sessions: Iterable[SessionSteps], rewrite: Rewrite, max_states: 
     Args:
         sessions: of the rewrite's assistant, at least those in which its source was said.
         rewrite: of a text.
-        max_states: nodes at most, at least 4: the source, the target, the two ends, and the states most visited
-            in between. What went to others is left out of the edges, and stays in the shares.
+        max_states: nodes at most, at least 4: the source, the target, the two ends, and the states most
+            visited in between. What went to others has no edge, and stays in the shares.
 
     Returns:
-        Nodes are the source's text, in quotes, and interpretations, with the attributes `kind` (source, target,
-        transient, success, failure) and `visits`; edges have `count`, the weight that went that way, and
-        `probability`, its share of what left the node, 0..1. Source and ends are always there.
+        Nodes are the source's text, in quotes, and interpretations, with the attributes `kind` (source,
+        target, transient, success, failure) and `visits`; edges have `count`, the weight that went that way,
+        and `probability`, its share of what left the node, 0..1. Source, target and ends are always there.
     """
     source = f'"{rewrite.source_text}"'
     target = rewrite.target_interpretation or f"text:{normalise(rewrite.target_text)}"
     visits: Counter[str] = Counter()
+    users: defaultdict[str, set[str]] = defaultdict(set)
     weights: defaultdict[tuple[str, str], float] = defaultdict(float)
     for session in sessions:
         for path in _paths(session, rewrite.source_text):
             names = [source, *(step.interpretation for step in path[1:])]
             visits.update(names)
+            for name in names:
+                users[name].add(session.user_id)
             for i, step in enumerate(path):
                 weights[names[i], SUCCESS] += step.success
                 weights[names[i], FAILURE] += step.failure
@@ -50,7 +56,11 @@ def chain_graph(sessions: Iterable[SessionSteps], rewrite: Rewrite, max_states: 
         round(sum(weight for (_, end), weight in weights.items() if end == name))
         for name in (SUCCESS, FAILURE)
     )
-    return _graph(visits, weights, source, target, max_states)
+    kinds = {source: "source", target: "target", SUCCESS: "success", FAILURE: "failure"}
+    between = [name for name in visits if name not in kinds and len(users[name]) >= MIN_USERS]
+    between.sort(key=lambda name: (-visits[name], name))
+    kinds |= dict.fromkeys(between[: max(max_states - len(kinds), 0)], "transient")
+    return _graph(visits, weights, kinds)
 
 
 def _paths(session: SessionSteps, source_text: str) -> Iterable[Sequence[ChainStep]]:
@@ -68,15 +78,8 @@ def _paths(session: SessionSteps, source_text: str) -> Iterable[Sequence[ChainSt
 
 
 def _graph(
-    visits: Counter[str],
-    weights: defaultdict[tuple[str, str], float],
-    source: str,
-    target: str,
-    max_states: int,
+    visits: Mapping[str, int], weights: Mapping[tuple[str, str], float], kinds: Mapping[str, str]
 ) -> nx.DiGraph:
-    kinds = {source: "source", target: "target", SUCCESS: "success", FAILURE: "failure"}
-    between = sorted((name for name in visits if name not in kinds), key=lambda name: (-visits[name], name))
-    kinds |= dict.fromkeys(between[: max(max_states - 4, 0)], "transient")
     left: defaultdict[str, float] = defaultdict(float)
     for (start, _), weight in weights.items():
         left[start] += weight

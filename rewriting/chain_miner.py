@@ -16,7 +16,14 @@ import numpy as np
 import scipy.sparse as sparse
 from msgspec import Struct
 
-from rewriting.absorbing_chain import AbsorbingChain, Floats, absorbing_chain, components, last_states
+from rewriting.absorbing_chain import (
+    STARTS_PER_BLOCK,
+    AbsorbingChain,
+    Floats,
+    absorbing_chain,
+    components,
+    last_states,
+)
 from rewriting.chain_counts import N_BANDS, ChainCounts, OutcomeCounts, TextCounts
 from rewriting.chain_step import CONFIDENCE_BANDS
 from rewriting.errors import ChainSettingsError
@@ -24,16 +31,16 @@ from rewriting.rewrite import GLOBAL, Rewrite, rewrite_id
 from rewriting.text_normalisation import normalise
 from streams.turn import AssistantId
 
-SOURCES_PER_BLOCK = 64
-"""Sources solved together: memory of (64 bands, n) numbers against the cost of a call."""
+SOURCES_PER_BLOCK = STARTS_PER_BLOCK // N_BANDS
+"""Sources solved together, each with a start for every confidence band."""
 
 
 class ChainSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a rewrite must rest on."""
 
     min_users: int = 2
-    """Distinct users who came from the source to the target by second tries: no global rewrite rests on fewer.
-    Raised, a rewrite is harder to forge and fewer requests are mended (figures in docs/chains.md)."""
+    """Distinct users who came from the source to the target by second tries: no global rewrite rests on
+    fewer. Raised, a rewrite is harder to forge and fewer requests are mended (docs/chains.md has figures)."""
 
     min_text_users: int = 3
     """Distinct users who have said the source, and who have succeeded with the target's text: what fewer have
@@ -43,9 +50,9 @@ class ChainSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Times the source was said."""
 
     min_repair_share: float = 0.05
-    """Least ratio of the sessions that came from the source to the target by second tries to the times that the
-    source was said, 0..1. A request that is said often has such sessions by chance; raised, rewrites of requests
-    that fail only now and then, when they are heard badly, go first."""
+    """Least ratio of the sessions that came from the source to the target by second tries to the times that
+    the source was said, 0..1. A request that is said often has such sessions by chance; raised, rewrites of
+    what fails only now and then, when it is heard badly, go first."""
 
     min_odds: float = 0.35
     """Least ratio of success by way of the target to success of the source as it is. The observed success of

@@ -33,7 +33,7 @@ class SessionSteps(Struct, frozen=True, array_like=True):
     assistant_id: AssistantId
     user_id: UserId
     steps: tuple[ChainStep, ...]
-    is_dialogue: bool = False  # declared so by the assistant: requests after the first answer what came before
+    is_dialogue: bool = False  # declared by the assistant: later requests answer what it has said
 
 
 def session_steps(session: Session) -> SessionSteps:
