@@ -1,8 +1,9 @@
 """A Kafka broker for development, demonstrations and tests: one process, on this machine, no set-up.
 
 It is `noida-db`, a small server that speaks Kafka's protocol (`pip install rehear[broker]`). It is not for
-production: a hard kill can lose records that it had acknowledged, so it is always stopped by SIGTERM; and it
-answers a fetch with all that it has, so a log of gigabytes takes as much memory.
+production: a hard kill can lose records that it had acknowledged, so it is always stopped by SIGTERM; it
+answers a fetch with all that it has, so a log of gigabytes takes as much memory; and it does not notice the
+death of a group's member, so that a worker which may be killed needs a `group_instance_id`.
 """
 
 import atexit
@@ -27,11 +28,11 @@ log = structlog.get_logger()
 
 HOST = "127.0.0.1"
 
-START_TIMEOUT_S = 20.0
-"""It answers within a second; an overloaded machine gets more."""
+START_TIMEOUT_S = 60.0
+"""It answers within a second, but reads its whole log first: gigabytes take longer."""
 
-STOP_TIMEOUT_S = 20.0
-"""It saves what it has within a second; when this is over it is killed, and may lose records."""
+STOP_TIMEOUT_S = 60.0
+"""It saves its whole log first, 100 MB in seconds; when this is over it is killed, and may lose records."""
 
 _OUTPUT_SHOWN_BYTES = 4_000
 

@@ -4,10 +4,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
+from kafka.errors import NoOffsetForPartitionError
 from msgspec import structs
 from prometheus_client import CollectorRegistry
 
@@ -15,6 +17,7 @@ from streams.broker import DevelopmentBroker
 from streams.consumer_loop import ConsumerLoop, Step
 from streams.dead_letter import read_dead_letters
 from streams.errors import CheckpointConflictError, StreamError, TopicError
+from streams.kafka_connection import open_consumer
 from streams.kafka_settings import KafkaSettings
 from streams.stream_metrics import StreamMetrics
 from streams.stream_task import OffsetRange, OutgoingRecord, Received
@@ -203,12 +206,15 @@ def test_until_idle_reads_every_partition_to_its_end(settings: KafkaSettings, ta
     assert sorted(offset.offset for offset in committed[settings.group_id("ledger")].values()) == [10, 3000]
 
 
-def test_a_long_backlog_is_read(settings: KafkaSettings, task: LedgerTask) -> None:
+def test_a_long_backlog_is_read(tmp_path: Path, ledger: Ledger) -> None:
     # the development broker answers with all of it at once: 110 MB, above the client's own limit of 100
     padding = b" " * 250_000
-    send(settings, (turn(number) + padding for number in range(440)))
-    ConsumerLoop(task, settings).run(until_idle=True)
-    assert task.ledger.events == names(range(440))
+    with DevelopmentBroker(tmp_path) as own_broker:  # the others' would be slow to stop from then on
+        settings = KafkaSettings(bootstrap_servers=own_broker.bootstrap_servers)
+        ensure_topics(settings, partitions=1)
+        send(settings, (turn(number) + padding for number in range(440)))
+        ConsumerLoop(LedgerTask(settings, ledger), settings).run(until_idle=True)
+    assert ledger.events == names(range(440))
 
 
 def test_until_idle_closes_what_is_left(settings: KafkaSettings, task: LedgerTask) -> None:
@@ -434,6 +440,20 @@ def test_what_a_crash_left_to_produce_is_produced_on_assignment(
     task.ledger.outbox = ["written but not produced"]
     ConsumerLoop(task, settings).run(until_idle=True)
     assert task.ledger.outbox == []
+
+
+def test_a_killed_worker_gets_its_partitions_back_at_once(settings: KafkaSettings, ledger: Ledger) -> None:
+    lasting = structs.replace(settings, group_instance_id="w1", session_timeout_ms=60_000)
+    send(settings, [turn(0)])
+    killed = open_consumer(lasting, LedgerTask.name)  # it never leaves the group
+    killed.subscribe([settings.topics.turns])
+    with pytest.raises(NoOffsetForPartitionError):  # it has joined, and does not know where to start
+        eventually(lambda: bool(killed.poll(50)), "an assignment")
+    started = time.monotonic()
+    ConsumerLoop(LedgerTask(settings, ledger), lasting).run(until_idle=True)
+    assert ledger.events == ["e0"]
+    assert time.monotonic() - started < 20
+    killed.close(timeout_ms=100)
 
 
 def test_a_missing_topic_is_named(kafka_settings: KafkaSettings, ledger: Ledger) -> None:

@@ -49,6 +49,11 @@ def test_a_consumer_without_a_group_has_none() -> None:
     assert KafkaSettings().consumer_options("sessions")["enable_auto_commit"] is False
 
 
+def test_a_worker_can_have_a_lasting_place_in_its_group() -> None:
+    assert KafkaSettings(group_instance_id="w1").consumer_options("g")["group_instance_id"] == "w1"
+    assert KafkaSettings().consumer_options("g")["group_instance_id"] is None
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
