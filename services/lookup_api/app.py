@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
+from rewriting.lookup_loading import load_lookup_table
 from rewriting.rewrite_table import RewriteTable
 from services.database import is_retriable, open_database
 from services.forgetting import forget_user
@@ -61,7 +63,7 @@ def build_app(
     """
     table = RewriteTable(engine, clock_ms)
     keys = KeyRing(settings.api_keys)
-    follower = TableFollower(table, settings.poll_interval_s)
+    follower = TableFollower(table, partial(load_lookup_table, engine), settings.poll_interval_s)
     metrics = ApiMetrics(follower, metrics_folder)
 
     @asynccontextmanager

@@ -21,15 +21,23 @@ class TableFollower:
 
     A look costs one small query; a change costs its delta. The tables are swapped as a whole, so whoever
     reads `tables` sees one version of each. While the database is away the last tables stay in use.
+
+    Args:
+        table: asked for versions and changes.
+        load: reads the whole table of an assistant (`load_lookup_table`).
+        poll_interval_s: from one look to the next.
+        clock_s: for the age of the tables.
     """
 
     def __init__(
         self,
         table: RewriteTable,
+        load: Callable[[AssistantId], LookupTable],
         poll_interval_s: float = 0.25,
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._table = table
+        self._load = load
         self._poll_interval_s = poll_interval_s
         self._clock_s = clock_s
         self._tables: Mapping[AssistantId, LookupTable] = {}
@@ -81,19 +89,12 @@ class TableFollower:
             held = self._tables.get(assistant_id)
             if held is None or version < held.version:  # new here, or the database was restored from a copy
                 held = self._load(assistant_id)
+                log.info("table loaded", assistant_id=assistant_id, version=held.version, live=len(held))
             if version > held.version:
                 held = self._update(held)
             tables[assistant_id] = held
         self._tables = tables
         self._looked_s = looked_s
-
-    def _load(self, assistant_id: AssistantId) -> LookupTable:
-        live = self._table.read(assistant_id, status="live")
-        # Read after the live ones: what changed in between comes again with the changes since their version.
-        blocked = self._table.read(assistant_id, status="blocked")
-        table = LookupTable.of(assistant_id, live.version, (*live.rewrites, *blocked.rewrites))
-        log.info("table loaded", assistant_id=assistant_id, version=table.version, live=len(table))
-        return table if blocked.version == live.version else self._update(table)
 
     def _update(self, table: LookupTable) -> LookupTable:
         delta = self._table.changes(table.assistant_id, table.version)

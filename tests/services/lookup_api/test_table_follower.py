@@ -1,39 +1,20 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 
-from rewriting.rewrite import GLOBAL, Rewrite, RewriteStatus, TableVersion, rewrite_id
-from rewriting.rewrite_table import RewriteTable, TableSnapshot
+from rewriting.lookup_loading import load_lookup_table
+from rewriting.rewrite import GLOBAL, Rewrite, TableVersion, rewrite_id
+from rewriting.rewrite_table import RewriteTable
 from services.database import open_database
 from services.lookup_api.table_follower import TableFollower
 from streams.turn import AssistantId
 
 HOME = AssistantId("home")
-
-
-class MovingTable(RewriteTable):
-    """Changes between the two reads that make up a load."""
-
-    def __init__(self, engine: Engine, change: Callable[[], object]) -> None:
-        super().__init__(engine, lambda: 0)
-        self._change: Callable[[], object] | None = change
-
-    def read(
-        self,
-        assistant_id: AssistantId,
-        version: TableVersion | None = None,
-        *,
-        status: RewriteStatus | None = None,
-    ) -> TableSnapshot:
-        snapshot = super().read(assistant_id, version, status=status)
-        change, self._change = self._change, None
-        if change is not None:
-            change()
-        return snapshot
 
 
 class VanishingTable(RewriteTable):
@@ -47,6 +28,17 @@ class VanishingTable(RewriteTable):
         if self.is_away.is_set():
             raise ConnectionError("nobody there")
         return super().versions()
+
+
+class RestoredTable(RewriteTable):
+    """Is one database at first, and then another: an older copy of it."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine, lambda: 0)
+        self.engine = engine
+
+    def become(self, engine: Engine) -> None:
+        self.__init__(engine)  # type: ignore[misc]  # it is the same table, on another database
 
 
 @pytest.fixture
@@ -90,6 +82,10 @@ def served(follower: TableFollower, text: str) -> str | None:
     return answer.reason if answer.rewrite is None else answer.rewrite.text
 
 
+def following(table: RewriteTable, engine: Engine, poll_interval_s: float = 0.25) -> TableFollower:
+    return TableFollower(table, partial(load_lookup_table, engine), poll_interval_s)
+
+
 def until(condition: Callable[[], bool]) -> None:
     deadline_s = time.monotonic() + 10
     while not condition():
@@ -98,7 +94,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def test_each_look_takes_over_what_has_changed(engine: Engine, table: RewriteTable) -> None:
-    follower = TableFollower(table)
+    follower = following(table, engine)
     assert (follower.tables, follower.age_s) == ({}, None)
     follower.look()
     assert follower.tables == {}
@@ -117,26 +113,29 @@ def test_each_look_takes_over_what_has_changed(engine: Engine, table: RewriteTab
 
 def test_a_table_that_has_not_changed_stays_the_same_object(engine: Engine, table: RewriteTable) -> None:
     put(table, engine, "one", "eins")
-    follower = TableFollower(table)
+    follower = following(table, engine)
     follower.look()
     held = follower.tables[HOME]
     follower.look()
     assert follower.tables[HOME] is held
 
 
-def test_a_change_in_the_midst_of_a_load_is_not_lost(engine: Engine, table: RewriteTable) -> None:
-    put(table, engine, "one", "eins")
-    put(table, engine, "two", "zwei")
+def test_rewrites_of_every_status_are_loaded_as_they_are_followed(
+    engine: Engine, table: RewriteTable
+) -> None:
+    followed = following(table, engine)
+    for source in ("one", "two", "three"):
+        put(table, engine, source, "x")
+        followed.look()
     table.block(HOME, rewrite_id(HOME, GLOBAL, "two"), "wrong", "eve")
-
-    def change() -> None:
-        table.block(HOME, rewrite_id(HOME, GLOBAL, "one"), "wrong", "eve")
-        table.unblock(HOME, rewrite_id(HOME, GLOBAL, "two"), "right", "eve")
-
-    follower = TableFollower(MovingTable(engine, change))
-    follower.look()
-    assert (served(follower, "one"), served(follower, "two")) == ("blocked", "zwei")
-    assert follower.tables[HOME].version == table.version(HOME)
+    with engine.begin() as connection:
+        table.put(connection, HOME, [], [rewrite_id(HOME, GLOBAL, "three")], "withdrawn", 0)
+    followed.look()
+    loaded = load_lookup_table(engine, HOME)
+    assert (loaded.version, loaded.counts) == (followed.tables[HOME].version, followed.tables[HOME].counts)
+    for text, answer in (("one", "x"), ("two", "blocked"), ("three", "no_rewrite_known")):
+        assert loaded.look_up(text) == followed.tables[HOME].look_up(text)
+        assert served(followed, text) == answer
 
 
 def test_a_database_restored_from_an_older_copy_is_read_anew(
@@ -147,17 +146,11 @@ def test_a_database_restored_from_an_older_copy_is_read_anew(
     put(RewriteTable(older, lambda: 0), older, "one", "uno")
     put(table, engine, "two", "zwei")
 
-    class RestoredTable(RewriteTable):
-        """Is one database at first, and then an older copy of it."""
-
-        def restore(self) -> None:
-            self._engine = older
-
-    restored = RestoredTable(engine, lambda: 0)
-    follower = TableFollower(restored)
+    restored = RestoredTable(engine)
+    follower = TableFollower(restored, lambda assistant_id: load_lookup_table(restored.engine, assistant_id))
     follower.look()
     assert (served(follower, "one"), served(follower, "two")) == ("eins", "zwei")
-    restored.restore()
+    restored.become(older)
     follower.look()
     assert (served(follower, "one"), served(follower, "two")) == ("uno", "no_rewrite_known")
     older.dispose()
@@ -166,7 +159,7 @@ def test_a_database_restored_from_an_older_copy_is_read_anew(
 def test_while_the_database_is_away_the_last_tables_stay(engine: Engine, table: RewriteTable) -> None:
     vanishing = VanishingTable(engine)
     vanishing.is_away.set()
-    follower = TableFollower(vanishing, poll_interval_s=0.01)
+    follower = following(vanishing, engine, poll_interval_s=0.01)
     follower.start()
     until(lambda: "nobody there" in follower.last_failure)
     assert follower.age_s is None
