@@ -53,10 +53,10 @@ def judge_turns(turns: Sequence[TurnEvent]) -> list[TurnOutcome]:
 
 
 def _judge(turn: TurnEvent, following: TurnEvent | None) -> TurnOutcome:
-    if (reason := _visible_failure(turn)) is not None:
-        return TurnOutcome(0, 1, 0, reason) if following is None else TurnOutcome(0, 0, 1, reason)
     if turn.signals.feedback == "positive":
         return TurnOutcome(1, 0, 0, "praised")
+    if (reason := _visible_failure(turn)) is not None:
+        return TurnOutcome(0, 1, 0, reason) if following is None else TurnOutcome(0, 0, 1, reason)
     if following is None:
         if turn.signals.terminated or _status(turn) in ("cancelled", "unsupported"):
             return TurnOutcome(UNKNOWN, 1 - UNKNOWN, 0, "ended")

@@ -40,13 +40,12 @@ class OutcomeCounts:
 class TextCounts:
     """What is known of one normalised text."""
 
-    __slots__ = ("bands", "interpretations", "led_to", "met_users", "surfaces", "users")
+    __slots__ = ("bands", "interpretations", "led_to", "met_users", "said")
 
     def __init__(self) -> None:
         self.bands: list[OutcomeCounts | None] = [None] * N_BANDS
-        self.surfaces: dict[str, int] = {}  # how it was written -> times
+        self.said: dict[str, dict[UserId, int]] = {}  # how it was written -> who said it so -> times
         self.interpretations: dict[int, int] = {}  # number of the interpretation -> times
-        self.users: dict[UserId, int] = {}  # who said it -> times
         self.met_users: dict[UserId, int] = {}  # who succeeded with it -> times
         self.led_to: dict[int, dict[SessionId, UserId]] = {}
         """Number of an interpretation -> sessions that came to it from this text by second tries -> whose
@@ -56,6 +55,11 @@ class TextCounts:
     def requests(self) -> int:
         """Times it was said."""
         return sum(band.requests for band in self.bands if band)
+
+    @property
+    def users(self) -> set[UserId]:
+        """Who said it."""
+        return set().union(*self.said.values())
 
     @property
     def success(self) -> float:
@@ -116,8 +120,10 @@ class ChainCounts:
             text = self._text(step.text)
             text.band(step.band).add(step, following, sign)
             self.outcomes[number].add(step, following, sign)
-            _add(text.surfaces, step.surface, sign)
-            _add(text.users, session.user_id, sign)
+            said = text.said.setdefault(step.surface, {})
+            _add(said, session.user_id, sign)
+            if not said:
+                del text.said[step.surface]
             _add(text.interpretations, number, sign)
             _add(self.texts_at[number], step.text, sign)
             if step.success:
@@ -135,7 +141,7 @@ class ChainCounts:
                 if not led_to[target]:
                     del led_to[target]
         for step in steps:
-            if step.text in self.texts and not self.texts[step.text].surfaces:
+            if step.text in self.texts and not self.texts[step.text].said:
                 del self.texts[step.text]
         return set(numbers)
 

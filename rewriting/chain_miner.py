@@ -146,6 +146,8 @@ class ChainMiner:
             changed |= {text: row for text, row in after.items() if before.get(text) != row}
             withdrawn |= {text: row for text, row in before.items() if text not in after}
         self._touched.clear()
+        # A text that nobody has said any more is in no component.
+        withdrawn |= {text: row for text, row in self._rewrites.items() if text not in self.counts.texts}
         for text in withdrawn:
             del self._rewrites[text]
         self._rewrites |= changed
@@ -352,9 +354,9 @@ class _Targets:
         return self._texts[number]
 
     def surface(self, text: str) -> str:
-        """How a text is mostly written."""
-        surfaces = self._counts.texts[text].surfaces
-        return min(surfaces, key=lambda surface: (-surfaces[surface], surface))
+        """How most users write a text; of several, what is written most often."""
+        said = self._counts.texts[text].said
+        return min(said, key=lambda surface: (-len(said[surface]), -sum(said[surface].values()), surface))
 
 
 def _starts(counts: TextCounts, position: dict[int, int], n: int) -> sparse.csr_array:
