@@ -5,6 +5,7 @@ and giving up. Each turn's weight of 1 is split into success, failure and going 
 """
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Literal
 
 from msgspec import Struct
@@ -48,8 +49,7 @@ def judge_turns(turns: Sequence[TurnEvent]) -> list[TurnOutcome]:
 
     A turn without any signal counts as met only if the session ends with it.
     """
-    following: list[TurnEvent | None] = [*turns[1:], None]
-    return [_judge(turn, after) for turn, after in zip(turns, following, strict=True)]
+    return [_judge(turn, after) for turn, after in zip_longest(turns, turns[1:])]
 
 
 def _judge(turn: TurnEvent, following: TurnEvent | None) -> TurnOutcome:
