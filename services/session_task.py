@@ -13,7 +13,7 @@ from services.database import is_retriable
 from streams.checkpoint import latest_events, save_offsets, saved_offsets
 from streams.database_schema import reading
 from streams.session import DEFAULT_GAP_MS, SessionId
-from streams.session_record import SessionRecord, encode_session
+from streams.session_record import encode_stored_session
 from streams.session_store import (
     close_sessions,
     has_open_sessions,
@@ -124,16 +124,12 @@ class SessionTask:
             sessions = sessions_to_emit(connection, self._partitions)
         self._emitted = [session.session_id for session in sessions]
         for session in sessions:
-            record = SessionRecord(
-                session_id=session.session_id,
-                assistant_id=session.assistant_id,
-                user_id=session.user_id,
-                turns=session.turns,
-            )
             yield OutgoingRecord(
                 topic=self._sessions_topic,
                 key=session.assistant_id.encode(),
-                value=encode_session(record),
+                value=encode_stored_session(
+                    session.session_id, session.assistant_id, session.user_id, session.turns
+                ),
             )
 
     def produced(self) -> None:

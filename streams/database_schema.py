@@ -12,7 +12,19 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, MetaData, Table
+import msgspec
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    MetaData,
+    Table,
+    any_,
+    bindparam,
+    func,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 METADATA = MetaData(
@@ -71,7 +83,25 @@ def upsert(
         statement = insert.on_conflict_do_update(index_elements=key, set_=values)
     else:
         statement = insert.on_conflict_do_nothing(index_elements=key)
-    connection.execute(statement, [dict(row) for row in rows])
+    # No column of ours is stored as anything but what is given, so the rows go to the driver as they are:
+    # that is twice as fast.
+    compiled = statement.compile(dialect=connection.dialect, column_keys=list(rows[0]))
+    order = compiled.positiontup
+    if order is None:
+        connection.exec_driver_sql(str(compiled), [dict(row) for row in rows])
+    else:
+        connection.exec_driver_sql(str(compiled), [tuple([row[name] for name in order]) for row in rows])
+
+
+def is_among(connection: Connection, column: Column[Any], keys: Collection[object]) -> ColumnElement[bool]:
+    """The condition that a column has one of the keys, numbers or texts; as many as there may be.
+
+    They go to the database as one value, where an IN list costs a variable for each.
+    """
+    if connection.dialect.name == "postgresql":
+        return column == any_(bindparam(None, list(keys), type_=postgresql.ARRAY(column.type)))
+    listed = func.json_each(msgspec.json.encode(list(keys)).decode()).table_valued("value")
+    return column.in_(select(listed.c.value))
 
 
 def chunks(items: Collection[_Item], size: int = KEYS_PER_STATEMENT) -> Iterator[list[_Item]]:

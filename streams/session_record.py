@@ -28,12 +28,31 @@ class SessionRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """In order; none: the session was withdrawn; null: it is too long for a record, and only in the store."""
 
 
+class _StoredRecord(Struct, frozen=True, kw_only=True):
+    """A `SessionRecord` whose turns are JSON already."""
+
+    schema_version: Literal[1] = 1
+    session_id: SessionId
+    assistant_id: AssistantId
+    user_id: UserId
+    turns: msgspec.Raw | None
+
+
 _DECODER = msgspec.json.Decoder(SessionRecord)
 _ENCODER = msgspec.json.Encoder()
 
 
 def encode_session(record: SessionRecord) -> bytes:
     """JSON of at most `LONGEST_RECORD_BYTES`, without the turns where they would not fit."""
+    turns = msgspec.Raw(_ENCODER.encode(record.turns))
+    return encode_stored_session(record.session_id, record.assistant_id, record.user_id, turns)
+
+
+def encode_stored_session(
+    session_id: SessionId, assistant_id: AssistantId, user_id: UserId, turns: msgspec.Raw
+) -> bytes:
+    """The same from turns that are JSON already, an array; which are not looked at."""
+    record = _StoredRecord(session_id=session_id, assistant_id=assistant_id, user_id=user_id, turns=turns)
     value = _ENCODER.encode(record)
     if len(value) > LONGEST_RECORD_BYTES:
         value = _ENCODER.encode(msgspec.structs.replace(record, turns=None))

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
+    Row,
     String,
     Table,
     Text,
@@ -28,7 +29,7 @@ from sqlalchemy import (
     update,
 )
 
-from streams.database_schema import METADATA, chunks, upsert
+from streams.database_schema import METADATA, is_among, upsert
 from streams.session import (
     DEFAULT_GAP_MS,
     Session,
@@ -84,6 +85,7 @@ class NewTurns(Struct, frozen=True):
     """Turns that have not come before, and what they do to the sessions."""
 
     turns: tuple[TurnEvent, ...]
+    event_keys: tuple[int, ...]  # of the turns
     change: SessionChange
 
 
@@ -93,7 +95,7 @@ class StoredSession(Struct, frozen=True):
     session_id: SessionId
     assistant_id: AssistantId
     user_id: UserId
-    turns: tuple[TurnEvent, ...]
+    turns: msgspec.Raw  # JSON array, as it is stored
 
 
 def lock_sessions(connection: Connection, *, alone: bool) -> None:
@@ -116,12 +118,12 @@ def new_turns(connection: Connection, turns: Sequence[TurnEvent], gap_ms: int = 
     distinct: dict[int, TurnEvent] = {}
     for turn in turns:
         distinct.setdefault(event_key(turn), turn)
-    for keys in chunks(list(distinct)):
-        seen = connection.scalars(select(SEEN_EVENT.c.event_key).where(SEEN_EVENT.c.event_key.in_(keys)))
-        for key in seen.all():
+    if distinct:
+        seen = is_among(connection, SEEN_EVENT.c.event_key, distinct)
+        for key in connection.scalars(select(SEEN_EVENT.c.event_key).where(seen)).all():
             del distinct[key]
     new = tuple(distinct.values())
-    return NewTurns(new, absorb(_touched(connection, new, gap_ms), new, gap_ms))
+    return NewTurns(new, tuple(distinct), absorb(_touched(connection, new, gap_ms), new, gap_ms))
 
 
 def store_turns(connection: Connection, new: NewTurns, partitions: dict[tuple[str, str], int]) -> None:
@@ -133,12 +135,12 @@ def store_turns(connection: Connection, new: NewTurns, partitions: dict[tuple[st
         partitions: source partition by assistant and user; missing ones came from files, and the caller
             tells the chain of them.
     """
-    upsert(connection, SEEN_EVENT, [{"event_key": event_key(turn)} for turn in new.turns])
+    upsert(connection, SEEN_EVENT, [{"event_key": key} for key in new.event_keys])
     rows = [_row(session, session.turns, partitions) for session in new.change.upserts]
     rows += [_row(session, (), partitions) for session in new.change.withdrawn]
     upsert(connection, SESSION, [row for row in rows if row["turns"] != _NO_TURNS or not row["emitted"]])
-    for ids in chunks([row["session_id"] for row in rows if row["turns"] == _NO_TURNS and row["emitted"]]):
-        connection.execute(delete(SESSION).where(SESSION.c.session_id.in_(ids)))
+    if ids := [row["session_id"] for row in rows if row["turns"] == _NO_TURNS and row["emitted"]]:
+        connection.execute(delete(SESSION).where(is_among(connection, SESSION.c.session_id, ids)))
 
 
 def close_sessions(connection: Connection, partition: int, before_ms: int) -> None:
@@ -177,29 +179,31 @@ def sessions_to_emit(connection: Connection, partitions: Iterable[int]) -> list[
         .order_by(SESSION.c.end_ms, SESSION.c.session_id)
     )
     return [
-        StoredSession(SessionId(key), AssistantId(assistant), UserId(user), _TURNS.decode(turns))
+        StoredSession(SessionId(key), AssistantId(assistant), UserId(user), msgspec.Raw(turns))
         for key, assistant, user, turns in rows
     ]
 
 
 def mark_emitted(connection: Connection, session_ids: Iterable[SessionId]) -> None:
     """Marks sessions as emitted; withdrawn ones are then gone."""
-    for ids in chunks(list(session_ids)):
-        connection.execute(delete(SESSION).where(SESSION.c.session_id.in_(ids), SESSION.c.turns == _NO_TURNS))
-        connection.execute(update(SESSION).where(SESSION.c.session_id.in_(ids)).values(emitted=True))
+    ids = list(session_ids)
+    if not ids:
+        return
+    emitted = is_among(connection, SESSION.c.session_id, ids)
+    connection.execute(delete(SESSION).where(emitted, SESSION.c.turns == _NO_TURNS))
+    connection.execute(update(SESSION).where(emitted).values(emitted=True))
 
 
 def read_sessions(
     connection: Connection, assistant_id: AssistantId, session_ids: Iterable[SessionId]
 ) -> list[Session]:
     """Sessions by id, sorted by id; missing and withdrawn ones are left out."""
-    found: list[Session] = []
-    for ids in chunks(sorted(session_ids)):
-        query = select(SESSION.c.session_id, SESSION.c.assistant_id, SESSION.c.user_id, SESSION.c.turns)
-        rows = connection.execute(
-            query.where(SESSION.c.session_id.in_(ids), SESSION.c.assistant_id == assistant_id)
-        )
-        found += [session for row in rows if (session := _session(*row)) is not None]
+    ids = list(session_ids)
+    query = select(SESSION.c.session_id, SESSION.c.assistant_id, SESSION.c.user_id, SESSION.c.turns)
+    rows = connection.execute(
+        query.where(is_among(connection, SESSION.c.session_id, ids), SESSION.c.assistant_id == assistant_id)
+    )
+    found = [session for row in rows if (session := _session(*row)) is not None]
     return sorted(found, key=lambda session: session.session_id)
 
 
@@ -242,16 +246,12 @@ def _touched(connection: Connection, turns: Sequence[TurnEvent], gap_ms: int) ->
     latest = max(turn.ts_ms for turn in turns) + gap_ms
     near = [SESSION.c.end_ms >= earliest, SESSION.c.start_ms <= latest]
     query = select(SESSION.c.session_id, SESSION.c.assistant_id, SESSION.c.user_id, SESSION.c.turns)
-    rows = [
-        row
-        for keys in chunks(users)
-        for row in connection.execute(query.where(SESSION.c.user_key.in_(keys), *near))
-    ]
-    rows += [
-        row
-        for ids in chunks(dialogues)
-        for row in connection.execute(query.where(SESSION.c.session_id.in_(ids)))
-    ]
+    rows: list[Row[str, str, str, bytes]] = []
+    if users:
+        of_users = is_among(connection, SESSION.c.user_key, users)
+        rows += connection.execute(query.where(of_users, *near)).all()
+    if dialogues:
+        rows += connection.execute(query.where(is_among(connection, SESSION.c.session_id, dialogues))).all()
     sessions = {row[0]: session for row in rows if (session := _session(*row)) is not None}
     return [session for _, session in sorted(sessions.items())]
 

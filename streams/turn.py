@@ -1,6 +1,7 @@
 """The turn event: one request of a user, and what the assistant did with it.
 
-`decode_turn` is strict: what the contract does not allow is a `TurnDecodeError`, never a guess.
+`decode_turn` is strict: what the contract does not allow is a `TurnDecodeError`, never a guess. The types hold
+nothing that could refer back to them, so the garbage collector need not follow them (`gc=False`).
 """
 
 from typing import Annotated, Any, Literal, NewType
@@ -24,21 +25,21 @@ LATEST_TS_MS = 253_402_300_799_999
 """The last millisecond of the year 9999: a later time is a unit mistake (micro- or nanoseconds)."""
 
 
-class Device(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Device(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The device that took the request."""
 
     type: str | None = None
     has_screen: bool | None = None
 
 
-class Recognition(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Recognition(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One hypothesis of the speech recogniser."""
 
     text: str
     confidence: Annotated[float, Meta(ge=0, le=1)] | None = None
 
 
-class Request(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Request(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What the user said."""
 
     text: Annotated[str, Meta(description="recognised (or typed) request, before any rewrite; may be empty")]
@@ -46,14 +47,14 @@ class Request(Struct, frozen=True, kw_only=True, omit_defaults=True):
     wake_confidence: Annotated[float, Meta(ge=0, le=1)] | None = None
 
 
-class Slot(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Slot(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A named value in an interpretation."""
 
     name: str
     value: str | None = None
 
 
-class NluHypothesis(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class NluHypothesis(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What the assistant's language understanding made of the request."""
 
     intent: str
@@ -62,7 +63,7 @@ class NluHypothesis(Struct, frozen=True, kw_only=True, omit_defaults=True):
     slots: tuple[Slot, ...] = ()
 
 
-class Entity(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Entity(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A mention, and the catalogue entry that it was resolved to."""
 
     mention: str = ""
@@ -71,7 +72,7 @@ class Entity(Struct, frozen=True, kw_only=True, omit_defaults=True):
     confidence: float | None = None
 
 
-class Response(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Response(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What the assistant did and said."""
 
     text: str | None = None
@@ -79,7 +80,7 @@ class Response(Struct, frozen=True, kw_only=True, omit_defaults=True):
     status: Status | None = None
 
 
-class Signals(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Signals(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """How the user took it."""
 
     barge_in: bool | None = None
@@ -87,7 +88,7 @@ class Signals(Struct, frozen=True, kw_only=True, omit_defaults=True):
     feedback: Feedback | None = None
 
 
-class TurnEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TurnEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """One request of a user and what the assistant did with it.
 
     The value of a record on the turns topic and one line of a turns file.
