@@ -53,4 +53,4 @@ def test_separators_in_names_and_values_cannot_forge_another_interpretation() ->
 
 
 def test_other_scripts() -> None:
-    assert interpretation_of(turn(with_slots(("genre", "ＪＡＺＺ 音楽")))) == "music|play|genre=jazz 音楽"
+    assert interpretation_of(turn(with_slots(("genre", "ÄRZTE 音楽")))) == "music|play|genre=ärzte 音楽"
