@@ -38,6 +38,14 @@ WRITE_AHEAD_LOG_BYTES = 64 * 2**20
 """What the log file of SQLite shrinks to after a large load. Lowered, it is cut and grown again
 more often."""
 
+CHECKPOINT_PAGES = 4_000
+"""Pages of 4 KiB after which the log is written back, 16 MB: a few batches of a worker. Raised, more to read
+after a crash; lowered, pages that change with every batch are written back with every batch."""
+
+PAGE_CACHE_BYTES = 32 * 2**20
+"""Pages that a connection keeps at most. Keys that are hashes lie scattered over their index: lowered to
+SQLite's 2 MB, each costs a read."""
+
 VERSION_TABLE = "rehear_schema_version"
 """Has a name of its own, so that another program's migrations can share a PostgreSQL database."""
 
@@ -160,6 +168,8 @@ def _sqlite_engine(path: Path) -> Engine:
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA journal_size_limit = {WRITE_AHEAD_LOG_BYTES}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        connection.execute(f"PRAGMA cache_size = -{PAGE_CACHE_BYTES // 1024}")
         connection.execute("PRAGMA secure_delete = ON")  # what a user wants forgotten leaves the file, too
         record.info["file"] = _identity(path)
 

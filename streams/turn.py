@@ -1,7 +1,8 @@
 """The turn event: one request of a user, and what the assistant did with it.
 
-`decode_turn` is strict: what the contract does not allow is a `TurnDecodeError`, never a guess. The types hold
-nothing that could refer back to them, so the garbage collector need not follow them (`gc=False`).
+`decode_turn` is strict: what the contract does not allow is a `TurnDecodeError`, never a guess.
+
+The types hold nothing that refers back to them, so the garbage collector need not follow them (`gc=False`).
 """
 
 from typing import Annotated, Any, Literal, NewType
