@@ -10,20 +10,29 @@ from sqlalchemy import Engine
 from labeling.turn_outcome import judge_turns
 from rewriting.chain_store import all_steps
 from rewriting.rewrite import Rewrite
+from rewriting.text_normalisation import normalise
 from services.chain_picture import draw_chain
 from streams.database_schema import reading
+from streams.session import Session
 from streams.session_store import read_sessions
 
 
 def explanation(engine: Engine, rewrite: Rewrite, max_sessions: int) -> Iterator[str]:
     """Lines that tell some of the sessions behind a rewrite: what was said, and how it was judged."""
     with reading(engine) as connection:
-        sessions = read_sessions(connection, rewrite.assistant_id, rewrite.evidence[:max_sessions])
-    for session in sessions:
+        sessions = read_sessions(connection, rewrite.assistant_id, rewrite.evidence)
+    sessions.sort(key=lambda session: _tells_less(session, rewrite))
+    for session in sessions[:max_sessions]:
         day = datetime.fromtimestamp(session.start_ms / 1000, UTC)
         yield f"session {session.session_id}, {day:%Y-%m-%d %H:%M} UTC"
         for turn, outcome in zip(session.turns, judge_turns(session.turns), strict=True):
             yield f"    {turn.request.text!r}: {outcome.reason}"
+
+
+def _tells_less(session: Session, rewrite: Rewrite) -> tuple[bool, int]:
+    """Orders sessions so that the shortest that ends with the target comes first."""
+    ends_with_target = normalise(session.turns[-1].executed) == normalise(rewrite.target_text)
+    return not ends_with_target, len(session.turns)
 
 
 def draw_rewrite(engine: Engine, rewrite: Rewrite, path: Path) -> None:
