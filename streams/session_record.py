@@ -21,7 +21,7 @@ class SessionRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """A session as it is now."""
 
     schema_version: Literal[1] = 1
-    session_id: Annotated[SessionId, Meta(pattern="^[0-9a-f]{24}$")]
+    session_id: Annotated[SessionId, Meta(pattern=r"^[0-9a-f]{24}\Z")]
     assistant_id: AssistantId
     user_id: UserId
     turns: tuple[TurnEvent, ...] | None
