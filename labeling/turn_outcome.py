@@ -25,8 +25,8 @@ Reason = Literal[
 ]
 
 REPHRASE_SIMILARITY = 0.5
-"""Share of common words, 0..1, from which the next request counts as a second try. Raised, second tries in
-other words are taken for new goals; lowered, new goals join the chain."""
+"""Token set ratio, 0..1, from which the next request counts as a second try. Raised, second tries in other
+words are taken for new goals; lowered, new goals join the chain."""
 
 UNKNOWN = 0.5
 """Weight of success where a signal speaks for either side: no more is claimed than is seen."""
@@ -79,7 +79,7 @@ def _visible_failure(turn: TurnEvent) -> Reason | None:
 
 
 def is_similar(turn: TurnEvent, following: TurnEvent) -> bool:
-    """Whether two requests share enough words, so that one may rephrase the other.
+    """Whether two requests have enough words and letters in common, so that one may rephrase the other.
 
     What was understood is no sign: requests of one domain follow each other in any dialogue that goes well.
     """

@@ -1,5 +1,6 @@
 import random
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -349,3 +350,26 @@ def test_refuses_settings_out_of_range(values: dict[str, Any], message: str) -> 
     assert isinstance(caught.value, RewritingError)
     with pytest.raises(msgspec.ValidationError, match=message):  # as the settings file is read
         msgspec.convert(values, ChainSettings)
+
+
+def test_the_worked_example_of_the_documentation() -> None:
+    log = Log()
+    for user in range(6):
+        log.say(user, ("play maj and dragons", "error"), ("play imagine dragons", "ok"))
+    for user in (6, 7):
+        log.say(
+            user,
+            ("play maj and dragons", "error"),
+            ("play magic dragons", "error"),
+            ("play imagine dragons", "ok"),
+        )
+    for user in (8, 9):
+        log.say(user, ("play maj and dragons", "error"))
+    row = mine(log.turns)["play maj and dragons"]
+    assert row.target_text == "play imagine dragons"
+    assert row.score == round(187 / 196, 6)
+    assert (row.sessions, row.users, row.source_count) == (8, 8, 10)
+    assert row.max_confidence is None
+    page = (Path(__file__).parents[2] / "docs" / "chains.md").read_text()
+    for number in ("17/18", "187/27", "9/27", "187/196 = 0.954"):
+        assert number in page
