@@ -48,6 +48,7 @@ class Reading(Struct, frozen=True):
     records: int
     started_s: float  # on the clock that all processes of a machine share
     ended_s: float
+    cpu_s: float  # of all threads of the process, over the same time
     step_s: dict[str, float]  # seconds by step of the loop; empty for a bare loop
 
 
@@ -91,8 +92,10 @@ def run(quick: bool, logs: Path | None = None) -> BenchmarkReport:
         },
         figures=tuple(rows),
         notes=(
-            "A bare loop polls and counts: it decodes nothing. Times of the steps are microseconds of one "
-            "process for each record that it has read. The broker uses a core beside the processes.",
+            "A bare loop polls and counts: it decodes nothing. Times are microseconds for each record: CPU "
+            "of the readers alone, without the broker's; steps by the clock on the wall, waiting for "
+            "the broker, for a lock and for other programs included.",
+            "The share by CPU is what the share would be with cores to spare for the broker.",
         ),
     )
 
@@ -159,30 +162,30 @@ def _read_bare(kafka: KafkaSettings, number: int, processes: int, barrier: Barri
     consumer.seek_to_beginning(*partitions)
     total = sum(consumer.end_offsets(partitions).values())
     barrier.wait(ANSWER_TIMEOUT_S)
-    started = time.monotonic()
+    started, cpu_before = time.monotonic(), time.process_time()
     count = 0
     while count < total:
         count += sum(len(records) for records in consumer.poll(200).values())
-    ended = time.monotonic()
+    ended, cpu_after = time.monotonic(), time.process_time()
     consumer.close()
-    return Reading(count, started, ended, {})
+    return Reading(count, started, ended, cpu_after - cpu_before, {})
 
 
 def _read_sessions(settings: Settings, number: int, processes: int, barrier: Barrier) -> Reading:
     """Runs a sessions worker until all is read; the clock starts when every worker has its first batch."""
     registry = CollectorRegistry()
-    began: tuple[float, dict[str, float]] | None = None
-    saved: tuple[float, dict[str, float]] | None = None
+    began: _Moment | None = None
+    saved: _Moment | None = None
 
     def on_step(step: Step) -> None:
         nonlocal began, saved
         if step is Step.DECODE and processes == 1 and began is None:
-            began = time.monotonic(), _step_seconds(registry)
+            began = _now(registry)
         elif step is Step.PROCESS and began is None:
             barrier.wait(ANSWER_TIMEOUT_S)  # by now each of them has partitions; none of them has written
-            began = time.monotonic(), _step_seconds(registry)
+            began = _now(registry)
         elif step is Step.COMMIT:
-            saved = time.monotonic(), _step_seconds(registry)
+            saved = _now(registry)
 
     if settings.kafka is None:
         raise ValueError("a worker needs a Kafka")
@@ -190,28 +193,43 @@ def _read_sessions(settings: Settings, number: int, processes: int, barrier: Bar
     worker_loop(WorkerKind.SESSIONS, engine, settings.kafka, settings, registry, on_step).run(until_idle=True)
     engine.dispose()
     if began is None or saved is None:
-        return Reading(0, 0.0, 0.0, {step.value: 0.0 for step in Step})
+        return Reading(0, 0.0, 0.0, 0.0, {step.value: 0.0 for step in Step})
     records = registry.get_sample_value(_RECORDS, {"task": TASK, "topic": settings.kafka.topics.turns})
-    step_s = {name: seconds - began[1][name] for name, seconds in saved[1].items()}
-    return Reading(int(records or 0), began[0], saved[0], step_s)
+    step_s = {name: seconds - began.step_s[name] for name, seconds in saved.step_s.items()}
+    return Reading(int(records or 0), began.at_s, saved.at_s, saved.cpu_s - began.cpu_s, step_s)
 
 
-def _step_seconds(registry: CollectorRegistry) -> dict[str, float]:
-    return {
+class _Moment(Struct, frozen=True):
+    """How far a worker is."""
+
+    at_s: float
+    cpu_s: float
+    step_s: dict[str, float]
+
+
+def _now(registry: CollectorRegistry) -> _Moment:
+    step_s = {
         step.value: registry.get_sample_value(_STEP_SUM, {"task": TASK, "step": step.value}) or 0.0
         for step in Step
     }
+    return _Moment(time.monotonic(), time.process_time(), step_s)
 
 
 def _figures(readings: list[Reading], bare: list[Reading] | None) -> dict[str, Cell]:
     records = sum(reading.records for reading in readings)
-    row: dict[str, Cell] = {"records": records, "records/s": _rate(readings)}
+    row: dict[str, Cell] = {"records": records, "records/s": _rate(readings), "CPU us": _cpu_us(readings)}
     if bare is not None:
         row["share of bare"] = _rate(readings) / _rate(bare)
+        row["share by CPU"] = _cpu_us(bare) / _cpu_us(readings)
         for step in Step:
             seconds = sum(reading.step_s[step.value] for reading in readings)
             row[f"{step.value} us"] = seconds / records * 1e6
     return row
+
+
+def _cpu_us(readings: list[Reading]) -> float:
+    seconds = sum(reading.cpu_s for reading in readings)
+    return seconds / sum(reading.records for reading in readings) * 1e6
 
 
 def _rate(readings: list[Reading]) -> float:
