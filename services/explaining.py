@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rewriting.chain_graph import chain_graph
 from sqlalchemy import Engine
 
 from labeling.turn_outcome import judge_turns
+from rewriting.chain_graph import chain_graph
 from rewriting.chain_store import all_steps
 from rewriting.rewrite import Rewrite
 from rewriting.text_normalisation import normalise
