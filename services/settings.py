@@ -5,6 +5,7 @@ overrides one value: `REHEAR_KAFKA__BOOTSTRAP_SERVERS` sets `bootstrap_servers` 
 `REHEAR_DATABASE` sets `database`.
 """
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,11 +18,12 @@ from rewriting.chain_miner import ChainSettings
 from services.errors import SettingsError
 from services.lookup_api.api_settings import LookupApiSettings
 from streams.errors import StreamError
-from streams.kafka_settings import KafkaSettings
+from streams.kafka_settings import MASK, KafkaSettings
 from streams.session import DEFAULT_GAP_MS
 
 ENVIRONMENT_PREFIX = "REHEAR_"
 SETTINGS_FILE_VARIABLE = "REHEAR_SETTINGS"
+_PASSWORD_IN_URL = re.compile(r"(://[^:/@]*:).*@")
 
 
 class SessionSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,7 +37,7 @@ class MetricsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Where workers serve their Prometheus metrics."""
 
     host: str = "127.0.0.1"
-    port: int = 0  # 0: nowhere
+    port: int = 0  # 0: nowhere; `rehear up` gives it to the first worker, and those after it to the others
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -48,6 +50,12 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     chain: ChainSettings = ChainSettings()
     api: LookupApiSettings = LookupApiSettings()
     metrics: MetricsSettings = MetricsSettings()
+
+    def __repr__(self) -> str:
+        shown = msgspec.structs.asdict(self)
+        if self.database is not None:
+            shown["database"] = _PASSWORD_IN_URL.sub(rf"\1{MASK}@", self.database)
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
     @property
     def database_location(self) -> str:
@@ -70,7 +78,7 @@ def load_settings(path: Path | None, environment: Mapping[str, str]) -> Settings
     values: dict[str, Any] = {}
     if path is not None:
         try:
-            values = tomllib.loads(path.read_text())
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise SettingsError(f"settings file {path}: {error}") from error
     for variable in sorted(environment):

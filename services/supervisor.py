@@ -1,7 +1,9 @@
 """Everything on one machine: broker for development, workers and lookup API, started and stopped together."""
 
+import hashlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -47,7 +49,13 @@ class _WorkerProcess:
         self._process: subprocess.Popen[bytes] | None = None
 
     def keep_running(self) -> None:
-        """Starts the worker if it does not run."""
+        """Starts the worker if it does not run; where that fails, the next call tries again."""
+        try:
+            self._start_if_it_does_not_run()
+        except OSError as error:
+            log.error("worker does not start", kind=self._kind.value, reason=str(error))
+
+    def _start_if_it_does_not_run(self) -> None:
         if self._process is not None:
             if self._process.poll() is None:
                 return
@@ -77,6 +85,23 @@ class _WorkerProcess:
             self._process.wait()
 
 
+def worker_settings(settings: Settings, number: int) -> Settings:
+    """The settings of one of the workers, which are numbered from 0.
+
+    Each serves its metrics on a port of its own: the one that is set, or those that follow. Each has a name
+    in its consumer group, so that after a crash it has its partitions back at once: else the group would
+    wait for the dead one, and the development broker does so for ever.
+    """
+    metrics, kafka = settings.metrics, settings.kafka
+    if metrics.port:
+        metrics = msgspec.structs.replace(metrics, port=metrics.port + number)
+    if kafka is not None and kafka.group_instance_id is None:
+        place = f"{socket.gethostname()}:{Path(settings.state).absolute()}"
+        name = "rehear-up-" + hashlib.blake2b(place.encode(), digest_size=12).hexdigest()
+        kafka = msgspec.structs.replace(kafka, group_instance_id=name)
+    return msgspec.structs.replace(settings, metrics=metrics, kafka=kafka)
+
+
 @contextmanager
 def running_rehear(settings: Settings) -> Iterator[RunningRehear]:
     """Runs all parts while the context lasts; none of them outlives it.
@@ -96,7 +121,10 @@ def running_rehear(settings: Settings) -> Iterator[RunningRehear]:
         api = stack.enter_context(
             BackgroundServer(settings.api, settings.database_location, logs / "lookup-api.log")
         )
-        workers = [_WorkerProcess(kind, settings, logs / f"{kind.value}.log") for kind in WorkerKind]
+        workers = [
+            _WorkerProcess(kind, worker_settings(settings, number), logs / f"{kind.value}.log")
+            for number, kind in enumerate(WorkerKind)
+        ]
         ended = threading.Event()
 
         def supervise() -> None:
