@@ -91,13 +91,14 @@ def store_steps(connection: Connection, sessions: Iterable[SessionSteps]) -> Non
 
 def forget_user_steps(connection: Connection, assistant_id: AssistantId, user_id: UserId) -> None:
     """Drops all sessions of a user from the chain."""
-    connection.execute(
+    deleted = connection.execute(
         delete(CHAIN_SESSION).where(
             CHAIN_SESSION.c.user_key == user_key(assistant_id, user_id),
             CHAIN_SESSION.c.assistant_id == assistant_id,
         )
     )
-    start_epoch(connection, assistant_id)
+    if deleted.rowcount:
+        start_epoch(connection, assistant_id)
 
 
 def lock_chain(connection: Connection, assistant_id: AssistantId) -> int:

@@ -115,13 +115,15 @@ class ChainLearner:
         """Whether something was put off."""
         return bool(self._unsolved)
 
-    def refresh(self, connection: Connection) -> None:
+    def refresh(self, connection: Connection, also: Iterable[AssistantId] = ()) -> None:
         """Rebuilds and solves every chain that others have changed, or have left behind unsolved.
 
         Args:
             connection: in a transaction that writes.
+            also: assistants whose chain is to be in memory after this: their tables then are what the
+                settings warrant, even if nothing but the settings has changed.
         """
-        for assistant_id in self.stale(connection):
+        for assistant_id in sorted({*self.stale(connection), *also}):
             self._miner(connection, assistant_id)
         self._recovers = False
 

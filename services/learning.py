@@ -39,7 +39,9 @@ def learn_from_files(
     gap_ms: int = DEFAULT_GAP_MS,
     progress: Progress | None = None,
 ) -> LearningSummary:
-    """Learns from turns files, in any order; what is known already changes nothing.
+    """Learns from turns files, in any order; turns that are known already teach nothing new.
+
+    Afterwards the tables of the files' assistants are what the settings warrant.
 
     Where it was killed, the next call goes on: each batch is kept with what the chain made of it.
 
@@ -68,7 +70,7 @@ def learn_from_files(
         if progress and task is not None:
             progress.update(task, completed=n_turns, description=f"learned from {n_turns:,} turns")
     with engine.begin() as connection:
-        learner.refresh(connection)
+        learner.refresh(connection, also=assistants)
         learner.solve(connection)
     live = sum(row.status == "live" for key in assistants for row in table.read(key).rewrites)
     return LearningSummary(n_turns, n_new, tuple(sorted(assistants)), live)

@@ -54,13 +54,18 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def __repr__(self) -> str:
         shown = msgspec.structs.asdict(self)
         if self.database is not None:
-            shown["database"] = _PASSWORD_IN_URL.sub(rf"\1{MASK}@", self.database)
+            shown["database"] = self.database_shown
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
     @property
     def database_location(self) -> str:
         """Path or URL of the database."""
         return self.database or str(Path(self.state).absolute() / "rehear.db")
+
+    @property
+    def database_shown(self) -> str:
+        """The same, without a password."""
+        return _PASSWORD_IN_URL.sub(rf"\1{MASK}@", self.database_location)
 
 
 def load_settings(path: Path | None, environment: Mapping[str, str]) -> Settings:

@@ -66,7 +66,7 @@ def learn(turns: TurnsOption, state: StateOption = None, settings: SettingsOptio
         )
     print(
         f"{summary.turns:,} turns ({summary.new_turns:,} new) of {len(summary.assistants)} assistant(s): "
-        f"{summary.live_rewrites:,} live rewrites in {chosen.database_location}"
+        f"{summary.live_rewrites:,} live rewrites in {chosen.database_shown}"
     )
 
 

@@ -6,6 +6,8 @@ import sys
 import structlog
 import typer
 from rich.console import Console
+from rich.markup import escape
+from sqlalchemy.exc import DBAPIError
 
 from rewriting.errors import RewritingError
 from services.cli import demo, jobs, running, table
@@ -24,7 +26,8 @@ app = typer.Typer(
     help="Learns from an assistant's dialogue log what its users meant when they had to say it twice, and "
     "serves that as rewrites.\n\n"
     "**Try it**: `rehear demo`.\n\n"
-    "**On your log**: `rehear learn --turns log.jsonl.gz --state state`, then `rehear serve --state state`.\n\n"
+    "**On your log**: `rehear learn --turns log.jsonl.gz --state state`, then `rehear serve --state state`."
+    "\n\n"
     "**On Kafka**: `rehear up --settings rehear.toml`.",
 )
 jobs.register(app)
@@ -41,10 +44,9 @@ def main() -> None:
     )
     try:
         app()
-    except _EXPECTED as error:
-        Console(stderr=True).print(
-            f"[bold red]rehear:[/] {error}", markup=True, highlight=False, soft_wrap=True
-        )
+    except (*_EXPECTED, DBAPIError) as error:
+        message = f"database: {error.orig}" if isinstance(error, DBAPIError) else str(error)
+        Console(stderr=True).print(f"[bold red]rehear:[/] {escape(message)}", highlight=False, soft_wrap=True)
         raise SystemExit(1) from error
     except KeyboardInterrupt:
         raise SystemExit(130) from None
