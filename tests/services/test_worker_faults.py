@@ -379,7 +379,7 @@ def damaged(turn: TurnEvent) -> dict[str, bytes | None]:
         "lone surrogate": line.replace(b"planted-", b"planted-\\ud800", 1),
         "nested too deeply": b'{"request":' * 100_000 + b"}" * 100_000,
         "endless id": line.replace(b"planted-", b"planted-" + b"x" * 5_000, 1),
-        "5 MB": line.replace(b"sonk", b"sonk" + b" x" * 2_500_000),
+        "5 MB": line.replace(b"sonk", b"sonk" + b" x" * 2_500_000, 1),
         "tombstone": None,
     }
 
