@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -46,13 +45,13 @@ def learned(log: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def planted(tmp_path: Path) -> Iterator[Path]:
+def planted(tmp_path: Path) -> Path:
     """A state in which one rewrite was learned: 'pley jazz' to 'play jazz'."""
     turns = planted_log([PlantedPair(source="pley jazz", target="play jazz", users=5)], assistant_id="a")
     file = tmp_path / "turns.jsonl"
     file.write_bytes(b"".join(encode_turn(turn) + b"\n" for turn in turns))
     rehear("learn", "--turns", file, "--state", tmp_path / "state")
-    yield tmp_path / "state"
+    return tmp_path / "state"
 
 
 def rewrite_id(state: Path) -> str:
