@@ -44,11 +44,19 @@ def work(
     state: StateOption = None,
     settings: SettingsOption = None,
     until_idle: Annotated[bool, typer.Option("--until-idle", help="Stop when all is read.")] = False,
+    instance: Annotated[
+        str | None,
+        typer.Option(
+            help="Name of this worker's place in its group, the same after a restart: it then has its "
+            "partitions back at once. Needed on the development broker, where a dead worker is never missed."
+        ),
+    ] = None,
 ) -> None:
     """Run one worker; several of a kind share the work of their consumer group.
 
     Example: `rehear work sessions --settings rehear.toml`
     """
+    from services.supervisor import PARTITIONS
     from services.worker import WorkerKind, run_worker
     from streams.topics import ensure_topics
 
@@ -56,7 +64,9 @@ def work(
     if kind not in list(WorkerKind):
         raise SettingsError(f"no worker of kind {kind!r}: there are {', '.join(WorkerKind)}")
     kafka = _kafka(chosen)
-    ensure_topics(kafka, partitions=4)
+    if instance is not None:
+        kafka = msgspec.structs.replace(kafka, group_instance_id=instance)
+    ensure_topics(kafka, PARTITIONS)
     run_worker(WorkerKind(kind), kafka, chosen, until_idle=until_idle)
 
 
