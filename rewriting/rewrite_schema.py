@@ -3,7 +3,8 @@
 A row of `rewrites` is one state of one rewrite, from the version in which it came until the version in which
 another took its place: the standing row, the history and every earlier version of the table are one and the
 same data, so they cannot disagree. Evidence is JSON in its row, not a table of its own: it is only ever read
-and written together with the row, and never searched.
+and written together with the row, and never searched. The same is true of the
+wish for a held row.
 """
 
 from sqlalchemy import BigInteger, Column, Double, Index, Integer, Table, Text, text
@@ -87,6 +88,14 @@ REWRITE_BLOCKS = Table(  # pairs of source and target that must not go live
     Column("reason", Text, nullable=False),
     Column("actor", Text, nullable=False),
     Column("blocked_ms", BigInteger, nullable=False),
+)
+
+REWRITE_HOLDS = Table(  # rewrites that a rollback keeps live, whatever the learner wishes
+    "rewrite_holds",
+    METADATA,
+    Column("assistant_id", Text, primary_key=True),
+    Column("rewrite_id", Text, primary_key=True),
+    Column("wish", Text, nullable=False),  # JSON: the rewrite as the learner wants it
 )
 
 FORGOTTEN_REWRITES = Table(  # rewrites that were deleted with their user: no text, no user

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final
 
 import structlog
-from msgspec import Struct
+from msgspec import Struct, structs
 from sqlalchemy import ColumnElement, Connection, Engine, and_, or_, select, text
 
 from rewriting.errors import UnknownRewriteError, UnknownVersionError
@@ -12,21 +12,26 @@ from rewriting.rewrite import Method, Rewrite, RewriteId, RewriteStatus, TableVe
 from rewriting.rewrite_schema import (
     FORGOTTEN_REWRITES,
     REWRITE_BLOCKS,
+    REWRITE_HOLDS,
     REWRITE_TABLE_VERSIONS,
     REWRITE_TABLES,
     REWRITES,
 )
 from rewriting.row_change import (
     StoredRewrite,
+    blocked_row,
     check_proposals,
+    released_row,
     restore_rows,
     row_with_status,
+    same_content,
     storable_proposal,
     wished_row,
 )
 from rewriting.table_revision import (
     TableRevision,
     blocked_targets,
+    held_wishes,
     rewrites_where,
     stored_rewrites,
 )
@@ -89,6 +94,9 @@ class RewriteTable:
 
     A rewrite is blocked as a pair of source and target: the learner can neither bring the pair back, nor put
     it in the place of another target that took over meanwhile.
+
+    A rewrite that a rollback left live is held: until it is released, the learner can neither withdraw it nor
+    give it another target. What the learner wishes meanwhile is remembered.
 
     Methods that take a connection write in the caller's transaction (`engine.begin()`); the others have
     their own. All raise the database's errors, some of which pass by themselves when the call is repeated.
@@ -212,6 +220,11 @@ class RewriteTable:
         with reading(self._engine) as connection:
             return [BlockedPair(*row) for row in connection.execute(statement)]
 
+    def held_ids(self, assistant_id: AssistantId) -> frozenset[RewriteId]:
+        """The rewrites that stay live, whatever the learner wishes, since the table was rolled back."""
+        with reading(self._engine) as connection:
+            return frozenset(_held_ids(connection, assistant_id))
+
     def put(
         self,
         connection: Connection,
@@ -225,14 +238,16 @@ class RewriteTable:
 
         Repeating a call changes nothing: rows that already are as wished keep their version, and if all are,
         no version is made. A proposal of a blocked pair becomes a row with status `blocked`, unless the
-        source has another target by now: then that one stays. NUL characters in texts are dropped.
+        source has another target by now: then that one stays. A held row stays live and keeps its target; the
+        wish is remembered. NUL characters in texts are dropped.
 
         Args:
             connection: in a transaction that writes.
             assistant_id: whose table.
             proposals: of status `candidate`, `shadow` or `live`, each id once; their version, time and
                 reason are passed over.
-            withdrawn: become `retired` where they are in the table; blocked ones stay blocked.
+            withdrawn: become `retired` where they are in the table; blocked ones stay blocked, held ones
+                live.
             reason: why, for the rows that change.
             changed_ms: when, for the rows that change; milliseconds since 1970.
 
@@ -245,23 +260,33 @@ class RewriteTable:
         check_proposals(assistant_id, proposals, withdrawn)
         revision = TableRevision(connection, assistant_id, changed_ms, reason, LEARNER)
         empty = revision.base == 0  # then there is nothing to compare with
+        wishes: list[Rewrite] = []  # for held rows, that have changed
         for chunk in chunks(sorted(proposals, key=_by_id)):  # in order of the index: faster than as they come
             ids = [proposal.rewrite_id for proposal in chunk]
             found = {} if empty else stored_rewrites(connection, assistant_id, ids, _STANDS)
             blocked = {} if empty else blocked_targets(connection, assistant_id, ids)
-            wished = [
-                wished_row(proposal, found.get(proposal.rewrite_id), blocked.get(proposal.rewrite_id, set()))
-                for proposal in map(storable_proposal, chunk)
-            ]
-            revision.write([row for row in wished if row is not None])
+            held = {} if empty else held_wishes(connection, assistant_id, ids)
+            rows: list[StoredRewrite | None] = []
+            for proposal in map(storable_proposal, chunk):
+                key = proposal.rewrite_id
+                blocks = blocked.get(key, set())
+                rows.append(wished_row(proposal, found.get(key), blocks, held=key in held))
+                if key in held and not same_content(held[key], proposal):
+                    wishes.append(proposal)
+            revision.write([row for row in rows if row is not None])
         for ids in chunks(sorted(withdrawn)) if not empty else ():
+            held = held_wishes(connection, assistant_id, ids)
+            wishes += [
+                structs.replace(wish, status="retired") for wish in held.values() if wish.status != "retired"
+            ]
             revision.write(
                 [
                     row_with_status(row.rewrite, "retired", blocked=row.rewrite.status == "blocked")
                     for row in stored_rewrites(connection, assistant_id, ids, _STANDS).values()
-                    if row.wished_status != "retired"
+                    if row.wished_status != "retired" and row.rewrite.rewrite_id not in held
                 ]
             )
+        revision.hold(wishes)
         return revision.finish()
 
     def standing_ids(
@@ -283,8 +308,8 @@ class RewriteTable:
     def block(self, assistant_id: AssistantId, rewrite_id: RewriteId, reason: str, actor: str) -> Rewrite:
         """Takes a rewrite out of service until it is unblocked, whatever the learner proposes.
 
-        Blocked is the pair of source and target: another target for the same source may go live. Blocking
-        a blocked rewrite changes nothing.
+        Blocked is the pair of source and target: another target for the same source may go live. A held
+        rewrite is held no more. Blocking a blocked rewrite changes nothing.
 
         Returns:
             The rewrite as it is now.
@@ -297,7 +322,9 @@ class RewriteTable:
             row = _standing(connection, assistant_id, rewrite_id)
             if row.rewrite.status != "blocked":
                 revision.block([(rewrite_id, row.rewrite.target_text)])
-                revision.write([row_with_status(row.rewrite, row.wished_status, blocked=True)])
+                wish = held_wishes(connection, assistant_id, [rewrite_id]).get(rewrite_id)
+                revision.release([rewrite_id])
+                revision.write([blocked_row(row, wish)])
                 revision.finish()
                 log.info("rewrite blocked", assistant_id=assistant_id, rewrite_id=rewrite_id, actor=actor)
             return _standing(connection, assistant_id, rewrite_id).rewrite
@@ -306,7 +333,7 @@ class RewriteTable:
         """Lifts every block of a rewrite's source, whichever target it is on.
 
         The row becomes what the learner last wished: live again, or retired if it was withdrawn meanwhile.
-        Unblocking what is not blocked changes nothing.
+        Unblocking what is not blocked changes nothing, and a held row stays held.
 
         Returns:
             The rewrite as it is now.
@@ -331,10 +358,11 @@ class RewriteTable:
     ) -> TableVersion:
         """Makes a new version with the live rewrites, and their content, of an earlier one.
 
-        What was live then is restored, and freed if it has been blocked since. What is live now and was not
-        then is blocked, so that the learner cannot bring it back; `unblock` allows it again. Rows that are
-        live in neither stay as they are. The learner may still withdraw or update what was restored.
-        Rewrites of users who were forgotten since do not come back.
+        What was live then is live again, freed if it has been blocked since, and held until `release`: the
+        learner may bring its numbers up to date, but neither withdraw it nor give it another target. What is
+        live now and was not then is blocked, so that the learner cannot bring it back; `unblock` allows it
+        again. Rows that are live in neither stay as they are, and other sources are learned as before. Holds
+        of an earlier rollback end. Rewrites of users who were forgotten since do not come back.
 
         Returns:
             The newest version after the call: a new one, unless nothing had to change.
@@ -346,24 +374,53 @@ class RewriteTable:
         with self._engine.begin() as connection:
             revision = TableRevision(connection, assistant_id, self._clock_ms(), reason, actor)
             _check_version(assistant_id, to_version, revision.base)
-            changed_since = connection.scalars(
+            concerned = connection.scalars(
                 select(REWRITES.c.rewrite_id).where(
-                    REWRITES.c.assistant_id == assistant_id, REWRITES.c.version > to_version, _STANDS
+                    REWRITES.c.assistant_id == assistant_id,
+                    or_(REWRITES.c.version > to_version, REWRITES.c.status == "live"),
+                    _STANDS,
                 )
             ).all()
-            for ids in chunks(changed_since):
+            for ids in chunks(concerned):
                 rows = stored_rewrites(connection, assistant_id, ids, _STANDS)
                 earlier = stored_rewrites(connection, assistant_id, ids, _at(to_version))
-                restoration = restore_rows(rows, earlier)
+                wishes = held_wishes(connection, assistant_id, ids)
+                restoration = restore_rows(rows, earlier, wishes)
                 revision.unblock(restoration.freed)
                 revision.block(restoration.undone)
                 revision.write(restoration.rows)
+                revision.release(wishes)
+                revision.hold(restoration.wishes)
             version = revision.finish()
         log.info("table rolled back", assistant_id=assistant_id, to=to_version, now=version, actor=actor)
         return version
 
+    def release(self, assistant_id: AssistantId, reason: str, actor: str) -> TableVersion:
+        """Ends all holds: each row becomes what the learner last wished.
+
+        Blocks stay, those of the rollback as well: where the wish is a blocked pair, the row stays as it is.
+
+        Returns:
+            The newest version after the call: a new one, unless all rows are as wished.
+        """
+        with self._engine.begin() as connection:
+            revision = TableRevision(connection, assistant_id, self._clock_ms(), reason, actor)
+            held = _held_ids(connection, assistant_id)
+            for ids in chunks(held):
+                rows = stored_rewrites(connection, assistant_id, ids, _STANDS)
+                blocked = blocked_targets(connection, assistant_id, ids)
+                wished = [
+                    released_row(rows[key], wish, blocked.get(key, set()))
+                    for key, wish in held_wishes(connection, assistant_id, ids).items()
+                ]
+                revision.write([row for row in wished if row is not None])
+            revision.release(held)
+            version = revision.finish()
+        log.info("holds released", assistant_id=assistant_id, rewrites=len(held), now=version, actor=actor)
+        return version
+
     def forget_user(self, connection: Connection, assistant_id: AssistantId, user_id: UserId) -> int:
-        """Deletes a user's rewrites from the table, its history and its blocks.
+        """Deletes a user's rewrites from the table, its history, its blocks and its holds.
 
         Followers learn of it by a new version, which names the ids of what is gone and nothing else.
 
@@ -406,6 +463,12 @@ def _check_version(assistant_id: AssistantId, version: TableVersion, newest: Tab
         raise UnknownVersionError(
             f"the table of assistant {assistant_id!r} has no version {version}: name one from 0 to {newest}"
         )
+
+
+def _held_ids(connection: Connection, assistant_id: AssistantId) -> list[RewriteId]:
+    holds = REWRITE_HOLDS.c
+    rows = connection.scalars(select(holds.rewrite_id).where(holds.assistant_id == assistant_id))
+    return [RewriteId(rewrite_id) for rewrite_id in rows]
 
 
 def _standing(connection: Connection, assistant_id: AssistantId, rewrite_id: RewriteId) -> StoredRewrite:

@@ -1,6 +1,7 @@
 """What rows of the rewrite table become: by the learner's wish, and when a change is undone.
 
 A row has a status, and the status that the learner wishes for it. They differ where the row is blocked.
+A held row is live; what the learner wishes in its place is kept beside the table, as a rewrite of its own.
 """
 
 import math
@@ -30,10 +31,11 @@ class Restoration(Struct, frozen=True):
     rows: tuple[StoredRewrite, ...]
     undone: tuple[tuple[RewriteId, str], ...]  # pairs (id, target text) that must not come back
     freed: tuple[tuple[RewriteId, str], ...]  # pairs that may
+    wishes: tuple[Rewrite, ...]  # of what is to be held: what the learner wants it to be
 
 
 def wished_row(
-    proposal: Rewrite, found: StoredRewrite | None, blocked: Collection[str]
+    proposal: Rewrite, found: StoredRewrite | None, blocked: Collection[str], *, held: bool
 ) -> StoredRewrite | None:
     """The row that a proposal asks for; None where the row that stands is to stay.
 
@@ -41,47 +43,76 @@ def wished_row(
         proposal: what the learner wants.
         found: the row that stands.
         blocked: target texts that this source must not be rewritten to.
+        held: whether the row that stands must stay live, and keep its target.
     """
     is_blocked = proposal.target_text in blocked
     if found is not None:
         other_target = found.rewrite.target_text != proposal.target_text
         if is_blocked and other_target and found.rewrite.status in _PROPOSABLE:
             return None
+        if held and (other_target or proposal.status != "live"):
+            return None
     row = row_with_status(proposal, proposal.status, blocked=is_blocked)
     if (
         found is not None
         and found.wished_status == row.wished_status
-        and _same_content(found.rewrite, row.rewrite)
+        and same_content(found.rewrite, row.rewrite)
     ):
         return None
     return row
 
 
 def restore_rows(
-    rows: Mapping[RewriteId, StoredRewrite], earlier: Mapping[RewriteId, StoredRewrite]
+    rows: Mapping[RewriteId, StoredRewrite],
+    earlier: Mapping[RewriteId, StoredRewrite],
+    wishes: Mapping[RewriteId, Rewrite],
 ) -> Restoration:
     """What makes the live ones of `rows` those that were live in `earlier`, with the content they had.
 
     Args:
         rows: as they stand.
         earlier: as they stood; a rewrite that was not there yet is missing.
+        wishes: what the learner wants of those that are held now.
     """
     changed: list[StoredRewrite] = []
     undone: list[tuple[RewriteId, str]] = []
     freed: list[tuple[RewriteId, str]] = []
+    held: list[Rewrite] = []
     for rewrite_id, row in rows.items():
         then = earlier.get(rewrite_id)
         is_live = row.rewrite.status == "live"
         if then is not None and then.rewrite.status == "live":
             freed.append((rewrite_id, then.rewrite.target_text))
+            held.append(wishes.get(rewrite_id) or _wish_of(row))
             if is_live and row.rewrite.target_text != then.rewrite.target_text:
                 undone.append((rewrite_id, row.rewrite.target_text))
-            if not _same_content(then.rewrite, row.rewrite):
+            if not same_content(then.rewrite, row.rewrite):
                 changed.append(StoredRewrite(then.rewrite, "live"))
         elif is_live:
             undone.append((rewrite_id, row.rewrite.target_text))
-            changed.append(row_with_status(row.rewrite, row.wished_status, blocked=True))
-    return Restoration(tuple(changed), tuple(undone), tuple(freed))
+            changed.append(blocked_row(row, wishes.get(rewrite_id)))
+    return Restoration(tuple(changed), tuple(undone), tuple(freed), tuple(held))
+
+
+def blocked_row(row: StoredRewrite, wish: Rewrite | None) -> StoredRewrite:
+    """The row, blocked; `wish` is what the learner wants of it if it was held."""
+    wished_status = row.wished_status
+    if wish is not None:
+        wished_status = wish.status if wish.target_text == row.rewrite.target_text else "retired"
+    return row_with_status(row.rewrite, wished_status, blocked=True)
+
+
+def released_row(row: StoredRewrite, wish: Rewrite, blocked: Collection[str]) -> StoredRewrite | None:
+    """What a held row becomes when it is held no more; None where it is to stay.
+
+    Args:
+        row: as it stands.
+        wish: what the learner wants.
+        blocked: target texts that this source must not be rewritten to.
+    """
+    if wish.status == "retired":
+        return row_with_status(row.rewrite, "retired", blocked=False)
+    return wished_row(wish, row, blocked, held=False)
 
 
 def row_with_status(rewrite: Rewrite, wished_status: RewriteStatus, *, blocked: bool) -> StoredRewrite:
@@ -133,8 +164,12 @@ def check_proposals(
             raise RewriteTableError(f"{where} has a score, rate or confidence that is no finite number")
 
 
-def _same_content(one: Rewrite, other: Rewrite) -> bool:
-    """Whether two rows differ in nothing but when and why they came."""
+def same_content(one: Rewrite, other: Rewrite) -> bool:
+    """Whether two rewrites differ in nothing but when and why they came."""
     return one == msgspec.structs.replace(
         other, version=one.version, changed_ms=one.changed_ms, reason=one.reason
     )
+
+
+def _wish_of(row: StoredRewrite) -> Rewrite:
+    return msgspec.structs.replace(row.rewrite, status=row.wished_status)

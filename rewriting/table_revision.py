@@ -10,6 +10,7 @@ from rewriting.rewrite import Rewrite, RewriteId, TableVersion
 from rewriting.rewrite_schema import (
     FORGOTTEN_REWRITES,
     REWRITE_BLOCKS,
+    REWRITE_HOLDS,
     REWRITE_TABLE_VERSIONS,
     REWRITE_TABLES,
     REWRITES,
@@ -74,9 +75,9 @@ class TableRevision:
         self._changes += len(rows)
 
     def forget(self, rewrite_ids: Sequence[RewriteId]) -> None:
-        """Deletes rewrites with their history and their blocks; only their ids stay, for followers."""
+        """Deletes rewrites with their history, blocks and holds; only their ids stay, for followers."""
         for chunk in chunks(rewrite_ids):
-            for table in (REWRITES, REWRITE_BLOCKS):
+            for table in (REWRITES, REWRITE_BLOCKS, REWRITE_HOLDS):
                 self._connection.execute(
                     delete(table).where(
                         table.c.assistant_id == self._assistant_id, table.c.rewrite_id.in_(chunk)
@@ -124,6 +125,28 @@ class TableRevision:
                 for rewrite_id, target_text in pairs
             ],
         )
+
+    def hold(self, wishes: Iterable[Rewrite]) -> None:
+        """Keeps rewrites live, and remembers what the learner wants them to be."""
+        rows = [
+            {
+                "assistant_id": self._assistant_id,
+                "rewrite_id": wish.rewrite_id,
+                "wish": msgspec.json.encode(wish).decode(),
+            }
+            for wish in wishes
+        ]
+        upsert(self._connection, REWRITE_HOLDS, rows)
+
+    def release(self, rewrite_ids: Collection[RewriteId]) -> None:
+        """Ends the holds of rewrites."""
+        for chunk in chunks(rewrite_ids):
+            self._connection.execute(
+                delete(REWRITE_HOLDS).where(
+                    REWRITE_HOLDS.c.assistant_id == self._assistant_id,
+                    REWRITE_HOLDS.c.rewrite_id.in_(chunk),
+                )
+            )
 
     def finish(self) -> TableVersion:
         """Makes the version known; the one before it where nothing has changed."""
@@ -190,6 +213,19 @@ def blocked_targets(
     for rewrite_id, target_text in connection.execute(statement):
         blocked.setdefault(rewrite_id, set()).add(target_text)
     return blocked
+
+
+def held_wishes(
+    connection: Connection, assistant_id: AssistantId, rewrite_ids: Iterable[RewriteId]
+) -> dict[RewriteId, Rewrite]:
+    """What the learner wants of those of some rewrites that are held; status `retired`: none."""
+    statement = select(REWRITE_HOLDS.c.rewrite_id, REWRITE_HOLDS.c.wish).where(
+        REWRITE_HOLDS.c.assistant_id == assistant_id, REWRITE_HOLDS.c.rewrite_id.in_(list(rewrite_ids))
+    )
+    return {
+        RewriteId(rewrite_id): msgspec.json.decode(wish, type=Rewrite)
+        for rewrite_id, wish in connection.execute(statement)
+    }
 
 
 def _rewrite(row: Row[tuple[object, ...]] | tuple[object, ...]) -> Rewrite:

@@ -45,13 +45,16 @@ def show(
     opened = _Opened(settings_of(settings, state), assistant)
     snapshot = opened.rewrites.read(opened.assistant, None if version is None else TableVersion(version))
     rows = sorted(snapshot.rewrites, key=lambda row: (-row.sessions, row.source_text))
-    shown = Table(title=f"{opened.assistant}, version {snapshot.version}: {len(rows):,} rewrites")
+    held = opened.rewrites.held_ids(opened.assistant) if version is None else frozenset()
+    counts = f"{len(rows):,} rewrites" + (f", {len(held):,} held" if held else "")
+    shown = Table(title=f"{opened.assistant}, version {snapshot.version}: {counts}")
     for column in ("id", "source", "target", "confidence", "score", "sessions", "users", "status"):
         shown.add_column(column, overflow="fold", no_wrap=column == "id")
     for row in rows[:limit]:
         guard = "any" if row.max_confidence is None else f"< {row.max_confidence:g}"
         numbers = (f"{row.score:.2f}", str(row.sessions), str(row.users))
-        shown.add_row(row.rewrite_id, row.source_text, row.target_text, guard, *numbers, row.status)
+        status = f"{row.status}, held" if row.rewrite_id in held else row.status
+        shown.add_row(row.rewrite_id, row.source_text, row.target_text, guard, *numbers, status)
     Console().print(shown)
 
 
@@ -113,12 +116,26 @@ def rollback(
     settings: SettingsOption = None,
     assistant: AssistantOption = None,
 ) -> None:
-    """Serve what an earlier version served; what came since is blocked."""
+    """Serve what an earlier version served, until it is released; what came since is blocked."""
     from rewriting.rewrite import TableVersion
 
     opened = _Opened(settings_of(settings, state), assistant)
     version = opened.rewrites.rollback(opened.assistant, TableVersion(to_version), reason, actor)
     print(f"{opened.assistant}: version {version} serves what version {to_version} did")
+
+
+@table.command()
+def release(
+    reason: ReasonOption,
+    actor: ActorOption = "operator",
+    state: StateOption = None,
+    settings: SettingsOption = None,
+    assistant: AssistantOption = None,
+) -> None:
+    """Let the learner change again what a rollback has restored."""
+    opened = _Opened(settings_of(settings, state), assistant)
+    version = opened.rewrites.release(opened.assistant, reason, actor)
+    print(f"{opened.assistant}: version {version} holds nothing")
 
 
 def explain(

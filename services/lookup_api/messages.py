@@ -138,6 +138,7 @@ class TableState(Struct, frozen=True, kw_only=True):
     version: int
     served_version: Annotated[int, Meta(description="the one that lookups are answered from")]
     rewrites: Annotated[dict[str, int], Meta(description="number of rows by status")]
+    held: Annotated[int, Meta(description="of the live ones, those that a rollback keeps live")]
 
 
 class TableChange(Struct, frozen=True, kw_only=True):

@@ -110,6 +110,7 @@ def table_routes(table: RewriteTable, engine: Engine, follower: TableFollower, k
             version=table.version(assistant),
             served_version=follower.table_of(assistant).version,
             rewrites=counts_by_status(engine, assistant),
+            held=len(table.held_ids(assistant)),
         )
 
     @post(
@@ -126,6 +127,20 @@ def table_routes(table: RewriteTable, engine: Engine, follower: TableFollower, k
         version = table.rollback(assistant, TableVersion(data.version), data.reason, _actor(request, data))
         return TableChange(assistant_id=assistant, version=version)
 
+    @post(
+        "/table/release",
+        status_code=200,
+        sync_to_thread=True,
+        opt={"body": ReasonBody},
+        summary="Let the learner change what a rollback has restored",
+    )
+    def release_table(
+        request: Request[Any, Any, Any], data: JSONBody[ReasonBody], assistant_id: _Assistant = None
+    ) -> TableChange:
+        assistant = AssistantId(asked_assistant(request, assistant_id))
+        version = table.release(assistant, data.reason, _actor(request, data))
+        return TableChange(assistant_id=assistant, version=version)
+
     return Router(
         "/v1",
         route_handlers=[
@@ -136,6 +151,7 @@ def table_routes(table: RewriteTable, engine: Engine, follower: TableFollower, k
             unblock_rewrite,
             read_table,
             roll_back,
+            release_table,
         ],
         guards=[guard_for(keys, "operator")],
         tags=["table"],

@@ -152,6 +152,13 @@ def _create_rewriting() -> None:
         sa.PrimaryKeyConstraint("assistant_id", "rewrite_id", "target_digest", name="pk_rewrite_blocks"),
     )
     op.create_table(
+        "rewrite_holds",
+        sa.Column("assistant_id", sa.Text, nullable=False),
+        sa.Column("rewrite_id", sa.Text, nullable=False),
+        sa.Column("wish", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("assistant_id", "rewrite_id", name="pk_rewrite_holds"),
+    )
+    op.create_table(
         "forgotten_rewrites",
         sa.Column("assistant_id", sa.Text, nullable=False),
         sa.Column("rewrite_id", sa.Text, nullable=False),

@@ -283,6 +283,7 @@ def test_a_rewrite_is_blocked_and_unblocked(client: Client) -> None:
         "version": 3,
         "served_version": 3,
         "rewrites": {"blocked": 1, "live": 3},
+        "held": 0,
     }
     client.post(f"/v1/rewrites/{LAMP_ID}/unblock", params=AT_HOME, json={"reason": "the right lamp"})
     until(lambda: rewritten(client, LAMP) == "turn off the lamp")
@@ -303,6 +304,11 @@ def test_the_table_is_rolled_back(client: Client) -> None:
     assert (answer.status_code, answer.json()) == (200, {"assistant_id": HOME, "version": 3})
     until(lambda: rewritten(client, "play it") is None)
     assert rewritten(client, LAMP) == "turn off the lamp"
+    assert client.get("/v1/table", params=AT_HOME).json()["held"] > 0
+    answer = client.post("/v1/table/release", params=AT_HOME, json={"reason": "learn again"})
+    assert (answer.status_code, answer.json()) == (200, {"assistant_id": HOME, "version": 3})
+    assert client.get("/v1/table", params=AT_HOME).json()["held"] == 0
+    assert client.post("/v1/table/release", params=AT_HOME, json={}).status_code == 400
     for version, status in ((99, 404), (-1, 400), (2**63, 400), ("1", 400)):
         answer = client.post(
             "/v1/table/rollback", params=AT_HOME, json={"version": version, "reason": "bad day"}
@@ -406,6 +412,7 @@ def test_every_route_is_in_the_schema(client: Client) -> None:
         "/v1/rewrites/{rewrite_id}/block",
         "/v1/rewrites/{rewrite_id}/unblock",
         "/v1/table",
+        "/v1/table/release",
         "/v1/table/rollback",
         "/healthz",
         "/readyz",
