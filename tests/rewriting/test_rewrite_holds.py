@@ -58,7 +58,6 @@ def live(snapshot: TableSnapshot) -> dict[str, str]:
     return {row.source_text: row.target_text for row in snapshot.rewrites if row.status == "live"}
 
 
-
 def test_the_learner_can_neither_withdraw_nor_retarget_what_a_rollback_restored(
     table: RewriteTable, engine: Engine
 ) -> None:
