@@ -10,6 +10,8 @@ from services.lookup_api.feedback_store import forget_feedback
 from streams.session_store import forget_user_sessions, lock_sessions
 from streams.turn import AssistantId, UserId
 
+ACTOR = "forget-user"
+
 
 def forget_user(
     engine: Engine, clock_ms: Callable[[], int], assistant_id: AssistantId, user_id: UserId
@@ -17,17 +19,21 @@ def forget_user(
     """Deletes a user's sessions, steps, feedback and personal rewrites.
 
     The chain is to be rebuilt after that: the worker that has it does so when it next looks, or
-    `ChainLearner.refresh`; global rewrites that have too few users without this one are then withdrawn. Keys
-    of the user's events remain, as hashes, so that a replay of the log does not bring them back. What Kafka's
-    topics hold is Kafka's to delete.
+    `ChainLearner.refresh`; global rewrites that have too few users without this one are then withdrawn. For
+    that, what a rollback holds is released first: privacy goes before a rollback. Keys of the user's events
+    remain, as hashes, so that a replay of the log does not bring them back. What Kafka's topics hold is
+    Kafka's to delete.
 
     Returns:
         How many sessions were deleted.
     """
+    table = RewriteTable(engine, clock_ms)
+    if table.held_ids(assistant_id):
+        table.release(assistant_id, "a user is forgotten", ACTOR)
     with engine.begin() as connection:
         lock_sessions(connection, alone=True)
         sessions = forget_user_sessions(connection, assistant_id, user_id)
         forget_user_steps(connection, assistant_id, user_id)
         forget_feedback(connection, assistant_id, user_id)
-        RewriteTable(engine, clock_ms).forget_user(connection, assistant_id, user_id)
+        table.forget_user(connection, assistant_id, user_id)
     return len(sessions)

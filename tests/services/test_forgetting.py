@@ -115,6 +115,19 @@ def test_a_forgotten_user_is_in_no_table_and_nobody_else_is_touched(
     assert sources(engine) == {"call mop"}  # three users said the other, who are now too few
 
 
+def test_a_rollback_does_not_hold_what_rests_on_a_forgotten_user(
+    engine: Engine, log: list[TurnEvent], tmp_path: Path
+) -> None:
+    learn(engine, log, tmp_path)
+    table = RewriteTable(engine, now_ms)
+    assert sources(engine) == {"play sonk", "call mop"}
+    table.rollback(ASSISTANT, table.version(ASSISTANT), "to be safe", "operator")
+    assert table.held_ids(ASSISTANT)
+    forget_user(engine, now_ms, ASSISTANT, FORGOTTEN)
+    look(engine)
+    assert sources(engine) == {"call mop"}
+
+
 def test_a_replay_does_not_bring_a_forgotten_user_back(
     engine: Engine, log: list[TurnEvent], tmp_path: Path
 ) -> None:
