@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rewrites import rewrite_row
 
 from rewriting.lookup_table import LONGEST_TEXT, AbstainReason, LookupAnswer, LookupTable
 from rewriting.rewrite import (
@@ -12,7 +13,6 @@ from rewriting.rewrite import (
     Rewrite,
     RewriteId,
     RewriteStatus,
-    Scope,
     TableVersion,
     rewrite_id,
     user_scope,
@@ -21,38 +21,6 @@ from streams.turn import AssistantId, UserId
 
 HOME = AssistantId("home")
 V1, V2, V3 = TableVersion(1), TableVersion(2), TableVersion(3)
-
-
-def row(
-    source: str,
-    target: str,
-    *,
-    scope: Scope = GLOBAL,
-    status: RewriteStatus = "live",
-    score: float = 0.9,
-    max_confidence: float | None = None,
-) -> Rewrite:
-    return Rewrite(
-        rewrite_id=rewrite_id(HOME, scope, source),
-        assistant_id=HOME,
-        scope=scope,
-        source_text=source,
-        source_interpretation=None,
-        target_text=target,
-        target_interpretation=None,
-        method="chain",
-        score=score,
-        max_confidence=max_confidence,
-        sessions=5,
-        users=4,
-        source_success_rate=0.1,
-        source_count=10,
-        target_success_rate=0.9,
-        target_count=20,
-        failure_point=None,
-        evidence=(),
-        status=status,
-    )
 
 
 def table(*rows: Rewrite) -> LookupTable:
@@ -65,7 +33,7 @@ def text_of(answer: LookupAnswer) -> str | None:
 
 
 def test_a_request_is_found_in_any_spelling() -> None:
-    lamps = table(row("turn of the lamp", "turn off the lamp", score=0.75))
+    lamps = table(rewrite_row("turn of the lamp", "turn off the lamp", score=0.75))
     answer = lamps.look_up("  Turn of\tthe LAMP! ", "ann")
     assert answer.rewrite is not None
     assert answer.rewrite.rewrite_id == rewrite_id(HOME, GLOBAL, "turn of the lamp")
@@ -76,7 +44,7 @@ def test_a_request_is_found_in_any_spelling() -> None:
 
 def test_a_users_own_rewrite_comes_before_that_of_everybody() -> None:
     ann = user_scope(UserId("ann"))
-    songs = table(row("play it", "play jazz"), row("play it", "play blues", scope=ann))
+    songs = table(rewrite_row("play it", "play jazz"), rewrite_row("play it", "play blues", scope=ann))
     own = songs.look_up("play it", "ann").rewrite
     assert own is not None
     assert (own.text, own.scope) == ("play blues", ann)
@@ -85,7 +53,7 @@ def test_a_users_own_rewrite_comes_before_that_of_everybody() -> None:
 
 
 def test_nobody_gets_another_users_rewrite() -> None:
-    songs = table(row("play it", "play blues", scope=user_scope(UserId("ann"))))
+    songs = table(rewrite_row("play it", "play blues", scope=user_scope(UserId("ann"))))
     for user_id in ["bob", "", "an", "ann ", "ann\x00", "user:ann", None]:
         assert songs.look_up("play it", user_id).reason is AbstainReason.NO_REWRITE_KNOWN
     assert songs.look_up("user:ann\x00play it", "bob").reason is AbstainReason.NO_REWRITE_KNOWN
@@ -109,20 +77,22 @@ def test_nobody_gets_another_users_rewrite() -> None:
 )
 def test_every_abstention_has_its_reason(text: str, reason: AbstainReason) -> None:
     rows = table(
-        row("taken back", "a", status="blocked"),
-        row("not yet live", "a", status="candidate"),
-        row("only tried", "a", status="shadow"),
-        row("no longer live", "a", status="retired"),
+        rewrite_row("taken back", "a", status="blocked"),
+        rewrite_row("not yet live", "a", status="candidate"),
+        rewrite_row("only tried", "a", status="shadow"),
+        rewrite_row("no longer live", "a", status="retired"),
     )
     assert rows.look_up(text, "ann").reason is reason
 
 
 def test_a_personal_block_leaves_the_rewrite_of_everybody() -> None:
     ann = user_scope(UserId("ann"))
-    blocked = row("play it", "play blues", scope=ann, status="blocked")
+    blocked = rewrite_row("play it", "play blues", scope=ann, status="blocked")
     assert table(blocked).look_up("play it", "ann").reason is AbstainReason.BLOCKED
     assert table(blocked).look_up("play it", "bob").reason is AbstainReason.NO_REWRITE_KNOWN
-    assert text_of(table(blocked, row("play it", "play jazz")).look_up("play it", "ann")) == "play jazz"
+    assert (
+        text_of(table(blocked, rewrite_row("play it", "play jazz")).look_up("play it", "ann")) == "play jazz"
+    )
 
 
 def test_an_assistant_without_a_table_gets_a_reason() -> None:
@@ -131,24 +101,32 @@ def test_an_assistant_without_a_table_gets_a_reason() -> None:
 
 
 def test_a_change_makes_a_new_table_and_leaves_the_old_one() -> None:
-    old = table(row("one", "1"), row("two", "2"), row("three", "3"))
+    old = table(rewrite_row("one", "1"), rewrite_row("two", "2"), rewrite_row("three", "3"))
     new = old.with_changes(
-        V2, [row("one", "eins"), row("two", "2", status="blocked"), row("three", "3", status="retired")]
+        V2,
+        [
+            rewrite_row("one", "eins"),
+            rewrite_row("two", "2", status="blocked"),
+            rewrite_row("three", "3", status="retired"),
+        ],
     )
     assert [text_of(old.look_up(text)) for text in ("one", "two", "three")] == ["1", "2", "3"]
     assert [text_of(new.look_up(text)) for text in ("one", "two", "three")] == ["eins", None, None]
     assert new.look_up("two").reason is AbstainReason.BLOCKED
     assert new.look_up("three").reason is AbstainReason.NO_REWRITE_KNOWN
     assert (old.version, len(old), new.version, len(new)) == (V1, 3, V2, 1)
-    back = new.with_changes(V3, [row("two", "2"), row("three", "3")])
+    back = new.with_changes(V3, [rewrite_row("two", "2"), rewrite_row("three", "3")])
     assert [text_of(back.look_up(text)) for text in ("one", "two", "three")] == ["eins", "2", "3"]
     assert (back.counts.live, back.counts.blocked) == (3, 0)
 
 
 def test_forgotten_rows_are_gone() -> None:
     ann = user_scope(UserId("ann"))
-    own, blocked = row("play it", "play blues", scope=ann), row("stop", "go", scope=ann, status="blocked")
-    rows = table(own, blocked, row("play it", "play jazz"))
+    own, blocked = (
+        rewrite_row("play it", "play blues", scope=ann),
+        rewrite_row("stop", "go", scope=ann, status="blocked"),
+    )
+    rows = table(own, blocked, rewrite_row("play it", "play jazz"))
     without = rows.with_changes(V2, forgotten=[own.rewrite_id, blocked.rewrite_id, RewriteId("never there")])
     assert text_of(without.look_up("play it", "ann")) == "play jazz"
     assert without.look_up("stop", "ann").reason is AbstainReason.NO_REWRITE_KNOWN
@@ -161,20 +139,25 @@ def test_forgotten_rows_are_gone() -> None:
 def test_a_guarded_rewrite_is_for_requests_not_understood_surely(
     confidence: float | None, text: str | None
 ) -> None:
-    answer = table(row("turn of", "turn off", max_confidence=0.6)).look_up("turn of", "ann", confidence)
+    answer = table(rewrite_row("turn of", "turn off", max_confidence=0.6)).look_up(
+        "turn of", "ann", confidence
+    )
     assert text_of(answer) == text
     assert answer.reason is (None if text else AbstainReason.UNDERSTOOD_SURELY)
 
 
 def test_an_unguarded_rewrite_is_for_every_request() -> None:
     for confidence in (None, 0.0, 1.0):
-        assert text_of(table(row("turn of", "turn off")).look_up("turn of", "ann", confidence)) == "turn off"
+        assert (
+            text_of(table(rewrite_row("turn of", "turn off")).look_up("turn of", "ann", confidence))
+            == "turn off"
+        )
 
 
 STATUSES: list[RewriteStatus] = ["candidate", "shadow", "live", "blocked", "retired"]
 CHANGES = st.lists(
     st.builds(
-        row,
+        rewrite_row,
         st.sampled_from(["a", "b", "c"]),
         st.sampled_from(["x", "y"]),
         scope=st.sampled_from([GLOBAL, user_scope(UserId("ann"))]),
@@ -200,15 +183,15 @@ def test_changes_one_after_the_other_give_the_table_read_at_once(changes: Sequen
 
 @given(st.text(), st.text())
 def test_any_text_of_any_user_gets_an_answer(text: str, user_id: str) -> None:
-    rows = table(row("a", "b"), row("a", "c", scope=user_scope(UserId("ann"))))
+    rows = table(rewrite_row("a", "b"), rewrite_row("a", "c", scope=user_scope(UserId("ann"))))
     text_of(rows.look_up(text, user_id))
 
 
 def test_a_change_shares_what_it_does_not_touch() -> None:
-    rows = LookupTable.of(HOME, V1, (row(f"request {number}", "x") for number in range(50_000)))
+    rows = LookupTable.of(HOME, V1, (rewrite_row(f"request {number}", "x") for number in range(50_000)))
     gc.collect()
     tracemalloc.start()
-    changed = rows.with_changes(V2, [row("request 7", "y")])
+    changed = rows.with_changes(V2, [rewrite_row("request 7", "y")])
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert text_of(changed.look_up("request 7")) == "y"
@@ -220,7 +203,9 @@ def test_a_row_costs_some_hundred_bytes() -> None:
     gc.collect()
     tracemalloc.start()
     rows = LookupTable.of(
-        HOME, V1, (row(f"play song number {number}", f"play song {number // 3}") for number in range(count))
+        HOME,
+        V1,
+        (rewrite_row(f"play song number {number}", f"play song {number // 3}") for number in range(count)),
     )
     held_bytes, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()

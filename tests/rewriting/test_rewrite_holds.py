@@ -2,44 +2,15 @@ import random
 from collections.abc import Sequence
 
 import pytest
+from rewrites import rewrite_row
 from sqlalchemy import Engine
 
-from rewriting.rewrite import GLOBAL, Rewrite, RewriteId, RewriteStatus, TableVersion, rewrite_id
+from rewriting.rewrite import GLOBAL, Rewrite, RewriteId, TableVersion, rewrite_id
 from rewriting.rewrite_table import RewriteTable, TableSnapshot
 from streams.turn import AssistantId
 
 HOME = AssistantId("home")
 CAR = AssistantId("car")
-
-
-def rewrite(
-    source: str,
-    target: str,
-    *,
-    sessions: int = 5,
-    assistant: AssistantId = HOME,
-    status: RewriteStatus = "live",
-) -> Rewrite:
-    return Rewrite(
-        rewrite_id=rewrite_id(assistant, GLOBAL, source),
-        assistant_id=assistant,
-        scope=GLOBAL,
-        source_text=source,
-        source_interpretation=None,
-        target_text=target,
-        target_interpretation=None,
-        method="chain",
-        score=0.9,
-        sessions=sessions,
-        users=3,
-        source_success_rate=0.1,
-        source_count=12,
-        target_success_rate=0.9,
-        target_count=40,
-        failure_point=None,
-        evidence=(),
-        status=status,
-    )
 
 
 def put(
@@ -61,30 +32,34 @@ def live(snapshot: TableSnapshot) -> dict[str, str]:
 def test_the_learner_can_neither_withdraw_nor_retarget_what_a_rollback_restored(
     table: RewriteTable, engine: Engine
 ) -> None:
-    kept, gone, other = rewrite("kept", "1"), rewrite("gone", "1"), rewrite("other", "1")
+    kept, gone, other = rewrite_row("kept", "1"), rewrite_row("gone", "1"), rewrite_row("other", "1")
     put(table, engine, [kept, gone, other])
-    put(table, engine, [rewrite("other", "2")], [gone.rewrite_id])
+    put(table, engine, [rewrite_row("other", "2")], [gone.rewrite_id])
     table.rollback(HOME, TableVersion(1), "worse", "ann")
     assert table.held_ids(HOME) == {kept.rewrite_id, gone.rewrite_id, other.rewrite_id}
     version = table.version(HOME)
     with engine.begin() as connection:  # as a learner that makes the table what its chain warrants
         standing = table.standing_ids(connection, HOME, "chain")
     unwarranted = sorted(set(standing) - {other.rewrite_id})
-    for wished in (rewrite("other", "3"), rewrite("other", "1", status="shadow"), rewrite("other", "2")):
+    for wished in (
+        rewrite_row("other", "3"),
+        rewrite_row("other", "1", status="shadow"),
+        rewrite_row("other", "2"),
+    ):
         assert put(table, engine, [wished], unwarranted) == version
-    put(table, engine, [rewrite("new", "2")])
+    put(table, engine, [rewrite_row("new", "2")])
     assert live(table.read(HOME)) == {"kept": "1", "gone": "1", "other": "1", "new": "2"}
-    put(table, engine, [rewrite("kept", "1", sessions=9)])  # the numbers may be those of today
+    put(table, engine, [rewrite_row("kept", "1", sessions=9)])  # the numbers may be those of today
     assert table.find(HOME, kept.rewrite_id).sessions == 9
 
 
 def test_what_is_released_becomes_what_the_learner_last_wished(table: RewriteTable, engine: Engine) -> None:
     sources = ["same", "gone before", "gone since", "moved before", "moved since", "tried"]
-    rows = {source: rewrite(source, "1") for source in sources}
+    rows = {source: rewrite_row(source, "1") for source in sources}
     put(table, engine, list(rows.values()))
-    put(table, engine, [rewrite("moved before", "2")], [rows["gone before"].rewrite_id])
+    put(table, engine, [rewrite_row("moved before", "2")], [rows["gone before"].rewrite_id])
     table.rollback(HOME, TableVersion(1), "worse", "ann")
-    since = [rewrite("moved since", "3"), rewrite("tried", "1", status="shadow")]
+    since = [rewrite_row("moved since", "3"), rewrite_row("tried", "1", status="shadow")]
     put(table, engine, since, [rows["gone since"].rewrite_id])
     assert live(table.read(HOME)) == dict.fromkeys(sources, "1")
 
@@ -99,15 +74,15 @@ def test_what_is_released_becomes_what_the_learner_last_wished(table: RewriteTab
 
 
 def test_a_block_ends_the_hold_and_keeps_the_wish(table: RewriteTable, engine: Engine) -> None:
-    kept, gone, moved = rewrite("kept", "1"), rewrite("gone", "1"), rewrite("moved", "1")
+    kept, gone, moved = rewrite_row("kept", "1"), rewrite_row("gone", "1"), rewrite_row("moved", "1")
     put(table, engine, [kept, gone, moved])
     table.rollback(HOME, TableVersion(1), "frozen", "ann")
-    put(table, engine, [rewrite("moved", "2")], [gone.rewrite_id])
+    put(table, engine, [rewrite_row("moved", "2")], [gone.rewrite_id])
     for row in (kept, gone, moved):
         assert table.unblock(HOME, row.rewrite_id, "is not blocked", "ann").status == "live"
         assert table.block(HOME, row.rewrite_id, "wrong", "ann").status == "blocked"
     assert table.held_ids(HOME) == frozenset()
-    put(table, engine, [rewrite("moved", "2")])
+    put(table, engine, [rewrite_row("moved", "2")])
     assert live(table.read(HOME)) == {"moved": "2"}
     assert table.unblock(HOME, kept.rewrite_id, "right", "ann").status == "live"
     assert table.unblock(HOME, gone.rewrite_id, "right", "ann").status == "retired"
@@ -116,7 +91,7 @@ def test_a_block_ends_the_hold_and_keeps_the_wish(table: RewriteTable, engine: E
 def test_a_later_rollback_replaces_the_holds_and_keeps_the_wishes(
     table: RewriteTable, engine: Engine
 ) -> None:
-    first, second = rewrite("first", "1"), rewrite("second", "1")
+    first, second = rewrite_row("first", "1"), rewrite_row("second", "1")
     put(table, engine, [first])
     put(table, engine, [second], [first.rewrite_id])
     table.rollback(HOME, TableVersion(1), "worse", "ann")
@@ -146,7 +121,7 @@ def test_a_table_that_was_rolled_back_and_released_is_as_if_nothing_had_happened
             ]
             for assistant in (HOME, CAR):
                 proposals = [
-                    rewrite(source, target, sessions=sessions, status=status, assistant=assistant)
+                    rewrite_row(source, target, sessions=sessions, status=status, assistant_id=assistant)
                     for source, target, sessions, status in wished
                 ]
                 withdrawn = [rewrite_id(assistant, GLOBAL, source) for source in sources[4:]]

@@ -2,37 +2,16 @@ import itertools
 
 import msgspec
 import pytest
+from rewrites import rewrite_row
 from sqlalchemy import Engine
 
-from rewriting.rewrite import GLOBAL, Rewrite, RewriteId, Scope, TableVersion, rewrite_id, user_scope
+from rewriting.rewrite import Rewrite, RewriteId, TableVersion, user_scope
 from rewriting.rewrite_publication import RewritePublication, RewriteRecord, records_of
 from rewriting.rewrite_table import RewriteTable, TableDelta
 from streams.turn import AssistantId, UserId
 
 HOME = AssistantId("home")
 CAR = AssistantId("car")
-
-
-def rewrite(source: str, target: str, *, assistant: AssistantId = HOME, scope: Scope = GLOBAL) -> Rewrite:
-    return Rewrite(
-        rewrite_id=rewrite_id(assistant, scope, source),
-        assistant_id=assistant,
-        scope=scope,
-        source_text=source,
-        source_interpretation=None,
-        target_text=target,
-        target_interpretation=None,
-        method="chain",
-        score=0.9,
-        sessions=5,
-        users=3,
-        source_success_rate=0.1,
-        source_count=12,
-        target_success_rate=0.9,
-        target_count=40,
-        failure_point=None,
-        evidence=(),
-    )
 
 
 class CompactedTopic:
@@ -81,7 +60,7 @@ def live(table: RewriteTable) -> set[Rewrite]:
 
 def test_rows_in_use_are_values_and_all_others_are_deleted() -> None:
     rows = [
-        msgspec.structs.replace(rewrite(status, "x"), status=status)
+        msgspec.structs.replace(rewrite_row(status, "x"), status=status)
         for status in ("blocked", "candidate", "live", "retired", "shadow")
     ]
     delta = TableDelta(HOME, TableVersion(0), TableVersion(1), tuple(rows), (RewriteId("gone"),))
@@ -95,13 +74,19 @@ def test_the_topic_follows_the_table(
     engine: Engine, table: RewriteTable, publication: RewritePublication
 ) -> None:
     topic = CompactedTopic()
-    put(table, engine, rewrite("a", "1"), rewrite("b", "1"), rewrite("c", "1", scope=user_scope("ann")))
-    put(table, engine, rewrite("a", "1", assistant=CAR))
+    put(
+        table,
+        engine,
+        rewrite_row("a", "1"),
+        rewrite_row("b", "1"),
+        rewrite_row("c", "1", scope=user_scope("ann")),
+    )
+    put(table, engine, rewrite_row("a", "1", assistant_id=CAR))
     publish(publication, topic)
     assert topic.rewrites() == live(table)
     assert len(live(table)) == 4
 
-    put(table, engine, rewrite("a", "2"), withdrawn=(rewrite("b", "").rewrite_id,))
+    put(table, engine, rewrite_row("a", "2"), withdrawn=(rewrite_row("b", "").rewrite_id,))
     with engine.begin() as connection:
         table.forget_user(connection, HOME, UserId("ann"))
     (changes,) = publication.unpublished()
@@ -109,7 +94,7 @@ def test_the_topic_follows_the_table(
     publish(publication, topic)
     assert topic.rewrites() == live(table)
 
-    table.block(HOME, rewrite("a", "").rewrite_id, "wrong", "ann")
+    table.block(HOME, rewrite_row("a", "").rewrite_id, "wrong", "ann")
     publish(publication, topic)
     assert topic.rewrites() == live(table)
     table.rollback(HOME, TableVersion(1), "worse", "ann")
@@ -121,9 +106,9 @@ def test_the_topic_follows_the_table(
 def test_nothing_is_published_twice(
     engine: Engine, table: RewriteTable, publication: RewritePublication
 ) -> None:
-    put(table, engine, rewrite("a", "1"))
+    put(table, engine, rewrite_row("a", "1"))
     publish(publication, CompactedTopic())
-    put(table, engine, rewrite("a", "1"))
+    put(table, engine, rewrite_row("a", "1"))
     assert list(restarted(engine, table).unpublished()) == []
     assert publication.published() == {HOME: 1}
 
@@ -132,10 +117,10 @@ def test_what_a_crash_left_unpublished_is_published_at_the_next_start(
     engine: Engine, table: RewriteTable, publication: RewritePublication
 ) -> None:
     topic = CompactedTopic()
-    put(table, engine, rewrite("a", "1"), rewrite("b", "1"))
+    put(table, engine, rewrite_row("a", "1"), rewrite_row("b", "1"))
     (changes,) = publication.unpublished()
     topic.take(changes.records[:1])  # and the process is killed before the second record, and the mark
-    put(table, engine, withdrawn=(rewrite("a", "").rewrite_id,))
+    put(table, engine, withdrawn=(rewrite_row("a", "").rewrite_id,))
     publish(restarted(engine, table), topic)
     assert topic.rewrites() == live(table)
     assert {row.source_text for row in topic.rewrites()} == {"b"}
@@ -144,9 +129,9 @@ def test_what_a_crash_left_unpublished_is_published_at_the_next_start(
 def test_a_change_after_the_records_were_made_is_still_unpublished(
     engine: Engine, table: RewriteTable, publication: RewritePublication
 ) -> None:
-    put(table, engine, rewrite("a", "1"))
+    put(table, engine, rewrite_row("a", "1"))
     (changes,) = publication.unpublished()
-    put(table, engine, rewrite("a", "2"))
+    put(table, engine, rewrite_row("a", "2"))
     publication.mark_published(changes.assistant_id, changes.version)
     (rest,) = publication.unpublished()
     assert rest.version == 2
@@ -155,7 +140,7 @@ def test_a_change_after_the_records_were_made_is_still_unpublished(
 def test_another_topic_gets_all_of_it(
     engine: Engine, table: RewriteTable, publication: RewritePublication
 ) -> None:
-    put(table, engine, rewrite("a", "1"))
+    put(table, engine, rewrite_row("a", "1"))
     publish(publication, CompactedTopic())
     assert len(list(restarted(engine, table, "other").unpublished())) == 1
 
@@ -164,7 +149,7 @@ def test_a_topic_ahead_of_a_restored_database_gets_all_of_it_again(
     engine: Engine, table: RewriteTable, publication: RewritePublication
 ) -> None:
     topic = CompactedTopic()
-    put(table, engine, rewrite("a", "1"))
+    put(table, engine, rewrite_row("a", "1"))
     publication.mark_published(HOME, TableVersion(9))
     publish(publication, topic)
     assert topic.rewrites() == live(table)

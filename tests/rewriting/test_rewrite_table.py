@@ -1,9 +1,11 @@
 import random
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import pytest
+from rewrites import rewrite_row
 from sqlalchemy import Engine
 
 from rewriting.errors import RewriteTableError, UnknownRewriteError, UnknownVersionError
@@ -11,50 +13,25 @@ from rewriting.rewrite import (
     GLOBAL,
     Rewrite,
     RewriteId,
-    RewriteStatus,
-    Scope,
     TableVersion,
-    rewrite_id,
     user_scope,
 )
 from rewriting.rewrite_schema import REWRITES
 from rewriting.rewrite_table import RewriteTable, TableSnapshot
-from streams.session import SessionId
 from streams.turn import AssistantId, UserId
 
 HOME = AssistantId("home")
 CAR = AssistantId("car")
 
 
-def rewrite(
-    source: str,
-    target: str,
-    *,
-    sessions: int = 5,
-    assistant: AssistantId = HOME,
-    scope: Scope = GLOBAL,
-    status: RewriteStatus = "live",
-) -> Rewrite:
-    return Rewrite(
-        rewrite_id=rewrite_id(assistant, scope, source),
-        assistant_id=assistant,
-        scope=scope,
-        source_text=source,
-        source_interpretation=None,
-        target_text=target,
-        target_interpretation='["music","play",[["song","Numb"]]]',
-        method="chain",
-        score=0.1 + 0.2,  # not a short number
-        sessions=sessions,
-        users=3,
-        source_success_rate=1 / 3,
-        source_count=12,
-        target_success_rate=0.9,
-        target_count=40,
-        failure_point=None,
-        evidence=(SessionId("a1"), SessionId("b2")),
-        status=status,
-    )
+def rewrite(source: str, target: str, **changes: Any) -> Rewrite:
+    """A rewrite with values that a database might not keep as they are."""
+    awkward = {
+        "target_interpretation": '["music","play",[["song","Numb"]]]',
+        "score": 0.1 + 0.2,  # not a short number
+        "source_success_rate": 1 / 3,
+    }
+    return rewrite_row(source, target, **(awkward | changes))
 
 
 def put(

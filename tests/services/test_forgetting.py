@@ -2,11 +2,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from rewrites import rewrite_row
 from sqlalchemy import Engine
 from streaming import everything, rewrites_in
 
 from rewriting.chain_miner import ChainSettings
-from rewriting.rewrite import GLOBAL, Rewrite, rewrite_id, user_scope
+from rewriting.rewrite import GLOBAL, user_scope
 from rewriting.rewrite_table import RewriteTable
 from services.chain_learner import ChainLearner
 from services.clock import now_ms
@@ -58,24 +59,14 @@ def sources(engine: Engine) -> set[str]:
 
 def add_what_is_personal(engine: Engine, user_id: UserId) -> None:
     text = f"secret of {user_id}"
-    scope = user_scope(user_id)
-    row = Rewrite(
-        rewrite_id=rewrite_id(ASSISTANT, scope, text),
+    row = rewrite_row(
+        text,
+        f"{text} in full",
         assistant_id=ASSISTANT,
-        scope=scope,
-        source_text=text,
-        source_interpretation=None,
-        target_text=f"{text} in full",
-        target_interpretation=None,
+        scope=user_scope(user_id),
         method="taught",
-        score=1.0,
         sessions=1,
         users=1,
-        source_success_rate=0.0,
-        source_count=1,
-        target_success_rate=1.0,
-        target_count=1,
-        failure_point=None,
         evidence=(),
     )
     with engine.begin() as connection:

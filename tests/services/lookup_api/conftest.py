@@ -4,52 +4,26 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
+from rewrites import rewrite_row
 from sqlalchemy import Engine
 
-from rewriting.rewrite import GLOBAL, Rewrite, Scope, rewrite_id, user_scope
+from rewriting.rewrite import Rewrite, Scope, user_scope
 from rewriting.rewrite_table import RewriteTable
 from services.database import open_database
 from services.lookup_api.api_keys import ApiKey
 from services.lookup_api.api_settings import LookupApiSettings
 from services.lookup_api.app import build_app, forget_in
 from services.lookup_api.feedback_store import DatabaseFeedbackStore
-from streams.session import SessionId
 from streams.turn import AssistantId, UserId
 
 Client = TestClient[Litestar]
 
 HOME, CAR = AssistantId("home"), AssistantId("car")
 NOW_MS = 1_700_000_000_000
-
-
-def row(
-    source: str, target: str, *, assistant_id: AssistantId = HOME, scope: Scope = GLOBAL, **fields: Any
-) -> Rewrite:
-    return Rewrite(
-        rewrite_id=rewrite_id(assistant_id, scope, source),
-        assistant_id=assistant_id,
-        scope=scope,
-        source_text=source,
-        source_interpretation=None,
-        target_text=target,
-        target_interpretation=None,
-        method="chain",
-        score=0.75,
-        sessions=14,
-        users=9,
-        source_success_rate=0.125,
-        source_count=40,
-        target_success_rate=0.9,
-        target_count=1_200,
-        failure_point=None,
-        evidence=(SessionId("s-1"), SessionId("s-2")),
-        **fields,
-    )
 
 
 def write(table: RewriteTable, engine: Engine, assistant_id: AssistantId, *rows: Rewrite) -> int:
@@ -68,11 +42,17 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
         table,
         engine,
         HOME,
-        row("turn of the lamp", "turn off the lamp"),
-        row("guarded", "jazz", max_confidence=0.6),
+        rewrite_row("turn of the lamp", "turn off the lamp"),
+        rewrite_row("guarded", "jazz", max_confidence=0.6),
     )
-    write(table, engine, HOME, row("play it", "play jazz"), row("play it", "play blues", scope=ann))
-    write(table, engine, CAR, row("play it", "play rock", assistant_id=CAR))
+    write(
+        table,
+        engine,
+        HOME,
+        rewrite_row("play it", "play jazz"),
+        rewrite_row("play it", "play blues", scope=ann),
+    )
+    write(table, engine, CAR, rewrite_row("play it", "play rock", assistant_id=CAR))
     yield engine
     engine.dispose()
 
@@ -82,7 +62,7 @@ def teach(engine: Engine) -> Callable[[str, str, Scope], None]:
     """Makes a rewrite of "home" live: (source, target, scope)."""
 
     def teach(source: str, target: str, scope: Scope) -> None:
-        write(RewriteTable(engine, lambda: NOW_MS), engine, HOME, row(source, target, scope=scope))
+        write(RewriteTable(engine, lambda: NOW_MS), engine, HOME, rewrite_row(source, target, scope=scope))
 
     return teach
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import httpx
 import msgspec
 import pytest
+from rewrites import rewrite_row
 from sqlalchemy import Engine
 
-from rewriting.rewrite import GLOBAL, Rewrite, rewrite_id
 from rewriting.rewrite_table import RewriteTable
 from services.database import open_database
 from services.lookup_api.api_keys import new_api_key
@@ -36,27 +36,8 @@ def until(condition: Callable[[], bool], timeout_s: float) -> None:
 
 
 def write(engine: Engine, source: str, target: str) -> None:
-    rewrite = Rewrite(
-        rewrite_id=rewrite_id(HOME, GLOBAL, source),
-        assistant_id=HOME,
-        scope=GLOBAL,
-        source_text=source,
-        source_interpretation=None,
-        target_text=target,
-        target_interpretation=None,
-        method="chain",
-        score=0.75,
-        sessions=5,
-        users=4,
-        source_success_rate=0.1,
-        source_count=10,
-        target_success_rate=0.9,
-        target_count=20,
-        failure_point=None,
-        evidence=(),
-    )
     with engine.begin() as connection:
-        RewriteTable(engine, lambda: 1).put(connection, HOME, [rewrite], [], "learned", 1)
+        RewriteTable(engine, lambda: 1).put(connection, HOME, [rewrite_row(source, target)], [], "learned", 1)
 
 
 @pytest.fixture

@@ -5,10 +5,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from rewrites import rewrite_row
 from sqlalchemy import Engine
 
 from rewriting.lookup_loading import load_lookup_table
-from rewriting.rewrite import GLOBAL, Rewrite, TableVersion, rewrite_id
+from rewriting.rewrite import GLOBAL, TableVersion, rewrite_id
 from rewriting.rewrite_table import RewriteTable
 from services.database import open_database
 from services.lookup_api.table_follower import TableFollower
@@ -54,27 +55,8 @@ def table(engine: Engine) -> RewriteTable:
 
 
 def put(table: RewriteTable, engine: Engine, source: str, target: str) -> None:
-    rewrite = Rewrite(
-        rewrite_id=rewrite_id(HOME, GLOBAL, source),
-        assistant_id=HOME,
-        scope=GLOBAL,
-        source_text=source,
-        source_interpretation=None,
-        target_text=target,
-        target_interpretation=None,
-        method="chain",
-        score=0.75,
-        sessions=5,
-        users=4,
-        source_success_rate=0.1,
-        source_count=10,
-        target_success_rate=0.9,
-        target_count=20,
-        failure_point=None,
-        evidence=(),
-    )
     with engine.begin() as connection:
-        table.put(connection, HOME, [rewrite], [], "learned", 0)
+        table.put(connection, HOME, [rewrite_row(source, target)], [], "learned", 0)
 
 
 def served(follower: TableFollower, text: str) -> str | None:

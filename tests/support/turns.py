@@ -1,0 +1,25 @@
+"""Makes turn events that have only what a test names."""
+
+from typing import Any
+
+import msgspec
+
+from streams.turn import Request, TurnEvent
+
+
+def turn_event(text: str = "play jazz", **changes: Any) -> TurnEvent:
+    """A turn of user "u" at the assistant "a", in which a text is said and nothing else is known.
+
+    Args:
+        text: of the request.
+        changes: other values of its fields.
+    """
+    turn = TurnEvent(
+        schema_version=1,
+        event_id="e",
+        assistant_id="a",
+        user_id="u",
+        ts_ms=0,
+        request=Request(text=text),
+    )
+    return msgspec.structs.replace(turn, **changes)
