@@ -213,6 +213,8 @@ def test_workers_killed_at_any_moment(
         running[victim].kill()
         running[victim] = workers.start(victim, settings)
     eventually_rewrites(settings.database_location, expected)
+    for worker in running.values():
+        worker.stop()
 
 
 def test_workers_of_a_group_take_over_from_the_dead(

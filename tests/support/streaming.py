@@ -1,5 +1,6 @@
 """Streams logs through the broker and the workers, and reads what came of it."""
 
+import itertools
 import json
 import os
 import signal
@@ -168,6 +169,12 @@ class RunningWorker:
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
+        """Asks it to stop, and sees that it does so in good order."""
+        # Before it says that it starts, SIGTERM ends it as it ends any process: no handler is there yet.
+        eventually(
+            lambda: self.status is not None or "worker starts" in self.log.read_text(),
+            "the start of the worker",
+        )
         self._end(signal.SIGTERM)
         assert self.status == 0, self.log.read_text()
 
@@ -189,6 +196,7 @@ class WorkerPool:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._numbers = itertools.count()  # of the logs: no worker writes to that of another
         self._workers: list[RunningWorker] = []
         script = Path(__file__).with_name("worker_zygote.py")
         self._zygote = subprocess.Popen(
@@ -215,7 +223,7 @@ class WorkerPool:
             killed_at: before which step it is killed, and at the how manieth time, from 1.
         """
         step, number = killed_at or (None, 0)
-        log = self._folder / f"{kind.value}-{len(self._workers)}.log"
+        log = self._folder / f"{kind.value}-{next(self._numbers)}.log"
         command = {
             "kind": kind.value,
             "settings": msgspec.to_builtins(settings),
