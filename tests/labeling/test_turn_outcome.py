@@ -1,9 +1,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from turns import turn_event
 
 from labeling.turn_outcome import Reason, TurnOutcome, judge_turns
-from streams.turn import Feedback, NluHypothesis, Request, Response, Signals, Status, TurnEvent
+from streams.turn import Feedback, NluHypothesis, Response, Signals, Status, TurnEvent
 
 
 def turn(
@@ -13,13 +14,8 @@ def turn(
     terminated: bool | None = None,
     feedback: Feedback | None = None,
 ) -> TurnEvent:
-    return TurnEvent(
-        schema_version=1,
-        event_id="e",
-        assistant_id="a",
-        user_id="u",
-        ts_ms=0,
-        request=Request(text=text),
+    return turn_event(
+        text,
         nlu=(NluHypothesis(domain="one domain", intent="one intent"),),
         response=None if status is None else Response(status=status),
         signals=Signals(barge_in=barge_in, terminated=terminated, feedback=feedback),

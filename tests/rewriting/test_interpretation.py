@@ -1,20 +1,12 @@
 import pytest
+from turns import turn_event
 
 from rewriting.interpretation import interpretation_of
-from streams.turn import NluHypothesis, Request, Slot, TurnEvent
+from streams.turn import NluHypothesis, Slot, TurnEvent
 
 
 def turn(*hypotheses: NluHypothesis, text: str = "Play Jazz!", executed: str | None = None) -> TurnEvent:
-    return TurnEvent(
-        schema_version=1,
-        event_id="e",
-        assistant_id="a",
-        user_id="u",
-        ts_ms=0,
-        request=Request(text=text),
-        executed_text=executed,
-        nlu=hypotheses,
-    )
+    return turn_event(text, executed_text=executed, nlu=hypotheses)
 
 
 def with_slots(*slots: tuple[str, str | None]) -> NluHypothesis:

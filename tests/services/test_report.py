@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from rich.console import Console
+from turns import turn_event
 
 from services.evaluation.errors import MismatchError
 from services.evaluation.gold import GoldTurn, ReferenceNlu
@@ -15,19 +16,17 @@ from services.evaluation.report import report_html, report_json, write_report
 from services.evaluation.rewrite_evaluation import run_rewrite_evaluation
 from services.evaluation.rewrite_score import RewriteEvaluation, evaluate_rewrites
 from services.evaluation.understanding import AnswerFile, Meaning
-from streams.turn import NluHypothesis, Request, Response, Slot, TurnEvent
+from streams.turn import NluHypothesis, Response, Slot, TurnEvent
 
 HOSTILE = "<script>alert('x')</script> & co"
 
 
 def turn(number: int, text: str, user: str) -> TurnEvent:
-    return TurnEvent(
-        schema_version=1,
+    return turn_event(
+        text,
         event_id=f"e{number}",
-        assistant_id="a",
         user_id=user,
         ts_ms=20_000_000 * number,
-        request=Request(text=text),
         nlu=(NluHypothesis(intent="play", slots=(Slot(name="song", value=text),)),),
         response=Response(status="ok"),
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from turns import turn_event
 
 from services.evaluation.baselines import learn_text_chain, no_rewrite
 from services.evaluation.confidence_interval import estimate, user_weights
@@ -20,7 +21,7 @@ from services.evaluation.understanding import (
     load_understanding,
     nlu_meaning,
 )
-from streams.turn import NluHypothesis, Request, Response, Signals, Slot, Status, TurnEvent
+from streams.turn import NluHypothesis, Response, Signals, Slot, Status, TurnEvent
 from streams.turn_file import read_turns
 
 HOME = Path(__file__).parents[2].parent / "shared" / "data" / "home"
@@ -41,13 +42,11 @@ def request(
     signals: Signals = NO_SIGNALS,
     at_ms: int | None = None,
 ) -> TurnEvent:
-    return TurnEvent(
-        schema_version=1,
+    return turn_event(
+        text,
         event_id=f"e{number}",
-        assistant_id="a",
         user_id=user,
         ts_ms=1_000_000 * number if at_ms is None else at_ms,
-        request=Request(text=text),
         nlu=(NluHypothesis(intent=text),),
         response=Response(text=f"so: {text}", status=status),
         signals=signals,
@@ -174,15 +173,8 @@ def test_gold_decides_what_was_right_and_disagreements_are_counted() -> None:
 
 def test_a_turn_that_ran_a_rewrite_is_judged_by_what_was_said() -> None:
     # The log's NLU output is that of the executed text, "lights"; the user said "music".
-    ran = TurnEvent(
-        schema_version=1,
-        event_id="e0",
-        assistant_id="a",
-        user_id="u1",
-        ts_ms=0,
-        request=Request(text="music"),
-        executed_text="lights",
-        nlu=(NluHypothesis(intent="lights"),),
+    ran = turn_event(
+        "music", event_id="e0", user_id="u1", executed_text="lights", nlu=(NluHypothesis(intent="lights"),)
     )
     assert evaluate([ran], [meant(0, "lights")], [answer(0, None)]).defects == 1
 
@@ -203,15 +195,7 @@ def test_a_program_hears_the_prompt_or_else_the_previous_response() -> None:
         return [(text, prompt)]
 
     first, second = request(0, "one", at_ms=0), request(1, "two", at_ms=1000)
-    asked = TurnEvent(
-        schema_version=1,
-        event_id="e2",
-        assistant_id="a",
-        user_id="u1",
-        ts_ms=2000,
-        prompt="which?",
-        request=Request(text="three"),
-    )
+    asked = turn_event("three", event_id="e2", user_id="u1", ts_ms=2000, prompt="which?")
     later = request(3, "four", at_ms=500_000)
     gold = [GoldTurn(event_id=f"e{number}", reference_frame=()) for number in range(4)]
     gold[1] = GoldTurn(event_id="e1", reference_frame=(("two", "so: one"),))
@@ -346,14 +330,7 @@ class TestTextChain:
 
     def test_keeps_assistants_apart(self) -> None:
         chain = learn_text_chain(self.sessions(2, ["a", "b"]))
-        other = TurnEvent(
-            schema_version=1,
-            event_id="x",
-            assistant_id="other",
-            user_id="u",
-            ts_ms=0,
-            request=Request(text="a"),
-        )
+        other = turn_event("a", event_id="x", assistant_id="other")
         assert [one.rewrite for one in chain.predict([other])] == [None]
 
 

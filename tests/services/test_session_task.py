@@ -2,26 +2,20 @@ from collections.abc import Sequence
 
 import pytest
 from sqlalchemy import Engine
+from turns import turn_event
 
 from services.session_task import CLOCK_SKEW_MS, SessionTask
 from streams.errors import CheckpointConflictError
 from streams.session_record import decode_session
 from streams.stream_task import OffsetRange, Received
 from streams.topic_names import Topics
-from streams.turn import Request, TurnEvent
+from streams.turn import TurnEvent
 
 NOW_MS = 1_736_121_600_000
 
 
 def turn(event_id: str, ago_s: float, user_id: str = "u") -> TurnEvent:
-    return TurnEvent(
-        schema_version=1,
-        event_id=event_id,
-        assistant_id="a",
-        user_id=user_id,
-        ts_ms=NOW_MS - int(ago_s * 1_000),
-        request=Request(text="play jazz"),
-    )
+    return turn_event(event_id=event_id, user_id=user_id, ts_ms=NOW_MS - int(ago_s * 1_000))
 
 
 def new_task(engine: Engine, partitions: Sequence[int] = (0,)) -> SessionTask:

@@ -4,6 +4,7 @@ from itertools import pairwise
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
+from turns import turn_event
 
 from streams.session import DEFAULT_GAP_MS, Session, absorb, sessionize
 from streams.turn import Request, TurnEvent
@@ -12,14 +13,8 @@ from streams.turn import Request, TurnEvent
 def turn(
     event_id: str, ts_ms: int, user_id: str = "u", dialogue_id: str | None = None, assistant_id: str = "a"
 ) -> TurnEvent:
-    return TurnEvent(
-        schema_version=1,
-        event_id=event_id,
-        assistant_id=assistant_id,
-        user_id=user_id,
-        ts_ms=ts_ms,
-        request=Request(text="play jazz"),
-        dialogue_id=dialogue_id,
+    return turn_event(
+        event_id=event_id, assistant_id=assistant_id, user_id=user_id, ts_ms=ts_ms, dialogue_id=dialogue_id
     )
 
 

@@ -1,21 +1,15 @@
 import msgspec
 import pytest
+from turns import turn_event
 
 from streams.errors import TurnDecodeError
 from streams.session import SessionId
 from streams.session_record import LONGEST_RECORD_BYTES, SessionRecord, decode_session, encode_session
-from streams.turn import AssistantId, Request, TurnEvent, UserId
+from streams.turn import AssistantId, TurnEvent, UserId
 
 
 def turn(number: int, text: str) -> TurnEvent:
-    return TurnEvent(
-        schema_version=1,
-        event_id=f"e{number}",
-        assistant_id="a",
-        user_id="u",
-        ts_ms=number,
-        request=Request(text=text),
-    )
+    return turn_event(text, event_id=f"e{number}", ts_ms=number)
 
 
 def record(turns: tuple[TurnEvent, ...] | None) -> SessionRecord:

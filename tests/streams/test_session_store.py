@@ -3,6 +3,7 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 from sqlalchemy import Engine, select
+from turns import turn_event
 
 from services.simulator import GeneratedLogSettings, generate_turns
 from streams.database_schema import reading
@@ -20,19 +21,18 @@ from streams.session_store import (
     sessions_to_emit,
     store_turns,
 )
-from streams.turn import AssistantId, Request, TurnEvent, UserId
+from streams.turn import AssistantId, TurnEvent, UserId
 
 A, U = AssistantId("a"), UserId("u")
 
 
 def turn(event_id: str, ts_ms: int, user_id: str = U, dialogue_id: str | None = None) -> TurnEvent:
-    return TurnEvent(
-        schema_version=1,
+    return turn_event(
+        "play jazz \U0001f3b7\u0000",
         event_id=event_id,
         assistant_id=A,
         user_id=user_id,
         ts_ms=ts_ms,
-        request=Request(text="play jazz \U0001f3b7\u0000"),
         dialogue_id=dialogue_id,
     )
 

@@ -3,22 +3,16 @@ import io
 from pathlib import Path
 
 import pytest
+from turns import turn_event
 
 from streams.errors import TurnFileError
-from streams.turn import Request, TurnEvent, encode_turn
+from streams.turn import TurnEvent, encode_turn
 from streams.turn_file import read_turns
 
 
 def turns(count: int) -> list[TurnEvent]:
     return [
-        TurnEvent(
-            schema_version=1,
-            event_id=f"e{number}",
-            assistant_id="a",
-            user_id="u",
-            ts_ms=number,
-            request=Request(text="spiel Jazz für mich \u2028 bitte"),
-        )
+        turn_event("spiel Jazz für mich \u2028 bitte", event_id=f"e{number}", ts_ms=number)
         for number in range(count)
     ]
 
