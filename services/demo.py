@@ -76,6 +76,7 @@ def run_demo(logs: Path | None, out: Path, console: Console | None = None) -> No
     folder = find_logs(logs)
     settings = Settings(
         state=str(out / "state"),
+        broker_port=0,
         sessions=SessionSettings(idle_timeout_ms=IDLE_TIMEOUT_MS),
         api=LookupApiSettings(port=0),
     )

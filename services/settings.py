@@ -46,6 +46,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     state: str = "state"  # folder of what Rehear keeps on this machine
     database: str | None = None  # path or URL; by default rehear.db in the state folder
     kafka: KafkaSettings | None = None  # none: a broker for development is started
+    broker_port: int = 9092  # of the broker for development; 0: any free one
     sessions: SessionSettings = SessionSettings()
     chain: ChainSettings = ChainSettings()
     api: LookupApiSettings = LookupApiSettings()

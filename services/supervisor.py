@@ -114,7 +114,7 @@ def running_rehear(settings: Settings) -> Iterator[RunningRehear]:
     with ExitStack() as stack:
         kafka = settings.kafka
         if kafka is None:
-            broker = stack.enter_context(DevelopmentBroker(state / "broker"))
+            broker = stack.enter_context(DevelopmentBroker(state / "broker", settings.broker_port or None))
             kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
         ensure_topics(kafka, PARTITIONS)
         settings = msgspec.structs.replace(settings, kafka=kafka)

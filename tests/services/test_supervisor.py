@@ -34,6 +34,7 @@ def test_a_worker_that_dies_is_started_again_and_nothing_is_left_running(tmp_pat
     expected = learned_from_file(log, tmp_path)
     settings = Settings(
         state=str(tmp_path / "state"),
+        broker_port=0,
         sessions=SessionSettings(idle_timeout_ms=0),
         api=LookupApiSettings(port=0),
     )
