@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from rewriting.lookup_loading import load_lookup_table
 from rewriting.rewrite_table import RewriteTable
+from services.clock import now_ms
 from services.database import is_retriable, open_database
 from services.forgetting import forget_user
 from services.lookup_api.access import API_KEY_HEADER
@@ -94,14 +95,14 @@ def open_app(settings: LookupApiSettings, database_url: str, metrics_folder: Pat
     """The application on the database of this URL; waits for a database that is away."""
     engine = _open_patiently(database_url)
     feedback = DatabaseFeedbackStore(engine)
-    return build_app(settings, engine, feedback, forget_in(engine), clock_ms, metrics_folder)
+    return build_app(settings, engine, feedback, forget_in(engine), now_ms, metrics_folder)
 
 
 def forget_in(engine: Engine) -> ForgetUser:
     """Deletes what a database holds of a user."""
 
     def forget(assistant_id: str, user_id: str) -> None:
-        forget_user(engine, clock_ms, AssistantId(assistant_id), UserId(user_id))
+        forget_user(engine, now_ms, AssistantId(assistant_id), UserId(user_id))
 
     return forget
 
@@ -116,11 +117,6 @@ def _open_patiently(database_url: str) -> Engine:
                 raise
             log.warning("database not open yet", error=str(error.orig))
         time.sleep(_OPEN_AGAIN_S)
-
-
-def clock_ms() -> int:
-    """Now, in milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
 
 
 def _openapi() -> OpenAPIConfig:

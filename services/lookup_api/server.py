@@ -33,11 +33,11 @@ from services.lookup_api.api_settings import LookupApiSettings
 from services.lookup_api.app import open_app
 from services.lookup_api.errors import ServerStartError
 from services.lookup_api.messages import Readiness
+from services.orphan_watch import end_with
 
 log = structlog.get_logger()
 
 _STDIN: Final = 0
-_ORPHAN_CHECK_S: Final = 1.0
 _READY_POLL_S: Final = 0.05
 _STOP_MARGIN_S: Final = 5.0  # over what the server gives its workers, before it is killed itself
 _OUTPUT_SHOWN_BYTES: Final = 4_000
@@ -83,15 +83,8 @@ def serve(settings: LookupApiSettings, database_url: str) -> None:
 
 
 def _load_in_worker(task: ServerTask, server_pid: int, metrics_folder: Path | None) -> Litestar:
-    threading.Thread(target=_end_with, args=(server_pid,), name="orphan-watch", daemon=True).start()
+    end_with(server_pid)  # a worker that outlived its server would hold the port for ever
     return open_app(task.settings, task.database_url, metrics_folder)
-
-
-def _end_with(server_pid: int) -> None:
-    """Ends this worker when its server was killed: else it would hold the port for ever."""
-    while os.getppid() == server_pid:
-        time.sleep(_ORPHAN_CHECK_S)
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _check_address(host: str, port: int) -> None:
