@@ -7,7 +7,8 @@ RewritingError
 │   ├── UnknownRewriteError     no such rewrite
 │   ├── UnknownVersionError     no such version of the table
 │   └── SchemaVersionError      the database belongs to another version of Rehear
-└── RewriteConflictError    somebody else changed the table since it was read
+├── RewriteConflictError    somebody else changed the table since it was read
+└── ArtifactError           an artifact on disk is missing, damaged or not the one asked for
 """
 
 
@@ -45,3 +46,7 @@ class RewriteConflictError(RewritingError):
     """Somebody else changed the table since it was read: read it again and repeat."""
 
     retriable = True
+
+
+class ArtifactError(RewritingError):
+    """An artifact on disk is missing, damaged or not the one asked for; the message says which file."""
