@@ -1,0 +1,48 @@
+"""Questions: what the assistant had just asked when a request came.
+
+"any" means another thing after "What part of town?" than after "What price range?": what is learned of a
+request where something had been asked is learned for that question.
+"""
+
+import re
+from typing import NewType
+
+from streams.turn import TurnEvent
+
+Question = NewType("Question", str)
+
+NO_QUESTION = Question("")
+
+_SENTENCES = re.compile(r"[^.?!]+[.?!]*")
+_WORDS = re.compile(r"\w+")
+
+
+def question_of(said: str | None) -> Question:
+    """The words of the last question that the assistant asked, in small letters.
+
+    >>> question_of("There are # of them. What area would you like?")
+    'what area would you like'
+    >>> question_of("Curry Garden serves Indian food.")
+    ''
+    """
+    for sentence in reversed(_SENTENCES.findall(said or "")):
+        if sentence.endswith("?") and (words := _WORDS.findall(sentence)):
+            return Question(" ".join(words).casefold())
+    return NO_QUESTION
+
+
+def question_before(turn: TurnEvent, previous: TurnEvent | None) -> Question:
+    """What was asked before a turn: its prompt, in a declared dialogue else the response to the turn before.
+
+    Outside of a declared dialogue an assistant answers requests, it does not ask.
+    """
+    if turn.prompt:
+        return question_of(turn.prompt)
+    if turn.dialogue_id is None or previous is None:
+        return NO_QUESTION
+    return question_after(previous)
+
+
+def question_after(turn: TurnEvent) -> Question:
+    """What the assistant asked in its response to a turn."""
+    return NO_QUESTION if turn.response is None else question_of(turn.response.text)
