@@ -17,6 +17,7 @@ from typing import Final, TypeVar, cast
 
 from msgspec import Struct
 
+from labeling.question import NO_QUESTION
 from rewriting.rewrite import (
     GLOBAL,
     Method,
@@ -69,7 +70,7 @@ class LookupAnswer(Struct, frozen=True):
 
 
 class _Row(Struct, frozen=True, gc=False):
-    """What is kept of a rewrite: without its scope and source, which its key tells."""
+    """What is kept of a rewrite: without its scope, source and question, which its key tells."""
 
     rewrite_id: RewriteId
     text: str
@@ -88,10 +89,14 @@ class LookupCounts(Struct, frozen=True):
     live: int = 0
     blocked: int = 0
     personal: int = 0  # of both, those that hold for one user alone
+    asked: int = 0  # of both, those that hold after one question alone
 
 
 class LookupTable:
-    """The rewrites of one assistant by normalised text, a user's own before those of everybody.
+    """The rewrites of one assistant by normalised text.
+
+    Those that hold after the very question that was asked come before those that hold whatever was asked;
+    within either kind, a user's own before those of everybody.
 
     About 340 bytes a row, texts of 40 characters included: of each, only what an answer needs is kept, and
     targets that many rows share are kept once.
@@ -132,39 +137,43 @@ class LookupTable:
         Args:
             version: of the table after the change.
             changed: rows as they are now, of any status; a row that is live or blocked replaces the one of
-                its scope and source text, any other status takes it out.
+                its scope, source text and question, any other status takes it out.
             forgotten: rows that are there no more. Their places are not known, so all rows are looked at:
                 some 50 ms for a million.
         """
         shards = list(self._shards)
         copied: set[int] = set()
-        live, blocked, personal = self.counts.live, self.counts.blocked, self.counts.personal
+        live, blocked = self.counts.live, self.counts.blocked
+        personal, asked = self.counts.personal, self.counts.asked
 
         def put(key: str, row: _Row | None) -> None:
-            nonlocal live, blocked, personal
+            nonlocal live, blocked, personal, asked
             index = hash(key) % _SHARDS
             if index not in copied:
                 shards[index] = shards[index].copy()
                 copied.add(index)
-            is_personal = _SEPARATOR in key
+            is_personal = _AFTER_SCOPE in key
+            is_asked = _BEFORE_QUESTION in key.rpartition(_AFTER_SCOPE)[2]
             former = shards[index].pop(key, None)
             if former is not None:
                 live -= not former.blocked
                 blocked -= former.blocked
                 personal -= is_personal
+                asked -= is_asked
             if row is not None:
                 shards[index][key] = row
                 live += not row.blocked
                 blocked += row.blocked
                 personal += is_personal
+                asked += is_asked
 
         for key in self._keys_of(frozenset(forgotten)):
             put(key, None)
         shared: dict[object, object] = {}  # a value that many rows have is kept once
         for rewrite in changed:
             row = _row(rewrite, shared) if rewrite.status in _KEPT else None
-            put(_key(rewrite.scope, rewrite.source_text), row)
-        counts = LookupCounts(live=live, blocked=blocked, personal=personal)
+            put(_key(rewrite.scope, rewrite.source_text, rewrite.question), row)
+        counts = LookupCounts(live=live, blocked=blocked, personal=personal, asked=asked)
         return LookupTable(self.assistant_id, version, tuple(shards), counts)
 
     def _keys_of(self, rewrite_ids: frozenset[RewriteId]) -> list[str]:
@@ -175,8 +184,17 @@ class LookupTable:
     def __len__(self) -> int:
         return self.counts.live
 
-    def look_up(self, text: str, user_id: str | None = None, confidence: float | None = None) -> LookupAnswer:
-        """The rewrite of a request; the user's own one before that of everybody.
+    def look_up(
+        self,
+        text: str,
+        user_id: str | None = None,
+        confidence: float | None = None,
+        question: str = NO_QUESTION,
+    ) -> LookupAnswer:
+        """The rewrite of a request.
+
+        Of those for this very question the user's own, else that of everybody; else the same of those that
+        hold whatever was asked.
 
         Never fails: a text of any length, script or content gets an answer.
 
@@ -185,6 +203,7 @@ class LookupTable:
             user_id: who said it; None for rewrites of everybody alone.
             confidence: how surely it was understood (`understanding_confidence`), 0..1. Some rewrites are
                 only for requests that were not understood surely; unknown counts as sure.
+            question: what the assistant had just asked (`question_of`); empty: nothing that is known.
         """
         if len(text) > LONGEST_TEXT:
             return self._abstain(AbstainReason.TEXT_TOO_LONG)
@@ -195,8 +214,10 @@ class LookupTable:
             return self._abstain(AbstainReason.NO_TABLE)
         reason = AbstainReason.NO_REWRITE_KNOWN
         scopes = [GLOBAL] if user_id is None or not self.counts.personal else [user_scope(user_id), GLOBAL]
-        for scope in scopes:
-            key = _key(scope, source_text)
+        keys = [(scope, _key(scope, source_text)) for scope in scopes]
+        if question and self.counts.asked:
+            keys = [(scope, _key(scope, source_text, question)) for scope in scopes] + keys
+        for scope, key in keys:
             row = self._shards[hash(key) % _SHARDS].get(key)
             if row is None:
                 continue
@@ -217,12 +238,15 @@ class LookupTable:
 
 
 _KEPT: Final[frozenset[RewriteStatus]] = frozenset({"live", "blocked"})
-_SEPARATOR: Final = "\x00"  # no normalised text has a control character, so no two keys are alike
+# No normalised text and no question has a control character, so no two keys are alike.
+_AFTER_SCOPE: Final = "\x00"
+_BEFORE_QUESTION: Final = "\x01"
 
 
-def _key(scope: Scope, source_text: str) -> str:
-    """One string for scope and text."""
-    return source_text if scope == GLOBAL else f"{scope}{_SEPARATOR}{source_text}"
+def _key(scope: Scope, source_text: str, question: str = NO_QUESTION) -> str:
+    """One string for scope, text and question; the text itself where it holds for everybody, ever."""
+    key = f"{source_text}{_BEFORE_QUESTION}{question}" if question else source_text
+    return key if scope == GLOBAL else f"{scope}{_AFTER_SCOPE}{key}"
 
 
 def _row(rewrite: Rewrite, shared: dict[object, object]) -> _Row:

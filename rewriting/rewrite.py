@@ -15,7 +15,7 @@ Scope = NewType("Scope", str)
 GLOBAL = Scope("global")
 """The scope of a rewrite that holds for every user of the assistant."""
 
-Method = Literal["chain", "rephrase", "retrieval", "taught"]
+Method = Literal["chain", "answer", "rephrase", "retrieval", "taught"]
 RewriteStatus = Literal["candidate", "shadow", "live", "blocked", "retired"]
 
 
@@ -47,11 +47,16 @@ class Rewrite(Struct, frozen=True, kw_only=True):
     version: TableVersion = TableVersion(0)  # of the table, at the last change of this row
     changed_ms: int = 0  # when it last changed, milliseconds since 1970
     reason: str = ""  # why it last changed
+    question: str = ""  # only after this question of the assistant (`question_of`); empty: whatever was asked
 
 
-def rewrite_id(assistant_id: str, scope: str, source_text: str) -> RewriteId:
-    """The id of the rewrite of one text in one scope: there is at most one, so the id never changes."""
-    digest = hashlib.blake2b("\x00".join([assistant_id, scope, source_text]).encode(), digest_size=12)
+def rewrite_id(assistant_id: str, scope: str, source_text: str, question: str = "") -> RewriteId:
+    """The id of the rewrite of one text, after one question or any, in one scope.
+
+    There is at most one, so the id never changes.
+    """
+    parts = [assistant_id, scope, source_text] + ([question] if question else [])
+    digest = hashlib.blake2b("\x00".join(parts).encode(), digest_size=12)
     return RewriteId(digest.hexdigest())
 
 

@@ -38,6 +38,7 @@ REWRITES = Table(
     Column("wished_status", Text, nullable=False),  # what the learner wants it to be; differs where blocked
     Column("changed_ms", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("question", Text, nullable=False),
 )
 
 _STANDS = text("until_version IS NULL")

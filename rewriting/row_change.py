@@ -130,7 +130,13 @@ def storable_proposal(proposal: Rewrite) -> Rewrite:
     """The proposal with texts as they can be stored."""
     texts = {
         name: storable_text(value)
-        for name in ("source_text", "source_interpretation", "target_text", "target_interpretation")
+        for name in (
+            "source_text",
+            "source_interpretation",
+            "target_text",
+            "target_interpretation",
+            "question",
+        )
         if (value := getattr(proposal, name)) is not None and "\0" in value
     }
     return msgspec.structs.replace(proposal, **texts) if texts else proposal

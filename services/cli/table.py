@@ -48,13 +48,24 @@ def show(
     held = opened.rewrites.held_ids(opened.assistant) if version is None else frozenset()
     counts = f"{len(rows):,} rewrites" + (f", {len(held):,} held" if held else "")
     shown = Table(title=f"{opened.assistant}, version {snapshot.version}: {counts}")
-    for column in ("id", "source", "target", "confidence", "score", "sessions", "users", "status"):
+    for column in (
+        "id",
+        "source",
+        "after the question",
+        "target",
+        "confidence",
+        "score",
+        "sessions",
+        "users",
+        "status",
+    ):
         shown.add_column(column, overflow="fold", no_wrap=column == "id")
     for row in rows[:limit]:
         guard = "any" if row.max_confidence is None else f"< {row.max_confidence:g}"
         numbers = (f"{row.score:.2f}", str(row.sessions), str(row.users))
         status = f"{row.status}, held" if row.rewrite_id in held else row.status
-        shown.add_row(row.rewrite_id, row.source_text, row.target_text, guard, *numbers, status)
+        texts = (row.source_text, row.question or "any", row.target_text)
+        shown.add_row(row.rewrite_id, *texts, guard, *numbers, status)
     Console().print(shown)
 
 
@@ -205,6 +216,7 @@ class _Opened:
 def _print_row(row: "Rewrite") -> None:
     from services.lookup_api.explanation import explanation_words
 
-    print(f"{row.rewrite_id}  {row.source_text!r} -> {row.target_text!r}  [{row.status}]")
+    when = f" after {row.question!r}" if row.question else ""
+    print(f"{row.rewrite_id}  {row.source_text!r}{when} -> {row.target_text!r}  [{row.status}]")
     for line in explanation_words(row):
         print(f"  {line}")

@@ -11,6 +11,7 @@ _STATUS_WORDS: dict[RewriteStatus, str] = {
 }
 _METHOD_WORDS = {
     "chain": "It was learned from what users of such sessions went on to ask",
+    "answer": "It was learned from what the assistant's answers to such requests confirmed",
     "rephrase": "It was learned from users saying the same in other words",
     "retrieval": "It was found among similar requests that had succeeded",
     "taught": "It was taught by somebody",
@@ -20,8 +21,9 @@ _METHOD_WORDS = {
 def explanation_words(rewrite: Rewrite) -> tuple[str, ...]:
     """Why this rewrite is there, how good it is, and whether it is served."""
     for_whom = "everybody" if rewrite.scope == GLOBAL else f"the user {rewrite.scope.removeprefix('user:')}"
+    when = f" after the question “{rewrite.question}”" if rewrite.question else ""
     words = [
-        f"For {for_whom}, “{rewrite.source_text}” is run as “{rewrite.target_text}”.",
+        f"For {for_whom}, “{rewrite.source_text}”{when} is run as “{rewrite.target_text}”.",
         f"{_METHOD_WORDS[rewrite.method]}: {_count(rewrite.sessions, 'session')} of "
         f"{_count(rewrite.users, 'user')}, score {rewrite.score:.2f} of 1.",
         f"“{rewrite.source_text}” succeeded in {_share(rewrite.source_success_rate, rewrite.source_count)}, "

@@ -7,6 +7,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.middleware import DefineMiddleware
 from litestar.params import JSONBody
 
+from labeling.question import Question, question_of
 from rewriting.understanding_confidence import understanding_confidence
 from services.lookup_api.access import asked_assistant, guard_for
 from services.lookup_api.api_keys import KeyRing
@@ -32,7 +33,9 @@ def lookup_route(follower: TableFollower, keys: KeyRing, metrics: ApiMetrics) ->
         assistant_id = asked_assistant(request, data.assistant_id)
         nlu_confidence = None if data.nlu is None else data.nlu.confidence
         confidence = understanding_confidence(data.asr_confidence, nlu_confidence)
-        answer = follower.table_of(assistant_id).look_up(data.text, data.user_id, confidence)
+        answer = follower.table_of(assistant_id).look_up(
+            data.text, data.user_id, confidence, question_asked(data)
+        )
         served = None
         if answer.rewrite is not None:
             served = ServedRewrite(
@@ -51,3 +54,9 @@ def lookup_route(follower: TableFollower, keys: KeyRing, metrics: ApiMetrics) ->
         )
 
     return rewrite
+
+
+def question_asked(query: RewriteQuery) -> Question:
+    """What the assistant had asked before a request."""
+    last = query.previous_turns[-1].response_text if query.previous_turns else None
+    return question_of(query.prompt or last)

@@ -54,6 +54,10 @@ class RewriteQuery(RequestBody, frozen=True, kw_only=True):
     nlu: NluGuess | None = None
     device: AskingDevice | None = None
     locale: str | None = None
+    prompt: Annotated[
+        str | None,
+        Meta(description="what the assistant has just said; by default, what it answered last"),
+    ] = None
     previous_turns: Annotated[
         tuple[PreviousTurn, ...], Meta(max_length=MOST_PREVIOUS_TURNS, description="oldest first")
     ] = ()

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from rewrites import rewrite_row
 
 from rewriting.lookup_table import LONGEST_TEXT, AbstainReason, LookupAnswer, LookupTable
@@ -98,6 +99,50 @@ def test_a_personal_block_leaves_the_rewrite_of_everybody() -> None:
 def test_an_assistant_without_a_table_gets_a_reason() -> None:
     assert LookupTable.empty(HOME).look_up("play it").reason is AbstainReason.NO_TABLE
     assert LookupTable.of(HOME, V1, []).look_up("play it").reason is AbstainReason.NO_REWRITE_KNOWN
+
+
+def test_a_rewrite_after_a_question_holds_after_that_question_alone() -> None:
+    area = table(rewrite_row("no", "south", question="what area"))
+    assert text_of(area.look_up("No.", "ann", None, "what area")) == "south"
+    for question in ["", "what food", "what area do you want", "area"]:
+        assert area.look_up("no", "ann", None, question).reason is AbstainReason.NO_REWRITE_KNOWN
+    assert area.look_up("no\x01what area", "ann").reason is AbstainReason.NO_REWRITE_KNOWN
+
+
+def test_the_question_comes_before_the_person_and_both_before_neither() -> None:
+    ann = user_scope(UserId("ann\x01what area"))
+    rows = [
+        rewrite_row("no", "own after the question", scope=ann, question="what area"),
+        rewrite_row("no", "everybody's after the question", question="what area"),
+        rewrite_row("no", "own", scope=ann),
+        rewrite_row("no", "everybody's"),
+    ]
+    assert len({row.rewrite_id for row in rows}) == 4
+    left = table(*rows)
+    assert (left.counts.live, left.counts.personal, left.counts.asked) == (4, 2, 2)
+    for row in rows:
+        answer = left.look_up("no", "ann\x01what area", None, "what area").rewrite
+        assert answer is not None
+        assert (answer.text, answer.scope) == (row.target_text, row.scope)
+        left = left.with_changes(V2, [structs.replace(row, status="retired")])
+    assert (left.counts.live, left.counts.personal, left.counts.asked) == (0, 0, 0)
+
+
+def test_a_guarded_or_blocked_rewrite_after_a_question_leaves_the_one_after_any() -> None:
+    after_any = rewrite_row("no", "north")
+    guarded = rewrite_row("no", "south", question="what area", max_confidence=0.5)
+    assert text_of(table(guarded, after_any).look_up("no", "ann", 0.4, "what area")) == "south"
+    assert text_of(table(guarded, after_any).look_up("no", "ann", 0.6, "what area")) == "north"
+    blocked = rewrite_row("no", "south", question="what area", status="blocked")
+    assert text_of(table(blocked, after_any).look_up("no", "ann", 0.4, "what area")) == "north"
+    assert table(blocked).look_up("no", "ann", 0.4, "what area").reason is AbstainReason.BLOCKED
+
+
+def test_a_forgotten_rewrite_after_a_question_is_gone() -> None:
+    row = rewrite_row("no", "south", scope=user_scope(UserId("ann")), question="what area")
+    left = table(row).with_changes(V2, forgotten=[row.rewrite_id])
+    assert left.look_up("no", "ann", None, "what area").reason is AbstainReason.NO_REWRITE_KNOWN
+    assert (left.counts.live, left.counts.personal, left.counts.asked) == (0, 0, 0)
 
 
 def test_a_change_makes_a_new_table_and_leaves_the_old_one() -> None:

@@ -6,7 +6,7 @@ from turns import turn_event
 from rewriting.lookup_table import LookupTable
 from rewriting.rewrite import Rewrite, TableVersion, user_scope
 from services.rewrite_replay import replay_turns
-from streams.turn import AssistantId, Recognition, Request, TurnEvent
+from streams.turn import AssistantId, Recognition, Request, Response, TurnEvent
 
 A = AssistantId("a")
 
@@ -39,3 +39,28 @@ def test_a_guarded_rewrite_leaves_sure_requests_alone() -> None:
 
 def test_another_assistant_gets_nothing() -> None:
     assert answers([turn("pley jazz", assistant_id="b")], row("pley jazz", "play jazz")) == [None]
+
+
+def test_a_rewrite_after_a_question_is_given_after_that_question() -> None:
+    south = row("no", "south", question="what area")
+    turns = [turn("no", prompt="Hello. What area?"), turn("no", prompt="What food?"), turn("no")]
+    assert answers(turns, south) == ["south", None, None]
+
+
+def test_in_a_dialogue_the_question_may_be_in_the_answer_before() -> None:
+    south = row("no", "south", question="what area")
+
+    def said(text: str, dialogue: str | None, response: str | None = None) -> TurnEvent:
+        return turn_event(
+            text, dialogue_id=dialogue, response=None if response is None else Response(text=response)
+        )
+
+    turns = [
+        said("no", "d-1", "What area?"),
+        said("no", "d-2"),  # nothing was asked in this one
+        said("no", "d-1", "It is in the south."),
+        said("no", "d-1"),
+        said("no", None, "What area?"),
+        said("no", None),  # perhaps not the next turn
+    ]
+    assert answers(turns, south) == [None, None, "south", None, None, None]

@@ -15,7 +15,7 @@ def rewrite_row(source: str, target: str, **changes: Any) -> Rewrite:
     Args:
         source: normalised, the source text.
         target: the target text.
-        changes: other values of its fields; the id is that of the source in its assistant and scope.
+        changes: other values of its fields; the id is that of its assistant, scope, source and question.
     """
     row = Rewrite(
         rewrite_id=rewrite_id("", "", source),
@@ -37,4 +37,5 @@ def rewrite_row(source: str, target: str, **changes: Any) -> Rewrite:
         evidence=(SessionId("s-1"), SessionId("s-2")),
     )
     row = msgspec.structs.replace(row, **changes)
-    return msgspec.structs.replace(row, rewrite_id=rewrite_id(row.assistant_id, row.scope, source))
+    key = rewrite_id(row.assistant_id, row.scope, source, row.question)
+    return msgspec.structs.replace(row, rewrite_id=key)

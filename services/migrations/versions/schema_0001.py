@@ -104,6 +104,7 @@ def _create_rewriting() -> None:
         sa.Column("wished_status", sa.Text, nullable=False),
         sa.Column("changed_ms", sa.BigInteger, nullable=False),
         sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("question", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("assistant_id", "rewrite_id", "version", name="pk_rewrites"),
     )
     stands = sa.text("until_version IS NULL")

@@ -58,11 +58,12 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def teach(engine: Engine) -> Callable[[str, str, Scope], None]:
-    """Makes a rewrite of "home" live: (source, target, scope)."""
+def teach(engine: Engine) -> Callable[..., None]:
+    """Makes a rewrite of "home" live: (source, target, scope, question)."""
 
-    def teach(source: str, target: str, scope: Scope) -> None:
-        write(RewriteTable(engine, lambda: NOW_MS), engine, HOME, rewrite_row(source, target, scope=scope))
+    def teach(source: str, target: str, scope: Scope, question: str = "") -> None:
+        row = rewrite_row(source, target, scope=scope, question=question)
+        write(RewriteTable(engine, lambda: NOW_MS), engine, HOME, row)
 
     return teach
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 from urllib.parse import quote
 
@@ -11,7 +12,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 from sqlalchemy import Engine
 
-from rewriting.rewrite import GLOBAL, Scope, rewrite_id, user_scope
+from rewriting.rewrite import GLOBAL, rewrite_id, user_scope
 from services.lookup_api.feedback_store import DatabaseFeedbackStore
 from services.lookup_api.strict_request import field_of
 from streams.turn import AssistantId, UserId
@@ -79,6 +80,32 @@ def test_all_that_an_assistant_can_say_is_accepted(client: Client) -> None:
         "request_id": "r",
     }
     assert rewritten(client, LAMP, **everything) == "turn off the lamp"
+
+
+@pytest.mark.parametrize(
+    ("said", "rewrite"),
+    [
+        ({}, None),
+        ({"prompt": "Welcome. What area?"}, "south"),
+        ({"prompt": "What food?"}, None),
+        ({"previous_turns": [{"text": "hi", "response_text": "What area?"}]}, "south"),
+        ({"previous_turns": [{"text": "hi", "response_text": "What area?"}, {"text": "er"}]}, None),
+        ({"previous_turns": [{"text": "hi", "response_text": "What area?"}], "prompt": "Hm."}, None),
+        (
+            {"previous_turns": [{"text": "hi", "response_text": "What food?"}], "prompt": "What area?"},
+            "south",
+        ),
+    ],
+)
+def test_a_rewrite_after_a_question_is_given_after_that_question(
+    teach: Callable[..., None],
+    serving: Callable[[], AbstractContextManager[Client]],
+    said: dict[str, Any],
+    rewrite: str | None,
+) -> None:
+    teach("no", "south", GLOBAL, "what area")
+    with serving() as client:
+        assert rewritten(client, "no", **said) == rewrite
 
 
 @pytest.mark.parametrize(
@@ -363,7 +390,7 @@ def forget_by_body(client: Client, user_id: str) -> Response:
 def test_a_user_is_forgotten(
     client: Client,
     engine: Engine,
-    teach: Callable[[str, str, Scope], None],
+    teach: Callable[..., None],
     forget: Callable[[Client, str], Response],
     user_id: str,
 ) -> None:
