@@ -8,6 +8,9 @@ RewritingError
 │   ├── UnknownVersionError     no such version of the table
 │   └── SchemaVersionError      the database belongs to another version of Rehear
 ├── RewriteConflictError    somebody else changed the table since it was read
+├── EncoderBaseError        no model to start the training of an encoder from
+├── EncoderTrainingError    an encoder cannot be trained as asked
+├── VectorError             vectors that cannot be indexed, or searched for
 └── ArtifactError           an artifact on disk is missing, damaged or not the one asked for
 """
 
@@ -46,6 +49,18 @@ class RewriteConflictError(RewritingError):
     """Somebody else changed the table since it was read: read it again and repeat."""
 
     retriable = True
+
+
+class EncoderBaseError(RewritingError):
+    """No model to start the training of an encoder from; the message says where it was sought."""
+
+
+class EncoderTrainingError(RewritingError, ValueError):
+    """A setting or an example of an encoder's training is out of range; the message says which."""
+
+
+class VectorError(RewritingError, ValueError):
+    """Vectors that cannot be indexed, or searched for; the message says what is wrong with them."""
 
 
 class ArtifactError(RewritingError):
