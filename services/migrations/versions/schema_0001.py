@@ -14,6 +14,7 @@ def upgrade() -> None:
     _create_streams()
     _create_rewriting()
     _create_chains()
+    _create_request_index()
     _create_services()
 
 
@@ -74,6 +75,30 @@ def _create_chains() -> None:
         sa.Column("epoch", sa.Integer, nullable=False),
         sa.Column("solved_epoch", sa.Integer, nullable=False),
         sa.PrimaryKeyConstraint("assistant_id", name="pk_chain_epoch"),
+    )
+
+
+def _create_request_index() -> None:
+    op.create_table(
+        "indexed_request",
+        sa.Column("assistant_id", sa.Text, nullable=False),
+        sa.Column("request_id", sa.BigInteger, nullable=False, autoincrement=False),
+        sa.Column("text", sa.Text, nullable=False),
+        sa.Column("interpretation", sa.Text, nullable=False),
+        sa.Column("vector", sa.LargeBinary),
+        sa.Column("encoder_id", sa.Text),
+        sa.Column("version", sa.Integer, nullable=False),
+        sa.PrimaryKeyConstraint("assistant_id", "request_id", name="pk_indexed_request"),
+    )
+    op.create_index("ix_indexed_request_changes", "indexed_request", ["assistant_id", "version"])
+    op.create_index("ix_indexed_request_encoder_id", "indexed_request", ["encoder_id"])
+    op.create_table(
+        "request_index_state",
+        sa.Column("assistant_id", sa.Text, nullable=False),
+        sa.Column("version", sa.Integer, nullable=False),
+        sa.Column("base_version", sa.Integer, nullable=False),
+        sa.Column("base_name", sa.Text),
+        sa.PrimaryKeyConstraint("assistant_id", name="pk_request_index_state"),
     )
 
 
