@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import fundamental, ingest, lookup, mining
+from benchmarks import fundamental, ingest, lookup, mining, vectors
 from benchmarks.measured_process import log_only_errors
 from benchmarks.report import BenchmarkReport
 
@@ -20,6 +20,7 @@ class Name(StrEnum):
     FUNDAMENTAL = "fundamental"
     INGEST = "ingest"
     LOOKUP = "lookup"
+    VECTORS = "vectors"
 
 
 def main(
@@ -37,6 +38,7 @@ def main(
         Name.FUNDAMENTAL: lambda: fundamental.run(quick),
         Name.INGEST: lambda: ingest.run(quick, logs),
         Name.LOOKUP: lambda: lookup.run(quick),
+        Name.VECTORS: lambda: vectors.run(quick),
     }
     console = Console()
     for name in names or list(Name):

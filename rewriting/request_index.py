@@ -211,6 +211,11 @@ class RequestIndex:
         return np.sort(np.concatenate([s.texts.ids[s.live_positions()] for s in self._segments]))
 
     @property
+    def size_bytes(self) -> int:
+        """Memory that it takes, but for the ids of what holds no more."""
+        return sum(segment.vectors.size_bytes + segment.texts.size_bytes for segment in self._segments)
+
+    @property
     def changes(self) -> int:
         """Entries outside the base, and dead ones in it."""
         base, *added = self._segments

@@ -188,11 +188,23 @@ class VectorIndex:
             Match(id, similarity) for id, similarity in zip(ids, similarities[order].tolist(), strict=True)
         ]
 
+    @property
+    def size_bytes(self) -> int:
+        """Memory that vectors and graph take; the ids are shared with the texts beside them."""
+        codes = self._storage.codes.size()
+        if not isinstance(self._index, faiss.IndexHNSWSQ):
+            return int(codes)
+        graph: Any = self._index.hnsw
+        return int(codes + 4 * (graph.neighbors.size() + graph.levels.size()) + 8 * graph.offsets.size())
+
+    @property
+    def _storage(self) -> Any:
+        is_graph = isinstance(self._index, faiss.IndexHNSWSQ)
+        return faiss.downcast_index(self._index.storage) if is_graph else self._index
+
     def vectors(self) -> NDArray[np.float16]:
         """A copy of all vectors, (n, dim), in the order of `ids`: exactly as they are searched."""
-        is_graph = isinstance(self._index, faiss.IndexHNSWSQ)
-        storage: Any = faiss.downcast_index(self._index.storage) if is_graph else self._index
-        codes: NDArray[np.uint8] = faiss.vector_to_array(storage.codes)
+        codes: NDArray[np.uint8] = faiss.vector_to_array(self._storage.codes)
         return codes.view(np.float16).reshape(len(self.ids), self.dimension)
 
 

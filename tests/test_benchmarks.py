@@ -23,7 +23,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Reports:
 
 
 def test_every_benchmark_says_what_it_measured_and_where(reports: Reports) -> None:
-    assert sorted(reports) == ["fundamental", "ingest", "lookup", "mining"]
+    assert sorted(reports) == ["fundamental", "ingest", "lookup", "mining", "vectors"]
     for report in reports.values():
         assert report["quick"]
         assert report["machine"]["cores"] >= 1
@@ -56,4 +56,11 @@ def test_bare_loops_and_workers_read_every_turn(reports: Reports) -> None:
 def test_the_lookup_api_answers_all_requests(reports: Reports) -> None:
     for row in reports["lookup"]["figures"]:
         assert row["failures"] == 0
+        assert 0 < row["p50 ms"] <= row["p99 ms"]
+
+
+def test_the_index_finds_nearly_all_of_the_nearest(reports: Reports) -> None:
+    for row in reports["vectors"]["figures"]:
+        assert row["recall@10"] > 0.9
+        assert row["index MiB"] > row["entries"] * row["dimensions"] * 2 / 2**20
         assert 0 < row["p50 ms"] <= row["p99 ms"]
