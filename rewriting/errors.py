@@ -3,6 +3,7 @@
 RewritingError
 ├── ChainError              a chain cannot be solved as asked
 ├── ChainSettingsError      a setting of the chains is out of range
+├── AnswerSettingsError     a setting of the rewrites after a question is out of range
 ├── RewriteTableError       a request to the rewrite table that cannot be met
 │   ├── UnknownRewriteError     no such rewrite
 │   ├── UnknownVersionError     no such version of the table
@@ -27,6 +28,10 @@ class ChainError(RewritingError):
 
 class ChainSettingsError(RewritingError, ValueError):
     """A setting of the chains is out of range; the message says which, and what it must be."""
+
+
+class AnswerSettingsError(RewritingError, ValueError):
+    """A setting of the rewrites after a question is out of range; the message says which."""
 
 
 class RewriteTableError(RewritingError):

@@ -1,0 +1,156 @@
+"""The encoders in serving: vectors of requests, and scores of pairs, in ONNX Runtime on one thread.
+
+Texts are normalised first, so what `encode` and `score` return depends on the words alone.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import msgspec
+import numpy as np
+import onnxruntime
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from rewriting.artifact import verify_artifact
+from rewriting.errors import ArtifactError
+from rewriting.request_tokenizer import RequestTokenizer
+
+TEXT_ENCODER: Final = "text-encoder"
+PAIR_ENCODER: Final = "pair-encoder"
+"""Kinds of artifacts."""
+
+MODEL_NAME: Final = "model.onnx"
+TOKENIZER_NAME: Final = "tokenizer.json"
+DESCRIPTION_NAME: Final = "encoder.json"
+
+_MOST_TEXTS: Final = 64  # of a batch: more gains no speed on one thread, and takes more memory
+
+
+class EncoderDescription(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What must be known to use the model of an artifact; its `encoder.json`."""
+
+    dimension: int  # of a vector; 1 for scores
+    max_tokens: int  # of a text or pair, special tokens included; what is longer is cut
+    pooling: Literal["mean"]  # how tokens become one vector; part of the model
+    base: str  # the model that its training started from
+
+
+class TextEncoder:
+    """Turns requests into vectors of length 1, whose inner products say how near they are in meaning.
+
+    Safe to share between threads. A text's vector does not depend on the texts beside it: only texts with as
+    many tokens go through the model together, so nothing is ever padded.
+    """
+
+    def __init__(
+        self,
+        session: onnxruntime.InferenceSession,
+        tokenizer: RequestTokenizer,
+        description: EncoderDescription,
+    ) -> None:
+        self.description = description
+        self._session = session
+        self._tokenizer = tokenizer
+
+    @classmethod
+    def load(cls, folder: Path) -> "TextEncoder":
+        """Reads an artifact that `export_text_encoder` has written.
+
+        Raises:
+            ArtifactError: missing, damaged, or not a text encoder.
+        """
+        return cls(*_load(folder, TEXT_ENCODER))
+
+    @property
+    def dimension(self) -> int:
+        """Of the vectors."""
+        return self.description.dimension
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Vectors of texts of any content, script and length: (texts, dimension), each of length 1.
+
+        All texts without a letter or a digit have the same vector.
+        """
+        vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
+        alike: dict[int, list[tuple[int, list[int]]]] = {}
+        for position, text in enumerate(texts):
+            ids = self._tokenizer.ids(text)
+            alike.setdefault(len(ids), []).append((position, ids))
+        for rows in alike.values():
+            for start in range(0, len(rows), _MOST_TEXTS):
+                positions, ids_of_rows = zip(*rows[start : start + _MOST_TEXTS], strict=True)
+                input_ids = np.array(ids_of_rows, dtype=np.int64)  # (rows, tokens)
+                vectors[list(positions)] = self._session.run(None, {"input_ids": input_ids})[0]
+        return vectors
+
+
+class PairEncoder:
+    """Says how likely each of some candidates is what a query meant, by reading both at once.
+
+    Safe to share between threads. A candidate's score does not depend on the others.
+    """
+
+    def __init__(
+        self,
+        session: onnxruntime.InferenceSession,
+        tokenizer: RequestTokenizer,
+        description: EncoderDescription,
+    ) -> None:
+        self.description = description
+        self._session = session
+        self._tokenizer = tokenizer
+
+    @classmethod
+    def load(cls, folder: Path) -> "PairEncoder":
+        """Reads an artifact that `export_pair_encoder` has written.
+
+        Raises:
+            ArtifactError: missing, damaged, or not a pair encoder.
+        """
+        return cls(*_load(folder, PAIR_ENCODER))
+
+    def score(self, query: str, candidates: Sequence[str]) -> NDArray[np.float32]:
+        """Scores of candidates, any texts: (candidates,), 0..1."""
+        scores = np.empty(len(candidates), dtype=np.float32)
+        for start in range(0, len(candidates), _MOST_TEXTS):
+            chunk = candidates[start : start + _MOST_TEXTS]
+            pairs = [self._tokenizer.pair_ids(query, candidate) for candidate in chunk]
+            longest = max(len(ids) for ids, _ in pairs)
+            inputs = {
+                name: np.zeros((len(pairs), longest), dtype=np.int64)
+                for name in ("input_ids", "attention_mask", "token_type_ids")
+            }
+            for row, (ids, types) in enumerate(pairs):
+                inputs["input_ids"][row, : len(ids)] = ids
+                inputs["token_type_ids"][row, : len(ids)] = types
+                inputs["attention_mask"][row, : len(ids)] = 1
+            scores[start : start + len(chunk)] = self._session.run(None, inputs)[0]
+        return scores
+
+
+def _load(
+    folder: Path, kind: str
+) -> tuple[onnxruntime.InferenceSession, RequestTokenizer, EncoderDescription]:
+    verify_artifact(folder, kind)
+    try:
+        description = msgspec.json.decode((folder / DESCRIPTION_NAME).read_bytes(), type=EncoderDescription)
+        tokenizer = RequestTokenizer.load(folder / TOKENIZER_NAME, description.max_tokens)
+        session = onnxruntime.InferenceSession(
+            folder / MODEL_NAME, _one_thread(), providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # tokenizers raises nothing narrower
+        raise ArtifactError(
+            f"the {kind} at {folder} cannot be used ({error}): export it again with this version of Rehear"
+        ) from error
+    return session, tokenizer, description
+
+
+def _one_thread() -> Any:
+    """Options under which a model runs on the thread that calls it."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.enable_mem_pattern = False  # every length of text would leave a pattern behind
+    return options
