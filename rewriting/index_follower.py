@@ -62,11 +62,16 @@ def _with_base(index: RequestIndex, state: IndexState, connection: Connection, p
             return base
         log.info(
             "the base of a request index is of another encoder: done without it",
+            assistant_id=index.assistant_id,
             base=str(path),
             base_encoder=base.encoder_id,
             encoder=index.encoder_id,
         )
     except (ArtifactError, OSError) as error:
-        log.error("the base of a request index cannot be used: done without it", error=str(error))
+        log.error(
+            "the base of a request index cannot be used: done without it",
+            assistant_id=index.assistant_id,
+            error=str(error),
+        )
     gone = np.setdiff1d(index.ids, held_ids(connection, index.assistant_id))
     return index.with_changes(index.version, removed=gone.tolist()).following(state.base_name, index.version)

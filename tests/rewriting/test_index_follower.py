@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine
 from structlog.testing import capture_logs
 
+from rewriting import index_base
 from rewriting.index_base import publish_base
 from rewriting.index_follower import follow
 from rewriting.indexed_request import IndexedRequest, request_id
@@ -127,6 +128,32 @@ def test_bases_before_the_former_one_are_deleted(engine: Engine, folder: Path) -
         names.append(index.base_name)
     assert {path.name for path in folder.iterdir()} == {car.base_name, *names[-2:]}
     assert_finds(followed(start(), engine, folder), *(f"song {number}" for number in range(4)))
+
+
+def test_what_a_killed_publisher_leaves_is_deleted_in_time(
+    engine: Engine, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*arguments: object) -> bool:
+        raise KeyboardInterrupt
+
+    change(engine, "jazz")
+    before = publish_base(engine, followed(start(), engine, folder), folder)
+    change(engine, "rock")
+    monkeypatch.setattr(index_base, "set_base", die)
+    with pytest.raises(KeyboardInterrupt):
+        publish_base(engine, followed(before, engine, folder), folder)
+    monkeypatch.undo()
+    (folder / f".{before.base_name}.0123.partial").mkdir()
+    (folder / "something else").mkdir()
+    assert len(list(folder.iterdir())) == 4
+
+    after = followed(start(), engine, folder)
+    assert_finds(after, "jazz", "rock")
+    assert after.base_name == before.base_name
+    names = [publish_base(engine, after, folder).base_name]
+    change(engine, "blues")
+    names.append(publish_base(engine, followed(start(), engine, folder), folder).base_name)
+    assert {path.name for path in folder.iterdir()} == {"something else", *names}
 
 
 def test_a_base_older_than_the_one_in_use_is_not_published(engine: Engine, folder: Path) -> None:
