@@ -1,0 +1,117 @@
+"""Rank examples: what the ranker learns from, made of a log in the order of time.
+
+Each request is seen with the counts and the history as they were when it came; what it had meant is what the
+session shows later: itself where it was met, else the request that its second tries ended with.
+"""
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from msgspec import Struct
+
+from rewriting.asked_request import AskedRequest, EarlierRequest
+from rewriting.interpretation import Interpretation
+from rewriting.rank_features import Features, candidate_features, request_features
+from rewriting.request_counts import RequestCounts
+from rewriting.request_history import RequestHistory
+from rewriting.request_step import RequestStep, SessionRequests
+from rewriting.rewrite_candidates import Candidate, CandidateSettings, NearRequest, rewrite_candidates
+from streams.session import DEFAULT_GAP_MS
+from streams.turn import UserId
+
+Retrieve = Callable[[AskedRequest, RequestCounts], Iterable[NearRequest]]
+"""The global index, as far as it knows requests by then."""
+
+PairScores = Callable[[str, Sequence[str]], Sequence[float]]
+
+
+class RankExample(Struct, frozen=True):
+    """One request with its candidates."""
+
+    ts_ms: int
+    user_id: UserId
+    own: Interpretation
+    meant: Interpretation | None  # None: it went wrong, and the session does not show what was meant
+    weight: float  # of the outcome that shows it, 0..1
+    request: Features  # (len(REQUEST_FEATURES),)
+    candidates: tuple[Candidate, ...]
+    features: Features  # (candidates, len(CANDIDATE_FEATURES))
+
+
+def asked_step(steps: Sequence[RequestStep], index: int) -> AskedRequest:
+    """A step as it was before it was run."""
+    step = steps[index]
+    return AskedRequest(
+        text=step.text,
+        ts_ms=step.ts_ms,
+        interpretation=step.interpretation,
+        confidence=step.confidence,
+        asr_confidence=step.asr_confidence,
+        nlu_confidence=step.nlu_confidence,
+        question=step.question,
+        device=step.device,
+        earlier=tuple(
+            EarlierRequest(
+                text=before.text,
+                interpretation=before.interpretation,
+                age_s=(step.ts_ms - before.ts_ms) / 1000,
+                failed=before.failed,
+            )
+            for before in steps[:index]
+        ),
+    )
+
+
+def rank_examples(
+    sessions: Iterable[SessionRequests],
+    from_ms: int,
+    settings: CandidateSettings,
+    retrieve: Retrieve = lambda request, counts: (),
+    pair_scores: PairScores | None = None,
+    on_session: Callable[[], None] = lambda: None,
+) -> Iterator[RankExample]:
+    """Examples of the requests from `from_ms` on, in the order of the sessions' starts.
+
+    Args:
+        sessions: of one assistant, sorted by their start.
+        from_ms: earlier sessions only build up the counts.
+        settings: of the candidates.
+        retrieve: the global index.
+        pair_scores: of the pair encoder, 0..1; None: not used.
+        on_session: called after each session.
+    """
+    counts = RequestCounts(settings.min_users)
+    histories: dict[UserId, RequestHistory] = {}
+    ended: list[tuple[int, int, SessionRequests]] = []
+    for number, session in enumerate(sessions):
+        if not session.steps:
+            continue
+        start_ms = session.steps[0].ts_ms
+        while ended and ended[0][0] < start_ms - DEFAULT_GAP_MS:
+            _, _, past = heapq.heappop(ended)
+            counts.add(past)
+            histories.setdefault(past.user_id, RequestHistory()).add(past)
+        if start_ms >= from_ms:
+            history = histories.get(session.user_id) or RequestHistory()
+            for i, step in enumerate(session.steps):
+                meant = session.meant(i)
+                request = asked_step(session.steps, i)
+                near = retrieve(request, counts)
+                candidates = rewrite_candidates(request, counts, history, near, settings)
+                scores = (
+                    pair_scores(request.text, [candidate.text for candidate in candidates])
+                    if pair_scores is not None and candidates
+                    else None
+                )
+                yield RankExample(
+                    ts_ms=step.ts_ms,
+                    user_id=session.user_id,
+                    own=step.interpretation,
+                    meant=None if meant is None else session.steps[meant].interpretation,
+                    weight=1.0 if meant is None else session.steps[meant].success,
+                    request=request_features(request, counts, history),
+                    candidates=tuple(candidates),
+                    features=candidate_features(request, candidates, counts, history, scores),
+                )
+        heapq.heappush(ended, (session.end_ms, number, session))
+        on_session()

@@ -1,0 +1,96 @@
+"""Request steps: what online rewriting keeps of each turn of a session.
+
+A session's steps are all that the statistics of an assistant, the history of a user and the training of the
+ranker are made of; they hold what was known when the request came, and how it ended.
+"""
+
+from typing import NewType
+
+from msgspec import Struct
+
+from labeling.question import Question, question_before
+from labeling.turn_outcome import UNKNOWN, TurnOutcome, judge_turns
+from rewriting.interpretation import Interpretation, interpretation_of
+from rewriting.text_normalisation import normalise
+from rewriting.understanding_confidence import turn_confidence
+from streams.session import Session, SessionId
+from streams.turn import AssistantId, TurnEvent, UserId
+
+_WEAK_IN_DIALOGUES = frozenset({"rephrased", "failed"})
+RequestText = NewType("RequestText", str)
+"""A normalised text."""
+
+
+class RequestStep(Struct, frozen=True, array_like=True, gc=False):
+    """One request of a session."""
+
+    text: RequestText  # normalised, as it was run
+    surface: str  # the same as it was said
+    interpretation: Interpretation
+    ts_ms: int
+    question: Question  # what the assistant had just asked; empty: nothing that is known
+    confidence: float | None  # `turn_confidence`, 0..1
+    asr_confidence: float | None  # 0..1
+    nlu_confidence: float | None
+    device: str | None
+    failed: bool  # the user or the assistant showed it, before or with the next request
+    success: float  # weights of its outcome, as in `TurnOutcome`
+    goes_on: float
+
+
+class SessionRequests(Struct, frozen=True, array_like=True, gc=False):
+    """The requests of one session of one user, in their order."""
+
+    session_id: SessionId
+    assistant_id: AssistantId
+    user_id: UserId
+    steps: tuple[RequestStep, ...]
+
+    @property
+    def end_ms(self) -> int:
+        """Start of the last request."""
+        return self.steps[-1].ts_ms if self.steps else 0
+
+    def meant(self, index: int) -> int | None:
+        """The step that shows what request `index` meant; None where the session does not show it.
+
+        It is the step itself where that was met, else the one that a run of second tries ends with, where
+        that one was met.
+        """
+        last = index
+        while self.steps[last].goes_on == 1 and last + 1 < len(self.steps):
+            last += 1
+        return last if self.steps[last].success > 0 else None
+
+
+def session_requests(session: Session) -> SessionRequests:
+    """Reduces a session to its steps; turns without a word are left out."""
+    turns = [turn for turn in session.turns if normalise(turn.executed)]
+    steps = []
+    for i, (turn, outcome) in enumerate(zip(turns, judge_turns(turns), strict=True)):
+        if session.dialogue_id is not None and outcome.reason in _WEAK_IN_DIALOGUES and i + 1 < len(turns):
+            outcome = TurnOutcome(UNKNOWN, 1 - UNKNOWN, 0, outcome.reason)
+        steps.append(
+            RequestStep(
+                text=RequestText(normalise(turn.executed)),
+                surface=" ".join(turn.executed.split()),
+                interpretation=interpretation_of(turn),
+                ts_ms=turn.ts_ms,
+                question=question_before(turn, turns[i - 1] if i else None),
+                confidence=turn_confidence(turn),
+                asr_confidence=turn.request.asr[0].confidence if turn.request.asr else None,
+                nlu_confidence=turn.nlu[0].confidence if turn.nlu else None,
+                device=turn.device.type if turn.device else None,
+                failed=has_failed(turn),
+                success=outcome.success,
+                goes_on=outcome.goes_on,
+            )
+        )
+    return SessionRequests(session.session_id, session.assistant_id, session.user_id, tuple(steps))
+
+
+def has_failed(turn: TurnEvent) -> bool:
+    """Whether it shows by the time of the next request that this one failed."""
+    status = turn.response.status if turn.response else None
+    signals = turn.signals
+    return bool(signals.barge_in) or signals.feedback == "negative" or status in ("error", "no_result")
