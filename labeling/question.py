@@ -31,6 +31,16 @@ def question_of(said: str | None) -> Question:
     return NO_QUESTION
 
 
+def beside_question(said: str | None, question: Question) -> list[str]:
+    """The sentences that do not ask this very question.
+
+    >>> beside_question("Sorry? You said the south. What area?", Question("what area"))
+    ['Sorry?', 'You said the south.']
+    """
+    sentences = map(str.strip, _SENTENCES.findall(said or ""))
+    return [sentence for sentence in sentences if question_of(sentence) != question]
+
+
 def question_before(turn: TurnEvent, previous: TurnEvent | None) -> Question:
     """What was asked before a turn: its prompt, in a declared dialogue else the response to the turn before.
 

@@ -34,7 +34,7 @@ class OutcomeCounts:
         self.success += sign * step.success
         self.failure += sign * step.failure
         if following is not None:
-            _add(self.following, following, sign * step.goes_on)
+            add_count(self.following, following, sign * step.goes_on)
 
 
 class TextCounts:
@@ -121,13 +121,13 @@ class ChainCounts:
             text.band(step.band).add(step, following, sign)
             self.outcomes[number].add(step, following, sign)
             said = text.said.setdefault(step.surface, {})
-            _add(said, session.user_id, sign)
+            add_count(said, session.user_id, sign)
             if not said:
                 del text.said[step.surface]
-            _add(text.interpretations, number, sign)
-            _add(self.texts_at[number], step.text, sign)
+            add_count(text.interpretations, number, sign)
+            add_count(self.texts_at[number], step.text, sign)
             if step.success:
-                _add(text.met_users, session.user_id, sign)
+                add_count(text.met_users, session.user_id, sign)
             if following is not None:
                 self._join(number, following)
             for other in text.interpretations:
@@ -192,8 +192,8 @@ _Key = TypeVar("_Key")
 _Number = TypeVar("_Number", int, float)
 
 
-def _add(counts: dict[_Key, _Number], key: _Key, value: _Number) -> None:
-    """Adds to a count; one that comes to zero is dropped, as if it had never been."""
+def add_count(counts: dict[_Key, _Number], key: _Key, value: _Number) -> None:
+    """Adds to a count; one that comes to zero is dropped, as if it had never been there."""
     total = counts.get(key, 0) + value
     if total:
         counts[key] = total

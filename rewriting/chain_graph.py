@@ -27,7 +27,7 @@ def chain_graph(sessions: Iterable[SessionSteps], rewrite: Rewrite, max_states: 
 
     Args:
         sessions: of the rewrite's assistant, at least those in which its source was said.
-        rewrite: of a text.
+        rewrite: of a text; where it holds after one question, only what was said to that counts.
         max_states: nodes at most, at least 4: the source, the target, the two ends, and the states most
             visited in between. What went to others has no edge, and stays in the shares.
 
@@ -42,7 +42,7 @@ def chain_graph(sessions: Iterable[SessionSteps], rewrite: Rewrite, max_states: 
     users: defaultdict[str, set[str]] = defaultdict(set)
     weights: defaultdict[tuple[str, str], float] = defaultdict(float)
     for session in sessions:
-        for path in _paths(session, rewrite.source_text):
+        for path in _paths(session, rewrite):
             names = [source, *(step.interpretation for step in path[1:])]
             visits.update(names)
             for name in names:
@@ -63,11 +63,12 @@ def chain_graph(sessions: Iterable[SessionSteps], rewrite: Rewrite, max_states: 
     return _graph(visits, weights, kinds)
 
 
-def _paths(session: SessionSteps, source_text: str) -> Iterable[Sequence[ChainStep]]:
+def _paths(session: SessionSteps, rewrite: Rewrite) -> Iterable[Sequence[ChainStep]]:
     """The steps from each first saying of the source to where the session was judged without remainder."""
     i = 0
     while i < len(session.steps):
-        if session.steps[i].text != source_text:
+        step = session.steps[i]
+        if step.text != rewrite.source_text or (rewrite.question and step.question != rewrite.question):
             i += 1
             continue
         end = i

@@ -2,16 +2,24 @@
 
 from msgspec import Struct
 
+from labeling.question import NO_QUESTION, Question, beside_question, question_before
 from labeling.turn_outcome import judge_turns
-from rewriting.interpretation import Interpretation, interpretation_of
+from rewriting.interpretation import Interpretation, interpretation_of, slot_words
 from rewriting.text_normalisation import normalise
 from rewriting.understanding_confidence import turn_confidence
 from streams.session import Session, SessionId
-from streams.turn import AssistantId, UserId
+from streams.turn import AssistantId, TurnEvent, UserId
 
 CONFIDENCE_BANDS = (0.25, 0.35, 0.45, 0.55, 0.65)
 """Upper ends of the lower bands of `understanding_confidence`; the last band is everything above, and what
 has no confidence. Finer bands fit the guard of a rewrite closer, and leave fewer requests in each."""
+
+MOST_TOLD = 300
+"""Characters of a response that are kept: an assistant that confirms what it has understood says so in its
+first sentences; what is read out after them would only take room."""
+
+BETWEEN_SENTENCES = "."
+"""Stands between the words of two sentences; no normalised text has it."""
 
 
 class ChainStep(Struct, frozen=True, array_like=True):
@@ -24,6 +32,8 @@ class ChainStep(Struct, frozen=True, array_like=True):
     success: float
     failure: float
     goes_on: float
+    question: Question = NO_QUESTION  # what the assistant had just asked
+    told: str = ""  # after a question: what was said in response, as `slot_words` of each sentence
 
 
 class SessionSteps(Struct, frozen=True, array_like=True):
@@ -41,7 +51,13 @@ def session_steps(session: Session) -> SessionSteps:
 
     Turns without a word are left out: nothing can be learned of them, and nothing rewritten to them.
     """
-    spoken = [turn for turn in session.turns if normalise(turn.executed)]
+    previous = (None, *session.turns)
+    spoken = [
+        (turn, question_before(turn, before))
+        for turn, before in zip(session.turns, previous, strict=False)
+        if normalise(turn.executed)
+    ]
+    outcomes = judge_turns([turn for turn, _ in spoken])
     steps = tuple(
         ChainStep(
             normalise(turn.executed),
@@ -51,11 +67,22 @@ def session_steps(session: Session) -> SessionSteps:
             outcome.success,
             outcome.failure,
             outcome.goes_on,
+            question,
+            _told(turn, question) if question else "",
         )
-        for turn, outcome in zip(spoken, judge_turns(spoken), strict=True)
+        for (turn, question), outcome in zip(spoken, outcomes, strict=True)
     )
     is_dialogue = session.dialogue_id is not None
     return SessionSteps(session.session_id, session.assistant_id, session.user_id, steps, is_dialogue)
+
+
+def _told(turn: TurnEvent, question: Question) -> str:
+    """What the assistant said in its response, unless it only asked again."""
+    said = "" if turn.response is None else turn.response.text or ""
+    if len(said) > MOST_TOLD:
+        said = said[:MOST_TOLD].rpartition(" ")[0]  # half a word could be another one
+    sentences = (slot_words(sentence) for sentence in beside_question(said, question))
+    return f" {BETWEEN_SENTENCES} ".join(filter(None, sentences))
 
 
 def confidence_band(confidence: float | None) -> int:

@@ -21,7 +21,7 @@ def interpretation_of(turn: TurnEvent) -> Interpretation:
     if not turn.nlu:
         return Interpretation(f"text:{normalise(turn.executed)}")
     best = turn.nlu[0]
-    slots = sorted(f"{_name(slot.name)}={_value(slot.value or '')}" for slot in best.slots)
+    slots = sorted(f"{_name(slot.name)}={slot_words(slot.value or '')}" for slot in best.slots)
     return Interpretation(f"{_name(best.domain or '')}|{_name(best.intent)}|{';'.join(slots)}")
 
 
@@ -29,6 +29,22 @@ def _name(name: str) -> str:
     return name.translate(_SEPARATORS)
 
 
-def _value(value: str) -> str:
+def slots_of(interpretation: str) -> tuple[tuple[str, str], ...]:
+    """The slots as pairs of name and value, sorted; none where the log has no understanding.
+
+    >>> slots_of("music|play|artist=queen;song=radio ga ga")
+    (('artist', 'queen'), ('song', 'radio ga ga'))
+    """
+    _, _, slots = interpretation.rpartition("|")
+    pairs = (slot.partition("=") for slot in slots.split(";") if "=" in slot)
+    return tuple((name, value) for name, _, value in pairs)
+
+
+def slot_words(value: str) -> str:
+    """The words that tell a value from others; all of them if there are no others.
+
+    >>> slot_words("the centre of town")
+    'centre town'
+    """
     words = normalise(value).split()
     return " ".join([word for word in words if word not in _LIGHT_WORDS] or words)

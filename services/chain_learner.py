@@ -1,4 +1,8 @@
-"""The chain learner: keeps chains and rewrite tables up with sessions, for workers and offline jobs alike."""
+"""The chain learner: keeps chains and rewrite tables up with sessions, for workers and offline jobs alike.
+
+With each chain goes what users answer to the assistant's questions: both are made of the same sessions, and
+each warrants rewrites of its own.
+"""
 
 import time
 from collections.abc import Callable, Iterable
@@ -6,7 +10,8 @@ from collections.abc import Callable, Iterable
 import structlog
 from sqlalchemy import Connection
 
-from rewriting.chain_miner import ChainMiner, ChainSettings
+from rewriting.answer_miner import AnswerMiner, AnswerSettings
+from rewriting.chain_miner import ChainMiner, ChainSettings, MinedChange
 from rewriting.chain_step import SessionSteps
 from rewriting.chain_store import (
     all_steps,
@@ -20,6 +25,7 @@ from rewriting.chain_store import (
     store_steps,
     unsolved,
 )
+from rewriting.rewrite import Method, Rewrite
 from rewriting.rewrite_table import RewriteTable
 from streams.session import SessionId
 from streams.turn import AssistantId
@@ -33,6 +39,38 @@ SOLVING_SHARE = 0.2
 its turn comes, or when nothing comes. Raised, rewrites are live sooner and sessions wait longer."""
 
 
+METHODS: tuple[Method, ...] = ("chain", "answer")
+"""Whose rewrites rest on the sessions alone."""
+
+
+class _Miners:
+    """What the sessions of one assistant warrant."""
+
+    def __init__(self, assistant_id: AssistantId, chain: ChainSettings, answers: AnswerSettings) -> None:
+        self._chain = ChainMiner(assistant_id, chain)
+        self._answers = AnswerMiner(assistant_id, answers)
+
+    @property
+    def rewrites(self) -> list[Rewrite]:
+        """All that are warranted, as of the last `solve`."""
+        return [*self._chain.rewrites, *self._answers.rewrites]
+
+    def add(self, session: SessionSteps) -> None:
+        """Adds a session that is not in."""
+        self._chain.touch(self._chain.counts.add(session))
+        self._answers.touch(self._answers.counts.add(session))
+
+    def remove(self, session: SessionSteps) -> None:
+        """Takes a session away that is in, as it was added."""
+        self._chain.touch(self._chain.counts.remove(session))
+        self._answers.touch(self._answers.counts.remove(session))
+
+    def solve(self) -> MinedChange:
+        """What has changed since the last time."""
+        chain, answers = self._chain.solve(), self._answers.solve()
+        return MinedChange((*chain.rewrites, *answers.rewrites), (*chain.withdrawn, *answers.withdrawn))
+
+
 class ChainLearner:
     """Chains in memory, their sessions and rewrites in the database.
 
@@ -40,11 +78,18 @@ class ChainLearner:
     rebuilt from the database when they are next needed.
     """
 
-    def __init__(self, table: RewriteTable, settings: ChainSettings, clock_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        table: RewriteTable,
+        settings: ChainSettings,
+        clock_ms: Callable[[], int],
+        answers: AnswerSettings | None = None,
+    ) -> None:
         self._table = table
         self._settings = settings
+        self._answers = answers or AnswerSettings()
         self._clock_ms = clock_ms
-        self._miners: dict[AssistantId, ChainMiner] = {}
+        self._miners: dict[AssistantId, _Miners] = {}
         self._epochs: dict[AssistantId, int] = {}
         self._unsolved: set[AssistantId] = set()
         self._solve_after_s: dict[AssistantId, float] = {}  # on the monotonic clock
@@ -69,7 +114,7 @@ class ChainLearner:
         for session in sessions:
             by_assistant.setdefault(session.assistant_id, {})[session.session_id] = session
         for assistant_id, news in sorted(by_assistant.items()):  # in one order, so that none waits in a ring
-            miner = self._miner(connection, assistant_id)
+            miners = self._miners_of(connection, assistant_id)
             known = steps_of(connection, news)
             changed = {
                 key: steps
@@ -78,8 +123,8 @@ class ChainLearner:
             }
             for key, steps in changed.items():
                 if key in known:
-                    miner.touch(miner.counts.remove(known[key]))
-                miner.touch(miner.counts.add(steps))
+                    miners.remove(known[key])
+                miners.add(steps)
             store_steps(connection, changed.values())
             if changed:
                 self._unsolved.add(assistant_id)
@@ -96,7 +141,7 @@ class ChainLearner:
             if patient and time.monotonic() < self._solve_after_s.get(assistant_id, 0):
                 continue
             started_s = time.monotonic()
-            change = self._miner(connection, assistant_id).solve()
+            change = self._miners_of(connection, assistant_id).solve()
             self._table.put(
                 connection,
                 assistant_id,
@@ -124,7 +169,7 @@ class ChainLearner:
                 settings warrant, even if nothing but the settings has changed.
         """
         for assistant_id in sorted({*self.stale(connection), *also}):
-            self._miner(connection, assistant_id)
+            self._miners_of(connection, assistant_id)
         self._recovers = False
 
     def stale(self, connection: Connection) -> list[AssistantId]:
@@ -145,7 +190,7 @@ class ChainLearner:
         for assistant_id in sorted(self._unsolved):
             self._epochs[assistant_id] = start_epoch(connection, assistant_id)
 
-    def _miner(self, connection: Connection, assistant_id: AssistantId) -> ChainMiner:
+    def _miners_of(self, connection: Connection, assistant_id: AssistantId) -> _Miners:
         now = lock_chain(connection, assistant_id)
         if self._epochs.get(assistant_id) != now:
             self._miners[assistant_id] = self._rebuild(connection, assistant_id)
@@ -154,23 +199,26 @@ class ChainLearner:
             mark_solved(connection, assistant_id)
         return self._miners[assistant_id]
 
-    def _rebuild(self, connection: Connection, assistant_id: AssistantId) -> ChainMiner:
+    def _rebuild(self, connection: Connection, assistant_id: AssistantId) -> _Miners:
         """Builds a chain from its sessions, and makes the table what the chain and the settings warrant."""
-        miner = ChainMiner(assistant_id, self._settings)
+        miners = _Miners(assistant_id, self._settings, self._answers)
         n_sessions = 0
         for steps in all_steps(connection, assistant_id):
-            miner.touch(miner.counts.add(steps))
+            miners.add(steps)
             n_sessions += 1
-        miner.solve()
-        warranted = {rewrite.rewrite_id for rewrite in miner.rewrites}
-        standing = self._table.standing_ids(connection, assistant_id, "chain")
+        miners.solve()
+        rewrites = miners.rewrites
+        warranted = {rewrite.rewrite_id for rewrite in rewrites}
+        standing = {
+            key for method in METHODS for key in self._table.standing_ids(connection, assistant_id, method)
+        }
         self._table.put(
             connection,
             assistant_id,
-            miner.rewrites,
-            [key for key in standing if key not in warranted],
+            rewrites,
+            sorted(standing - warranted),
             REASON,
             self._clock_ms(),
         )
         log.info("chain built", assistant_id=assistant_id, sessions=n_sessions, rewrites=len(warranted))
-        return miner
+        return miners

@@ -234,6 +234,7 @@ def _query(turn: TurnEvent) -> RewriteQuery:
         assistant_id=turn.assistant_id,
         user_id=turn.user_id,
         text=turn.request.text,
+        prompt=turn.prompt,
         asr_confidence=turn.request.asr[0].confidence if turn.request.asr else None,
         nlu=None
         if best is None
@@ -282,8 +283,9 @@ def _print_table(table: RewriteTable, console: Console) -> None:
                 if row.max_confidence is None
                 else f", when understood with less than {row.max_confidence:g}"
             )
+            asked = f" after {row.question!r}" if row.question else ""
             console.print(
-                f"  {row.source_text!r} → [bold]{row.target_text!r}[/]"
+                f"  {row.source_text!r}{asked} → [bold]{row.target_text!r}[/]"
                 f"  ({row.users} users in {row.sessions} sessions{sure})",
                 highlight=False,
                 soft_wrap=True,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from labeling.question import question_before
 from labeling.turn_outcome import judge_turns
 from rewriting.chain_graph import chain_graph
 from rewriting.chain_store import all_steps
@@ -18,15 +19,24 @@ from streams.session_store import read_sessions
 
 
 def explanation(engine: Engine, rewrite: Rewrite, max_sessions: int) -> Iterator[str]:
-    """Lines that tell some of the sessions behind a rewrite: what was said, and how it was judged."""
+    """Lines that tell some of the sessions behind a rewrite: what was said, and how it was judged.
+
+    Of a rewrite that holds after one question, only what was said to that, and the response.
+    """
     with reading(engine) as connection:
         sessions = read_sessions(connection, rewrite.assistant_id, rewrite.evidence)
     sessions.sort(key=lambda session: _tells_less(session, rewrite))
     for session in sessions[:max_sessions]:
         day = datetime.fromtimestamp(session.start_ms / 1000, UTC)
         yield f"session {session.session_id}, {day:%Y-%m-%d %H:%M} UTC"
-        for turn, outcome in zip(session.turns, judge_turns(session.turns), strict=True):
-            yield f"    {turn.request.text!r}: {outcome.reason}"
+        previous = (None, *session.turns)
+        for before, turn, outcome in zip(previous, session.turns, judge_turns(session.turns), strict=False):
+            if not rewrite.question:
+                yield f"    {turn.request.text!r}: {outcome.reason}"
+            elif (question := question_before(turn, before)) == rewrite.question:
+                if normalise(turn.executed) == rewrite.source_text:
+                    told = None if turn.response is None else turn.response.text
+                    yield f"    {question}? {turn.request.text!r}: {outcome.reason}; response: {told!r}"
 
 
 def _tells_less(session: Session, rewrite: Rewrite) -> tuple[bool, int]:

@@ -8,6 +8,7 @@ from msgspec import Struct
 from rich.progress import Progress
 from sqlalchemy import Engine
 
+from rewriting.answer_miner import AnswerSettings
 from rewriting.chain_miner import ChainSettings
 from rewriting.chain_step import SessionSteps, session_steps
 from rewriting.rewrite_table import RewriteTable
@@ -38,6 +39,7 @@ def learn_from_files(
     clock_ms: Callable[[], int],
     gap_ms: int = DEFAULT_GAP_MS,
     progress: Progress | None = None,
+    answers: AnswerSettings | None = None,
 ) -> LearningSummary:
     """Learns from turns files, in any order; turns that are known already teach nothing new.
 
@@ -48,7 +50,7 @@ def learn_from_files(
     Raises:
         TurnFileError: a file cannot be read; batches before the bad line are learned.
     """
-    learner = ChainLearner(table, settings, clock_ms)
+    learner = ChainLearner(table, settings, clock_ms, answers)
     n_turns = n_new = 0
     assistants: set[AssistantId] = set()
     task = progress.add_task("reading turns", total=None) if progress else None

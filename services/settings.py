@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from rewriting.answer_miner import AnswerSettings
 from rewriting.chain_miner import ChainSettings
 from services.errors import SettingsError
 from services.lookup_api.api_settings import LookupApiSettings
@@ -49,6 +50,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     broker_port: int = 9092  # of the broker for development; 0: any free one
     sessions: SessionSettings = SessionSettings()
     chain: ChainSettings = ChainSettings()
+    answers: AnswerSettings = AnswerSettings()
     api: LookupApiSettings = LookupApiSettings()
     metrics: MetricsSettings = MetricsSettings()
 

@@ -64,7 +64,7 @@ def worker_loop(
         task = ChainTask(
             engine,
             kafka.topics,
-            ChainLearner(table, settings.chain, now_ms),
+            ChainLearner(table, settings.chain, now_ms, settings.answers),
             RewritePublication(engine, table, kafka.topics.rewrites, now_ms),
         )
     metrics = StreamMetrics(registry or CollectorRegistry())

@@ -62,7 +62,7 @@ def learn(turns: TurnsOption, state: StateOption = None, settings: SettingsOptio
     table = RewriteTable(engine, now_ms)
     with progress_bars() as progress:
         summary = learn_from_files(
-            engine, table, turns, chosen.chain, now_ms, chosen.sessions.gap_ms, progress
+            engine, table, turns, chosen.chain, now_ms, chosen.sessions.gap_ms, progress, chosen.answers
         )
     print(
         f"{summary.turns:,} turns ({summary.new_turns:,} new) of {len(summary.assistants)} assistant(s): "
