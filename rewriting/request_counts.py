@@ -5,7 +5,7 @@ be kept up with a stream, and built in the order of time for training. They know
 statistics do not.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from msgspec import Struct, field
@@ -18,13 +18,12 @@ from rewriting.request_statistics import (
     Outcomes,
     QuestionStatistics,
     RepairStatistics,
+    TextKey,
     TextStatistics,
     confidence_bin,
 )
 from rewriting.request_step import RequestStep, RequestText, SessionRequests
 from streams.turn import UserId
-
-TextKey = tuple[RequestText, Question]
 
 MOST_REPAIRS = 16
 """Targets of second tries in the statistics of a text: the ranker looks at fewer."""
@@ -66,6 +65,14 @@ class RequestCounts:
     def questions(self) -> Iterator[Question]:
         """All questions that were answered."""
         return iter(self._questions)
+
+    def prefetch(
+        self,
+        texts: Iterable[TextKey] = (),
+        interpretations: Iterable[Interpretation] = (),
+        questions: Iterable[Question] = (),
+    ) -> None:
+        """Does nothing: all is in memory."""
 
     def text(self, text: RequestText, question: Question) -> TextStatistics | None:
         """Of a text after a question; of the empty question: of the text anywhere."""

@@ -4,6 +4,7 @@ This is what the ranker reads, from the counts in memory (`RequestCounts`) or fr
 (`StoredStatistics`). Nothing in it names a user.
 """
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from msgspec import Struct, field
@@ -103,8 +104,20 @@ class QuestionStatistics(Struct, frozen=True):
     weight: float  # of all answers
 
 
+TextKey = tuple[RequestText, Question]
+
+
 class StatisticsSource(Protocol):
     """Where statistics are read from."""
+
+    def prefetch(
+        self,
+        texts: Iterable[TextKey] = (),
+        interpretations: Iterable[Interpretation] = (),
+        questions: Iterable[Question] = (),
+    ) -> None:
+        """Tells what will be asked for next, so that it can be read in one go."""
+        ...
 
     def text(self, text: RequestText, question: Question) -> TextStatistics | None:
         """Of a text after a question; of the empty question: of the text anywhere."""

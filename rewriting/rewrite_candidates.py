@@ -9,6 +9,7 @@ from enum import IntFlag
 from msgspec import Struct
 from rapidfuzz import fuzz, process
 
+from labeling.question import NO_QUESTION
 from rewriting.asked_request import AskedRequest
 from rewriting.interpretation import Interpretation
 from rewriting.request_history import RequestHistory
@@ -85,6 +86,11 @@ def rewrite_candidates(
             add(interpretation, Source.HABIT)
         for interpretation in history.repairs.get(request.text, {}):
             add(interpretation, Source.OWN_REPAIR)
+    statistics.prefetch(
+        [(request.text, NO_QUESTION), (request.text, request.question)],
+        [request.interpretation] if request.interpretation else [],
+        [request.question] if request.question else [],
+    )
     if settings.uses_global:
         asked = statistics.text(request.text, request.question)
         if asked is not None:
@@ -102,6 +108,7 @@ def rewrite_candidates(
             add(entry.interpretation, Source.SIMILAR)
     if request.interpretation is not None:
         sources.pop(request.interpretation, None)
+    statistics.prefetch(interpretations=sources)
     found = []
     for interpretation, source in sorted(sources.items()):
         text = _text_of(interpretation, statistics, history, settings)
@@ -143,6 +150,7 @@ def _answers(
         return (known.text if known is not None else None) or ""
 
     known = [key for key, answer in asked.answers.items() if answer.users >= settings.min_users]
+    statistics.prefetch(interpretations=known)
     return _likest(request.text, known, text_of, settings.answers)
 
 
