@@ -26,7 +26,8 @@ def explanation_words(rewrite: Rewrite) -> tuple[str, ...]:
         f"For {for_whom}, “{rewrite.source_text}”{when} is run as “{rewrite.target_text}”.",
         f"{_METHOD_WORDS[rewrite.method]}: {_count(rewrite.sessions, 'session')} of "
         f"{_count(rewrite.users, 'user')}, score {rewrite.score:.2f} of 1.",
-        f"{'After it, ' if rewrite.question else ''}“{rewrite.source_text}” succeeded in {_share(rewrite.source_success_rate, rewrite.source_count)}, "
+        f"{'After it, ' if rewrite.question else ''}“{rewrite.source_text}” succeeded in "
+        f"{_share(rewrite.source_success_rate, rewrite.source_count)}, "
         f"“{rewrite.target_text}” in {_share(rewrite.target_success_rate, rewrite.target_count)}.",
     ]
     if rewrite.failure_point is not None:

@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from rewriting.chain_step import CONFIDENCE_BANDS, SessionSteps, confidence_band, session_steps
+from rewriting.chain_step import CONFIDENCE_BANDS, MOST_TOLD, SessionSteps, confidence_band, session_steps
 from streams.session import sessionize
 from streams.turn import NluHypothesis, Recognition, Request, Response, Status, TurnEvent
 
@@ -73,3 +73,47 @@ def test_steps_are_stored_as_they_are() -> None:
     session = steps_of(turn(0, "spiel ÄRZTE 音楽", "error"), turn(1, "x", dialogue_id=None))
     encoded = msgspec.msgpack.encode(session)
     assert msgspec.msgpack.decode(encoded, type=SessionSteps) == session
+
+
+def told(response: str, prompt: str | None = "What area?") -> tuple[str, str]:
+    """The question and the words of the response that are kept of one turn."""
+    (step,) = steps_of(turn(0, "no", prompt=prompt, response=Response(text=response))).steps
+    return step.question, step.told
+
+
+def test_after_a_question_the_words_of_the_response_are_kept() -> None:
+    assert told("It is in the South.") == ("what area", "it is south")
+    assert told("South, right? Here it is.") == ("what area", "south right . here it is")
+    assert told("It is in the South.", prompt="Hello.") == ("", "")
+    assert told("It is in the South.", prompt=None) == ("", "")
+
+
+def test_to_ask_again_tells_nothing() -> None:
+    assert told("Sorry. What area?") == ("what area", "sorry")
+    assert told("What area?") == ("what area", "")
+
+
+def test_long_responses_are_cut_between_words() -> None:
+    _, words = told("southwest " * MOST_TOLD)
+    assert set(words.split()) == {"southwest"}
+    assert MOST_TOLD - 20 < len(words) <= MOST_TOLD
+
+
+def test_in_a_dialogue_the_response_before_may_have_asked() -> None:
+    first = turn(0, "hello", response=Response(text="What area?"), dialogue_id="d")
+    silence = turn(1, " ", response=Response(text="What food?"), dialogue_id="d")
+    second = turn(2, "no", response=Response(text="the south"), dialogue_id="d")
+    assert [step.question for step in steps_of(first, second).steps] == ["", "what area"]
+    assert [step.question for step in steps_of(first, silence, second).steps] == ["", "what food"]
+    assert steps_of(first, second).steps[1].told == "south"
+
+
+def test_steps_without_a_question_are_read_as_they_were_stored() -> None:
+    session = steps_of(turn(0, "play jazz"))
+    (step,) = session.steps
+    shorter = (*session_fields(session)[:3], [list(session_fields(step)[:7])], False)
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(shorter), type=SessionSteps) == session
+
+
+def session_fields(value: msgspec.Struct) -> tuple[object, ...]:
+    return msgspec.structs.astuple(value)

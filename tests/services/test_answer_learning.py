@@ -1,0 +1,129 @@
+"""Rewrites after a question, from the log to the answers, beside those of the chain."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from calls import ASSISTANT, Calls, two_misheard_words
+from sqlalchemy import Engine
+from streaming import drain, everything, learned_from_file, rewrites, rewrites_in, send_turns, stream_settings
+
+from rewriting.answer_miner import AnswerSettings
+from rewriting.chain_miner import ChainSettings
+from rewriting.lookup_table import LookupTable
+from rewriting.rewrite_table import RewriteTable
+from services.chain_learner import ChainLearner
+from services.clock import now_ms
+from services.explaining import draw_rewrite, explanation
+from services.forgetting import forget_user
+from services.learning import learn_from_files
+from services.rewrite_replay import replay_turns
+from services.simulator import PlantedPair, planted_log
+from streams.kafka_settings import KafkaSettings
+from streams.topics import ensure_topics
+from streams.turn import AssistantId, TurnEvent, UserId, encode_turn
+
+AREA, FOOD = "what area do you want", "what kind of food"
+OF_ANSWERS = {("sauce", AREA, "the south"), ("sauce", FOOD, "thai")}
+OF_THE_CHAIN = {("play sonk", "", "play song")}
+
+
+def second_tries() -> list[TurnEvent]:
+    """A log of the same assistant that warrants one rewrite by the chain."""
+    pair = PlantedPair(source="play sonk", target="play song", users=4)
+    return planted_log([pair], assistant_id=ASSISTANT)
+
+
+def learn(
+    engine: Engine, folder: Path, turns: Sequence[TurnEvent], answers: AnswerSettings | None = None
+) -> None:
+    file = folder / "log.jsonl"
+    file.write_bytes(b"\n".join(map(encode_turn, turns)))
+    table = RewriteTable(engine, now_ms)
+    learn_from_files(engine, table, [file], ChainSettings(), now_ms, answers=answers)
+
+
+def learned(engine: Engine) -> set[tuple[str, str, str]]:
+    return {(row.source_text, row.question, row.target_text) for row in rewrites_in(engine)}
+
+
+@pytest.mark.parametrize("answers_first", [False, True])
+def test_rows_of_either_kind_leave_those_of_the_other(
+    engine: Engine, tmp_path: Path, answers_first: bool
+) -> None:
+    logs = [(second_tries(), OF_THE_CHAIN), (two_misheard_words(), OF_ANSWERS)]
+    if answers_first:
+        logs.reverse()
+    learn(engine, tmp_path, logs[0][0])
+    assert learned(engine) == logs[0][1]
+    learn(engine, tmp_path, logs[1][0])
+    assert learned(engine) == OF_THE_CHAIN | OF_ANSWERS
+
+
+def test_new_settings_withdraw_only_what_they_are_for(engine: Engine, tmp_path: Path) -> None:
+    both = [*second_tries(), *two_misheard_words()]
+    learn(engine, tmp_path, both)
+    learn(engine, tmp_path, both, AnswerSettings(min_users=4))
+    assert learned(engine) == OF_THE_CHAIN
+    learn(engine, tmp_path, both)
+    assert learned(engine) == OF_THE_CHAIN | OF_ANSWERS
+    learn(engine, tmp_path, both)
+    assert RewriteTable(engine, now_ms).version(AssistantId(ASSISTANT)) == 3  # nothing new: no new version
+
+
+def test_what_is_confirmed_no_more_is_withdrawn_as_the_log_grows(engine: Engine, tmp_path: Path) -> None:
+    learn(engine, tmp_path, two_misheard_words())
+    calls = Calls()
+    calls.turns = two_misheard_words()
+    calls.misheard("What kind of food?", "sauce", "Pardon.", confirmed=0, silent=20)
+    learn(engine, tmp_path, calls.turns)
+    assert learned(engine) == {("sauce", AREA, "the south")}
+
+
+def test_kafka_and_files_teach_the_same(kafka_settings: KafkaSettings, tmp_path: Path) -> None:
+    log = [*second_tries(), *two_misheard_words()]
+    expected = learned_from_file(log, tmp_path)
+    assert {(row.source_text, row.question, row.target_text) for row in expected} == OF_THE_CHAIN | OF_ANSWERS
+    ensure_topics(kafka_settings, partitions=2)
+    settings = stream_settings(str(tmp_path / "kafka.db"), kafka_settings)
+    send_turns(kafka_settings, [*reversed(log), *log[::3]])
+    drain(settings)
+    assert rewrites(settings.database_location) == expected
+
+
+def test_a_replay_answers_by_the_question(engine: Engine, tmp_path: Path) -> None:
+    learn(engine, tmp_path, two_misheard_words())
+    snapshot = RewriteTable(engine, now_ms).read(AssistantId(ASSISTANT))
+    tables = {ASSISTANT: LookupTable.of(snapshot.assistant_id, snapshot.version, snapshot.rewrites)}
+    calls = Calls()
+    for asked in ("Hello. What area do you want?", "What kind of food?", "Hello.", "What else?"):
+        calls.answer(asked, "Sauce!", "Pardon.", user="somebody else")
+    assert [turn.rewrite for turn in replay_turns(calls.turns, tables)] == ["the south", "thai", None, None]
+
+
+def test_a_forgotten_user_takes_away_what_rests_on_them(engine: Engine, tmp_path: Path) -> None:
+    calls = Calls()
+    calls.understood()
+    calls.misheard("What area do you want?", "sauce", "Found one in the south.", confirmed=3)
+    learn(engine, tmp_path, calls.turns)
+    assert "found one south" in everything(engine)
+    assert learned(engine) == {("sauce", AREA, "the south")}
+    assistant = AssistantId(ASSISTANT)
+    assert forget_user(engine, now_ms, assistant, UserId("m1")) == 1
+    with engine.begin() as connection:
+        ChainLearner(RewriteTable(engine, now_ms), ChainSettings(), now_ms).refresh(connection)
+    assert learned(engine) == set()
+    for user in ("m0", "m2"):
+        forget_user(engine, now_ms, assistant, UserId(user))
+    assert "found one south" not in everything(engine)
+
+
+def test_an_explanation_shows_what_was_asked_and_confirmed(engine: Engine, tmp_path: Path) -> None:
+    learn(engine, tmp_path, two_misheard_words())
+    row = next(row for row in rewrites_in(engine) if row.question == AREA)
+    lines = list(explanation(engine, row, max_sessions=2))
+    told = "'Curry Garden is in the south of town.'"
+    assert lines[1::2] == [f"    {AREA}? 'sauce': accepted; response: {told}"] * 2
+    draw_rewrite(engine, row, tmp_path / "answer.svg")
+    picture = (tmp_path / "answer.svg").read_text()
+    assert "sauce" in picture
