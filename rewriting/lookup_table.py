@@ -11,13 +11,13 @@ between which other threads run.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Collection, Iterable
 from typing import Final, TypeVar, cast
 
 from msgspec import Struct
 
 from labeling.question import NO_QUESTION
+from rewriting.abstain_reason import AbstainReason
 from rewriting.rewrite import (
     GLOBAL,
     Method,
@@ -38,17 +38,6 @@ LONGEST_TEXT: Final = 1_000
 _Value = TypeVar("_Value")
 
 _SHARDS: Final = 1_024  # a power of two: dictionaries of 1,000 entries at a million rows
-
-
-class AbstainReason(enum.StrEnum):
-    """Why a request stays as it is."""
-
-    NO_REWRITE_KNOWN = "no_rewrite_known"
-    UNDERSTOOD_SURELY = "understood_surely"  # its rewrite is for requests understood less surely
-    BLOCKED = "blocked"  # an operator has taken the rewrite of this request back
-    EMPTY_TEXT = "empty_text"  # no letter and no digit in it
-    TEXT_TOO_LONG = "text_too_long"  # over `LONGEST_TEXT` characters
-    NO_TABLE = "no_table"  # nothing was ever learned for this assistant
 
 
 class LiveRewrite(Struct, frozen=True):

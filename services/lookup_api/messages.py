@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
-from rewriting.lookup_table import AbstainReason
+from rewriting.abstain_reason import AbstainReason
 from rewriting.rewrite import Method, Rewrite
 from streams.turn import Feedback
 

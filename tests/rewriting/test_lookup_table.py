@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from msgspec import structs
 from rewrites import rewrite_row
 
-from rewriting.lookup_table import LONGEST_TEXT, AbstainReason, LookupAnswer, LookupTable
+from rewriting.abstain_reason import AbstainReason
+from rewriting.lookup_table import LONGEST_TEXT, LookupAnswer, LookupTable
 from rewriting.rewrite import (
     GLOBAL,
     Rewrite,
