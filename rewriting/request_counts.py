@@ -43,7 +43,7 @@ class RequestCounts:
     """
 
     def __init__(self, min_users: int) -> None:
-        self._min_users = min_users
+        self.min_users = min_users
         self._texts: dict[TextKey, _TextCounts] = {}
         self._interpretations: dict[Interpretation, _InterpretationCounts] = {}
         self._questions: dict[Question, _QuestionCounts] = {}
@@ -90,8 +90,13 @@ class RequestCounts:
         if counts is None:
             return None
         if interpretation not in self._known_interpretations:
-            self._known_interpretations[interpretation] = counts.statistics(self._min_users)
+            self._known_interpretations[interpretation] = counts.statistics(self.min_users)
         return self._known_interpretations[interpretation]
+
+    def users_of(self, interpretation: Interpretation) -> int:
+        """Distinct users whose requests were understood so, whatever came of them."""
+        counts = self._interpretations.get(interpretation)
+        return len(counts.users) if counts is not None else 0
 
     def question(self, question: Question) -> QuestionStatistics | None:
         """Of a question."""
@@ -140,6 +145,54 @@ def text_keys(step: RequestStep) -> Iterator[TextKey]:
         yield step.text, step.question
 
 
+class TouchedKeys(Struct, frozen=True):
+    """Of what the statistics are others once some sessions were added or removed."""
+
+    texts: set[TextKey] = field(default_factory=set)
+    interpretations: set[Interpretation] = field(default_factory=set)
+    questions: set[Question] = field(default_factory=set)
+
+    def touch(self, session: SessionRequests) -> None:
+        """Adds the keys under which the requests of a session count."""
+        for step in session.steps:
+            self.texts.update(text_keys(step))
+            self.interpretations.add(step.interpretation)
+            if step.question and step.success:
+                self.questions.add(step.question)
+
+
+class SharedStatistics:
+    """Of the counts what may be told to any user: this is what the database holds of them.
+
+    Of a text or an interpretation of fewer than `min_users` distinct users, nothing is told.
+    """
+
+    def __init__(self, counts: RequestCounts) -> None:
+        self._counts = counts
+
+    def prefetch(
+        self,
+        texts: Iterable[TextKey] = (),
+        interpretations: Iterable[Interpretation] = (),
+        questions: Iterable[Question] = (),
+    ) -> None:
+        """Nothing is to be read."""
+
+    def text(self, text: RequestText, question: Question) -> TextStatistics | None:
+        """Of a text after a question; of the empty question: of the text anywhere."""
+        known = self._counts.text(text, question)
+        return known if known is not None and known.users >= self._counts.min_users else None
+
+    def interpretation(self, interpretation: Interpretation) -> InterpretationStatistics | None:
+        """Of an interpretation."""
+        is_told = self._counts.users_of(interpretation) >= self._counts.min_users
+        return self._counts.interpretation(interpretation) if is_told else None
+
+    def question(self, question: Question) -> QuestionStatistics | None:
+        """Of a question."""
+        return self._counts.question(question)
+
+
 class _Repairs(Struct):
     users: dict[UserId, int] = field(default_factory=dict)  # whose they are -> times
     bins: dict[int, int] = field(default_factory=dict)
@@ -169,12 +222,14 @@ class _TextCounts(Struct):
 
 class _InterpretationCounts(Struct):
     outcomes: Outcomes = field(default_factory=Outcomes)
+    users: dict[UserId, int] = field(default_factory=dict)  # who said it -> times
     met: dict[UserId, float] = field(default_factory=dict)  # who succeeded with it -> weight
     met_texts: dict[str, dict[UserId, int]] = field(default_factory=dict)  # as it was said -> who -> times
     repairs: _RepairsByTarget = field(default_factory=dict)
 
     def add(self, step: RequestStep, user: UserId, target: Interpretation | None, sign: int) -> None:
         self.outcomes.add(step, sign)
+        add_to(self.users, user, sign)
         if step.success:
             add_to(self.met, user, sign * step.success)
             users = self.met_texts.setdefault(step.surface, {})

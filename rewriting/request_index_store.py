@@ -43,7 +43,7 @@ INDEXED_REQUEST = Table(
     Column("version", Integer, nullable=False),  # of the index, when it got its vector or was removed
 )
 Index("ix_indexed_request_changes", INDEXED_REQUEST.c.assistant_id, INDEXED_REQUEST.c.version)
-Index("ix_indexed_request_encoder_id", INDEXED_REQUEST.c.encoder_id)
+Index("ix_indexed_request_waiting", INDEXED_REQUEST.c.assistant_id, INDEXED_REQUEST.c.encoder_id)
 
 REQUEST_INDEX_STATE = Table(
     "request_index_state",
@@ -80,10 +80,11 @@ def wanted(
     assistant_id: AssistantId,
     put: Sequence[IndexedRequest],
     removed: Iterable[int] = (),
-) -> None:
+) -> int:
     """Says which requests shall be found, and which no longer.
 
     New and changed ones wait for their vectors (`not_encoded`); until then, a changed one is found as it was.
+    Gives the version from which on, when none waits any more, the index holds nothing of what was before.
 
     Args:
         connection: in a transaction that writes.
@@ -94,7 +95,7 @@ def wanted(
     put_ids = {request.request_id for request in put}
     removed_ids = sorted(set(removed) - put_ids)
     if not put_ids and not removed_ids:
-        return
+        return index_state(connection, assistant_id).version
     version = _lock(connection, assistant_id).version
     held = _held(connection, assistant_id, put_ids)
     changed = [request for request in put if held.get(request.request_id) != request]
@@ -117,7 +118,9 @@ def wanted(
         values = {"text": "", "interpretation": "", "vector": None, "encoder_id": None}
         n_removed += connection.execute(query.values(**values, version=version + 1)).rowcount
     if n_removed:
-        _set_version(connection, assistant_id, version + 1)
+        version += 1
+        _set_version(connection, assistant_id, version)
+    return version + 1 if changed else version
 
 
 def not_encoded(

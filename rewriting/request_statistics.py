@@ -27,7 +27,7 @@ def confidence_bin(confidence: float | None) -> int:
     return min(int(confidence * CONFIDENCE_BINS), CONFIDENCE_BINS - 1)
 
 
-class Outcomes(Struct, gc=False):
+class Outcomes(Struct, array_like=True, gc=False):
     """How often requests of one kind came and were met, by confidence bin."""
 
     requests: dict[int, int] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class Outcomes(Struct, gc=False):
         return sum(self.success.values())
 
 
-class RepairStatistics(Struct, frozen=True, gc=False):
+class RepairStatistics(Struct, frozen=True, array_like=True, gc=False):
     """Second tries that led from one text, or interpretation, to one other interpretation."""
 
     users: int  # distinct
@@ -65,7 +65,7 @@ class RepairStatistics(Struct, frozen=True, gc=False):
         return sum(self.bins.values())
 
 
-class TextStatistics(Struct, frozen=True):
+class TextStatistics(Struct, frozen=True, array_like=True):
     """What is known of one text, or of one text as the answer to one question."""
 
     outcomes: Outcomes
@@ -79,7 +79,7 @@ class TextStatistics(Struct, frozen=True):
         return sum(self.repair_bins.values())
 
 
-class InterpretationStatistics(Struct, frozen=True):
+class InterpretationStatistics(Struct, frozen=True, array_like=True):
     """What is known of one interpretation."""
 
     outcomes: Outcomes
@@ -90,14 +90,14 @@ class InterpretationStatistics(Struct, frozen=True):
     repair_count: int
 
 
-class AnswerStatistics(Struct, frozen=True, gc=False):
+class AnswerStatistics(Struct, frozen=True, array_like=True, gc=False):
     """Answers with one interpretation to one question that were met."""
 
     users: int  # distinct
     weight: float  # of success
 
 
-class QuestionStatistics(Struct, frozen=True):
+class QuestionStatistics(Struct, frozen=True, array_like=True):
     """How one question of the assistant is answered."""
 
     answers: dict[Interpretation, AnswerStatistics]  # the most frequent ones

@@ -14,6 +14,7 @@ def upgrade() -> None:
     _create_streams()
     _create_rewriting()
     _create_chains()
+    _create_requests()
     _create_request_index()
     _create_services()
 
@@ -78,6 +79,48 @@ def _create_chains() -> None:
     )
 
 
+def _create_requests() -> None:
+    op.create_table(
+        "request_session",
+        sa.Column("session_id", sa.String(24), nullable=False),
+        sa.Column("assistant_id", sa.Text, nullable=False),
+        sa.Column("user_key", sa.BigInteger, nullable=False),
+        sa.Column("start_ms", sa.BigInteger, nullable=False),
+        sa.Column("end_ms", sa.BigInteger, nullable=False),
+        sa.Column("steps", sa.LargeBinary, nullable=False),
+        sa.PrimaryKeyConstraint("session_id", name="pk_request_session"),
+    )
+    op.create_index("ix_request_session_user_key_end_ms", "request_session", ["user_key", "end_ms"])
+    op.create_index(
+        "ix_request_session_assistant_id_start_ms", "request_session", ["assistant_id", "start_ms"]
+    )
+    op.create_table(
+        "request_epoch",
+        sa.Column("assistant_id", sa.Text, nullable=False),
+        sa.Column("epoch", sa.Integer, nullable=False),
+        sa.Column("written_epoch", sa.Integer, nullable=False),
+        sa.Column("min_users", sa.Integer, nullable=False),
+        sa.Column("clean_version", sa.Integer, nullable=False),
+        sa.PrimaryKeyConstraint("assistant_id", name="pk_request_epoch"),
+    )
+    op.create_table(
+        "request_statistics",
+        sa.Column("assistant_id", sa.Text, nullable=False),
+        sa.Column("kind", sa.SmallInteger, nullable=False, autoincrement=False),
+        sa.Column("key", sa.BigInteger, nullable=False, autoincrement=False),
+        sa.Column("value", sa.LargeBinary, nullable=False),
+        sa.PrimaryKeyConstraint("assistant_id", "kind", "key", name="pk_request_statistics"),
+    )
+    op.create_table(
+        "online_model",
+        sa.Column("assistant_id", sa.Text, nullable=False),
+        sa.Column("kind", sa.String(20), nullable=False),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("changed_ms", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("assistant_id", "kind", name="pk_online_model"),
+    )
+
+
 def _create_request_index() -> None:
     op.create_table(
         "indexed_request",
@@ -91,7 +134,7 @@ def _create_request_index() -> None:
         sa.PrimaryKeyConstraint("assistant_id", "request_id", name="pk_indexed_request"),
     )
     op.create_index("ix_indexed_request_changes", "indexed_request", ["assistant_id", "version"])
-    op.create_index("ix_indexed_request_encoder_id", "indexed_request", ["encoder_id"])
+    op.create_index("ix_indexed_request_waiting", "indexed_request", ["assistant_id", "encoder_id"])
     op.create_table(
         "request_index_state",
         sa.Column("assistant_id", sa.Text, nullable=False),

@@ -1,0 +1,81 @@
+"""Which models online rewriting uses for each assistant, as names of artifacts in a folder of its own."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from sqlalchemy import BigInteger, Column, Connection, String, Table, Text, select
+
+from rewriting.artifact import read_manifest
+from rewriting.text_encoder import TEXT_ENCODER
+from streams.database_schema import METADATA, upsert
+from streams.turn import AssistantId
+
+ModelKind = Literal["encoder", "pair", "ranker"]
+
+ONLINE_MODEL = Table(
+    "online_model",
+    METADATA,
+    Column("assistant_id", Text, primary_key=True),
+    Column("kind", String(20), primary_key=True),  # a ModelKind
+    Column("name", Text, nullable=False),  # of the artifact, in `model_folder`
+    Column("changed_ms", BigInteger, nullable=False),
+)
+
+
+def set_models(
+    connection: Connection, assistant_id: AssistantId, models: Mapping[ModelKind, str], now_ms: int
+) -> None:
+    """Names the models that are used from now on; kinds that are not given stay as they are.
+
+    Args:
+        connection: in a transaction that writes.
+        assistant_id: whose models.
+        models: by kind the name of the artifact, which lies in `model_folder` already.
+        now_ms: milliseconds since 1970.
+    """
+    rows = [
+        {"assistant_id": assistant_id, "kind": kind, "name": name, "changed_ms": now_ms}
+        for kind, name in sorted(models.items())
+    ]
+    upsert(connection, ONLINE_MODEL, rows)
+
+
+def current_models(connection: Connection, assistant_id: AssistantId) -> dict[ModelKind, str]:
+    """By kind the name of the artifact in use; without the kinds of which there is none."""
+    query = select(ONLINE_MODEL.c.kind, ONLINE_MODEL.c.name).where(
+        ONLINE_MODEL.c.assistant_id == assistant_id
+    )
+    return {kind: name for kind, name in connection.execute(query)}
+
+
+def current_encoders(connection: Connection) -> dict[AssistantId, str]:
+    """The name of the text encoder of each assistant that has one, sorted by assistant."""
+    query = (
+        select(ONLINE_MODEL.c.assistant_id, ONLINE_MODEL.c.name)
+        .where(ONLINE_MODEL.c.kind == "encoder")
+        .order_by(ONLINE_MODEL.c.assistant_id)
+    )
+    return {AssistantId(assistant_id): name for assistant_id, name in connection.execute(query)}
+
+
+def model_folder(state: Path, assistant_id: AssistantId) -> Path:
+    """Where the models of an assistant lie, whatever characters its id has."""
+    return state / "models" / hashlib.blake2b(assistant_id.encode(), digest_size=8).hexdigest()
+
+
+def index_folder(state: Path) -> Path:
+    """Where the bases of the request indexes of all assistants lie."""
+    return state / "indexes"
+
+
+def encoder_id(folder: Path) -> str:
+    """The id of a text encoder: a hash of its files, so that equal encoders make one index.
+
+    Raises:
+        ArtifactError: there is no text encoder in the folder.
+    """
+    files = msgspec.json.encode(read_manifest(folder, TEXT_ENCODER).files)
+    return hashlib.sha256(files).hexdigest()[:32]
