@@ -13,6 +13,10 @@ Question = NewType("Question", str)
 
 NO_QUESTION = Question("")
 
+MOST_SEARCHED = 2_000
+"""Characters at the end of what was said in which the question is sought: two minutes of speech. Raised, one
+request with a prompt of nothing but question marks holds up others."""
+
 _SENTENCES = re.compile(r"[^.?!]+[.?!]*")
 _WORDS = re.compile(r"\w+")
 
@@ -25,7 +29,7 @@ def question_of(said: str | None) -> Question:
     >>> question_of("Curry Garden serves Indian food.")
     ''
     """
-    for sentence in reversed(_SENTENCES.findall(said or "")):
+    for sentence in reversed(_SENTENCES.findall((said or "")[-MOST_SEARCHED:])):
         if sentence.endswith("?") and (words := _WORDS.findall(sentence)):
             return Question(" ".join(words).casefold())
     return NO_QUESTION

@@ -83,7 +83,7 @@ REWRITE_BLOCKS = Table(  # pairs of source and target that must not go live
     "rewrite_blocks",
     METADATA,
     Column("assistant_id", Text, primary_key=True),
-    Column("rewrite_id", Text, primary_key=True),  # stands for scope and source
+    Column("rewrite_id", Text, primary_key=True),  # stands for scope, source and question
     Column("target_digest", Text, primary_key=True),  # a text can be too long for an index
     Column("target_text", Text, nullable=False),
     Column("reason", Text, nullable=False),

@@ -77,7 +77,7 @@ class VersionRecord(Struct, frozen=True):
 class BlockedPair(Struct, frozen=True):
     """A target that a source must not be rewritten to."""
 
-    rewrite_id: RewriteId  # stands for scope and source
+    rewrite_id: RewriteId  # stands for scope, source and question
     target_text: str
     reason: str
     actor: str

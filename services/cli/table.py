@@ -47,24 +47,15 @@ def show(
     rows = sorted(snapshot.rewrites, key=lambda row: (-row.sessions, row.source_text))
     held = opened.rewrites.held_ids(opened.assistant) if version is None else frozenset()
     counts = f"{len(rows):,} rewrites" + (f", {len(held):,} held" if held else "")
+    asked = ["after"] if any(row.question for row in rows[:limit]) else []
     shown = Table(title=f"{opened.assistant}, version {snapshot.version}: {counts}")
-    for column in (
-        "id",
-        "source",
-        "after the question",
-        "target",
-        "confidence",
-        "score",
-        "sessions",
-        "users",
-        "status",
-    ):
+    for column in ("id", *asked, "source", "target", "confidence", "score", "sessions", "users", "status"):
         shown.add_column(column, overflow="fold", no_wrap=column == "id")
     for row in rows[:limit]:
         guard = "any" if row.max_confidence is None else f"< {row.max_confidence:g}"
         numbers = (f"{row.score:.2f}", str(row.sessions), str(row.users))
         status = f"{row.status}, held" if row.rewrite_id in held else row.status
-        texts = (row.source_text, row.question or "any", row.target_text)
+        texts = [row.question or "anything"] * len(asked) + [row.source_text, row.target_text]
         shown.add_row(row.rewrite_id, *texts, guard, *numbers, status)
     Console().print(shown)
 

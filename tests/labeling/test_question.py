@@ -1,7 +1,14 @@
 import pytest
 from turns import turn_event
 
-from labeling.question import NO_QUESTION, Question, beside_question, question_before, question_of
+from labeling.question import (
+    MOST_SEARCHED,
+    NO_QUESTION,
+    Question,
+    beside_question,
+    question_before,
+    question_of,
+)
 from streams.turn import Response, TurnEvent
 
 
@@ -18,6 +25,8 @@ from streams.turn import Response, TurnEvent
         ("?", ""),
         ("Welche Gegend - Süd oder Nord?!", ""),  # no question mark at its end
         ("In welcher Straße?", "in welcher strasse"),
+        ("It is far. " * MOST_SEARCHED + "What area?", "what area"),
+        ("What area? " + "It is far. " * MOST_SEARCHED, ""),
     ],
 )
 def test_the_last_question_counts(said: str | None, question: str) -> None:

@@ -23,7 +23,7 @@ def test_the_file_is_read_and_the_environment_goes_over_it(tmp_path: Path) -> No
     file = written(
         tmp_path,
         'state = "Zustände"\n[kafka]\nbootstrap_servers = "one:1,two:2"\ntopic_prefix = "dev."\n'
-        "[sessions]\ngap_ms = 30000\n[chain]\nmin_odds = 1\n",
+        "[sessions]\ngap_ms = 30000\n[chain]\nmin_odds = 1\n[answers]\nmin_users = 4\n",
     )
     environment = {"REHEAR_KAFKA__TOPIC_PREFIX": "prod.", "REHEAR_SESSIONS__IDLE_TIMEOUT_MS": "5"}
     settings = load_settings(file, environment)
@@ -33,6 +33,7 @@ def test_the_file_is_read_and_the_environment_goes_over_it(tmp_path: Path) -> No
     assert settings.kafka.topic_prefix == "prod."
     assert (settings.sessions.gap_ms, settings.sessions.idle_timeout_ms) == (30_000, 5)
     assert settings.chain.min_odds == 1.0
+    assert settings.answers.min_users == 4
     assert load_settings(None, environment | {"REHEAR_SETTINGS": str(file)}) == settings
 
 
@@ -65,6 +66,7 @@ def test_a_table_may_come_from_the_environment_alone() -> None:
         ("[sessions]\ngap_ms = 4.5", "gap_ms"),
         ("sessions = 3", "sessions"),
         ("[chain]\nmin_users = [2]", "min_users"),
+        ("[answers]\nmin_share = 2", "min_share is 2"),
         ("[kafka]\nbootstrap_servers = 'nowhere'", "nowhere"),
         ("[kafka]\nsecurity_protocol = 'SASL_SSL'", "sasl_password"),
         ("[kafka]\ntopic_names = {turn = 'x'}", "turn"),
