@@ -1,8 +1,9 @@
 """Training of the text encoder: requests near what they should have been, far from what merely looks alike.
 
 Query and index side share their weights, so that a text lies in one place whatever it is used for. First the
-encoder learns the log's own understanding (texts of one interpretation belong together), which needs no
-second try; then the pairs. Both minimise, over the rows i of a batch,
+encoder learns what needs no second try: the log's own understanding (texts of one interpretation belong
+together), and to find each text from what a recogniser might make of it. Then it learns the pairs. Both
+minimise, over the rows i of a batch,
 
     -log( exp(s_ii / tau) / sum_c exp(s_ic / tau) )
 
@@ -23,6 +24,7 @@ from rewriting.encoder_example import EncoderExample, understanding_examples
 from rewriting.encoder_model import MAX_TOKENS, TextEncoderModel, choose_device, load_base, padded
 from rewriting.errors import EncoderTrainingError
 from rewriting.hard_negatives import HardNegatives, meanings_of_queries
+from rewriting.misheard import misheard_examples
 from rewriting.training_batch import TrainingBatch, training_batch
 
 log = structlog.get_logger()
@@ -57,12 +59,15 @@ class EncoderTraining(Struct, frozen=True, kw_only=True):
     slot_negatives: int = 1
     """Hard negatives of each row. They are shared by the rows of a batch; each makes a step 1/2 longer."""
 
+    mishearings: int = 2
+    """Of each known text, to learn from before the pairs. Raised, the log's own pairs weigh less."""
+
     pretraining_epochs: int = 1
-    epochs: int = 3
+    epochs: int = 6
     most_steps: int = 400
     """Of each stage. On two cores 400 steps take some three minutes, whatever the size of the log."""
 
-    learning_rate: float = 1e-4
+    learning_rate: float = 3e-4
     """At its highest: it rises over the first tenth of the steps and falls to 0. Raised, what the base knows
     of language is lost; lowered, the few steps do not get anywhere."""
 
@@ -98,7 +103,7 @@ def train_text_encoder(
         base = load_base(settings.base, layers=settings.layers, max_tokens=settings.max_tokens)
         model = TextEncoderModel(base, settings.dimension).to(device)
         stages = [
-            ("pre-training", understanding_examples(known), settings.pretraining_epochs),
+            ("pre-training", _pretraining(known, settings), settings.pretraining_epochs),
             ("training", list(examples), settings.epochs),
         ]
         hard = HardNegatives(known)
@@ -106,6 +111,11 @@ def train_text_encoder(
             batches = _batches(rows, known, hard, epochs, settings)
             _run(model, stage, batches, settings, progress)
     return model.cpu().eval()
+
+
+def _pretraining(known: Mapping[str, str], settings: EncoderTraining) -> list[EncoderExample]:
+    misheard = misheard_examples(known, settings.mishearings, settings.seed)
+    return [*understanding_examples(known), *misheard]
 
 
 def contrastive_loss(queries: Tensor, candidates: Tensor, batch: TrainingBatch, temperature: float) -> Tensor:
@@ -205,7 +215,14 @@ def _check(examples: Sequence[EncoderExample], settings: EncoderTraining) -> Non
     for name in ("batch_size", "most_steps"):
         if getattr(settings, name) < 1:
             raise EncoderTrainingError(f"{name} is {getattr(settings, name)}: it must be 1 or more")
-    for name in ("pretraining_epochs", "epochs", "sound_negatives", "slot_negatives", "weight_decay"):
+    for name in (
+        "mishearings",
+        "pretraining_epochs",
+        "epochs",
+        "sound_negatives",
+        "slot_negatives",
+        "weight_decay",
+    ):
         if getattr(settings, name) < 0:
             raise EncoderTrainingError(f"{name} is {getattr(settings, name)}: it must be 0 or more")
     for name in ("temperature", "learning_rate"):
