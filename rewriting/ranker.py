@@ -7,13 +7,13 @@ one how likely the request is right as it is. Both were learned from what users 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import lightgbm
 import msgspec
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
 from rewriting.artifact import verify_artifact
+from rewriting.boosted_trees import BoostedTrees, Trees
 from rewriting.errors import ArtifactError
 from rewriting.rank_features import (
     CANDIDATE_FEATURES,
@@ -59,7 +59,7 @@ class Judgement(Struct, frozen=True):
 class Ranker:
     """Two models and their gates; never changes."""
 
-    def __init__(self, rank: lightgbm.Booster, defect: lightgbm.Booster, facts: RankerFacts) -> None:
+    def __init__(self, rank: Trees, defect: Trees, facts: RankerFacts) -> None:
         self.facts = facts
         self._rank = rank
         self._defect = defect
@@ -76,10 +76,10 @@ class Ranker:
         verify_artifact(folder, KIND)
         try:
             facts = msgspec.json.decode((folder / FACTS_FILE).read_bytes(), type=RankerFacts)
-            rank = lightgbm.Booster(model_file=str(folder / RANK_FILE))
-            defect = lightgbm.Booster(model_file=str(folder / DEFECT_FILE))
+            rank = BoostedTrees.load(folder / RANK_FILE)
+            defect = BoostedTrees.load(folder / DEFECT_FILE)
             return cls(rank, defect, facts)
-        except (msgspec.MsgspecError, lightgbm.basic.LightGBMError, KeyError) as error:
+        except (msgspec.MsgspecError, KeyError) as error:
             raise ArtifactError(f"the ranker in {folder} cannot be read ({error}): train it again") from error
 
     def write(self, folder: Path) -> None:
@@ -171,5 +171,5 @@ def columns(names: Sequence[str], wanted: Sequence[str]) -> NDArray[np.intp]:
     return np.array([place[name] for name in wanted], dtype=np.intp)
 
 
-def _predict(model: lightgbm.Booster, rows: Features) -> Floats:
+def _predict(model: Trees, rows: Features) -> Floats:
     return np.asarray(model.predict(rows, num_threads=1), dtype=np.float64)
