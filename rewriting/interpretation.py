@@ -1,5 +1,6 @@
 """Interpretations: the states of the chain, what the assistant understood rather than what was said."""
 
+from collections.abc import Iterable
 from typing import NewType
 
 from rewriting.text_normalisation import normalise
@@ -21,8 +22,17 @@ def interpretation_of(turn: TurnEvent) -> Interpretation:
     if not turn.nlu:
         return Interpretation(f"text:{normalise(turn.executed)}")
     best = turn.nlu[0]
-    slots = sorted(f"{_name(slot.name)}={slot_words(slot.value or '')}" for slot in best.slots)
-    return Interpretation(f"{_name(best.domain or '')}|{_name(best.intent)}|{';'.join(slots)}")
+    return understood_as(best.domain, best.intent, ((slot.name, slot.value) for slot in best.slots))
+
+
+def understood_as(domain: str | None, intent: str, slots: Iterable[tuple[str, str | None]]) -> Interpretation:
+    """The interpretation with this domain, intent and these slots (name, value), in any order.
+
+    >>> understood_as("music", "play", [("song", "Radio Ga Ga"), ("artist", "the Queen")])
+    'music|play|artist=queen;song=radio ga ga'
+    """
+    named = sorted(f"{_name(name)}={slot_words(value or '')}" for name, value in slots)
+    return Interpretation(f"{_name(domain or '')}|{_name(intent)}|{';'.join(named)}")
 
 
 def _name(name: str) -> str:

@@ -25,18 +25,13 @@ from rapidfuzz import fuzz
 from rewriting.abstain_reason import AbstainReason
 from rewriting.asked_request import AskedRequest
 from rewriting.interpretation import Interpretation
+from rewriting.online_settings import OnlineSettings
 from rewriting.rank_features import candidate_features, request_features
 from rewriting.ranker import Judgement, Ranker
 from rewriting.request_history import RequestHistory
 from rewriting.request_index import RequestIndex
 from rewriting.request_statistics import StatisticsSource
-from rewriting.rewrite_candidates import (
-    Candidate,
-    CandidateSettings,
-    NearRequest,
-    Source,
-    rewrite_candidates,
-)
+from rewriting.rewrite_candidates import Candidate, NearRequest, Source, rewrite_candidates
 from rewriting.text_encoder import PairEncoder, TextEncoder
 
 
@@ -66,20 +61,6 @@ class OnlineAnswer(Struct, frozen=True):
     reason: AbstainReason | None
     judgement: Judgement | None = None
     seconds: dict[Stage, float] = {}  # how long each stage took
-
-
-class OnlineSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How the online rewriter works."""
-
-    candidates: CandidateSettings = CandidateSettings()
-
-    budget_ms: float = 20.0
-    """Time for one answer. When it is over between two stages, the request is left to the rewrite table.
-    Raised, slow moments hold requests up; lowered, more requests go without."""
-
-    pairs: int = 0
-    """Candidates that the pair encoder reads, the most alike first; 0: it is not used. Each costs about as
-    much as encoding a request."""
 
 
 class OnlineRewriter:

@@ -20,7 +20,7 @@ from rewriting.lookup_table import LiveRewrite, LookupAnswer, LookupTable
 from rewriting.online_rewriter import OnlineAnswer
 from rewriting.rewrite import GLOBAL, Method, rewrite_id, user_scope
 from rewriting.text_normalisation import normalise
-from streams.turn import UserId
+from streams.turn import AssistantId, UserId
 
 SURE_METHODS: frozenset[Method] = frozenset({"taught", "answer"})
 """Rows that go before the ranker."""
@@ -57,23 +57,41 @@ def decide(
             cannot. None: there is no online rewriter.
     """
     known = table.look_up(text, user_id, confidence, question)
-    is_sure = known.rewrite is not None and known.rewrite.method in SURE_METHODS
-    if is_sure or known.reason in _FINAL or ask_online is None:
+    if ask_online is None or is_settled(known):
         return RewriteDecision(known, None)
-    online = ask_online()
+    return decided(table.assistant_id, text, user_id, known, ask_online())
+
+
+def is_settled(known: LookupAnswer) -> bool:
+    """Whether the table's answer stands, whatever the online rewriter would say."""
+    if known.rewrite is not None:
+        return known.rewrite.method in SURE_METHODS
+    return known.reason in _FINAL
+
+
+def decided(
+    assistant_id: AssistantId, text: str, user_id: UserId, known: LookupAnswer, online: OnlineAnswer | None
+) -> RewriteDecision:
+    """The answer to a request that the table has not settled.
+
+    Args:
+        assistant_id: that was asked.
+        text: as the user said it.
+        user_id: who said it.
+        known: the table's answer.
+        online: what the online rewriter makes of it; None: it cannot answer.
+    """
     if online is None:
         return RewriteDecision(known, None)
-    if online.reason is AbstainReason.OUT_OF_TIME:
-        if known.rewrite is not None:
-            return RewriteDecision(known, online)
-        return RewriteDecision(LookupAnswer(None, online.reason, known.table_version), online)
     if online.rewrite is None:
+        if online.reason is AbstainReason.OUT_OF_TIME and known.rewrite is not None:
+            return RewriteDecision(known, online)
         return RewriteDecision(LookupAnswer(None, online.reason, known.table_version), online)
     if known.rewrite is not None and normalise(known.rewrite.text) == normalise(online.rewrite.text):
         return RewriteDecision(known, online)  # the row that an operator can look up and block
     scope = user_scope(user_id) if online.rewrite.personal else GLOBAL
     served = LiveRewrite(
-        rewrite_id=rewrite_id(table.assistant_id, scope, normalise(text)),
+        rewrite_id=rewrite_id(assistant_id, scope, normalise(text)),
         text=online.rewrite.text,
         method="retrieval",
         scope=scope,
