@@ -35,13 +35,15 @@ class EncoderDescription(Struct, frozen=True, kw_only=True, forbid_unknown_field
     max_tokens: int  # of a text or pair, special tokens included; what is longer is cut
     pooling: Literal["mean"]  # how tokens become one vector; part of the model
     base: str  # the model that its training started from
+    quantised: bool  # 8-bit weights; scales depend on all rows of a batch, so rows go through one at a time
 
 
 class TextEncoder:
     """Turns requests into vectors of length 1, whose inner products say how near they are in meaning.
 
     Safe to share between threads. A text's vector does not depend on the texts beside it: only texts with as
-    many tokens go through the model together, so nothing is ever padded.
+    many tokens go through the model together, so nothing is ever padded, and through a quantised model each
+    goes alone.
     """
 
     def __init__(
@@ -78,9 +80,10 @@ class TextEncoder:
         for position, text in enumerate(texts):
             ids = self._tokenizer.ids(text)
             alike.setdefault(len(ids), []).append((position, ids))
+        most = _rows_at_a_time(self.description)
         for rows in alike.values():
-            for start in range(0, len(rows), _MOST_TEXTS):
-                positions, ids_of_rows = zip(*rows[start : start + _MOST_TEXTS], strict=True)
+            for start in range(0, len(rows), most):
+                positions, ids_of_rows = zip(*rows[start : start + most], strict=True)
                 input_ids = np.array(ids_of_rows, dtype=np.int64)  # (rows, tokens)
                 vectors[list(positions)] = self._session.run(None, {"input_ids": input_ids})[0]
         return vectors
@@ -114,8 +117,9 @@ class PairEncoder:
     def score(self, query: str, candidates: Sequence[str]) -> NDArray[np.float32]:
         """Scores of candidates, any texts: (candidates,), 0..1."""
         scores = np.empty(len(candidates), dtype=np.float32)
-        for start in range(0, len(candidates), _MOST_TEXTS):
-            chunk = candidates[start : start + _MOST_TEXTS]
+        most = _rows_at_a_time(self.description)
+        for start in range(0, len(candidates), most):
+            chunk = candidates[start : start + most]
             pairs = [self._tokenizer.pair_ids(query, candidate) for candidate in chunk]
             longest = max(len(ids) for ids, _ in pairs)
             inputs = {
@@ -145,6 +149,10 @@ def _load(
             f"the {kind} at {folder} cannot be used ({error}): export it again with this version of Rehear"
         ) from error
     return session, tokenizer, description
+
+
+def _rows_at_a_time(description: EncoderDescription) -> int:
+    return 1 if description.quantised else _MOST_TEXTS
 
 
 def _one_thread() -> Any:

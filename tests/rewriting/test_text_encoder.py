@@ -58,14 +58,25 @@ def pair_folder(pair_model: PairEncoderModel, tmp_path_factory: pytest.TempPathF
     return folder
 
 
-@pytest.fixture(scope="module")
-def encoder(text_folder: Path) -> TextEncoder:
-    return TextEncoder.load(text_folder)
+@pytest.fixture(scope="module", params=[False, True], ids=["floats", "quantised"])
+def encoder(
+    request: pytest.FixtureRequest,
+    text_folder: Path,
+    tiny_base: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> TextEncoder:
+    if not request.param:
+        return TextEncoder.load(text_folder)
+    folder = tmp_path_factory.mktemp("encoders") / "quantised"
+    export_text_encoder(TextEncoderModel(load_base(tiny_base), dimension=8), folder, quantised=True)
+    return TextEncoder.load(folder)
 
 
 @pytest.fixture(scope="module")
 def pair_encoder(pair_folder: Path) -> PairEncoder:
-    return PairEncoder.load(pair_folder)
+    encoder = PairEncoder.load(pair_folder)
+    assert encoder.description.quantised
+    return encoder
 
 
 def test_a_vector_does_not_depend_on_its_batch(encoder: TextEncoder) -> None:
@@ -114,13 +125,18 @@ def test_a_score_does_not_depend_on_the_other_candidates(pair_encoder: PairEncod
         np.testing.assert_allclose(pair_encoder.score("play jess", [text]), [score], rtol=0, atol=1e-5)
 
 
-def test_torch_and_onnx_agree_on_pairs(pair_model: PairEncoderModel, pair_encoder: PairEncoder) -> None:
+def test_torch_and_onnx_agree_on_pairs(
+    pair_model: PairEncoderModel, pair_encoder: PairEncoder, tmp_path: Path
+) -> None:
+    export_pair_encoder(pair_model, tmp_path / "pair", quantised=False)
+    exact = PairEncoder.load(tmp_path / "pair")
     pairs = [pair_model.base.tokenizer.pair_ids("turn it on", text) for text in TEXTS]
     with torch.no_grad():
         ids, mask = padded([ids for ids, _ in pairs], torch.device("cpu"))
         types, _ = padded([types for _, types in pairs], torch.device("cpu"))
         expected = torch.sigmoid(pair_model(ids, mask, types)).numpy()
-    np.testing.assert_allclose(pair_encoder.score("turn it on", TEXTS), expected, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(exact.score("turn it on", TEXTS), expected, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(pair_encoder.score("turn it on", TEXTS), expected, rtol=0, atol=0.02)
 
 
 def test_a_score_depends_on_both_texts(pair_encoder: PairEncoder) -> None:
