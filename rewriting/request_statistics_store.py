@@ -251,16 +251,26 @@ def _encoded(statistics: _Statistics) -> bytes:
         ordered = msgspec.structs.replace(
             statistics,
             outcomes=_ordered_outcomes(statistics.outcomes),
+            met_weight=_shortest(statistics.met_weight),
             repairs=_ordered_repairs(statistics.repairs),
         )
     else:
-        answers: dict[Interpretation, AnswerStatistics] = _ordered(statistics.answers)
-        ordered = QuestionStatistics(answers, statistics.weight)
+        answers = _ordered(statistics.answers)
+        ordered = QuestionStatistics(
+            {key: AnswerStatistics(given.users, _shortest(given.weight)) for key, given in answers.items()},
+            _shortest(statistics.weight),
+        )
     return _ENCODER.encode(ordered)
 
 
 def _ordered_outcomes(outcomes: Outcomes) -> Outcomes:
-    return Outcomes(_ordered(outcomes.requests), _ordered(outcomes.success), _ordered(outcomes.shown))
+    success = {key: _shortest(weight) for key, weight in _ordered(outcomes.success).items()}
+    return Outcomes(_ordered(outcomes.requests), success, _ordered(outcomes.shown))
+
+
+def _shortest(weight: float) -> float:
+    """A whole weight as a whole number, which takes one byte and not nine."""
+    return int(weight) if weight == int(weight) else weight
 
 
 def _ordered_repairs(

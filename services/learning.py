@@ -11,8 +11,11 @@ from sqlalchemy import Engine
 from rewriting.answer_miner import AnswerSettings
 from rewriting.chain_miner import ChainSettings
 from rewriting.chain_step import SessionSteps, session_steps
+from rewriting.request_step import SessionRequests, session_requests
+from rewriting.rewrite_candidates import CandidateSettings
 from rewriting.rewrite_table import RewriteTable
 from services.chain_learner import ChainLearner
+from services.request_learner import RequestLearner
 from streams.session import DEFAULT_GAP_MS
 from streams.session_store import lock_sessions, new_turns, store_turns
 from streams.turn import AssistantId, TurnEvent
@@ -40,6 +43,7 @@ def learn_from_files(
     gap_ms: int = DEFAULT_GAP_MS,
     progress: Progress | None = None,
     answers: AnswerSettings | None = None,
+    candidates: CandidateSettings | None = None,
 ) -> LearningSummary:
     """Learns from turns files, in any order; turns that are known already teach nothing new.
 
@@ -51,6 +55,7 @@ def learn_from_files(
         TurnFileError: a file cannot be read; batches before the bad line are learned.
     """
     learner = ChainLearner(table, settings, clock_ms, answers)
+    request_learner = RequestLearner(candidates)
     n_turns = n_new = 0
     assistants: set[AssistantId] = set()
     task = progress.add_task("reading turns", total=None) if progress else None
@@ -66,6 +71,14 @@ def learn_from_files(
             ]
             learner.absorb(connection, steps)
             learner.announce(connection)
+            requests = [session_requests(session) for session in new.change.upserts]
+            requests += [
+                SessionRequests(session.session_id, session.assistant_id, session.user_id, ())
+                for session in new.change.withdrawn
+            ]
+            request_learner.absorb(connection, requests)
+            request_learner.write(connection)
+            request_learner.announce(connection, (session.assistant_id for session in requests))
         n_turns += len(batch)
         n_new += len(new.turns)
         assistants.update(AssistantId(turn.assistant_id) for turn in batch)
@@ -74,6 +87,7 @@ def learn_from_files(
     with engine.begin() as connection:
         learner.refresh(connection, also=assistants)
         learner.solve(connection)
+        request_learner.refresh(connection)
     live = sum(row.status == "live" for key in assistants for row in table.read(key).rewrites)
     return LearningSummary(n_turns, n_new, tuple(sorted(assistants)), live)
 

@@ -104,14 +104,13 @@ class RequestLearner:
         for assistant_id in sorted(set(assistants)):
             self._epochs[assistant_id] = start_request_epoch(connection, assistant_id, written=True)
 
-    def refresh(self, connection: Connection, also: Iterable[AssistantId] = ()) -> None:
+    def refresh(self, connection: Connection) -> None:
         """Rebuilds all counts that others have changed, and writes what is to be written of them.
 
         Args:
             connection: in a transaction that writes.
-            also: assistants whose counts are to be in memory after this.
         """
-        for assistant_id in sorted({*self.stale(connection), *also}):
+        for assistant_id in self.stale(connection):
             self._counts_of(connection, assistant_id)
 
     def stale(self, connection: Connection) -> list[AssistantId]:

@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Callable
 from enum import StrEnum
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -16,6 +17,10 @@ from services.chain_learner import ChainLearner
 from services.chain_task import ChainTask
 from services.clock import now_ms
 from services.database import open_database
+from services.index_encoding import IndexEncoding
+from services.index_publishing import IndexPublishing
+from services.index_task import IndexTask
+from services.request_learner import RequestLearner
 from services.session_task import SessionTask
 from services.settings import Settings
 from streams.consumer_loop import ConsumerLoop, Step
@@ -30,6 +35,7 @@ class WorkerKind(StrEnum):
 
     SESSIONS = "sessions"  # turns -> sessions
     CHAINS = "chains"  # sessions -> rewrites
+    INDEX = "index"  # sessions -> what online rewriting knows
 
 
 def worker_loop(
@@ -46,11 +52,11 @@ def worker_loop(
         kind: of the worker.
         engine: of the database.
         kafka: where the topics are.
-        settings: of the sessions and chains.
+        settings: of the sessions and chains, and where models and indexes lie.
         registry: for metrics.
         on_step: called before each step of the loop.
     """
-    task: SessionTask | ChainTask
+    task: SessionTask | ChainTask | IndexTask
     if kind is WorkerKind.SESSIONS:
         task = SessionTask(
             engine,
@@ -58,6 +64,15 @@ def worker_loop(
             now_ms,
             gap_ms=settings.sessions.gap_ms,
             idle_timeout_ms=settings.sessions.idle_timeout_ms,
+        )
+    elif kind is WorkerKind.INDEX:
+        state = Path(settings.state)
+        task = IndexTask(
+            engine,
+            kafka.topics,
+            RequestLearner(),
+            IndexEncoding(engine, state),
+            IndexPublishing(engine, state),
         )
     else:
         table = RewriteTable(engine, now_ms)

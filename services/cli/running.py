@@ -39,7 +39,11 @@ def up(state: StateOption = None, settings: SettingsOption = None) -> None:
 
 def work(
     kind: Annotated[
-        str, typer.Argument(help="sessions (turns to sessions) or chains (sessions to rewrites).")
+        str,
+        typer.Argument(
+            help="sessions (turns to sessions), chains (sessions to rewrites) or index (sessions to what "
+            "online rewriting knows)."
+        ),
     ],
     state: StateOption = None,
     settings: SettingsOption = None,

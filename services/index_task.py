@@ -1,0 +1,182 @@
+"""The index task: sessions in; statistics, the request index and its vectors out.
+
+As with chains, a session record says that a session has changed, and what it is now is read from the store.
+Vectors are made and bases are built outside the transactions: they depend on nothing that a crash could lose.
+"""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+
+import structlog
+from msgspec import Struct
+from sqlalchemy import Connection, Engine
+
+from rewriting.errors import RewritingError
+from rewriting.request_step import SessionRequests, session_requests
+from services.database import is_retriable
+from services.index_encoding import MOST_REQUESTS, EncodedRequests, IndexEncoding, store_encoded
+from services.index_publishing import IndexPublishing
+from services.request_learner import RequestLearner
+from streams.checkpoint import save_offsets, saved_offsets
+from streams.database_schema import reading
+from streams.session import SessionId
+from streams.session_record import SessionRecord, decode_session
+from streams.session_store import lock_sessions, read_sessions
+from streams.stream_task import OffsetRange, OutgoingRecord, Received
+from streams.topic_names import Topics
+from streams.turn import AssistantId
+
+log = structlog.get_logger()
+
+TASK = "index"
+
+TENDING_PARTITION = 0
+"""Whoever reads this partition encodes and publishes for all assistants: two would do the same work twice."""
+
+MOST_WHILE_BUSY = 64
+"""Requests that are encoded beside a batch of sessions, 0.2 s. Raised, a backlog of sessions is read more
+slowly; lowered, new requests are found later while sessions keep coming."""
+
+LOOK_EVERY_S = 10.0
+"""How often it is looked whether an index needs a new base while sessions keep coming."""
+
+TRY_AGAIN_AFTER_S = 60.0
+"""After a base could not be published. It is no hurry: without it, searches are slower, and that is all."""
+
+WAIT_FOR_BASE_S = 1.0
+"""How long to wait for a base that is being built while nothing comes, before it is looked for sessions."""
+
+
+class IndexWork(Struct, frozen=True):
+    """Sessions that have changed, and requests with their vectors."""
+
+    records: tuple[SessionRecord, ...]  # each session once
+    encoded: tuple[EncodedRequests, ...] = ()
+
+
+class IndexTask:
+    """Reads sessions, and keeps up what online rewriting knows of them."""
+
+    name = TASK
+
+    def __init__(
+        self,
+        engine: Engine,
+        topics: Topics,
+        learner: RequestLearner,
+        encoding: IndexEncoding,
+        publishing: IndexPublishing,
+    ) -> None:
+        self.source_topic = topics.sessions
+        self._engine = engine
+        self._learner = learner
+        self._encoding = encoding
+        self._publishing = publishing
+        self._publisher = ThreadPoolExecutor(1, thread_name_prefix="index-base")
+        self._publication: Future[None] | None = None
+        self._look_after_s = self._publish_after_s = 0.0  # on the monotonic clock
+        self._tends = False
+
+    def start_offsets(self, partitions: Sequence[int]) -> Mapping[int, int | None]:
+        """The saved offsets."""
+        with reading(self._engine) as connection:
+            saved = saved_offsets(connection, TASK, self.source_topic)
+        return {partition: saved.get(partition) for partition in partitions}
+
+    def assigned(self, partitions: Sequence[int]) -> None:
+        """Counts are built when their first session comes."""
+        self._tends = self._tends or TENDING_PARTITION in partitions
+        self._learner.drop()
+
+    def revoked(self, partitions: Sequence[int]) -> None:
+        """Counts may be another worker's now."""
+        self._tends = self._tends and TENDING_PARTITION not in partitions
+        self._learner.drop()
+
+    def decode(self, value: bytes | None) -> SessionRecord:
+        """A session record."""
+        return decode_session(value)
+
+    def process(self, items: Sequence[Received[SessionRecord]]) -> IndexWork:
+        """Finds out which sessions have changed, and encodes some of the requests that wait."""
+        newest = {item.value.session_id: item.value for item in items}
+        if time.monotonic() >= self._look_after_s:
+            self._publish_what_is_due()
+        return IndexWork(
+            tuple(record for _, record in sorted(newest.items())), self._encoded(MOST_WHILE_BUSY)
+        )
+
+    def write(self, work: IndexWork, offsets: Mapping[int, OffsetRange]) -> None:
+        """Stores requests, statistics, index rows, vectors and offsets."""
+        try:
+            with self._engine.begin() as connection:
+                save_offsets(connection, TASK, self.source_topic, offsets)
+                lock_sessions(connection, alone=False)
+                self._learner.refresh(connection)
+                self._learner.absorb(connection, _requests(connection, work.records))
+                self._learner.write(connection)
+                store_encoded(connection, work.encoded)
+        except BaseException:
+            self._learner.drop()  # what is in memory is ahead of the database now
+            raise
+
+    def outgoing(self) -> Iterable[OutgoingRecord]:
+        """Nothing: the lookup follows the database."""
+        return ()
+
+    def produced(self) -> None:
+        """Nothing was."""
+
+    def idle(self, now_ms: int) -> IndexWork | None:
+        """Encodes what waits, follows what others have changed, and sees to new bases."""
+        encoded = self._encoded(MOST_REQUESTS)
+        with reading(self._engine) as connection:
+            is_stale = bool(self._learner.stale(connection))
+        if encoded or is_stale:
+            return IndexWork((), encoded)
+        self._publish_what_is_due()
+        if self._publication is not None and not self._publication.done():
+            wait([self._publication], WAIT_FOR_BASE_S)
+            return IndexWork(())
+        return None
+
+    def is_retriable(self, error: Exception) -> bool:
+        """A database that is locked or gone."""
+        return is_retriable(error)
+
+    def _encoded(self, limit: int) -> tuple[EncodedRequests, ...]:
+        return tuple(self._encoding.encode(limit)) if self._tends else ()
+
+    def _publish_what_is_due(self) -> None:
+        """Has the next base built, beside the work on sessions: that of a large index takes minutes."""
+        if self._publication is not None:
+            if not self._publication.done():
+                return
+            failure = self._publication.exception()
+            self._publication = None
+            if isinstance(failure, Exception):
+                if not isinstance(failure, RewritingError | OSError) and not is_retriable(failure):
+                    raise failure
+                log.error("the base of a request index was not published", error=str(failure))
+                self._publish_after_s = time.monotonic() + TRY_AGAIN_AFTER_S
+        self._look_after_s = time.monotonic() + LOOK_EVERY_S
+        if self._tends and time.monotonic() >= self._publish_after_s and (due := self._publishing.due()):
+            self._publication = self._publisher.submit(self._publishing.publish, due[0])
+
+
+def _requests(connection: Connection, records: Iterable[SessionRecord]) -> list[SessionRequests]:
+    """What the sessions are now; those that are no more have no steps."""
+    named: dict[AssistantId, dict[SessionId, SessionRecord]] = {}
+    for record in records:
+        named.setdefault(record.assistant_id, {})[record.session_id] = record
+    requests = []
+    for assistant_id, sessions in named.items():
+        stored = {found.session_id: found for found in read_sessions(connection, assistant_id, sessions)}
+        for key, record in sessions.items():
+            session = stored.get(key)
+            if session is None:
+                requests.append(SessionRequests(key, assistant_id, record.user_id, ()))
+            else:
+                requests.append(session_requests(session))
+    return requests
