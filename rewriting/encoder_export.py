@@ -1,8 +1,8 @@
 """Encoders as artifacts that serving reads: ONNX, in 32-bit floats or with 8-bit weights.
 
-8-bit weights make an encoder some three times faster. A pair encoder's scores then move by 0.01 on average and
-keep their order but for near ties (correlation 0.998). Text vectors turn by a cosine of 0.99, which changes one
-in ten of a text's ten nearest neighbours. So pairs are quantised by default, and texts are not.
+8-bit weights make an encoder some three times faster. A pair encoder's scores then move by 0.01 on average
+and keep their order but for near ties (correlation 0.998). Text vectors turn by a cosine of 0.99, which
+changes one in ten of a text's ten nearest neighbours. So pairs are quantised by default, and texts are not.
 """
 
 import contextlib
@@ -147,13 +147,15 @@ def _quantise(path: Path) -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """The exporter reports its steps on standard output, and warns of its own use of what is deprecated."""
-    logger = logging.getLogger()
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    """Keeps the exporter and the quantiser from reporting their steps."""
+    loggers = [logging.getLogger(), logging.getLogger("torch.onnx")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
