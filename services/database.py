@@ -68,13 +68,15 @@ starting, its disk."""
 _HOPELESS_CONNECTION = ("authentication failed", "does not exist", "no pg_hba.conf entry", "no password")
 
 
-def open_database(location: str | Path) -> Engine:
+def open_database(location: str | Path, lock_wait_s: float = LOCK_WAIT_S) -> Engine:
     """Opens a database, makes it if need be, and brings its tables up to date.
 
     Several processes may open one at the same time: one of them changes the tables, the others wait.
 
     Args:
         location: path of a SQLite file, `sqlite:///path` or `postgresql://user:password@host/name`.
+        lock_wait_s: how long a statement waits for others that hold what it needs; on PostgreSQL, where the
+            default is without end, only if it is another than `LOCK_WAIT_S`.
 
     Raises:
         DatabaseError: no such kind of database, or the file is no database.
@@ -82,7 +84,10 @@ def open_database(location: str | Path) -> Engine:
         sqlalchemy.exc.DBAPIError, sqlite3.Error: it cannot be reached, or is locked; see `is_retriable`.
     """
     url = _url(location)
-    engine = _sqlite_engine(Path(url.database or "")) if url.drivername == "sqlite" else _postgres_engine(url)
+    if url.drivername == "sqlite":
+        engine = _sqlite_engine(Path(url.database or ""), lock_wait_s)
+    else:
+        engine = _postgres_engine(url, lock_wait_s)
     try:
         _migrate(engine)
     except BaseException as error:
@@ -142,24 +147,27 @@ def _url(location: str | Path) -> URL:
     )
 
 
-def _postgres_engine(url: URL) -> Engine:
+def _postgres_engine(url: URL, lock_wait_s: float) -> Engine:
+    arguments: dict[str, object] = {"connect_timeout": CONNECT_WAIT_S, "client_encoding": "utf8"}
+    if lock_wait_s != LOCK_WAIT_S:
+        arguments["options"] = f"-c lock_timeout={max(round(lock_wait_s * 1000), 1)}"
     try:
         return create_engine(
             url,
             pool_pre_ping=True,  # a connection that the server has dropped is replaced before it is used
-            connect_args={"connect_timeout": CONNECT_WAIT_S, "client_encoding": "utf8"},
+            connect_args=arguments,
         )
     except ModuleNotFoundError as error:
         raise DatabaseError("PostgreSQL needs the psycopg package: pip install 'rehear[postgres]'") from error
 
 
-def _sqlite_engine(path: Path) -> Engine:
+def _sqlite_engine(path: Path, lock_wait_s: float) -> Engine:
     path = path.absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()  # an empty file is an empty database; from here on a missing file is an error, not a new one
     engine = create_engine(
         URL.create("sqlite", database=path.as_uri(), query={"mode": "rw", "uri": "true"}),
-        connect_args={"timeout": LOCK_WAIT_S, "check_same_thread": False},
+        connect_args={"timeout": lock_wait_s, "check_same_thread": False},
     )
 
     @event.listens_for(engine, "connect")

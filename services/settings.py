@@ -16,8 +16,9 @@ from msgspec import Struct
 
 from rewriting.answer_miner import AnswerSettings
 from rewriting.chain_miner import ChainSettings
+from rewriting.online_settings import OnlineSettings
 from services.errors import SettingsError
-from services.lookup_api.api_settings import LookupApiSettings
+from services.lookup_api.api_settings import LookupApiSettings, OnlineTask
 from streams.errors import StreamError
 from streams.kafka_settings import MASK, KafkaSettings
 from streams.session import DEFAULT_GAP_MS
@@ -51,6 +52,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sessions: SessionSettings = SessionSettings()
     chain: ChainSettings = ChainSettings()
     answers: AnswerSettings = AnswerSettings()
+    online: OnlineSettings = OnlineSettings()
     api: LookupApiSettings = LookupApiSettings()
     metrics: MetricsSettings = MetricsSettings()
 
@@ -64,6 +66,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def database_location(self) -> str:
         """Path or URL of the database."""
         return self.database or str(Path(self.state).absolute() / "rehear.db")
+
+    @property
+    def online_task(self) -> OnlineTask:
+        """What the lookup API needs to rewrite requests online."""
+        return OnlineTask(state=str(Path(self.state).absolute()), settings=self.online)
 
     @property
     def database_shown(self) -> str:

@@ -119,7 +119,12 @@ def running_rehear(settings: Settings) -> Iterator[RunningRehear]:
         ensure_topics(kafka, PARTITIONS)
         settings = msgspec.structs.replace(settings, kafka=kafka)
         api = stack.enter_context(
-            BackgroundServer(settings.api, settings.database_location, logs / "lookup-api.log")
+            BackgroundServer(
+                settings.api,
+                settings.database_location,
+                logs / "lookup-api.log",
+                online=settings.online_task,
+            )
         )
         workers = [
             _WorkerProcess(kind, worker_settings(settings, number), logs / f"{kind.value}.log")

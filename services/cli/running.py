@@ -80,10 +80,13 @@ def serve(state: StateOption = None, settings: SettingsOption = None) -> None:
     Example: `rehear serve --state state`, then
     `curl -d '{"assistant_id":"a","user_id":"u","text":"play imagine dragon"}' localhost:8420/v1/rewrite`
     """
+    from services.lookup_api.server import ServerTask
     from services.lookup_api.server import serve as serve_api
 
     chosen = settings_of(settings, state)
-    serve_api(chosen.api, chosen.database_location)
+    serve_api(
+        ServerTask(settings=chosen.api, database_url=chosen.database_location, online=chosen.online_task)
+    )
 
 
 def broker(

@@ -8,11 +8,13 @@ from typing import Final
 
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, values
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from services.lookup_api.online_follower import OnlineFollower
 from services.lookup_api.table_follower import TableFollower
+from streams.turn import AssistantId
 
 _BUCKETS_S: Final = (
     *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005),
@@ -22,14 +24,20 @@ _OUTCOMES_BY_STATUS: Final = {400: "bad_request", 401: "no_key", 403: "forbidden
 
 
 class ApiMetrics:
-    """Counts lookups by assistant and outcome, and how long they took.
+    """Counts lookups by assistant, outcome and layer, and how long they and their stages took.
 
     With several server processes, each writes its counts to files in one folder, and whichever is asked
     reports the sum of all; what tables it holds, each process reports of itself.
     """
 
-    def __init__(self, follower: TableFollower, shared_folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        follower: TableFollower,
+        shared_folder: Path | None = None,
+        online: OnlineFollower | None = None,
+    ) -> None:
         self._follower = follower
+        self._online = online
         self._answering = CollectorRegistry()
         counting = self._answering
         if shared_folder is not None:
@@ -39,6 +47,8 @@ class ApiMetrics:
             counting = CollectorRegistry()
             MultiProcessCollector(self._answering, path=str(shared_folder))  # type: ignore[no-untyped-call]
         self._answering.register(_TableGauges(follower))
+        if online is not None:
+            self._answering.register(_OnlineGauges(online))
         self._requests = Counter(
             "rehear_lookup_requests", "Lookups", ["assistant", "outcome"], registry=counting
         )
@@ -49,19 +59,62 @@ class ApiMetrics:
             buckets=_BUCKETS_S,
             registry=counting,
         )
+        self._layers = Counter(
+            "rehear_lookup_answers", "Answers by layer, or reason", ["assistant", "layer"], registry=counting
+        )
+        self._stages = Histogram(
+            "rehear_online_stage_seconds",
+            "Time of a stage of online rewriting",
+            ["stage"],
+            buckets=_BUCKETS_S,
+            registry=counting,
+        )
+        self._out_of_time = Counter(
+            "rehear_online_out_of_time",
+            "Requests whose budget was spent before they were rewritten online",
+            ["assistant"],
+            registry=counting,
+        )
+        self._failed = Counter(
+            "rehear_online_failures",
+            "Requests that were left out of online rewriting, by reason",
+            ["assistant", "reason"],
+            registry=counting,
+        )
         self._counters: dict[tuple[str, str], Counter] = {}
         self._histograms: dict[str, Histogram] = {}
 
     def observe(self, assistant_id: str, outcome: str, seconds: float) -> None:
         """Counts one lookup; assistants that nothing is known of are counted together."""
-        if assistant_id not in self._follower.tables:
-            assistant_id = "unknown"  # else anybody could fill the memory with labels
+        assistant_id = self._label(assistant_id)
         counter = self._counters.get((assistant_id, outcome))
         if counter is None:
             counter = self._counters[assistant_id, outcome] = self._requests.labels(assistant_id, outcome)
             self._histograms[assistant_id] = self._seconds.labels(assistant_id)
         counter.inc()
         self._histograms[assistant_id].observe(seconds)
+
+    def count_layer(self, assistant_id: str, layer: str) -> None:
+        """Counts one answer."""
+        self._layers.labels(self._label(assistant_id), layer).inc()
+
+    def observe_stage(self, stage: str, seconds: float) -> None:
+        """Counts how long a stage of online rewriting took."""
+        self._stages.labels(stage).observe(seconds)
+
+    def count_out_of_time(self, assistant_id: str) -> None:
+        """Counts a request that was not rewritten online in time."""
+        self._out_of_time.labels(self._label(assistant_id)).inc()
+
+    def count_failure(self, assistant_id: str, reason: str) -> None:
+        """Counts a request that could not be rewritten online."""
+        self._failed.labels(self._label(assistant_id), reason).inc()
+
+    def _label(self, assistant_id: str) -> str:
+        key = AssistantId(assistant_id)
+        if key in self._follower.tables or (self._online is not None and key in self._online.parts):
+            return assistant_id
+        return "unknown"  # else anybody could fill the memory with labels
 
     def text(self) -> bytes:
         """All metrics, as Prometheus reads them."""
@@ -88,6 +141,34 @@ class _TableGauges(Collector):
             "Since the last look at the database; infinite before the first",
             value=float("inf") if age_s is None else age_s,
         )
+
+
+class _OnlineGauges(Collector):
+    """What models and indexes this process holds, asked at each scrape."""
+
+    def __init__(self, follower: OnlineFollower) -> None:
+        self._follower = follower
+
+    def collect(self) -> Iterator[Metric]:
+        entries = GaugeMetricFamily("rehear_index_entries", "Requests searched", labels=["assistant"])
+        version = GaugeMetricFamily("rehear_index_version", "Version searched", labels=["assistant"])
+        size = GaugeMetricFamily("rehear_index_bytes", "Memory of the index", labels=["assistant"])
+        models = InfoMetricFamily("rehear_online_model", "Models in use", labels=["assistant", "kind"])
+        for assistant_id, parts in self._follower.parts.items():
+            for kind, name in sorted(parts.models.items()):
+                models.add_metric([assistant_id, kind], {"name": name})
+            if parts.index is not None:
+                entries.add_metric([assistant_id], len(parts.index))
+                version.add_metric([assistant_id], parts.index.version)
+                size.add_metric([assistant_id], parts.index.size_bytes)
+        trouble = GaugeMetricFamily(
+            "rehear_online_trouble",
+            "1: models named in the database are not in use",
+            labels=["assistant"],
+        )
+        for assistant_id in self._follower.troubles:
+            trouble.add_metric([assistant_id], 1)
+        yield from (entries, version, size, models, trouble)
 
 
 class MeasuredLookups:

@@ -4,6 +4,7 @@ import ipaddress
 
 from msgspec import Struct
 
+from rewriting.online_settings import OnlineSettings
 from services.lookup_api.api_keys import ApiKey
 from services.lookup_api.errors import UnsafeBindingError
 
@@ -32,6 +33,13 @@ class LookupApiSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
             "change rewrites: make a key with `rehear api-key` and put its hash into the settings, or set "
             "the host to 127.0.0.1"
         )
+
+
+class OnlineTask(Struct, frozen=True, kw_only=True):
+    """What a server process needs to rewrite requests online."""
+
+    state: str  # absolute path of the folder of models and indexes
+    settings: OnlineSettings = OnlineSettings()
 
 
 def is_loopback(host: str) -> bool:

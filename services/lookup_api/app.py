@@ -19,12 +19,12 @@ from sqlalchemy.exc import DBAPIError
 from rewriting.lookup_loading import load_lookup_table
 from rewriting.rewrite_table import RewriteTable
 from services.clock import now_ms
-from services.database import is_retriable, open_database
+from services.database import LOCK_WAIT_S, is_retriable, open_database
 from services.forgetting import forget_user
 from services.lookup_api.access import API_KEY_HEADER
 from services.lookup_api.api_keys import KeyRing
 from services.lookup_api.api_metrics import ApiMetrics
-from services.lookup_api.api_settings import LookupApiSettings
+from services.lookup_api.api_settings import LookupApiSettings, OnlineTask
 from services.lookup_api.feedback_store import (
     DatabaseFeedbackStore,
     FeedbackStore,
@@ -32,6 +32,8 @@ from services.lookup_api.feedback_store import (
 )
 from services.lookup_api.health_routes import health_routes
 from services.lookup_api.lookup_route import lookup_route
+from services.lookup_api.online_answers import OnlineAnswers
+from services.lookup_api.online_follower import OnlineFollower
 from services.lookup_api.strict_request import EXCEPTION_HANDLERS, StrictRequest
 from services.lookup_api.table_follower import TableFollower
 from services.lookup_api.table_routes import table_routes
@@ -51,8 +53,10 @@ def build_app(
     forget: ForgetUser,
     clock_ms: Callable[[], int],
     metrics_folder: Path | None = None,
+    online: OnlineTask | None = None,
+    online_engine: Engine | None = None,
 ) -> Litestar:
-    """The application; while it runs, it follows the rewrite table.
+    """The application; while it runs, it follows the rewrite table, and models and indexes.
 
     Args:
         settings: keys, and how closely to follow; where it listens is the server's business.
@@ -61,26 +65,37 @@ def build_app(
         forget: deletes all that is known of a user.
         clock_ms: milliseconds since 1970, for the time of feedback.
         metrics_folder: where several processes add up their counts; None for one process.
+        online: where models and indexes lie; None: requests are answered from the table alone.
+        online_engine: the same database, whose statements do not wait long; by default `engine`.
     """
     table = RewriteTable(engine, clock_ms)
     keys = KeyRing(settings.api_keys)
     follower = TableFollower(table, partial(load_lookup_table, engine), settings.poll_interval_s)
-    metrics = ApiMetrics(follower, metrics_folder)
+    models = None
+    if online is not None:
+        models = OnlineFollower(engine, Path(online.state), online.settings, settings.poll_interval_s)
+    metrics = ApiMetrics(follower, metrics_folder, models)
+    answers = None if models is None else OnlineAnswers(online_engine or engine, models, metrics, clock_ms)
+    followers = [follower] if models is None else [follower, models]
 
     @asynccontextmanager
     async def following(_: Litestar) -> AsyncIterator[None]:
-        follower.start()
+        for each in followers:
+            each.start()
         try:
             yield
         finally:
-            await asyncio.to_thread(follower.stop)
+            for each in followers:
+                await asyncio.to_thread(each.stop)
+            if answers is not None:
+                answers.close()
 
     return Litestar(
         [
-            lookup_route(follower, keys, metrics),
+            lookup_route(follower, answers, keys, metrics),
             *user_routes(feedback, forget, keys, clock_ms),
             table_routes(table, engine, follower, keys),
-            *health_routes(follower, metrics, settings.stale_after_s),
+            *health_routes(follower, models, metrics, settings.stale_after_s),
         ],
         request_class=StrictRequest,
         request_max_body_size=LARGEST_BODY_BYTES,
@@ -91,11 +106,27 @@ def build_app(
     )
 
 
-def open_app(settings: LookupApiSettings, database_url: str, metrics_folder: Path | None = None) -> Litestar:
+def open_app(
+    settings: LookupApiSettings,
+    database_url: str,
+    metrics_folder: Path | None = None,
+    online: OnlineTask | None = None,
+) -> Litestar:
     """The application on the database of this URL; waits for a database that is away."""
     engine = _open_patiently(database_url)
-    feedback = DatabaseFeedbackStore(engine)
-    return build_app(settings, engine, feedback, forget_in(engine), now_ms, metrics_folder)
+    online_engine = None
+    if online is not None:
+        online_engine = _open_patiently(database_url, online.settings.budget_ms / 1000)
+    return build_app(
+        settings,
+        engine,
+        DatabaseFeedbackStore(engine),
+        forget_in(engine),
+        now_ms,
+        metrics_folder,
+        online,
+        online_engine,
+    )
 
 
 def forget_in(engine: Engine) -> ForgetUser:
@@ -107,11 +138,11 @@ def forget_in(engine: Engine) -> ForgetUser:
     return forget
 
 
-def _open_patiently(database_url: str) -> Engine:
+def _open_patiently(database_url: str, lock_wait_s: float = LOCK_WAIT_S) -> Engine:
     """Waits: a server that gave up would have to be started again by hand when the database is back."""
     while True:
         try:
-            return open_database(database_url)
+            return open_database(database_url, lock_wait_s)
         except DBAPIError as error:
             if not is_retriable(error):
                 raise

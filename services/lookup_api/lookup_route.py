@@ -6,36 +6,48 @@ from litestar import Request, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.middleware import DefineMiddleware
 from litestar.params import JSONBody
+from msgspec import UNSET
 
-from labeling.question import Question, question_of
-from rewriting.understanding_confidence import understanding_confidence
+from rewriting.lookup_table import LookupAnswer
+from rewriting.rewrite import GLOBAL
+from rewriting.rewrite_decision import decided, is_settled
 from services.lookup_api.access import asked_assistant, guard_for
 from services.lookup_api.api_keys import KeyRing
 from services.lookup_api.api_metrics import ApiMetrics, MeasuredLookups
 from services.lookup_api.messages import RewriteAnswer, RewriteQuery, ServedRewrite
+from services.lookup_api.online_answers import OnlineAnswers
+from services.lookup_api.online_request import confidence_of, question_asked
 from services.lookup_api.table_follower import TableFollower
+from streams.turn import AssistantId, UserId
+
+_LAYERS = {"answer": "answers"}
 
 
-def lookup_route(follower: TableFollower, keys: KeyRing, metrics: ApiMetrics) -> HTTPRouteHandler:
-    """`POST /v1/rewrite`: answered from memory, without a look at the database."""
+def lookup_route(
+    follower: TableFollower, online: OnlineAnswers | None, keys: KeyRing, metrics: ApiMetrics
+) -> HTTPRouteHandler:
+    """`POST /v1/rewrite`: from the table in memory; what that leaves open is asked of the online rewriter."""
 
+    # What memory answers stays in the event loop: sending it to a thread would cost more than the answer.
     @post(
         "/v1/rewrite",
         status_code=200,
-        sync_to_thread=False,
         guards=[guard_for(keys, "lookup")],
         middleware=[DefineMiddleware(MeasuredLookups, metrics=metrics)],
         opt={"body": RewriteQuery},
         summary="The rewrite of a request, or null and the reason for leaving it as it is",
         tags=["lookup"],
     )
-    def rewrite(request: Request[Any, Any, Any], data: JSONBody[RewriteQuery]) -> RewriteAnswer:
-        assistant_id = asked_assistant(request, data.assistant_id)
-        nlu_confidence = None if data.nlu is None else data.nlu.confidence
-        confidence = understanding_confidence(data.asr_confidence, nlu_confidence)
-        answer = follower.table_of(assistant_id).look_up(
-            data.text, data.user_id, confidence, question_asked(data)
+    async def rewrite(request: Request[Any, Any, Any], data: JSONBody[RewriteQuery]) -> RewriteAnswer:
+        assistant_id = AssistantId(asked_assistant(request, data.assistant_id))
+        known = follower.table_of(assistant_id).look_up(
+            data.text, data.user_id, confidence_of(data), question_asked(data)
         )
+        answered = None
+        if online is not None and not is_settled(known):
+            answered = await online.ask(assistant_id, data)
+        asked = None if answered is None else answered.answer
+        answer = decided(assistant_id, data.text, UserId(data.user_id), known, asked).answer
         served = None
         if answer.rewrite is not None:
             served = ServedRewrite(
@@ -46,17 +58,22 @@ def lookup_route(follower: TableFollower, keys: KeyRing, metrics: ApiMetrics) ->
                 score=answer.rewrite.score,
             )
         request.scope["state"]["outcome"] = answer.reason or "rewritten"
+        metrics.count_layer(assistant_id, layer_of(answer))
         return RewriteAnswer(
             rewrite=served,
             reason=answer.reason,
             table_version=answer.table_version,
             request_id=data.request_id,
+            online=answered.details if answered is not None and data.explain else UNSET,
         )
 
     return rewrite
 
 
-def question_asked(query: RewriteQuery) -> Question:
-    """What the assistant had asked before a request."""
-    last = query.previous_turns[-1].response_text if query.previous_turns else None
-    return question_of(query.prompt or last)
+def layer_of(answer: LookupAnswer) -> str:
+    """The layer that a rewrite comes from, or the reason why there is none."""
+    if answer.rewrite is None:
+        return str(answer.reason)
+    if answer.rewrite.method == "retrieval":
+        return "global" if answer.rewrite.scope == GLOBAL else "personal"
+    return _LAYERS.get(answer.rewrite.method, answer.rewrite.method)

@@ -5,20 +5,30 @@ Bodies of requests are strict: an unknown field or a wrong type is an error that
 
 from typing import Annotated, Final, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from rewriting.abstain_reason import AbstainReason
-from rewriting.rewrite import Method, Rewrite
-from streams.turn import Feedback
+from rewriting.lookup_table import LONGEST_TEXT
+from rewriting.rewrite import GLOBAL, Method, Rewrite
+from streams.turn import Feedback, Status
 
 _Id = Annotated[str, Meta(min_length=1, max_length=512)]
 _Confidence = Annotated[float, Meta(ge=0, le=1)]
+_Time = Annotated[int, Meta(ge=0, le=2**53, description="when it was said, milliseconds since 1970")]
 
 MOST_PREVIOUS_TURNS: Final = 50  # far more than a session has; bounds the work for one request
+MOST_SLOTS: Final = 100  # as many times what an understanding fills; bounds the same
 
 
 class RequestBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of the bodies of requests."""
+
+
+class SlotGuess(RequestBody, frozen=True, kw_only=True):
+    """A slot that the language understanding has filled."""
+
+    name: str
+    value: str | None = None
 
 
 class NluGuess(RequestBody, frozen=True, kw_only=True):
@@ -26,6 +36,7 @@ class NluGuess(RequestBody, frozen=True, kw_only=True):
 
     intent: str
     domain: str | None = None
+    slots: Annotated[tuple[SlotGuess, ...], Meta(max_length=MOST_SLOTS)] = ()
     confidence: float | None = None  # as logged: some understandings do not keep to 0..1
 
 
@@ -41,6 +52,10 @@ class PreviousTurn(RequestBody, frozen=True, kw_only=True):
 
     text: Annotated[str, Meta(description="what the user said")]
     response_text: Annotated[str | None, Meta(description="what the assistant answered")] = None
+    ts_ms: _Time | None = None
+    nlu: NluGuess | None = None
+    status: Status | None = None
+    barge_in: Annotated[bool, Meta(description="the user interrupted the answer")] = False
 
 
 class RewriteQuery(RequestBody, frozen=True, kw_only=True):
@@ -54,6 +69,7 @@ class RewriteQuery(RequestBody, frozen=True, kw_only=True):
     nlu: NluGuess | None = None
     device: AskingDevice | None = None
     locale: str | None = None
+    ts_ms: Annotated[_Time | None, Meta(description="by default, now")] = None
     prompt: Annotated[
         str | None,
         Meta(description="what the assistant has just said; by default, what it answered last"),
@@ -61,6 +77,7 @@ class RewriteQuery(RequestBody, frozen=True, kw_only=True):
     previous_turns: Annotated[
         tuple[PreviousTurn, ...], Meta(max_length=MOST_PREVIOUS_TURNS, description="oldest first")
     ] = ()
+    explain: Annotated[bool, Meta(description="whether the answer shall say how it was reached")] = False
 
 
 class ServedRewrite(Struct, frozen=True, kw_only=True):
@@ -73,6 +90,18 @@ class ServedRewrite(Struct, frozen=True, kw_only=True):
     score: float
 
 
+class OnlineDetails(Struct, frozen=True, kw_only=True):
+    """How online rewriting came to its answer."""
+
+    defect: Annotated[float | None, Meta(description="probability that the request fails as it is")]
+    meant: Annotated[float | None, Meta(description="probability that the best candidate was meant")]
+    win: Annotated[float | None, Meta(description="probability that it wins, of all that it would change")]
+    sources: Annotated[tuple[str, ...], Meta(description="what speaks for the rewrite, in words")]
+    seconds: Annotated[dict[str, float], Meta(description="how long each stage took")]
+    models: Annotated[dict[str, str], Meta(description="names of the models, by kind")]
+    index_version: int | None
+
+
 class RewriteAnswer(Struct, frozen=True, kw_only=True):
     """A rewrite, or null and the reason for leaving the request as it is."""
 
@@ -80,6 +109,9 @@ class RewriteAnswer(Struct, frozen=True, kw_only=True):
     reason: AbstainReason | None
     table_version: int
     request_id: str | None = None
+    online: Annotated[
+        OnlineDetails | UnsetType, Meta(description="where `explain` asks for it, if it was rewritten online")
+    ] = UNSET
 
 
 class FeedbackBody(RequestBody, frozen=True, kw_only=True):
@@ -111,6 +143,16 @@ class ReasonBody(RequestBody, frozen=True, kw_only=True):
 
     reason: Annotated[str, Meta(min_length=1, max_length=2_000)]
     actor: Annotated[str, Meta(min_length=1, max_length=200, description="else the key's name")] | None = None
+
+
+class BlockTextBody(ReasonBody, frozen=True, kw_only=True):
+    """Which text must not be rewritten, and why."""
+
+    source_text: Annotated[str, Meta(min_length=1, max_length=LONGEST_TEXT, description="as it is said")]
+    scope: Annotated[str, Meta(max_length=520, description="global, or user:<user_id>")] = GLOBAL
+    question: Annotated[
+        str | None, Meta(max_length=LONGEST_TEXT, description="only after this question; else always")
+    ] = None
 
 
 class RollbackBody(ReasonBody, frozen=True, kw_only=True):
@@ -165,6 +207,9 @@ class Readiness(Struct, frozen=True, kw_only=True):
     message: str
     table_age_s: float | None  # since the last look at the database; null: never
     assistants: int
+    online: Annotated[
+        dict[str, str], Meta(description="by assistant, whether its requests are rewritten online")
+    ] = {}
 
 
 class ErrorBody(Struct, frozen=True, kw_only=True):

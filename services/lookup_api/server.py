@@ -29,7 +29,7 @@ from granian.server.mp import MPServer
 from litestar import Litestar
 from msgspec import Struct
 
-from services.lookup_api.api_settings import LookupApiSettings
+from services.lookup_api.api_settings import LookupApiSettings, OnlineTask
 from services.lookup_api.app import open_app
 from services.lookup_api.errors import ServerStartError
 from services.lookup_api.messages import Readiness
@@ -48,21 +48,23 @@ class ServerTask(Struct, frozen=True, kw_only=True):
 
     settings: LookupApiSettings
     database_url: str
+    online: OnlineTask | None = None  # None: requests are answered from the table alone
 
 
-def serve(settings: LookupApiSettings, database_url: str) -> None:
+def serve(task: ServerTask) -> None:
     """Serves until SIGTERM or SIGINT; call it in the main thread of the process.
 
     Raises:
         UnsafeBindingError: there are no API keys, and the address is not a loopback address.
         ServerStartError: the address cannot be bound.
     """
+    settings = task.settings
     settings.check_binding()
     _check_address(settings.host, settings.port)
     with tempfile.TemporaryDirectory(prefix="rehear-metrics-") as folder:
         load = partial(
             _load_in_worker,
-            ServerTask(settings=settings, database_url=database_url),
+            task,
             os.getpid(),
             Path(folder) if settings.workers > 1 else None,
         )
@@ -84,7 +86,7 @@ def serve(settings: LookupApiSettings, database_url: str) -> None:
 
 def _load_in_worker(task: ServerTask, server_pid: int, metrics_folder: Path | None) -> Litestar:
     end_with(server_pid)  # a worker that outlived its server would hold the port for ever
-    return open_app(task.settings, task.database_url, metrics_folder)
+    return open_app(task.settings, task.database_url, metrics_folder, task.online)
 
 
 def _check_address(host: str, port: int) -> None:
@@ -109,7 +111,8 @@ class BackgroundServer:
         settings: port 0 takes a free one.
         database_url: of the rewrite table.
         log_file: gets what the server prints; by default a temporary file.
-        start_timeout_s: how long it may take until the tables are loaded.
+        start_timeout_s: how long it may take until the tables are loaded, and models and indexes.
+        online: where models and indexes lie; None: requests are answered from the table alone.
 
     Raises:
         UnsafeBindingError: there are no API keys, and the address is not a loopback address.
@@ -121,11 +124,12 @@ class BackgroundServer:
         database_url: str,
         log_file: Path | None = None,
         start_timeout_s: float = 60.0,
+        online: OnlineTask | None = None,
     ) -> None:
         settings.check_binding()
         if settings.port == 0:
             settings = msgspec.structs.replace(settings, port=_free_port(settings.host))
-        self._task = ServerTask(settings=settings, database_url=database_url)
+        self._task = ServerTask(settings=settings, database_url=database_url, online=online)
         self._log_file = log_file
         self._start_timeout_s = start_timeout_s
         self._process: subprocess.Popen[bytes] | None = None
@@ -231,7 +235,7 @@ def run_background_server() -> None:
     with os.fdopen(os.dup(_STDIN), "rb", buffering=0) as pipe:
         task = msgspec.json.decode(pipe.readline(), type=ServerTask)
     threading.Thread(target=_end_with_pipe, name="parent-watch", daemon=True).start()
-    serve(task.settings, task.database_url)
+    serve(task)
 
 
 def _end_with_pipe() -> None:

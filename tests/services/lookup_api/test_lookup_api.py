@@ -170,7 +170,7 @@ GOOD = {"assistant_id": "home", "user_id": "bob", "text": "play it"}
         ({"nlu": "play"}, "nlu"),
         ({"nlu": {}}, "nlu.intent"),
         ({"nlu": {"intent": "play", "confidence": "high"}}, "nlu.confidence"),
-        ({"nlu": {"intent": "play", "slots": []}}, "nlu.slots"),
+        ({"nlu": {"intent": "play", "slots": {}}}, "nlu.slots"),
         ({"device": {"type": "speaker", "has_screen": "no"}}, "device.has_screen"),
         ({"locale": 5}, "locale"),
         ({"previous_turns": {}}, "previous_turns"),
