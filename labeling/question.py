@@ -35,6 +35,15 @@ def question_of(said: str | None) -> Question:
     return NO_QUESTION
 
 
+def question_named(words: str | None) -> Question:
+    """The question that somebody names, with its mark or without.
+
+    >>> question_named("What area would you like")
+    'what area would you like'
+    """
+    return question_of(words) or question_of(f"{words or ''}?")
+
+
 def beside_question(said: str | None, question: Question) -> list[str]:
     """The sentences that do not ask this very question.
 

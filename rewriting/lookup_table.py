@@ -218,6 +218,13 @@ class LookupTable:
                 return self._answer(row, scope)
         return self._abstain(reason)
 
+    def is_blocked(self, text: str, scope: Scope, question: str = NO_QUESTION) -> bool:
+        """Whether a text must not be rewritten in one scope, after this question or whatever was asked."""
+        source_text = normalise(text)
+        keys = {_key(scope, source_text, question), _key(scope, source_text)}
+        rows = (self._shards[hash(key) % _SHARDS].get(key) for key in keys)
+        return any(row is not None and row.blocked for row in rows)
+
     def _answer(self, row: _Row, scope: Scope) -> LookupAnswer:
         rewrite = LiveRewrite(row.rewrite_id, row.text, row.method, scope, row.score)
         return LookupAnswer(rewrite, None, self.version)

@@ -20,7 +20,7 @@ from rewriting.lookup_table import LiveRewrite, LookupAnswer, LookupTable
 from rewriting.online_rewriter import OnlineAnswer
 from rewriting.rewrite import GLOBAL, Method, rewrite_id, user_scope
 from rewriting.text_normalisation import normalise
-from streams.turn import AssistantId, UserId
+from streams.turn import UserId
 
 SURE_METHODS: frozenset[Method] = frozenset({"taught", "answer"})
 """Rows that go before the ranker."""
@@ -59,7 +59,7 @@ def decide(
     known = table.look_up(text, user_id, confidence, question)
     if ask_online is None or is_settled(known):
         return RewriteDecision(known, None)
-    return decided(table.assistant_id, text, user_id, known, ask_online())
+    return decided(table, text, user_id, question, known, ask_online())
 
 
 def is_settled(known: LookupAnswer) -> bool:
@@ -70,14 +70,20 @@ def is_settled(known: LookupAnswer) -> bool:
 
 
 def decided(
-    assistant_id: AssistantId, text: str, user_id: UserId, known: LookupAnswer, online: OnlineAnswer | None
+    table: LookupTable,
+    text: str,
+    user_id: UserId,
+    question: Question,
+    known: LookupAnswer,
+    online: OnlineAnswer | None,
 ) -> RewriteDecision:
     """The answer to a request that the table has not settled.
 
     Args:
-        assistant_id: that was asked.
+        table: of the assistant.
         text: as the user said it.
         user_id: who said it.
+        question: what the assistant had just asked.
         known: the table's answer.
         online: what the online rewriter makes of it; None: it cannot answer.
     """
@@ -90,8 +96,12 @@ def decided(
     if known.rewrite is not None and normalise(known.rewrite.text) == normalise(online.rewrite.text):
         return RewriteDecision(known, online)  # the row that an operator can look up and block
     scope = user_scope(user_id) if online.rewrite.personal else GLOBAL
+    if table.is_blocked(text, scope, question):  # though a row of another scope or question holds
+        if known.rewrite is not None:
+            return RewriteDecision(known, online)
+        return RewriteDecision(LookupAnswer(None, AbstainReason.BLOCKED, known.table_version), online)
     served = LiveRewrite(
-        rewrite_id=rewrite_id(assistant_id, scope, normalise(text)),
+        rewrite_id=rewrite_id(table.assistant_id, scope, normalise(text)),
         text=online.rewrite.text,
         method="retrieval",
         scope=scope,

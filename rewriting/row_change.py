@@ -15,6 +15,9 @@ from rewriting.errors import RewriteTableError
 from rewriting.rewrite import Rewrite, RewriteId, RewriteStatus
 from streams.turn import AssistantId
 
+ANY_TARGET: Final = ""
+"""The target text of a block that holds for every target of its source; no target is empty."""
+
 _PROPOSABLE: Final = ("candidate", "shadow", "live")
 
 
@@ -45,7 +48,7 @@ def wished_row(
         blocked: target texts that this source must not be rewritten to.
         held: whether the row that stands must stay live, and keep its target.
     """
-    is_blocked = proposal.target_text in blocked
+    is_blocked = proposal.target_text in blocked or ANY_TARGET in blocked
     if found is not None:
         other_target = found.rewrite.target_text != proposal.target_text
         if is_blocked and other_target and found.rewrite.status in _PROPOSABLE:
@@ -82,7 +85,7 @@ def restore_rows(
         then = earlier.get(rewrite_id)
         is_live = row.rewrite.status == "live"
         if then is not None and then.rewrite.status == "live":
-            freed.append((rewrite_id, then.rewrite.target_text))
+            freed += [(rewrite_id, then.rewrite.target_text), (rewrite_id, ANY_TARGET)]
             held.append(wishes.get(rewrite_id) or _wish_of(row))
             if is_live and row.rewrite.target_text != then.rewrite.target_text:
                 undone.append((rewrite_id, row.rewrite.target_text))

@@ -79,18 +79,48 @@ def versions(
 
 @table.command()
 def block(
-    rewrite_id: RewriteArgument,
     reason: ReasonOption,
+    rewrite_id: Annotated[str | None, typer.Argument(help="Id of the rewrite.")] = None,
+    text: Annotated[
+        str | None,
+        typer.Option(help="Instead of an id: a text that must not be rewritten at all, online too."),
+    ] = None,
+    user: Annotated[str | None, typer.Option(help="With --text: only for this user.")] = None,
+    question: Annotated[str | None, typer.Option(help="With --text: only after this question.")] = None,
     actor: ActorOption = "operator",
     state: StateOption = None,
     settings: SettingsOption = None,
     assistant: AssistantOption = None,
 ) -> None:
-    """Take a rewrite out of service, whatever is learned later."""
-    from rewriting.rewrite import RewriteId
+    """Take a rewrite out of service, whatever is learned later.
 
+    Example: `rehear table block --text "play that song" --reason "it played another"`
+    """
+    from labeling.question import question_named
+    from rewriting.rewrite import GLOBAL, RewriteId, user_scope
+    from rewriting.text_block import block_text
+    from services.clock import now_ms
+
+    if (rewrite_id is None) == (text is None):
+        raise typer.BadParameter("give the id of a rewrite, or --text, and not both")
+    if text is None and not (user is None and question is None):
+        raise typer.BadParameter("--user and --question go with --text")
     opened = _Opened(settings_of(settings, state), assistant)
-    _print_row(opened.rewrites.block(opened.assistant, RewriteId(rewrite_id), reason, actor))
+    if text is not None:
+        with opened.engine.begin() as connection:
+            row = block_text(
+                connection,
+                opened.assistant,
+                GLOBAL if user is None else user_scope(user),
+                text,
+                question_named(question),
+                reason=reason,
+                actor=actor,
+                changed_ms=now_ms(),
+            )
+        _print_row(row)
+    elif rewrite_id is not None:
+        _print_row(opened.rewrites.block(opened.assistant, RewriteId(rewrite_id), reason, actor))
 
 
 @table.command()
@@ -205,9 +235,11 @@ class _Opened:
 
 
 def _print_row(row: "Rewrite") -> None:
+    from rewriting.row_change import ANY_TARGET
     from services.lookup_api.explanation import explanation_words
 
     when = f" after {row.question!r}" if row.question else ""
-    print(f"{row.rewrite_id}  {row.source_text!r}{when} -> {row.target_text!r}  [{row.status}]")
+    target = "anything" if row.target_text == ANY_TARGET else repr(row.target_text)
+    print(f"{row.rewrite_id}  {row.source_text!r}{when} -> {target}  [{row.status}]")
     for line in explanation_words(row):
         print(f"  {line}")

@@ -94,7 +94,7 @@ def build_app(
         [
             lookup_route(follower, answers, keys, metrics),
             *user_routes(feedback, forget, keys, clock_ms),
-            table_routes(table, engine, follower, keys),
+            table_routes(table, engine, follower, keys, clock_ms),
             *health_routes(follower, models, metrics, settings.stale_after_s),
         ],
         request_class=StrictRequest,

@@ -1,6 +1,7 @@
 """The numbers behind a rewrite, in sentences that an operator can read out."""
 
 from rewriting.rewrite import GLOBAL, Rewrite, RewriteStatus
+from rewriting.row_change import ANY_TARGET
 
 _STATUS_WORDS: dict[RewriteStatus, str] = {
     "candidate": "It is a candidate: not served.",
@@ -22,6 +23,11 @@ def explanation_words(rewrite: Rewrite) -> tuple[str, ...]:
     """Why this rewrite is there, how good it is, and whether it is served."""
     for_whom = "everybody" if rewrite.scope == GLOBAL else f"the user {rewrite.scope.removeprefix('user:')}"
     when = f" after the question “{rewrite.question}”" if rewrite.question else ""
+    if rewrite.target_text == ANY_TARGET:
+        words = [f"For {for_whom}, “{rewrite.source_text}”{when} is not rewritten."]
+        if rewrite.status != "blocked":
+            words = [f"For {for_whom}, “{rewrite.source_text}”{when} was not rewritten, and may be again."]
+        return (*words, *_last_change(rewrite))
     words = [
         f"For {for_whom}, “{rewrite.source_text}”{when} is run as “{rewrite.target_text}”.",
         f"{_METHOD_WORDS[rewrite.method]}: {_count(rewrite.sessions, 'session')} of "
@@ -33,9 +39,11 @@ def explanation_words(rewrite: Rewrite) -> tuple[str, ...]:
     if rewrite.failure_point is not None:
         words.append(f"What fails most often in the original is: {rewrite.failure_point}.")
     words.append(_STATUS_WORDS[rewrite.status])
-    if rewrite.reason:
-        words.append(f"It last changed in version {rewrite.version}: {rewrite.reason}.")
-    return tuple(words)
+    return (*words, *_last_change(rewrite))
+
+
+def _last_change(rewrite: Rewrite) -> list[str]:
+    return [f"It last changed in version {rewrite.version}: {rewrite.reason}."] if rewrite.reason else []
 
 
 def _count(number: int, noun: str) -> str:

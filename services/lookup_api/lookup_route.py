@@ -40,14 +40,13 @@ def lookup_route(
     )
     async def rewrite(request: Request[Any, Any, Any], data: JSONBody[RewriteQuery]) -> RewriteAnswer:
         assistant_id = AssistantId(asked_assistant(request, data.assistant_id))
-        known = follower.table_of(assistant_id).look_up(
-            data.text, data.user_id, confidence_of(data), question_asked(data)
-        )
+        table, question = follower.table_of(assistant_id), question_asked(data)
+        known = table.look_up(data.text, data.user_id, confidence_of(data), question)
         answered = None
         if online is not None and not is_settled(known):
             answered = await online.ask(assistant_id, data)
         asked = None if answered is None else answered.answer
-        answer = decided(assistant_id, data.text, UserId(data.user_id), known, asked).answer
+        answer = decided(table, data.text, UserId(data.user_id), question, known, asked).answer
         served = None
         if answer.rewrite is not None:
             served = ServedRewrite(

@@ -150,9 +150,10 @@ class BlockTextBody(ReasonBody, frozen=True, kw_only=True):
 
     source_text: Annotated[str, Meta(min_length=1, max_length=LONGEST_TEXT, description="as it is said")]
     scope: Annotated[str, Meta(max_length=520, description="global, or user:<user_id>")] = GLOBAL
-    question: Annotated[
-        str | None, Meta(max_length=LONGEST_TEXT, description="only after this question; else always")
-    ] = None
+    question: (
+        Annotated[str, Meta(max_length=LONGEST_TEXT, description="only after this question; else always")]
+        | None
+    ) = None
 
 
 class RollbackBody(ReasonBody, frozen=True, kw_only=True):

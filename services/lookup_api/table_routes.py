@@ -1,17 +1,23 @@
 """Routes for operators: look into the table, ask why, take rewrites back."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from litestar import Request, Router, get, post
+from litestar.exceptions import ClientException
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from sqlalchemy import Engine
 
-from rewriting.rewrite import Rewrite, RewriteId, RewriteStatus, TableVersion
+from labeling.question import question_named
+from rewriting.rewrite import GLOBAL, Rewrite, RewriteId, RewriteStatus, Scope, TableVersion
 from rewriting.rewrite_table import RewriteTable
+from rewriting.text_block import block_text
+from rewriting.text_normalisation import normalise
 from services.lookup_api.access import asked_assistant, asking_key, check_printable, guard_for
 from services.lookup_api.api_keys import KeyRing
 from services.lookup_api.explanation import explanation_words
 from services.lookup_api.messages import (
+    BlockTextBody,
     Explanation,
     ReasonBody,
     RewritePage,
@@ -30,7 +36,13 @@ _Assistant = Annotated[
 ]
 
 
-def table_routes(table: RewriteTable, engine: Engine, follower: TableFollower, keys: KeyRing) -> Router:
+def table_routes(
+    table: RewriteTable,
+    engine: Engine,
+    follower: TableFollower,
+    keys: KeyRing,
+    clock_ms: Callable[[], int],
+) -> Router:
     """`/v1/rewrites` and `/v1/table`; all of them ask the database."""
 
     @get("/rewrites", sync_to_thread=True, summary="Rewrites of every status, in pages")
@@ -71,6 +83,36 @@ def table_routes(table: RewriteTable, engine: Engine, follower: TableFollower, k
             evidence=rewrite.evidence,
             history=tuple(history),
         )
+
+    @post(
+        "/rewrites/block",
+        status_code=200,
+        sync_to_thread=True,
+        opt={"body": BlockTextBody},
+        summary="Keep a text from being rewritten at all, online too; the id of its row unblocks it",
+    )
+    def block_rewrites_of_text(
+        request: Request[Any, Any, Any], data: JSONBody[BlockTextBody], assistant_id: _Assistant = None
+    ) -> Rewrite:
+        assistant = AssistantId(asked_assistant(request, assistant_id))
+        check_printable("scope", data.scope)
+        if data.scope != GLOBAL and not data.scope.removeprefix("user:"):
+            raise ClientException("scope: give global, or user:<user_id>")
+        if data.scope != GLOBAL and not data.scope.startswith("user:"):
+            raise ClientException(f"scope: {data.scope!r} is neither global nor user:<user_id>")
+        if not normalise(data.source_text):
+            raise ClientException("source_text: it has no letter and no digit, so there is nothing to block")
+        with engine.begin() as connection:
+            return block_text(
+                connection,
+                assistant,
+                Scope(data.scope),
+                data.source_text,
+                question_named(data.question),
+                reason=data.reason,
+                actor=_actor(request, data),
+                changed_ms=clock_ms(),
+            )
 
     @post(
         "/rewrites/{rewrite_id:str}/block",
@@ -147,6 +189,7 @@ def table_routes(table: RewriteTable, engine: Engine, follower: TableFollower, k
             list_rewrites,
             read_rewrite,
             explain_rewrite,
+            block_rewrites_of_text,
             block_rewrite,
             unblock_rewrite,
             read_table,
