@@ -11,6 +11,8 @@ Interpretation = NewType("Interpretation", str)
 _LIGHT_WORDS = frozenset({"a", "an", "the", "my", "to", "of", "for", "on", "in", "at", "please"})
 """Words that do not tell two slot values apart: "the kitchen" and "kitchen" are one place."""
 
+_TEXT_ALONE = "text:"
+
 _SEPARATORS = str.maketrans({"|": " ", ";": " ", "=": " "})
 
 
@@ -20,7 +22,7 @@ def interpretation_of(turn: TurnEvent) -> Interpretation:
     Where the log has no understanding, the normalised text that was run, as `text:...`.
     """
     if not turn.nlu:
-        return Interpretation(f"text:{normalise(turn.executed)}")
+        return Interpretation(f"{_TEXT_ALONE}{normalise(turn.executed)}")
     best = turn.nlu[0]
     return understood_as(best.domain, best.intent, ((slot.name, slot.value) for slot in best.slots))
 
@@ -33,6 +35,11 @@ def understood_as(domain: str | None, intent: str, slots: Iterable[tuple[str, st
     """
     named = sorted(f"{_name(name)}={slot_words(value or '')}" for name, value in slots)
     return Interpretation(f"{_name(domain or '')}|{_name(intent)}|{';'.join(named)}")
+
+
+def is_understood(interpretation: str) -> bool:
+    """Whether it came from an understanding, not from the text alone."""
+    return not interpretation.startswith(_TEXT_ALONE)
 
 
 def _name(name: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
-from sqlalchemy import BigInteger, Column, Connection, String, Table, Text, select
+from sqlalchemy import BigInteger, Column, Connection, String, Table, Text, delete, select
 
 from rewriting.artifact import read_manifest
 from rewriting.text_encoder import TEXT_ENCODER
@@ -41,6 +41,13 @@ def set_models(
         for kind, name in sorted(models.items())
     ]
     upsert(connection, ONLINE_MODEL, rows)
+
+
+def drop_model(connection: Connection, assistant_id: AssistantId, kind: ModelKind) -> None:
+    """Uses no model of a kind any more."""
+    connection.execute(
+        delete(ONLINE_MODEL).where(ONLINE_MODEL.c.assistant_id == assistant_id, ONLINE_MODEL.c.kind == kind)
+    )
 
 
 def current_models(connection: Connection, assistant_id: AssistantId) -> dict[ModelKind, str]:

@@ -22,6 +22,12 @@ from streams.turn import UserId
 Retrieve = Callable[[AskedRequest, RequestCounts], Iterable[NearRequest]]
 """The global index, as far as it knows requests by then."""
 
+
+def retrieve_nothing(request: AskedRequest, counts: RequestCounts) -> Iterable[NearRequest]:
+    """Where there is no index."""
+    return ()
+
+
 PairScores = Callable[[str, Sequence[str]], Sequence[float]]
 
 
@@ -66,7 +72,7 @@ def rank_examples(
     sessions: Iterable[SessionRequests],
     from_ms: int,
     settings: CandidateSettings,
-    retrieve: Retrieve = lambda request, counts: (),
+    retrieve: Retrieve = retrieve_nothing,
     pair_scores: PairScores | None = None,
     on_session: Callable[[], None] = lambda: None,
 ) -> Iterator[RankExample]:

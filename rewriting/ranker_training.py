@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import lightgbm
+import msgspec
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
@@ -20,32 +21,9 @@ from rewriting.ranker import (
     rank_names,
     rank_rows,
 )
+from rewriting.ranker_settings import RankerSettings
 from rewriting.rewrite_gates import CLOSED, HeldBack, RewriteGates, choose_gates
 from rewriting.silent_failures import SilentFailures
-
-
-class RankerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How the ranker is trained."""
-
-    win_loss: float = 8.5
-    """Wins for each loss that the held-back days must show. 8.5 is what the published system reports for
-    rewrites judged by people. Raised, fewer rewrites; lowered, more and worse ones."""
-
-    held_back_share: float = 0.2
-    """Of the time, 0..1, at its end: sets the gates. Raised, the gates are surer and the models they judge
-    are trained on less."""
-
-    min_examples: int = 500
-    """Requests whose meaning the log shows. From fewer, no ranker is trained."""
-
-    trees: int = 600  # at most; the held-back days say when to stop
-    patience: int = 40  # trees without gain after which to stop
-    learning_rate: float = 0.05
-    leaves: int = 31
-    min_leaf: int = 60  # rows in a leaf: below some tens, single users decide
-    seed: int = 1
-    threads: int = 2
-    left_out: tuple[Group, ...] = ()  # groups of features that the models may not see
 
 
 class TrainedRanker(Struct, frozen=True):
@@ -66,8 +44,8 @@ def train_ranker(
 ) -> TrainedRanker | None:
     """Trains both models and sets the gates; None from too few examples.
 
-    The models that set the gates have not seen the held-back days; those that serve are trained on all, for
-    as many trees.
+    The held-back days stop the training and set the gates; the models do not learn from them, so the gates
+    hold for the very models that serve.
 
     Args:
         examples: in the order of time.
@@ -96,18 +74,7 @@ def train_ranker(
         return None
     on_step("gates")
     gates = _gates(Ranker(rank.model, defect.model, facts), late, settings.win_loss)
-    on_step("models of all days")
-    served = Ranker(
-        _refit(_rank_data(examples, facts), rank.trees, settings),
-        _refit(_defect_data(examples, facts), defect.trees, settings),
-        RankerFacts(
-            features=facts.features,
-            defect_features=facts.defect_features,
-            left_out=facts.left_out,
-            gates=gates,
-            silent=silent,
-        ),
-    )
+    served = Ranker(rank.model, defect.model, msgspec.structs.replace(facts, gates=gates))
     return TrainedRanker(served, len(examples), (rank.trees, defect.trees), rank.loss, defect.loss)
 
 
@@ -185,10 +152,6 @@ def _fit(early: _Data, late: _Data, settings: RankerSettings) -> _Fitted | None:
         callbacks=[lightgbm.early_stopping(settings.patience, verbose=False)],
     )
     return _Fitted(model, model.best_iteration, float(model.best_score["valid_0"]["binary_logloss"]))
-
-
-def _refit(data: _Data, trees: int, settings: RankerSettings) -> lightgbm.Booster:
-    return lightgbm.train(_parameters(settings), _dataset(data), trees)
 
 
 def _dataset(data: _Data) -> lightgbm.Dataset:

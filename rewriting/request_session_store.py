@@ -124,9 +124,16 @@ def read_history(
     connection: Connection, assistant_id: AssistantId, user_id: UserId, limit: int = MOST_SESSIONS
 ) -> RequestHistory:
     """What a user has asked for in their most recent sessions; empty for a user who is not known."""
+    return RequestHistory(reversed(recent_sessions(connection, assistant_id, user_id, limit)))
+
+
+def recent_sessions(
+    connection: Connection, assistant_id: AssistantId, user_id: UserId, limit: int = MOST_SESSIONS
+) -> list[SessionRequests]:
+    """The most recent sessions of a user, the newest first."""
     rows = _recent_rows(connection, assistant_id, user_id, limit)
-    sessions = [_DECODER.decode(row.steps) for row in reversed(rows)]
-    return RequestHistory(session for session in sessions if session.user_id == user_id)
+    sessions = [_DECODER.decode(row.steps) for row in rows]
+    return [session for session in sessions if session.user_id == user_id]
 
 
 def forget_user_requests(connection: Connection, assistant_id: AssistantId, user_id: UserId) -> None:

@@ -16,8 +16,13 @@ from rewriting.silent_failures import SilentFailures
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-STEPS = 40
+DEFECT_STEPS = 10
+WIN_STEPS = 100
 """Thresholds tried of each gate: finer ones fit the held-back days closer than they can tell."""
+
+MOST_CHANGED = 0.3
+"""Share of the requests that may be changed, at most, of those that pass the defect gate: more than ever fail
+in an assistant that is in use."""
 
 CAUTION = 1.0
 """Standard deviations by which losses are taken to be more than was counted."""
@@ -31,6 +36,11 @@ class RewriteGates(Struct, frozen=True, kw_only=True):
     expected_wins: float  # on the held-back days, silent failures included
     expected_losses: float
     held_back: int  # requests
+
+    @property
+    def are_open(self) -> bool:
+        """Whether they let anything pass."""
+        return self.min_win <= 1 and self.min_defect <= 1
 
     def pass_defect(self, defect: float) -> bool:
         """Whether the request is likely enough to fail."""
@@ -68,18 +78,13 @@ def choose_gates(days: HeldBack, silent: SilentFailures, win_loss: float) -> Rew
         silent: how much goes wrong without a sign.
         win_loss: wanted wins for each loss.
     """
-    visible = 1 - silent.silent_share
     best = CLOSED
-    for min_defect in _thresholds(days.defect):
+    for min_defect in _thresholds(days.defect, np.linspace(1.0, 0.05, DEFECT_STEPS)):
         likely = days.defect >= min_defect
-        for min_win in _thresholds(days.win[likely]):
-            passed = likely & (days.win >= min_win)
-            mended = int((passed & days.mended & days.shown_wrong).sum())
-            other = int((passed & ~days.mended & days.shown_wrong).sum())
-            looks_right = int((passed & ~days.mended & days.shown_right).sum())
-            wins = mended / visible
-            silent_wrong = (mended + other) * silent.silent_share / visible
-            losses = max(looks_right - silent_wrong, 0.0) + CAUTION * float(np.sqrt(looks_right))
+        for min_win in _thresholds(
+            days.win[likely], np.linspace(MOST_CHANGED, 0.0, WIN_STEPS, endpoint=False)
+        ):
+            wins, losses = _expected(days, likely & (days.win >= min_win), silent)
             gain = wins - losses
             if wins >= win_loss * losses and gain > best.expected_wins - best.expected_losses:
                 best = RewriteGates(
@@ -92,9 +97,19 @@ def choose_gates(days: HeldBack, silent: SilentFailures, win_loss: float) -> Rew
     return best
 
 
-def _thresholds(values: Floats) -> Sequence[float]:
-    """Quantiles, denser towards the highest values, of which few pass."""
+def _expected(days: HeldBack, passed: Bools, silent: SilentFailures) -> tuple[float, float]:
+    """Wins and losses among the requests that pass."""
+    visible = 1 - silent.silent_share
+    mended = int((passed & days.mended & days.shown_wrong).sum())
+    other = int((passed & ~days.mended & days.shown_wrong).sum())
+    looks_right = int((passed & ~days.mended & days.shown_right).sum())
+    silent_wrong = (mended + other) * silent.silent_share / visible
+    losses = max(looks_right - silent_wrong, 0.0) + CAUTION * float(np.sqrt(looks_right))
+    return mended / visible, losses
+
+
+def _thresholds(values: Floats, shares: Floats) -> Sequence[float]:
+    """The values that these shares of all reach, from the lowest."""
     if not len(values):
         return ()
-    shares = np.geomspace(1.0, max(1 / len(values), 1e-3), STEPS)
-    return sorted({float(np.quantile(values, 1 - share)) for share in shares})
+    return sorted({float(value) for value in np.quantile(values, 1 - shares)})

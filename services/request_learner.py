@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy import Connection
 
 from rewriting.indexed_request import IndexedRequest, request_id
-from rewriting.interpretation import Interpretation
+from rewriting.interpretation import Interpretation, is_understood
 from rewriting.request_counts import RequestCounts, SharedStatistics, TouchedKeys
 from rewriting.request_index_store import held_ids, wanted
 from rewriting.request_session_store import (
@@ -30,9 +30,6 @@ from streams.session import SessionId
 from streams.turn import AssistantId
 
 log = structlog.get_logger()
-
-_NOT_UNDERSTOOD = "text:"
-"""How the interpretation of a request begins that the assistant made nothing of; see `interpretation_of`."""
 
 
 class RequestLearner:
@@ -152,7 +149,7 @@ def _indexed(
     """What the index shall hold of some interpretations, and the ids of those that it shall not hold."""
     put, removed = [], []
     for interpretation in sorted(interpretations):
-        if interpretation.startswith(_NOT_UNDERSTOOD):
+        if not is_understood(interpretation):
             continue
         known = counts.interpretation(interpretation)
         key = request_id(interpretation)

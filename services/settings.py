@@ -16,7 +16,9 @@ from msgspec import Struct
 
 from rewriting.answer_miner import AnswerSettings
 from rewriting.chain_miner import ChainSettings
+from rewriting.encoder_settings import EncoderSettings
 from rewriting.online_settings import OnlineSettings
+from rewriting.ranker_settings import RankerSettings
 from services.errors import SettingsError
 from services.lookup_api.api_settings import LookupApiSettings, OnlineTask
 from streams.errors import StreamError
@@ -53,6 +55,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     chain: ChainSettings = ChainSettings()
     answers: AnswerSettings = AnswerSettings()
     online: OnlineSettings = OnlineSettings()
+    encoder: EncoderSettings = EncoderSettings()
+    ranker: RankerSettings = RankerSettings()
     api: LookupApiSettings = LookupApiSettings()
     metrics: MetricsSettings = MetricsSettings()
 

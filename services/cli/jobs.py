@@ -45,8 +45,15 @@ def progress_bars() -> Progress:
     )
 
 
-def learn(turns: TurnsOption, state: StateOption = None, settings: SettingsOption = None) -> None:
-    """Learn from log files: sessions, chains, and the rewrite table.
+def learn(
+    turns: TurnsOption,
+    state: StateOption = None,
+    settings: SettingsOption = None,
+    online: Annotated[
+        bool, typer.Option(help="Train the encoder and the ranker of online rewriting too (minutes).")
+    ] = True,
+) -> None:
+    """Learn from log files: sessions, chains, the rewrite table, and the models of online rewriting.
 
     What is known already changes nothing, so files may be given again, and in any order.
 
@@ -62,12 +69,28 @@ def learn(turns: TurnsOption, state: StateOption = None, settings: SettingsOptio
     table = RewriteTable(engine, now_ms)
     with progress_bars() as progress:
         summary = learn_from_files(
-            engine, table, turns, chosen.chain, now_ms, chosen.sessions.gap_ms, progress, chosen.answers
+            engine,
+            table,
+            turns,
+            chosen.chain,
+            now_ms,
+            chosen.sessions.gap_ms,
+            progress,
+            chosen.answers,
+            chosen.online.candidates,
         )
     print(
         f"{summary.turns:,} turns ({summary.new_turns:,} new) of {len(summary.assistants)} assistant(s): "
         f"{summary.live_rewrites:,} live rewrites in {chosen.database_shown}"
     )
+    if not online:
+        return
+    from services.online_learning import learn_online
+
+    for assistant_id in summary.assistants:
+        with progress_bars() as progress:
+            learned = learn_online(engine, chosen, assistant_id, now_ms, progress)
+        print(f"{assistant_id}: {learned.in_words}")
 
 
 def rewrite(
@@ -82,24 +105,22 @@ def rewrite(
 
     Example: `rehear rewrite --state state --turns test.jsonl.gz --out answers.jsonl`
     """
-    from rewriting.lookup_table import LookupTable
-    from rewriting.rewrite_table import RewriteTable
     from services.clock import now_ms
     from services.database import open_database
     from services.rewrite_replay import replay_turns
+    from services.served_layers import served_layers
+    from streams.database_schema import reading
     from streams.turn_file import read_turns
 
     chosen = settings_of(settings, state)
     require_state(chosen)
-    table = RewriteTable(open_database(chosen.database_location), now_ms)
-    tables: dict[str, LookupTable] = {}
-    for assistant_id in table.versions():
-        snapshot = table.read(assistant_id)
-        tables[assistant_id] = LookupTable.of(assistant_id, snapshot.version, snapshot.rewrites)
-    log = sorted((turn for file in turns for turn in read_turns(file)), key=lambda turn: turn.ts_ms)
+    engine = open_database(chosen.database_location)
+    layers = served_layers(engine, chosen, now_ms)
+    log = [turn for file in turns for turn in read_turns(file)]
     n_rewritten = 0
-    with _output(out) as stream, progress_bars() as progress:
-        for replayed in progress.track(replay_turns(log, tables), total=len(log), description="replaying"):
+    with _output(out) as stream, progress_bars() as progress, reading(engine) as connection:
+        replay = replay_turns(log, layers, connection, chosen.sessions.gap_ms)
+        for replayed in progress.track(replay, total=len(log), description="replaying"):
             n_rewritten += replayed.rewrite is not None
             stream.write(msgspec.json.encode(replayed) + b"\n")
     typer.echo(f"{n_rewritten:,} of {len(log):,} turns would have been rewritten", err=True)

@@ -1,0 +1,295 @@
+"""Learning of the online models: from an assistant's stored sessions to an encoder, a ranker and an index.
+
+The encoder learns from the time before the held-back days, so that these judge the ranker's gates by pairs
+that no model has seen. Without the packages of the `train` extra, the encoder in use stays.
+"""
+
+import hashlib
+import importlib.util
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from uuid import uuid4
+
+import structlog
+from msgspec import Struct
+from rich.progress import Progress
+from sqlalchemy import Engine
+
+from rewriting.artifact import Manifest, write_artifact
+from rewriting.daily_retrieval import DailyRetrieval
+from rewriting.encoder_example import EncoderExample
+from rewriting.interpretation import is_understood
+from rewriting.online_model_store import (
+    ModelKind,
+    current_models,
+    drop_model,
+    model_folder,
+    set_models,
+)
+from rewriting.rank_examples import RankExample, Retrieve, rank_examples, retrieve_nothing
+from rewriting.ranker import KIND, Ranker
+from rewriting.ranker_settings import RankerSettings
+from rewriting.ranker_training import TrainedRanker, train_ranker
+from rewriting.request_counts import RequestCounts
+from rewriting.request_session_store import all_requests
+from rewriting.request_step import SessionRequests
+from rewriting.rewrite_candidates import CandidateSettings
+from rewriting.silent_failures import SilentFailures, silent_failures
+from rewriting.text_encoder import TextEncoder
+from services.index_encoding import encode_all
+from services.settings import Settings
+from streams.database_schema import reading
+from streams.turn import AssistantId, UserId
+
+log = structlog.get_logger()
+
+MIN_PAIRS = 20
+"""Distinct second tries from which an encoder is trained: fewer teach it nothing but themselves."""
+
+MOST_WEIGHT = 5
+"""Times that a pair counts, at most: a few frequent requests would otherwise be all that is learned."""
+
+
+class OnlineLearning(Struct, frozen=True, kw_only=True):
+    """What was learned for one assistant."""
+
+    assistant_id: AssistantId
+    examples: int  # requests whose outcome the ranker learned from
+    encoder: str | None  # name of the artifact in use
+    ranker: TrainedRanker | None  # None: too little to learn from
+    serves: bool  # whether its gates let anything pass
+    encoded: int  # requests that were put into the index
+
+    @property
+    def in_words(self) -> str:
+        """One line for people."""
+        index = f"{self.encoded:,} requests put into the index"
+        if self.ranker is None:
+            return f"{index}; too little is known to train a ranker, so the table answers alone"
+        gates = self.ranker.ranker.facts.gates
+        if not self.serves:
+            return (
+                f"{index}; the ranker does not reach the wanted win/loss on {gates.held_back:,} held-back "
+                "requests, so the table answers alone"
+            )
+        return (
+            f"{index}; a ranker learned from {self.examples:,} requests; on the held-back days "
+            f"{gates.expected_wins:.0f} wins and at most {gates.expected_losses:.0f} losses are expected"
+        )
+
+
+def learn_online(
+    engine: Engine,
+    settings: Settings,
+    assistant_id: AssistantId,
+    clock_ms: Callable[[], int],
+    progress: Progress | None = None,
+) -> OnlineLearning:
+    """Trains the models of one assistant on all of its sessions, and puts them in use.
+
+    Args:
+        engine: of the database, with the sessions.
+        settings: of candidates, encoder and ranker, and the folder of models and indexes.
+        assistant_id: whose models.
+        clock_ms: milliseconds since 1970.
+        progress: shows how far it is.
+    """
+    state = Path(settings.state).absolute()
+    candidates, ranker_settings = settings.online.candidates, settings.ranker
+    with reading(engine) as connection:
+        sessions = [session for session in all_requests(connection, assistant_id) if session.steps]
+        before = current_models(connection, assistant_id)
+    folder = model_folder(state, assistant_id)
+    counts = RequestCounts(candidates.min_users)
+    for session in sessions:
+        counts.add(session)
+    silent = silent_failures(
+        known for text, question in counts.texts if not question and (known := counts.text(text, question))
+    )
+    named: dict[ModelKind, str] = {}
+    encoder_name = _learn_encoder(sessions, folder, settings, progress)
+    if encoder_name is not None:
+        named["encoder"] = encoder_name
+    encoder_name = encoder_name or before.get("encoder")
+    encoder = None if encoder_name is None else TextEncoder.load(folder / encoder_name)
+    examples = _examples(sessions, encoder, candidates, ranker_settings, progress)
+    trained = _train(examples, silent, ranker_settings, progress)
+    serves = trained is not None and trained.ranker.facts.gates.are_open
+    if trained is not None and serves:
+        named["ranker"] = _put(folder, "ranker", lambda path: _write_ranker(trained.ranker, path))
+    with engine.begin() as connection:
+        set_models(connection, assistant_id, named, clock_ms())
+        if not serves:
+            drop_model(connection, assistant_id, "ranker")
+    encoded = encode_all(engine, state)
+    _clean(folder, {*named.values(), *before.values()})
+    return OnlineLearning(
+        assistant_id=assistant_id,
+        examples=len(examples),
+        encoder=encoder_name,
+        ranker=trained,
+        serves=serves,
+        encoded=encoded,
+    )
+
+
+def encoder_examples(
+    sessions: Iterable[SessionRequests], min_users: int
+) -> tuple[list[EncoderExample], dict[str, str]]:
+    """Pairs of what was said and what was meant, and the interpretations of what users succeed with.
+
+    Args:
+        sessions: of one assistant.
+        min_users: distinct users who must have said a text before a model is trained on it.
+    """
+    pairs: Counter[tuple[str, str, str, str]] = Counter()
+    met: dict[str, Counter[str]] = {}
+    users: dict[str, set[UserId]] = {}
+    for session in sessions:
+        for i, step in enumerate(session.steps):
+            users.setdefault(step.text, set()).add(session.user_id)
+            if step.success and is_understood(step.interpretation):
+                met.setdefault(step.text, Counter())[step.interpretation] += 1
+            meant = session.meant(i)
+            if meant is not None and meant != i:
+                target = session.steps[meant]
+                pairs[step.text, target.text, step.interpretation, target.interpretation] += 1
+    shared = {text for text, who in users.items() if len(who) >= min_users}
+    examples = [
+        EncoderExample(
+            query=query,
+            positive=positive,
+            query_interpretation=own if is_understood(own) else None,
+            positive_interpretation=meant,
+            weight=float(min(times, MOST_WEIGHT)) ** 0.5,
+        )
+        for (query, positive, own, meant), times in sorted(pairs.items())
+        if query != positive and own != meant and is_understood(meant) and {query, positive} <= shared
+    ]
+    known = {
+        text: min(counts, key=lambda key: (-counts[key], key))
+        for text, counts in sorted(met.items())
+        if text in shared
+    }
+    return examples, known
+
+
+def _learn_encoder(
+    sessions: Sequence[SessionRequests],
+    folder: Path,
+    all_settings: Settings,
+    progress: Progress | None,
+) -> str | None:
+    """Trains and writes an encoder; gives its name, or None where it cannot be trained."""
+    if not sessions:
+        return None
+    if importlib.util.find_spec("torch") is None:
+        log.warning("the encoder is not trained: install rehear with the extra `train`")
+        return None
+    from rewriting.encoder_export import export_encoder, export_text_encoder
+    from rewriting.encoder_training import EncoderTraining, train_text_encoder
+
+    settings, min_users = all_settings.encoder, all_settings.online.candidates.min_users
+    first, last = sessions[0].steps[0].ts_ms, sessions[-1].steps[0].ts_ms
+    held_back_ms = first + (last - first) * (1 - all_settings.ranker.held_back_share)
+    examples, known = encoder_examples(
+        (session for session in sessions if session.end_ms < held_back_ms), min_users
+    )
+    if not settings.train or len(examples) < MIN_PAIRS:
+        return _put(
+            folder, "encoder", lambda path: export_encoder(settings.base, path, layers=settings.layers)
+        )
+    bar = progress.add_task("encoder", total=None) if progress else None
+
+    def show(stage: str, done: int, total: int) -> None:
+        if progress and bar is not None:
+            progress.update(bar, description=f"encoder: {stage}", completed=done, total=total)
+
+    model = train_text_encoder(
+        examples,
+        known,
+        EncoderTraining(
+            base=settings.base, layers=settings.layers, device=settings.device, seed=settings.seed
+        ),
+        show,
+    )
+    return _put(folder, "encoder", lambda path: export_text_encoder(model, path))
+
+
+def _examples(
+    sessions: Sequence[SessionRequests],
+    encoder: TextEncoder | None,
+    candidates: CandidateSettings,
+    settings: RankerSettings,
+    progress: Progress | None,
+) -> list[RankExample]:
+    if not sessions:
+        return []
+    bar = progress.add_task("examples for the ranker", total=len(sessions)) if progress else None
+
+    def advance() -> None:
+        if progress and bar is not None:
+            progress.advance(bar)
+
+    first, last = sessions[0].steps[0].ts_ms, sessions[-1].steps[0].ts_ms
+    from_ms = first + int((last - first) * settings.warm_up_share)
+    n_requests = sum(len(session.steps) for session in sessions)
+    if n_requests > settings.most_examples:
+        newest = sorted(step.ts_ms for session in sessions for step in session.steps)[-settings.most_examples]
+        from_ms = max(from_ms, newest)
+    retrieve: Retrieve = retrieve_nothing
+    if encoder is not None:
+        retrieve = DailyRetrieval(encoder, candidates.similar)
+    return list(rank_examples(sessions, from_ms, candidates, retrieve, on_session=advance))
+
+
+def _train(
+    examples: Sequence[RankExample],
+    silent: SilentFailures,
+    settings: RankerSettings,
+    progress: Progress | None,
+) -> TrainedRanker | None:
+    bar = progress.add_task("ranker", total=None) if progress else None
+
+    def show(step: str) -> None:
+        if progress and bar is not None:
+            progress.update(bar, description=f"ranker: {step}")
+
+    trained = train_ranker(examples, silent, settings, show)
+    if progress and bar is not None:
+        progress.update(bar, description="ranker", total=1, completed=1)
+    return trained
+
+
+def _write_ranker(ranker: Ranker, folder: Path) -> Manifest:
+    gates = ranker.facts.gates
+    return write_artifact(
+        folder, KIND, ranker.write, facts={"held_back": gates.held_back, "min_win": gates.min_win}
+    )
+
+
+def _put(folder: Path, kind: str, write: Callable[[Path], Manifest]) -> str:
+    """Writes an artifact under a name that its contents give; gives the name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / f".{kind}.{uuid4().hex}"
+    manifest = write(partial)
+    name = f"{kind}-{_digest(manifest)}"
+    if (folder / name).exists():
+        shutil.rmtree(partial)
+    else:
+        partial.rename(folder / name)
+    return name
+
+
+def _digest(manifest: Manifest) -> str:
+    files: Mapping[str, str] = {file.path: file.sha256 for file in manifest.files}
+    return hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()[:12]
+
+
+def _clean(folder: Path, kept: set[str]) -> None:
+    """Deletes the models that were in use before the last ones: nobody reads them any more."""
+    for path in folder.iterdir() if folder.exists() else ():
+        if path.is_dir() and path.name not in kept and not path.name.startswith("."):
+            shutil.rmtree(path, ignore_errors=True)
