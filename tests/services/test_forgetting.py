@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from rewrites import rewrite_row
 from sqlalchemy import Engine
-from streaming import everything, rewrites_in
+from streaming import everything, requests_in, rewrites_in
 
 from rewriting.chain_miner import ChainSettings
 from rewriting.rewrite import GLOBAL, user_scope
@@ -14,6 +14,7 @@ from services.clock import now_ms
 from services.forgetting import forget_user
 from services.learning import learn_from_files
 from services.lookup_api.feedback_store import DatabaseFeedbackStore, FeedbackEntry
+from services.request_learner import RequestLearner
 from services.simulator import PlantedPair, planted_log
 from streams.turn import AssistantId, TurnEvent, UserId, encode_turn
 
@@ -47,10 +48,11 @@ def learn(engine: Engine, log: list[TurnEvent], tmp_path: Path) -> int:
 
 
 def look(engine: Engine) -> None:
-    """What the chain worker does when it next looks."""
+    """What the chain and index workers do when they next look."""
     learner = ChainLearner(RewriteTable(engine, now_ms), ChainSettings(), now_ms)
     with engine.begin() as connection:
         learner.refresh(connection)
+        RequestLearner().refresh(connection)
 
 
 def sources(engine: Engine) -> set[str]:
@@ -104,6 +106,9 @@ def test_a_forgotten_user_is_in_no_table_and_nobody_else_is_touched(
     assert f"secret of {OTHER}" in after
     assert f"says {OTHER}" in after
     assert sources(engine) == {"call mop"}  # three users said the other, who are now too few
+    known = requests_in(engine)
+    assert [row[2] for row in known["index"]] == ["call mom"]
+    assert len(known["statistics"]) == 4  # of two texts, two interpretations
 
 
 def test_a_rollback_does_not_hold_what_rests_on_a_forgotten_user(

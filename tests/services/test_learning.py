@@ -2,6 +2,7 @@ import itertools
 import random
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -10,6 +11,7 @@ from streaming import (
     assistants,
     drain,
     learned_from_file,
+    requests,
     rewrites,
     row_count,
     send_turns,
@@ -42,9 +44,22 @@ def demo_log() -> list[TurnEvent]:
 
 
 @pytest.fixture(scope="module")
-def demo_rewrites(demo_log: list[TurnEvent], tmp_path_factory: pytest.TempPathFactory) -> list[Rewrite]:
-    learned = learned_from_file(demo_log, tmp_path_factory.mktemp("demo"))
+def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo")
+
+
+@pytest.fixture(scope="module")
+def demo_rewrites(demo_log: list[TurnEvent], demo_folder: Path) -> list[Rewrite]:
+    learned = learned_from_file(demo_log, demo_folder)
     assert len(learned) >= 20
+    return learned
+
+
+@pytest.fixture(scope="module")
+def demo_requests(demo_rewrites: list[Rewrite], demo_folder: Path) -> dict[str, list[Any]]:
+    """What online rewriting knows once the demo log was learned from a file."""
+    learned = requests(demo_folder / "learned.db")
+    assert all(len(rows) > 20 for rows in learned.values())
     return learned
 
 
@@ -68,13 +83,18 @@ def learn(engine: Engine, *files: Path, settings: ChainSettings | None = None) -
 
 
 def test_kafka_and_files_teach_the_same(
-    demo_log: list[TurnEvent], demo_rewrites: list[Rewrite], kafka_settings: KafkaSettings, tmp_path: Path
+    demo_log: list[TurnEvent],
+    demo_rewrites: list[Rewrite],
+    demo_requests: dict[str, list[Any]],
+    kafka_settings: KafkaSettings,
+    tmp_path: Path,
 ) -> None:
     ensure_topics(kafka_settings, partitions=1)
     settings = stream_settings(str(tmp_path / "kafka.db"), kafka_settings)
     send_turns(kafka_settings, demo_log)
     drain(settings)
     assert rewrites(settings.database_location) == demo_rewrites
+    assert requests(settings.database_location) == demo_requests
 
 
 def test_kafka_and_files_teach_the_same_on_postgresql(
@@ -86,6 +106,7 @@ def test_kafka_and_files_teach_the_same_on_postgresql(
     drain(settings)
     assert len(rewrites(postgres_url)) == 10
     assert rewrites(postgres_url) == learned_from_file(planted, tmp_path)
+    assert requests(postgres_url) == requests(tmp_path / "learned.db")
 
 
 @pytest.mark.skipif(not HOME.exists(), reason="the home log is not here")
@@ -100,6 +121,7 @@ def test_kafka_and_files_teach_the_same_on_the_home_log(
     send_turns(kafka_settings, log)
     drain(settings)
     assert rewrites(settings.database_location) == expected
+    assert requests(settings.database_location) == requests(tmp_path / "learned.db")
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -107,6 +129,7 @@ def test_repeated_late_and_unordered_events_teach_the_same(
     seed: int,
     demo_log: list[TurnEvent],
     demo_rewrites: list[Rewrite],
+    demo_requests: dict[str, list[Any]],
     kafka_settings: KafkaSettings,
     tmp_path: Path,
 ) -> None:
@@ -126,10 +149,15 @@ def test_repeated_late_and_unordered_events_teach_the_same(
     send_turns(kafka_settings, late)
     drain(settings)
     assert rewrites(settings.database_location) == demo_rewrites
+    assert requests(settings.database_location) == demo_requests
 
 
 def test_a_replay_of_the_whole_log_changes_nothing(
-    demo_log: list[TurnEvent], demo_rewrites: list[Rewrite], kafka_settings: KafkaSettings, tmp_path: Path
+    demo_log: list[TurnEvent],
+    demo_rewrites: list[Rewrite],
+    demo_requests: dict[str, list[Any]],
+    kafka_settings: KafkaSettings,
+    tmp_path: Path,
 ) -> None:
     ensure_topics(kafka_settings, partitions=4)
     settings = stream_settings(str(tmp_path / "kafka.db"), kafka_settings)
@@ -140,11 +168,16 @@ def test_a_replay_of_the_whole_log_changes_nothing(
     send_turns(kafka_settings, demo_log)
     drain(settings)
     assert rewrites(settings.database_location) == demo_rewrites
+    assert requests(settings.database_location) == demo_requests
     assert version(settings.database_location, assistant) == before
 
 
 def test_a_log_that_was_learned_from_files_changes_nothing_through_kafka(
-    demo_log: list[TurnEvent], demo_rewrites: list[Rewrite], kafka_settings: KafkaSettings, tmp_path: Path
+    demo_log: list[TurnEvent],
+    demo_rewrites: list[Rewrite],
+    demo_requests: dict[str, list[Any]],
+    kafka_settings: KafkaSettings,
+    tmp_path: Path,
 ) -> None:
     """Half the log from a file, cut in the middle of sessions, all of it through Kafka."""
     location = str(tmp_path / "both.db")
@@ -155,6 +188,7 @@ def test_a_log_that_was_learned_from_files_changes_nothing_through_kafka(
     send_turns(kafka_settings, demo_log)
     drain(settings)
     assert rewrites(location) == demo_rewrites
+    assert requests(location) == demo_requests
     (assistant,) = assistants(demo_log)
     before = version(location, assistant)
     summary = learn(engine, write_log(tmp_path / "all.jsonl", demo_log))

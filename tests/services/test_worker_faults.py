@@ -21,6 +21,8 @@ from streaming import (
     eventually,
     eventually_rewrites,
     learned_from_file,
+    requests,
+    requests_in,
     rewrites,
     send,
     send_to,
@@ -48,6 +50,7 @@ from streams.turn import TurnEvent, encode_turn
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 
 SESSIONS, CHAINS = WorkerKind.SESSIONS, WorkerKind.CHAINS
+LEARNERS = CHAINS, WorkerKind.INDEX
 N_PAIRS = 12
 
 
@@ -74,9 +77,22 @@ def log() -> list[TurnEvent]:
 
 
 @pytest.fixture(scope="module")
-def expected(log: list[TurnEvent], tmp_path_factory: pytest.TempPathFactory) -> list[Rewrite]:
-    learned = learned_from_file(log, tmp_path_factory.mktemp("expected"))
+def learned_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("expected")
+
+
+@pytest.fixture(scope="module")
+def expected(log: list[TurnEvent], learned_folder: Path) -> list[Rewrite]:
+    learned = learned_from_file(log, learned_folder)
     assert len(learned) == 4 * N_PAIRS
+    return learned
+
+
+@pytest.fixture(scope="module")
+def expected_requests(expected: list[Rewrite], learned_folder: Path) -> dict[str, list[Any]]:
+    """What online rewriting knows of the log."""
+    learned = requests(learned_folder / "learned.db")
+    assert len(learned["index"]) == 4 * N_PAIRS
     return learned
 
 
@@ -159,19 +175,20 @@ def test_a_worker_killed_at_any_step(
     step: Step,
     log: list[TurnEvent],
     expected: list[Rewrite],
+    expected_requests: dict[str, list[Any]],
     settings: Settings,
     kafka: KafkaSettings,
     workers: WorkerPool,
 ) -> None:
     send_turns(kafka, log)
-    if kind is CHAINS:
+    if kind in LEARNERS:
         drain(settings, SESSIONS)
     killed = workers.start(kind, lasting(settings), until_idle=True, killed_at=(step, 3))
     assert killed.wait() == -9, killed.log.read_text()
     workers.run(kind, lasting(settings))
-    if kind is SESSIONS:
-        drain(settings, CHAINS)
+    drain(settings, *(learner for learner in LEARNERS if learner is not kind))
     assert rewrites(settings.database_location) == expected
+    assert requests(settings.database_location) == expected_requests
 
 
 @pytest.mark.parametrize("kind", list(WorkerKind))
@@ -181,19 +198,20 @@ def test_a_worker_killed_on_postgresql(
     step: Step,
     log: list[TurnEvent],
     expected: list[Rewrite],
+    expected_requests: dict[str, list[Any]],
     kafka: KafkaSettings,
     postgres_url: str,
     workers: WorkerPool,
 ) -> None:
     settings = stream_settings(postgres_url, kafka)
     send_turns(kafka, log)
-    if kind is CHAINS:
+    if kind in LEARNERS:
         drain(settings, SESSIONS)
     assert workers.start(kind, lasting(settings), until_idle=True, killed_at=(step, 3)).wait() == -9
     workers.run(kind, lasting(settings))
-    if kind is SESSIONS:
-        drain(settings, CHAINS)
+    drain(settings, *(learner for learner in LEARNERS if learner is not kind))
     assert rewrites(postgres_url) == expected
+    assert requests(postgres_url) == expected_requests
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -201,6 +219,7 @@ def test_workers_killed_at_any_moment(
     seed: int,
     log: list[TurnEvent],
     expected: list[Rewrite],
+    expected_requests: dict[str, list[Any]],
     settings: Settings,
     kafka: KafkaSettings,
     workers: WorkerPool,
@@ -216,6 +235,9 @@ def test_workers_killed_at_any_moment(
         running[victim].kill()
         running[victim] = workers.start(victim, settings)
     eventually_rewrites(settings.database_location, expected)
+    engine = open_database(settings.database_location)
+    eventually(lambda: requests_in(engine) == expected_requests, "the requests")
+    engine.dispose()
     for worker in running.values():
         worker.stop()
 
@@ -227,7 +249,9 @@ def test_workers_of_a_group_take_over_from_the_dead(
     kafka: KafkaSettings,
     workers: WorkerPool,
 ) -> None:
-    pairs = {kind: [workers.start(kind, settings), workers.start(kind, settings)] for kind in WorkerKind}
+    pairs = {
+        kind: [workers.start(kind, settings), workers.start(kind, settings)] for kind in (SESSIONS, CHAINS)
+    }
     both = [worker for pair in pairs.values() for worker in pair]
 
     def shares(worker: Any) -> bool:
@@ -270,7 +294,7 @@ def test_a_broker_that_goes_and_comes_back(
     kafka: KafkaSettings,
     workers: WorkerPool,
 ) -> None:
-    running = [workers.start(kind, settings) for kind in WorkerKind]
+    running = [workers.start(kind, settings) for kind in (SESSIONS, CHAINS)]
     half = log[: len(log) // 2]
     send_turns(kafka, half)
     # The development broker may lose what it acknowledged while it was being stopped, so it is stopped when
@@ -292,13 +316,14 @@ def test_a_database_that_another_program_locks(
     kind: WorkerKind,
     log: list[TurnEvent],
     expected: list[Rewrite],
+    expected_requests: dict[str, list[Any]],
     settings: Settings,
     kafka: KafkaSettings,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("services.database.LOCK_WAIT_S", 0.1)
     send_turns(kafka, log)
-    if kind is CHAINS:
+    if kind in LEARNERS:
         drain(settings, SESSIONS)
     open_database(settings.database_location).dispose()
     program = sqlite3.connect(settings.database_location, isolation_level=None)
@@ -307,13 +332,13 @@ def test_a_database_that_another_program_locks(
         eventually(lambda: retries(registry) >= 3, "three retries")
         program.execute("ROLLBACK")
         program.close()
-    if kind is SESSIONS:
-        drain(settings, CHAINS)
+    drain(settings, *(learner for learner in LEARNERS if learner is not kind))
     assert rewrites(settings.database_location) == expected
+    assert requests(settings.database_location) == expected_requests
 
 
 @pytest.mark.parametrize("step", [Step.PROCESS, Step.WRITE, Step.PRODUCE])
-@pytest.mark.parametrize("kind", list(WorkerKind))
+@pytest.mark.parametrize("kind", [SESSIONS, CHAINS])
 def test_a_database_file_that_is_moved_away_and_back(
     kind: WorkerKind,
     step: Step,
@@ -353,13 +378,14 @@ def test_a_postgresql_server_that_restarts(
     kind: WorkerKind,
     log: list[TurnEvent],
     expected: list[Rewrite],
+    expected_requests: dict[str, list[Any]],
     kafka: KafkaSettings,
     postgres_process: Any,
     postgres_url: str,
 ) -> None:
     settings = stream_settings(postgres_url, kafka)
     send_turns(kafka, log)
-    if kind is CHAINS:
+    if kind in LEARNERS:
         drain(settings, SESSIONS)
     steps: list[Step] = []
     stopped = threading.Event()
@@ -377,9 +403,9 @@ def test_a_postgresql_server_that_restarts(
             postgres_process.ensure_postgres_running()
     finally:
         postgres_process.ensure_postgres_running()
-    if kind is SESSIONS:
-        drain(settings, CHAINS)
+    drain(settings, *(learner for learner in LEARNERS if learner is not kind))
     assert rewrites(postgres_url) == expected
+    assert requests(postgres_url) == expected_requests
 
 
 # Records that are no turns

@@ -16,6 +16,9 @@ from kafka import KafkaProducer
 from sqlalchemy import Engine, Table, select
 
 from rewriting.chain_miner import ChainSettings
+from rewriting.request_index_store import INDEXED_REQUEST
+from rewriting.request_session_store import REQUEST_SESSION
+from rewriting.request_statistics_store import REQUEST_STATISTICS
 from rewriting.rewrite import Rewrite, TableVersion
 from rewriting.rewrite_table import RewriteTable
 from services.clock import now_ms
@@ -70,7 +73,7 @@ def send_turns(kafka: KafkaSettings, turns: Iterable[TurnEvent]) -> None:
 
 
 def drain(settings: Settings, *kinds: WorkerKind) -> None:
-    """Runs a worker of each kind (by default of both), one after the other, until all is read."""
+    """Runs a worker of each kind (by default of all), one after the other, until all is read."""
     assert settings.kafka is not None
     engine = open_database(settings.database_location)
     try:
@@ -130,6 +133,32 @@ def learned_from_file(
     finally:
         engine.dispose()
     return rewrites(location)
+
+
+def requests(location: str | Path) -> dict[str, list[Any]]:
+    """What online rewriting knows: sessions, statistics, and what the index shall hold."""
+    engine = open_database(location)
+    try:
+        return requests_in(engine)
+    finally:
+        engine.dispose()
+
+
+def requests_in(engine: Engine) -> dict[str, list[Any]]:
+    indexed = INDEXED_REQUEST.c
+    queries = [
+        select(REQUEST_SESSION),
+        select(REQUEST_STATISTICS),
+        select(indexed.assistant_id, indexed.request_id, indexed.text, indexed.interpretation).where(
+            indexed.encoder_id.is_not(None)
+        ),
+    ]
+    names = "sessions", "statistics", "index"
+    with reading(engine) as connection:
+        return {
+            name: sorted(tuple(row) for row in connection.execute(query))
+            for name, query in zip(names, queries, strict=True)
+        }
 
 
 def everything(engine: Engine) -> str:
