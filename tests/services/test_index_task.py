@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -192,9 +191,8 @@ def test_one_worker_encodes_for_all(
 
 
 @pytest.fixture
-def _bases_are_small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _bases_are_small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(index_publishing, "LEAST_CHANGES", 1)
-    return
 
 
 @pytest.mark.usefixtures("_bases_are_small")

@@ -122,15 +122,17 @@ def test_no_order_no_batches_and_no_detours_matter(engine: Engine, demo: list[Se
     for start in range(0, len(mixed), 50):
         some = mixed[start : start + 50]
         revised = rng.choice(some)
-        absorb(engine, learner, [SessionRequests(*_parts(revised)[:3], revised.steps[:1])])
+        absorb(engine, learner, [cut(revised, 1)])
         absorb(engine, learner, some)
         if rng.random() < 0.3:
             learner = RequestLearner()  # another worker
     assert tables(engine) == expected
 
 
-def _parts(session: SessionRequests) -> tuple[Any, ...]:
-    return session.session_id, session.assistant_id, session.user_id, session.steps
+def cut(session: SessionRequests, requests: int = 0) -> SessionRequests:
+    """A session with its first requests alone; by default with none: withdrawn."""
+    steps = session.steps[:requests]
+    return SessionRequests(session.session_id, session.assistant_id, session.user_id, steps)
 
 
 def test_what_few_have_said_is_not_told(engine: Engine, planted: list[SessionRequests]) -> None:
@@ -156,7 +158,7 @@ def test_what_too_few_still_say_is_withdrawn(engine: Engine, planted: list[Sessi
     learner = RequestLearner()
     absorb(engine, learner, planted)
     users = [session.user_id for session in planted if session.steps[0].text == "play sonk"]
-    gone = [SessionRequests(*_parts(session)[:3], ()) for session in planted if session.user_id in users[:2]]
+    gone = [cut(session) for session in planted if session.user_id in users[:2]]
     absorb(engine, learner, gone)
     assert tables(engine) == ([], {})
     absorb(engine, learner, planted)
@@ -208,7 +210,7 @@ def test_assistants_do_not_mix(engine: Engine) -> None:
     ]
     learner = RequestLearner()
     absorb(engine, learner, list(itertools.chain(*logs)))
-    absorb(engine, learner, [SessionRequests(*_parts(session)[:3], ()) for session in logs[0]])
+    absorb(engine, learner, [cut(session) for session in logs[0]])
     with reading(engine) as connection:
         rows = connection.execute(select(INDEXED_REQUEST)).all()
     left = {row.assistant_id for row in rows if row.encoder_id is not None}
