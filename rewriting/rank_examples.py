@@ -12,7 +12,7 @@ from msgspec import Struct
 from rewriting.asked_request import AskedRequest, EarlierRequest
 from rewriting.interpretation import Interpretation
 from rewriting.rank_features import Features, candidate_features, request_features
-from rewriting.request_counts import RequestCounts
+from rewriting.request_counts import RequestCounts, SharedStatistics
 from rewriting.request_history import RequestHistory
 from rewriting.request_step import RequestStep, SessionRequests
 from rewriting.rewrite_candidates import Candidate, CandidateSettings, NearRequest, rewrite_candidates
@@ -87,6 +87,7 @@ def rank_examples(
         on_session: called after each session.
     """
     counts = RequestCounts(settings.min_users)
+    shared = SharedStatistics(counts)  # what will be served, and no more
     histories: dict[UserId, RequestHistory] = {}
     ended: list[tuple[int, int, SessionRequests]] = []
     for number, session in enumerate(sessions):
@@ -103,7 +104,7 @@ def rank_examples(
                 meant = session.meant(i)
                 request = asked_step(session.steps, i)
                 near = retrieve(request, counts)
-                candidates = rewrite_candidates(request, counts, history, near, settings)
+                candidates = rewrite_candidates(request, shared, history, near, settings)
                 scores = (
                     pair_scores(request.text, [candidate.text for candidate in candidates])
                     if pair_scores is not None and candidates
@@ -115,9 +116,9 @@ def rank_examples(
                     own=step.interpretation,
                     meant=None if meant is None else session.steps[meant].interpretation,
                     weight=1.0 if meant is None else session.steps[meant].success,
-                    request=request_features(request, counts, history),
+                    request=request_features(request, shared, history),
                     candidates=tuple(candidates),
-                    features=candidate_features(request, candidates, counts, history, scores),
+                    features=candidate_features(request, candidates, shared, history, scores),
                 )
         heapq.heappush(ended, (session.end_ms, number, session))
         on_session()

@@ -17,7 +17,8 @@ class RankerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     are trained on less."""
 
     warm_up_share: float = 0.3
-    """Of the time, 0..1, at its start: there is too little history yet to learn from how it is used."""
+    """Of the time, 0..1, at its start, from which the ranker does not learn: there is too little history yet,
+    and the encoder learns from it. Raised, the encoder knows more, and the ranker learns from fewer days."""
 
     most_examples: int = 200_000
     """The latest requests that are learned from. Raised, training takes longer and more memory (6 KB)."""

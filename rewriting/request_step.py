@@ -16,9 +16,12 @@ from rewriting.understanding_confidence import turn_confidence
 from streams.session import Session, SessionId
 from streams.turn import AssistantId, TurnEvent, UserId
 
-_WEAK_IN_DIALOGUES = frozenset({"rephrased", "failed"})
 RequestText = NewType("RequestText", str)
 """A normalised text."""
+
+_WEAK_IN_DIALOGUES = frozenset({"rephrased", "failed"})
+"""Signs that tell little in a declared dialogue: there a user goes on to what the assistant can offer instead,
+or asks for the rest in much the same words."""
 
 
 class RequestStep(Struct, frozen=True, array_like=True, gc=False):

@@ -1,7 +1,8 @@
 """Learning of the online models: from an assistant's stored sessions to an encoder, a ranker and an index.
 
-The encoder learns from the time before the held-back days, so that these judge the ranker's gates by pairs
-that no model has seen. Without the packages of the `train` extra, the encoder in use stays.
+The encoder learns from the time before the requests that the ranker learns from: of pairs that it has seen,
+its vectors tell more than they will of new ones, and the ranker would trust them too much. Without the
+packages of the `train` extra, the encoder in use stays.
 """
 
 import hashlib
@@ -193,9 +194,9 @@ def _learn_encoder(
 
     settings, min_users = all_settings.encoder, all_settings.online.candidates.min_users
     first, last = sessions[0].steps[0].ts_ms, sessions[-1].steps[0].ts_ms
-    held_back_ms = first + (last - first) * (1 - all_settings.ranker.held_back_share)
+    until_ms = first + (last - first) * all_settings.ranker.warm_up_share
     examples, known = encoder_examples(
-        (session for session in sessions if session.end_ms < held_back_ms), min_users
+        (session for session in sessions if session.end_ms < until_ms), min_users
     )
     if not settings.train or len(examples) < MIN_PAIRS:
         return _put(

@@ -18,7 +18,9 @@ from services.explaining import draw_rewrite, explanation
 from services.forgetting import forget_user
 from services.learning import learn_from_files
 from services.rewrite_replay import replay_turns
+from services.served_layers import ServedLayers
 from services.simulator import PlantedPair, planted_log
+from streams.database_schema import reading
 from streams.kafka_settings import KafkaSettings
 from streams.topics import ensure_topics
 from streams.turn import AssistantId, TurnEvent, UserId, encode_turn
@@ -94,11 +96,14 @@ def test_kafka_and_files_teach_the_same(kafka_settings: KafkaSettings, tmp_path:
 def test_a_replay_answers_by_the_question(engine: Engine, tmp_path: Path) -> None:
     learn(engine, tmp_path, two_misheard_words())
     snapshot = RewriteTable(engine, now_ms).read(AssistantId(ASSISTANT))
-    tables = {ASSISTANT: LookupTable.of(snapshot.assistant_id, snapshot.version, snapshot.rewrites)}
+    table = LookupTable.of(snapshot.assistant_id, snapshot.version, snapshot.rewrites)
+    layers = ServedLayers({snapshot.assistant_id: table}, {})
     calls = Calls()
     for asked in ("Hello. What area do you want?", "What kind of food?", "Hello.", "What else?"):
         calls.answer(asked, "Sauce!", "Pardon.", user="somebody else")
-    assert [turn.rewrite for turn in replay_turns(calls.turns, tables)] == ["the south", "thai", None, None]
+    with reading(engine) as connection:
+        replayed = [turn.rewrite for turn in replay_turns(calls.turns, layers, connection)]
+    assert replayed == ["the south", "thai", None, None]
 
 
 def test_a_forgotten_user_takes_away_what_rests_on_them(engine: Engine, tmp_path: Path) -> None:

@@ -1,11 +1,15 @@
 from typing import Any
 
+import msgspec
 from rewrites import rewrite_row
+from sqlalchemy import create_engine
 from turns import turn_event
 
 from rewriting.lookup_table import LookupTable
 from rewriting.rewrite import Rewrite, TableVersion, user_scope
 from services.rewrite_replay import replay_turns
+from services.served_layers import ServedLayers
+from streams.database_schema import METADATA, reading
 from streams.turn import AssistantId, Recognition, Request, Response, TurnEvent
 
 A = AssistantId("a")
@@ -21,8 +25,12 @@ def row(source: str, target: str, **changes: Any) -> Rewrite:
 
 
 def answers(turns: list[TurnEvent], *rows: Rewrite) -> list[str | None]:
-    table = LookupTable.of(A, TableVersion(1), rows)
-    return [replayed.rewrite for replayed in replay_turns(turns, {"a": table})]
+    layers = ServedLayers({A: LookupTable.of(A, TableVersion(1), rows)}, {})
+    turns = [msgspec.structs.replace(turn, event_id=str(i), ts_ms=i) for i, turn in enumerate(turns)]
+    engine = create_engine("sqlite://")
+    METADATA.create_all(engine)
+    with reading(engine) as connection:
+        return [replayed.rewrite for replayed in replay_turns(turns, layers, connection)]
 
 
 def test_each_turn_gets_what_the_api_would_answer() -> None:
