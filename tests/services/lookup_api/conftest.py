@@ -4,13 +4,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
+from online_world import write_models
 from rewrites import rewrite_row
 from sqlalchemy import Engine
 
+from rewriting.online_model_store import ModelKind
 from rewriting.rewrite import Rewrite, Scope, user_scope
 from rewriting.rewrite_table import RewriteTable
 from services.database import open_database
@@ -19,6 +22,14 @@ from services.lookup_api.api_settings import LookupApiSettings
 from services.lookup_api.app import build_app, forget_in
 from services.lookup_api.feedback_store import DatabaseFeedbackStore
 from streams.turn import AssistantId, UserId
+
+
+class OnlineModels(NamedTuple):
+    """Models in a folder, and their names by kind."""
+
+    folder: Path
+    names: dict[ModelKind, str]
+
 
 Client = TestClient[Litestar]
 
@@ -55,6 +66,13 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
     write(table, engine, CAR, rewrite_row("play it", "play rock", assistant_id=CAR))
     yield engine
     engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def online_models(tmp_path_factory: pytest.TempPathFactory) -> OnlineModels:
+    """A ranker and an encoder of the world in `online_world`."""
+    folder = tmp_path_factory.mktemp("online") / "models"
+    return OnlineModels(folder, write_models(folder))
 
 
 @pytest.fixture

@@ -434,6 +434,7 @@ def test_every_route_is_in_the_schema(client: Client) -> None:
         "/v1/users/{user_id}",
         "/v1/forgotten-users",
         "/v1/rewrites",
+        "/v1/rewrites/block",
         "/v1/rewrites/{rewrite_id}",
         "/v1/rewrites/{rewrite_id}/explain",
         "/v1/rewrites/{rewrite_id}/block",
