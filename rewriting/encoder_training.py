@@ -41,11 +41,13 @@ class EncoderTraining(Struct, frozen=True, kw_only=True):
     base: str | None = None
     """Folder or name on the model hub; None: the weights that need no network."""
 
-    layers: int | None = None
-    """The first layers of the base that are kept; None: all. Fewer are faster, and know less."""
+    layers: int | None = 3
+    """The first layers of the base that are kept; None: all. Raised, encoding and training take longer in
+    proportion; lowered, less is known of the language."""
 
-    dimension: int | None = None
-    """Of the vectors; None: the width of the base. Smaller makes indexes smaller."""
+    dimension: int | None = 128
+    """Of the vectors; None: the width of the base. Raised, indexes grow in proportion (384 found no more than
+    128, beyond chance, in the log of a home assistant); lowered, texts crowd together."""
 
     max_tokens: int = MAX_TOKENS
 
@@ -65,7 +67,8 @@ class EncoderTraining(Struct, frozen=True, kw_only=True):
     pretraining_epochs: int = 1
     epochs: int = 6
     most_steps: int = 400
-    """Of each stage. On two cores 400 steps take some three minutes, whatever the size of the log."""
+    """Of each stage, so that training ends in minutes whatever the size of the log: a step takes about a
+    second on a busy core. Raised, more is learned of a large log; lowered, less."""
 
     learning_rate: float = 3e-4
     """At its highest: it rises over the first tenth of the steps and falls to 0. Raised, what the base knows

@@ -45,7 +45,7 @@ class PairEncoderTraining(Struct, frozen=True, kw_only=True):
 
     epochs: int = 3
     most_steps: int = 1_500
-    """On two cores some three minutes, whatever the size of the log."""
+    """Ends the training in minutes whatever the size of the log."""
 
     learning_rate: float = 2e-4
     """At its highest: it rises over the first tenth of the steps and falls to 0. Two layers stand more than

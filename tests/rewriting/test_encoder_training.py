@@ -22,7 +22,14 @@ EXAMPLES = [
 
 
 def _settings(base: Path, **changes: Any) -> EncoderTraining:
-    settings: dict[str, Any] = {"base": str(base), "epochs": 12, "batch_size": 16, "learning_rate": 3e-3}
+    settings: dict[str, Any] = {
+        "base": str(base),
+        "layers": None,
+        "dimension": None,
+        "epochs": 12,
+        "batch_size": 16,
+        "learning_rate": 3e-3,
+    }
     return EncoderTraining(**{**settings, **changes})
 
 
