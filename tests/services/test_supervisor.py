@@ -10,6 +10,7 @@ from services.lookup_api.api_settings import LookupApiSettings
 from services.settings import MetricsSettings, SessionSettings, Settings
 from services.simulator import PlantedPair, planted_log
 from services.supervisor import running_rehear, worker_settings
+from services.worker import WorkerKind
 from streams.kafka_settings import KafkaSettings
 
 
@@ -39,16 +40,15 @@ def test_a_worker_that_dies_is_started_again_and_nothing_is_left_running(tmp_pat
         api=LookupApiSettings(port=0),
     )
     with running_rehear(settings) as running:
-        eventually(lambda: len(workers()) == 2, "two workers")
+        eventually(lambda: workers().keys() == set(WorkerKind), "a worker of each kind")
         send_turns(running.kafka, log[: len(log) // 2])
         first = workers()
         for pid in first.values():
             os.kill(pid, signal.SIGKILL)
         send_turns(running.kafka, log[len(log) // 2 :])
         eventually_rewrites(settings.database_location, expected)
-        second = workers()
-        assert second.keys() == first.keys()
-        assert not set(second.values()) & set(first.values())
+        eventually(lambda: workers().keys() == set(WorkerKind), "a new worker of each kind")
+        assert not set(workers().values()) & set(first.values())
     assert workers() == {}
 
 
