@@ -1,0 +1,54 @@
+import numpy as np
+
+from rewriting.rewrite_gates import CLOSED, HeldBack, choose_gates
+from rewriting.silent_failures import NONE_SILENT, SilentFailures
+
+N = 2000
+
+
+def world(silent_share: float, seed: int = 0) -> tuple[HeldBack, np.ndarray]:
+    """Requests whose score tells how likely a rewrite wins; a share of what fails shows no sign of it."""
+    generator = np.random.default_rng(seed)
+    win = generator.uniform(size=N)
+    wrong = generator.uniform(size=N) < win
+    shown = wrong & (generator.uniform(size=N) >= silent_share)
+    days = HeldBack(defect=win, win=win, shown_right=~shown, shown_wrong=shown, mended=shown)
+    return days, wrong
+
+
+def win_loss(days: HeldBack, wrong: np.ndarray, min_win: float) -> float:
+    passed = days.win >= min_win
+    return float((passed & wrong).sum() / max((passed & ~wrong).sum(), 1))
+
+
+def test_the_gates_reach_the_wanted_win_loss() -> None:
+    days, wrong = world(0.0)
+    lenient, strict = (choose_gates(days, NONE_SILENT, wanted) for wanted in (3, 9))
+    assert win_loss(days, wrong, lenient.min_win) >= 3
+    assert win_loss(days, wrong, strict.min_win) >= 9
+    assert lenient.min_win < strict.min_win
+
+
+def test_silent_failures_are_not_taken_for_losses() -> None:
+    days, wrong = world(0.3)
+    known = SilentFailures(0.3, 1.0, 0.2, 500)
+    seen_as_losses = choose_gates(days, NONE_SILENT, 4)
+    corrected = choose_gates(days, known, 4)
+    assert (days.win >= corrected.min_win).sum() > 3 * (days.win >= seen_as_losses.min_win).sum()
+    assert win_loss(days, wrong, corrected.min_win) >= 4
+
+
+def test_gates_stay_closed_where_scores_tell_nothing() -> None:
+    generator = np.random.default_rng(1)
+    win = generator.uniform(size=N)
+    wrong = generator.uniform(size=N) < 0.3
+    days = HeldBack(defect=win, win=win, shown_right=~wrong, shown_wrong=wrong, mended=wrong)
+    assert choose_gates(days, NONE_SILENT, 8.5) == CLOSED
+    assert not CLOSED.pass_win(1.0)
+    assert not CLOSED.pass_defect(1.0)
+
+
+def test_no_held_back_requests_no_open_gate() -> None:
+    nothing = np.zeros(0)
+    none = np.zeros(0, dtype=bool)
+    assert choose_gates(HeldBack(nothing, nothing, none, none, none), NONE_SILENT, 1.0) == CLOSED
