@@ -17,10 +17,10 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 DEFECT_STEPS = 10
-WIN_STEPS = 100
+WIN_STEPS = 150
 """Thresholds tried of each gate: finer ones fit the held-back days closer than they can tell."""
 
-MOST_CHANGED = 0.3
+MOST_CHANGED = 0.5
 """Share of the requests that may be changed, at most, of those that pass the defect gate: more than ever fail
 in an assistant that is in use."""
 

@@ -1,0 +1,94 @@
+"""The order in which the layers answer."""
+
+import pytest
+from rewrites import rewrite_row
+
+from labeling.question import NO_QUESTION, Question
+from rewriting.abstain_reason import AbstainReason
+from rewriting.interpretation import Interpretation
+from rewriting.lookup_table import LookupTable
+from rewriting.online_rewriter import OnlineAnswer, OnlineRewrite
+from rewriting.rewrite import GLOBAL, Rewrite, TableVersion, user_scope
+from rewriting.rewrite_candidates import Source
+from rewriting.rewrite_decision import RewriteDecision, decide
+from streams.turn import AssistantId, UserId
+
+A = AssistantId("a")
+FOUND = OnlineAnswer(OnlineRewrite("play blues", Interpretation("i"), False, 0.9, Source.TEXT_REPAIR), None)
+OWN = OnlineAnswer(OnlineRewrite("play my mix", Interpretation("i"), True, 0.9, Source.HABIT), None)
+
+
+def answered(
+    online: OnlineAnswer | None, *rows: Rewrite, text: str = "pley", question: str = NO_QUESTION
+) -> RewriteDecision:
+    table = LookupTable.of(A, TableVersion(1), rows)
+    return decide(table, text, UserId("u"), None, Question(question), lambda: online)
+
+
+def text(decision: RewriteDecision) -> str | None:
+    rewrite = decision.answer.rewrite
+    return rewrite.text if rewrite else None
+
+
+def row(target: str, **changes: object) -> Rewrite:
+    return rewrite_row("pley", target, assistant_id=A, **changes)
+
+
+def test_the_ranker_goes_before_the_chain() -> None:
+    assert text(answered(FOUND, row("play jazz"))) == "play blues"
+
+
+def test_what_a_user_has_taught_goes_before_the_ranker() -> None:
+    taught = row("play rock", method="taught", scope=user_scope("u"))
+    decision = answered(FOUND, taught)
+    assert text(decision) == "play rock"
+    assert decision.online is None  # it was not even asked
+
+
+def test_an_answer_to_the_question_goes_before_the_ranker() -> None:
+    south = row("south", method="answer", question="what area")
+    assert text(answered(FOUND, south, question="what area")) == "south"
+    assert text(answered(FOUND, south)) == "play blues"
+
+
+def test_what_an_operator_has_blocked_no_layer_brings_back() -> None:
+    decision = answered(FOUND, row("play jazz", status="blocked"))
+    assert decision.answer.reason is AbstainReason.BLOCKED
+
+
+def test_where_the_ranker_abstains_the_chain_does_not_answer() -> None:
+    sure = OnlineAnswer(None, AbstainReason.SEEMS_RIGHT)
+    assert answered(sure, row("play jazz")).answer.reason is AbstainReason.SEEMS_RIGHT
+
+
+@pytest.mark.parametrize("online", [None, OnlineAnswer(None, AbstainReason.OUT_OF_TIME)])
+def test_where_the_ranker_cannot_answer_the_chain_does(online: OnlineAnswer | None) -> None:
+    assert text(answered(online, row("play jazz"))) == "play jazz"
+
+
+def test_a_spent_budget_without_a_row_is_the_reason() -> None:
+    late = OnlineAnswer(None, AbstainReason.OUT_OF_TIME)
+    assert answered(late).answer.reason is AbstainReason.OUT_OF_TIME
+
+
+def test_an_empty_request_asks_nobody() -> None:
+    decision = answered(FOUND, text="...")
+    assert decision.answer.reason is AbstainReason.EMPTY_TEXT
+    assert decision.online is None
+
+
+def test_the_scope_tells_whose_history_speaks() -> None:
+    scopes = []
+    for online in (FOUND, OWN):
+        rewrite = answered(online).answer.rewrite
+        assert rewrite is not None
+        assert rewrite.method == "retrieval"
+        scopes.append(rewrite.scope)
+    assert scopes == [GLOBAL, user_scope("u")]
+
+
+def test_the_row_that_says_the_same_is_named() -> None:
+    known = row("Play Blues!")
+    rewrite = answered(FOUND, known).answer.rewrite
+    assert rewrite is not None
+    assert rewrite.rewrite_id == known.rewrite_id
