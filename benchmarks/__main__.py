@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import fundamental, ingest, lookup, mining, vectors
+from benchmarks import fundamental, ingest, lookup, mining, online, vectors
 from benchmarks.measured_process import log_only_errors
 from benchmarks.report import BenchmarkReport
 
@@ -21,6 +21,7 @@ class Name(StrEnum):
     INGEST = "ingest"
     LOOKUP = "lookup"
     VECTORS = "vectors"
+    ONLINE = "online"
 
 
 def main(
@@ -29,6 +30,9 @@ def main(
     logs: Annotated[
         Path | None, typer.Option(exists=True, file_okay=False, help="Folder of logs for `ingest`.")
     ] = None,
+    entries: Annotated[
+        int, typer.Option(min=1_000, help="Requests that `online` knows of; a tenth as many users.")
+    ] = online.ENTRIES,
     out: Annotated[Path, typer.Option(help="Folder of the JSON files.")] = Path("benchmarks-output"),
 ) -> None:
     """Runs benchmarks. Nothing else should run on the machine meanwhile."""
@@ -39,6 +43,7 @@ def main(
         Name.INGEST: lambda: ingest.run(quick, logs),
         Name.LOOKUP: lambda: lookup.run(quick),
         Name.VECTORS: lambda: vectors.run(quick),
+        Name.ONLINE: lambda: online.run(quick, entries),
     }
     console = Console()
     for name in names or list(Name):

@@ -11,6 +11,7 @@ import msgspec
 from benchmarks.http_load import Load, http_request, send_load
 from benchmarks.measured_process import in_process
 from benchmarks.report import MIB, BenchmarkReport, Cell, percentile, this_machine
+from benchmarks.server_memory import server_memory
 from rewriting.rewrite import GLOBAL, Rewrite, rewrite_id
 from rewriting.rewrite_table import RewriteTable
 from services.clock import now_ms
@@ -49,13 +50,13 @@ def run(quick: bool) -> BenchmarkReport:
     with tempfile.TemporaryDirectory(prefix="rehear-benchmark-") as name:
         database = Path(name) / "rehear.db"
         open_database(database).dispose()
-        empty_bytes, _ = _server_memory(database)
+        empty_bytes, _ = _empty_memory(database)
         write_seconds = _fill(database, n_rows)
         settings = LookupApiSettings(port=0, stale_after_s=60.0)
         started = time.monotonic()
         with BackgroundServer(settings, str(database), start_timeout_s=START_TIMEOUT_S) as server:
             load_seconds = time.monotonic() - started
-            full_bytes, peak_bytes = _memory(server)
+            full_bytes, peak_bytes = server_memory(server)
             address = urlsplit(server.url)
             host, port = address.hostname or "", address.port or 0
             requests = {
@@ -157,36 +158,7 @@ def _measure(load: Load) -> dict[str, Cell]:
     }
 
 
-def _server_memory(database: Path) -> tuple[int, int]:
+def _empty_memory(database: Path) -> tuple[int, int]:
     settings = LookupApiSettings(port=0)
     with BackgroundServer(settings, str(database), start_timeout_s=START_TIMEOUT_S) as server:
-        return _memory(server)
-
-
-def _memory(server: BackgroundServer) -> tuple[int, int]:
-    """Memory of the server's processes now, and the most that they had; 0 where the system does not tell."""
-    if server.pid is None:
-        return 0, 0
-    statuses = [_status(server.pid), *map(_status, _children(server.pid))]
-    now, most = (sum(status.get(name, 0) for status in statuses) for name in ("VmRSS", "VmHWM"))
-    return now, most
-
-
-def _children(pid: int) -> list[int]:
-    folders = [path for path in Path("/proc").glob("[0-9]*") if path.name.isdecimal()]
-    return [int(path.name) for path in folders if _status(int(path.name)).get("PPid") == pid]
-
-
-def _status(pid: int) -> dict[str, int]:
-    """Numbers from /proc: sizes in bytes."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return {}
-    found = {}
-    for line in lines:
-        name, _, value = line.partition(":")
-        words = value.split()
-        if words and words[0].isdecimal():
-            found[name] = int(words[0]) * (1024 if words[-1] == "kB" else 1)
-    return found
+        return server_memory(server)

@@ -23,7 +23,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Reports:
 
 
 def test_every_benchmark_says_what_it_measured_and_where(reports: Reports) -> None:
-    assert sorted(reports) == ["fundamental", "ingest", "lookup", "mining", "vectors"]
+    assert sorted(reports) == ["fundamental", "ingest", "lookup", "mining", "online", "vectors"]
     for report in reports.values():
         assert report["quick"]
         assert report["machine"]["cores"] >= 1
@@ -64,3 +64,15 @@ def test_the_index_finds_nearly_all_of_the_nearest(reports: Reports) -> None:
         assert row["recall@10"] > 0.9
         assert row["index MiB"] > row["entries"] * row["dimensions"] * 2 / 2**20
         assert 0 < row["p50 ms"] <= row["p99 ms"]
+
+
+def test_requests_are_rewritten_online_within_their_time(reports: Reports) -> None:
+    report = reports["online"]
+    assert report["sizes"]["requests known"] == 2_000
+    rows = [row for row in report["figures"] if row["endpoint"] == "/v1/rewrite"]
+    assert rows
+    for row in rows:
+        assert row["failures"] == 0
+        assert 0 < row["p50 ms"] <= row["p99 ms"]
+        assert row["asked online"] > 0.9
+        assert all(row[f"{stage} ms"] > 0 for stage in ("history", "encode", "search", "gather", "judge"))

@@ -19,7 +19,7 @@ from rewriting.online_settings import OnlineSettings
 from rewriting.rank_features import CANDIDATE_FEATURES, REQUEST_FEATURES
 from rewriting.ranker import Ranker
 from rewriting.request_index import RequestIndex
-from rewriting.request_index_store import REQUEST_INDEX_STATE
+from rewriting.request_index_store import IndexState, index_states
 from rewriting.text_encoder import PairEncoder, TextEncoder
 from services.lookup_api.database_follower import DatabaseFollower
 from streams.database_schema import reading
@@ -95,22 +95,24 @@ class OnlineFollower(DatabaseFollower):
     def _take_over(self) -> None:
         with reading(self._engine) as connection:
             named = _models_in_use(connection, self._kinds())
-            versions = _index_versions(connection)
+            states = index_states(connection)
         for assistant_id in self._parts.keys() - named.keys():
             self._put(assistant_id, None)
         for assistant_id in self._troubles.keys() - named.keys():
             del self._troubles[assistant_id]
         for assistant_id, models in named.items():
-            self._bring_up(assistant_id, models, versions.get(assistant_id, (0, None)))
+            self._bring_up(assistant_id, models, states.get(assistant_id, IndexState()))
 
     def _kinds(self) -> frozenset[ModelKind]:
         return frozenset({"ranker", "encoder", "pair"} if self._settings.pairs else {"ranker", "encoder"})
 
-    def _bring_up(self, assistant_id: AssistantId, models: Models, version: tuple[int, str | None]) -> None:
+    def _bring_up(self, assistant_id: AssistantId, models: Models, state: IndexState) -> None:
         held = self._parts.get(assistant_id)
         index = None if held is None else held.index
         is_new = held is None or held.models != models
-        if not is_new and (index is None or (index.version, index.base_name) == version):
+        if not is_new and (
+            index is None or (index.version, index.base_name) == (state.version, state.base_name)
+        ):
             self._troubles.pop(assistant_id, None)
             return
         trouble = self._troubles.get(assistant_id)
@@ -182,16 +184,6 @@ def _models_in_use(connection: Connection, kinds: frozenset[ModelKind]) -> dict[
 
 
 _MODELS = select(ONLINE_MODEL.c.assistant_id, ONLINE_MODEL.c.kind, ONLINE_MODEL.c.name)
-
-
-def _index_versions(connection: Connection) -> dict[AssistantId, tuple[int, str | None]]:
-    """Version and name of the base of each assistant's index."""
-    return {AssistantId(row[0]): (row[1], row[2]) for row in connection.execute(_VERSIONS)}
-
-
-_VERSIONS = select(
-    REQUEST_INDEX_STATE.c.assistant_id, REQUEST_INDEX_STATE.c.version, REQUEST_INDEX_STATE.c.base_name
-)
 
 
 def _warm_up(parts: OnlineParts) -> None:
