@@ -3,6 +3,7 @@
 import http.client
 import shutil
 import time
+import urllib.request
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from sqlalchemy import Engine
 
+from rewriting.online_settings import OnlineSettings
 from rewriting.rewrite import GLOBAL, Rewrite, Scope
 from rewriting.rewrite_table import RewriteTable
 from services.chain_task import TASK as CHAINS
@@ -23,7 +25,18 @@ from services.explaining import draw_rewrite, explanation
 from services.log_folder import LogFolder, find_logs
 from services.lookup_api.api_settings import LookupApiSettings
 from services.lookup_api.explanation import explanation_words
-from services.lookup_api.messages import NluGuess, RewriteAnswer, RewriteQuery
+from services.lookup_api.messages import (
+    MOST_PREVIOUS_TURNS,
+    MOST_SLOTS,
+    AskingDevice,
+    NluGuess,
+    PreviousTurn,
+    Readiness,
+    RewriteAnswer,
+    RewriteQuery,
+    SlotGuess,
+)
+from services.online_learning import learn_online
 from services.rewrite_replay import ReplayedTurn
 from services.session_task import TASK as SESSIONS
 from services.settings import SessionSettings, Settings
@@ -33,6 +46,7 @@ from streams.checkpoint import saved_offsets
 from streams.database_schema import reading
 from streams.kafka_settings import KafkaSettings
 from streams.record_producer import RecordProducer
+from streams.session import sessionize
 from streams.session_store import has_waiting_sessions
 from streams.stream_task import OutgoingRecord
 from streams.topics import end_offsets
@@ -46,6 +60,9 @@ PATIENCE_S = 600.0
 
 IDLE_TIMEOUT_MS = 2_000
 """The log comes all at once, so the last sessions need not wait for as long as those of real users."""
+
+UNHURRIED_MS = 10_000.0
+"""The time for one answer: what is scored must not depend on how busy the machine is."""
 
 EXAMPLES = 8
 
@@ -79,6 +96,7 @@ def run_demo(logs: Path | None, out: Path, console: Console | None = None) -> No
         broker_port=0,
         sessions=SessionSettings(idle_timeout_ms=IDLE_TIMEOUT_MS),
         api=LookupApiSettings(port=0),
+        online=OnlineSettings(budget_ms=UNHURRIED_MS),
     )
     engine = open_database(settings.database_location)
     table = RewriteTable(engine, now_ms)
@@ -89,18 +107,20 @@ def run_demo(logs: Path | None, out: Path, console: Console | None = None) -> No
                 n_turns = _stream(running.kafka, folder.train, progress)
                 _wait_until_learned(engine, running.kafka, n_turns, progress)
             _print_table(table, console)
+            console.rule("3. A mistake that nobody has made before")
+            _show_live_learning(running, table, console)
+            console.rule("4. A ranker for what no table knows")
+            _learn_online(engine, settings, running, table, console)
             if folder.test is not None:
-                console.rule("3. Asking the lookup API about the test log")
+                console.rule("5. Asking the lookup API about the test log")
                 answers = out / "rewrites.jsonl"
                 with _progress(console) as progress:
                     _wait_until_served(running, table)
                     _ask(running, list(read_turns(folder.test)), answers, progress)
-            console.rule("4. A mistake that nobody has made before")
-            _show_live_learning(running, table, console)
         if folder.can_be_scored:
-            console.rule("5. What the rewrites mended in the test log")
+            console.rule("6. What the rewrites mended in the test log")
             _score(folder, out, console)
-        console.rule("6. Why the strongest rewrite is there")
+        console.rule("7. Why the strongest rewrite is there")
         _explain(engine, table, out, console)
     finally:
         engine.dispose()
@@ -210,13 +230,36 @@ class _LookupClient:
         self._connection.close()
 
 
+def _learn_online(
+    engine: Engine, settings: Settings, running: RunningRehear, table: RewriteTable, console: Console
+) -> None:
+    """Trains the models of every assistant, and waits until the API has taken them over."""
+    serving = set()
+    for assistant_id in table.versions():
+        with _progress(console) as progress:
+            learned = learn_online(engine, settings, assistant_id, now_ms, progress)
+        console.print(f"{assistant_id}: {learned.in_words}", highlight=False, soft_wrap=True)
+        if learned.serves:
+            serving.add(assistant_id)
+
+    def done() -> tuple[bool, object]:
+        with urllib.request.urlopen(f"{running.api_url}/readyz", timeout=30) as answer:  # noqa: S310 (our own server)
+            online = msgspec.json.decode(answer.read(), type=Readiness).online
+        return serving <= online.keys(), online
+
+    _wait("the lookup API", done)
+
+
 def _ask(running: RunningRehear, turns: Sequence[TurnEvent], answers: Path, progress: Progress) -> None:
     """Asks the API about each turn in order of time, and writes down what it says."""
     api = _LookupClient(running.api_url)
+    in_time = sorted(
+        ((turn, session.turns[:i]) for session in sessionize(turns) for i, turn in enumerate(session.turns)),
+        key=lambda asked: (asked[0].ts_ms, asked[0].event_id),
+    )
     with answers.open("wb") as stream:
-        in_time = sorted(turns, key=lambda turn: turn.ts_ms)
-        for turn in progress.track(in_time, description="requests asked of the lookup API"):
-            served = api.ask(_query(turn)).rewrite
+        for turn, earlier in progress.track(in_time, description="requests asked of the lookup API"):
+            served = api.ask(_query(turn, earlier)).rewrite
             line = (
                 ReplayedTurn(EventId(turn.event_id), None, None, None, None)
                 if served is None
@@ -228,17 +271,40 @@ def _ask(running: RunningRehear, turns: Sequence[TurnEvent], answers: Path, prog
     api.close()
 
 
-def _query(turn: TurnEvent) -> RewriteQuery:
-    best = turn.nlu[0] if turn.nlu else None
+def _query(turn: TurnEvent, earlier: Sequence[TurnEvent]) -> RewriteQuery:
     return RewriteQuery(
         assistant_id=turn.assistant_id,
         user_id=turn.user_id,
         text=turn.request.text,
+        ts_ms=turn.ts_ms,
         prompt=turn.prompt,
         asr_confidence=turn.request.asr[0].confidence if turn.request.asr else None,
-        nlu=None
-        if best is None
-        else NluGuess(intent=best.intent, domain=best.domain, confidence=best.confidence),
+        nlu=_guess(turn),
+        device=None if turn.device is None else AskingDevice(type=turn.device.type),
+        previous_turns=tuple(
+            PreviousTurn(
+                text=before.executed,
+                response_text=before.response.text if before.response else None,
+                ts_ms=before.ts_ms,
+                nlu=_guess(before),
+                status=before.response.status if before.response else None,
+                barge_in=bool(before.signals.barge_in),
+            )
+            for before in earlier[-MOST_PREVIOUS_TURNS:]
+        ),
+    )
+
+
+def _guess(turn: TurnEvent) -> NluGuess | None:
+    """What the assistant understood."""
+    if not turn.nlu:
+        return None
+    best = turn.nlu[0]
+    return NluGuess(
+        intent=best.intent,
+        domain=best.domain,
+        confidence=best.confidence,
+        slots=tuple(SlotGuess(name=slot.name, value=slot.value) for slot in best.slots[:MOST_SLOTS]),
     )
 
 
