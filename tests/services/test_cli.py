@@ -110,6 +110,15 @@ def test_a_rewrite_is_blocked_and_stays_so_until_it_is_unblocked(planted: Path) 
     assert "[live]" in rehear("table", "unblock", name, "--reason", "right after all", "--state", planted)
 
 
+def test_a_text_is_blocked_of_which_the_table_has_no_row(planted: Path) -> None:
+    said = ("--text", "Play THAT song!", "--user", "ann", "--reason", "wrong", "--state", planted)
+    printed = rehear("table", "block", *said)
+    assert "'play that song' -> anything  [blocked]" in printed
+    assert "For the user ann, “play that song” is not rewritten." in printed
+    name = printed.split()[0]
+    assert "[retired]" in rehear("table", "unblock", name, "--reason", "right after all", "--state", planted)
+
+
 def test_a_rollback_serves_the_earlier_version(planted: Path) -> None:
     rehear("table", "block", rewrite_id(planted), "--reason", "wrong", "--state", planted)
     printed = rehear("table", "rollback", 1, "--reason", "blocked by mistake", "--state", planted)
