@@ -13,7 +13,7 @@ from rewriting.asked_request import AskedRequest
 from rewriting.interpretation import Interpretation, is_understood
 from rewriting.request_counts import RequestCounts
 from rewriting.rewrite_candidates import NearRequest
-from rewriting.text_encoder import TextEncoder
+from rewriting.text_encoder import RequestEncoder
 from rewriting.vector_index import VectorIndex
 
 _DAY_MS = 86_400_000
@@ -27,7 +27,7 @@ class DailyRetrieval:
         k: how many to find.
     """
 
-    def __init__(self, encoder: TextEncoder, k: int) -> None:
+    def __init__(self, encoder: RequestEncoder, k: int) -> None:
         self._encoder = encoder
         self._k = k
         self._vectors: dict[str, NDArray[np.float32]] = {}

@@ -27,12 +27,12 @@ from rewriting.asked_request import AskedRequest
 from rewriting.interpretation import Interpretation
 from rewriting.online_settings import OnlineSettings
 from rewriting.rank_features import candidate_features, request_features
-from rewriting.ranker import Judgement, Ranker
+from rewriting.ranker import Judge, Judgement
 from rewriting.request_history import RequestHistory
 from rewriting.request_index import RequestIndex
 from rewriting.request_statistics import StatisticsSource
 from rewriting.rewrite_candidates import Candidate, NearRequest, Source, rewrite_candidates
-from rewriting.text_encoder import PairEncoder, TextEncoder
+from rewriting.text_encoder import PairEncoder, RequestEncoder
 
 
 class Stage(enum.StrEnum):
@@ -76,8 +76,8 @@ class OnlineRewriter:
 
     def __init__(
         self,
-        ranker: Ranker,
-        encoder: TextEncoder | None,
+        ranker: Judge,
+        encoder: RequestEncoder | None,
         pair_encoder: PairEncoder | None,
         settings: OnlineSettings,
         clock_s: Callable[[], float] = time.monotonic,
@@ -128,7 +128,7 @@ class OnlineRewriter:
             )
         if watch.is_over:
             return watch.out_of_time()
-        gates = self.ranker.facts.gates
+        gates = self.ranker.gates
         if not gates.pass_defect(judgement.defect):
             return OnlineAnswer(None, AbstainReason.SEEMS_RIGHT, judgement, watch.seconds)
         if judgement.best is None or not gates.pass_win(judgement.win):

@@ -6,6 +6,7 @@ one how likely the request is right as it is. Both were learned from what users 
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 import numpy as np
@@ -56,6 +57,24 @@ class Judgement(Struct, frozen=True):
     win: float  # probability that it wins, of all that it would change, 0..1
 
 
+class Judge(Protocol):
+    """What says which candidate a request meant."""
+
+    @property
+    def gates(self) -> RewriteGates:
+        """What its judgements must pass."""
+        ...
+
+    def judge(self, request: Features, candidates: Features) -> Judgement:
+        """Judges one request.
+
+        Args:
+            request: (len(REQUEST_FEATURES),), from `request_features`.
+            candidates: (n, len(CANDIDATE_FEATURES)), from `candidate_features`.
+        """
+        ...
+
+
 class Ranker:
     """Two models and their gates; never changes."""
 
@@ -88,13 +107,17 @@ class Ranker:
         self._defect.save_model(str(folder / DEFECT_FILE))
         (folder / FACTS_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(self.facts)))
 
-    def judge(self, request: Features, candidates: Features) -> Judgement:
-        """Judges one request.
+    @property
+    def gates(self) -> RewriteGates:
+        """What its judgements must pass."""
+        return self.facts.gates
 
-        Args:
-            request: (len(REQUEST_FEATURES),), from `request_features`.
-            candidates: (n, len(CANDIDATE_FEATURES)), from `candidate_features`.
-        """
+    def with_gates(self, gates: RewriteGates) -> "Ranker":
+        """The same models with other gates."""
+        return Ranker(self._rank, self._defect, msgspec.structs.replace(self.facts, gates=gates))
+
+    def judge(self, request: Features, candidates: Features) -> Judgement:
+        """Judges one request; arguments as for `Judge.judge`."""
         return self.judge_all([request], [candidates])[0]
 
     def judge_all(self, requests: Sequence[Features], candidates: Sequence[Features]) -> list[Judgement]:

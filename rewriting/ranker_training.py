@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rewriting.rank_examples import RankExample
 from rewriting.rank_features import Features, Group
 from rewriting.ranker import (
+    Judgement,
     Ranker,
     RankerFacts,
     columns,
@@ -55,10 +56,9 @@ def train_ranker(
     """
     if len(examples) < settings.min_examples:
         return None
-    times = np.array([example.ts_ms for example in examples])
-    cut = times.min() + (times.max() - times.min()) * (1 - settings.held_back_share)
-    early = [example for example, ts_ms in zip(examples, times, strict=True) if ts_ms < cut]
-    late = [example for example, ts_ms in zip(examples, times, strict=True) if ts_ms >= cut]
+    held_back_ms = held_back_from_ms(examples, settings)
+    early = [example for example in examples if example.ts_ms < held_back_ms]
+    late = [example for example in examples if example.ts_ms >= held_back_ms]
     facts = RankerFacts(
         features=_names(rank_names(), settings.left_out),
         defect_features=_names(defect_names(), settings.left_out),
@@ -73,7 +73,7 @@ def train_ranker(
     if rank is None or defect is None:
         return None
     on_step("gates")
-    gates = _gates(Ranker(rank.model, defect.model, facts), late, settings.win_loss)
+    gates = ranker_gates(Ranker(rank.model, defect.model, facts), late, settings.win_loss)
     served = Ranker(rank.model, defect.model, msgspec.structs.replace(facts, gates=gates))
     return TrainedRanker(served, len(examples), (rank.trees, defect.trees), rank.loss, defect.loss)
 
@@ -160,18 +160,34 @@ def _dataset(data: _Data) -> lightgbm.Dataset:
     )
 
 
-def _gates(ranker: Ranker, late: Sequence[RankExample], win_loss: float) -> RewriteGates:
-    judged = ranker.judge_all([one.request for one in late], [one.features for one in late])
+def held_back_from_ms(examples: Sequence[RankExample], settings: RankerSettings) -> float:
+    """When the held-back days begin, milliseconds since 1970; of at least one example."""
+    times = [example.ts_ms for example in examples]
+    return min(times) + (max(times) - min(times)) * (1 - settings.held_back_share)
+
+
+def held_back_days(judged: Sequence[Judgement], examples: Sequence[RankExample]) -> HeldBack:
+    """What the sessions of the held-back days show of judgements.
+
+    Args:
+        judged: in the order of the examples.
+        examples: of the held-back days.
+    """
     mended = [
         judgement.best is not None and one.candidates[judgement.best].interpretation == one.meant
-        for judgement, one in zip(judged, late, strict=True)
+        for judgement, one in zip(judged, examples, strict=True)
     ]
-    shown_right = np.array([one.own == one.meant for one in late], dtype=bool)
-    days = HeldBack(
+    shown_right = np.array([one.own == one.meant for one in examples], dtype=bool)
+    return HeldBack(
         defect=np.array([judgement.defect for judgement in judged]),
         win=np.array([judgement.win for judgement in judged]),
         shown_right=shown_right,
         shown_wrong=~shown_right,
         mended=np.array(mended, dtype=bool),
     )
-    return choose_gates(days, ranker.facts.silent, win_loss)
+
+
+def ranker_gates(ranker: Ranker, late: Sequence[RankExample], win_loss: float) -> RewriteGates:
+    """The gates of a ranker for a wanted win/loss, set on the examples of the held-back days."""
+    judged = ranker.judge_all([one.request for one in late], [one.features for one in late])
+    return choose_gates(held_back_days(judged, late), ranker.facts.silent, win_loss)

@@ -5,7 +5,7 @@ Texts are normalised first, so what `encode` and `score` return depends on the w
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Protocol
 
 import msgspec
 import numpy as np
@@ -36,6 +36,19 @@ class EncoderDescription(Struct, frozen=True, kw_only=True, forbid_unknown_field
     pooling: Literal["mean"]  # how tokens become one vector; part of the model
     base: str  # the model that its training started from
     quantised: bool  # 8-bit weights; scales depend on all rows of a batch, so rows go through one at a time
+
+
+class RequestEncoder(Protocol):
+    """What gives requests their vectors."""
+
+    @property
+    def dimension(self) -> int:
+        """Of the vectors."""
+        ...
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Vectors of texts of any content: (texts, dimension), each of length 1."""
+        ...
 
 
 class TextEncoder:

@@ -19,7 +19,6 @@ from rich.progress import Progress
 from sqlalchemy import Engine
 
 from rewriting.artifact import Manifest, write_artifact
-from rewriting.daily_retrieval import DailyRetrieval
 from rewriting.encoder_example import EncoderExample
 from rewriting.interpretation import is_understood
 from rewriting.online_model_store import (
@@ -29,17 +28,13 @@ from rewriting.online_model_store import (
     model_folder,
     set_models,
 )
-from rewriting.rank_examples import RankExample, Retrieve, rank_examples, retrieve_nothing
 from rewriting.ranker import KIND, Ranker
-from rewriting.ranker_settings import RankerSettings
-from rewriting.ranker_training import TrainedRanker, train_ranker
-from rewriting.request_counts import RequestCounts
+from rewriting.ranker_training import TrainedRanker
 from rewriting.request_session_store import all_requests
 from rewriting.request_step import SessionRequests
-from rewriting.rewrite_candidates import CandidateSettings
-from rewriting.silent_failures import SilentFailures, silent_failures
 from rewriting.text_encoder import TextEncoder
 from services.index_encoding import encode_all
+from services.ranker_learning import learn_ranker, ranker_examples, silent_failures_of
 from services.settings import Settings
 from streams.database_schema import reading
 from streams.turn import AssistantId, UserId
@@ -103,20 +98,15 @@ def learn_online(
         sessions = [session for session in all_requests(connection, assistant_id) if session.steps]
         before = current_models(connection, assistant_id)
     folder = model_folder(state, assistant_id)
-    counts = RequestCounts(candidates.min_users)
-    for session in sessions:
-        counts.add(session)
-    silent = silent_failures(
-        known for text, question in counts.texts if not question and (known := counts.text(text, question))
-    )
+    silent = silent_failures_of(sessions, candidates.min_users)
     named: dict[ModelKind, str] = {}
     encoder_name = _learn_encoder(sessions, folder, settings, progress)
     if encoder_name is not None:
         named["encoder"] = encoder_name
     encoder_name = encoder_name or before.get("encoder")
     encoder = None if encoder_name is None else TextEncoder.load(folder / encoder_name)
-    examples = _examples(sessions, encoder, candidates, ranker_settings, progress)
-    trained = _train(examples, silent, ranker_settings, progress)
+    examples = ranker_examples(sessions, encoder, candidates, ranker_settings, progress)
+    trained = learn_ranker(examples, silent, ranker_settings, progress)
     serves = trained is not None and trained.ranker.facts.gates.are_open
     if trained is not None and serves:
         named["ranker"] = _put(folder, "ranker", lambda path: _write_ranker(trained.ranker, path))
@@ -217,51 +207,6 @@ def _learn_encoder(
         show,
     )
     return _put(folder, "encoder", lambda path: export_text_encoder(model, path))
-
-
-def _examples(
-    sessions: Sequence[SessionRequests],
-    encoder: TextEncoder | None,
-    candidates: CandidateSettings,
-    settings: RankerSettings,
-    progress: Progress | None,
-) -> list[RankExample]:
-    if not sessions:
-        return []
-    bar = progress.add_task("examples for the ranker", total=len(sessions)) if progress else None
-
-    def advance() -> None:
-        if progress and bar is not None:
-            progress.advance(bar)
-
-    first, last = sessions[0].steps[0].ts_ms, sessions[-1].steps[0].ts_ms
-    from_ms = first + int((last - first) * settings.warm_up_share)
-    n_requests = sum(len(session.steps) for session in sessions)
-    if n_requests > settings.most_examples:
-        newest = sorted(step.ts_ms for session in sessions for step in session.steps)[-settings.most_examples]
-        from_ms = max(from_ms, newest)
-    retrieve: Retrieve = retrieve_nothing
-    if encoder is not None:
-        retrieve = DailyRetrieval(encoder, candidates.similar)
-    return list(rank_examples(sessions, from_ms, candidates, retrieve, on_session=advance))
-
-
-def _train(
-    examples: Sequence[RankExample],
-    silent: SilentFailures,
-    settings: RankerSettings,
-    progress: Progress | None,
-) -> TrainedRanker | None:
-    bar = progress.add_task("ranker", total=None) if progress else None
-
-    def show(step: str) -> None:
-        if progress and bar is not None:
-            progress.update(bar, description=f"ranker: {step}")
-
-    trained = train_ranker(examples, silent, settings, show)
-    if progress and bar is not None:
-        progress.update(bar, description="ranker", total=1, completed=1)
-    return trained
 
 
 def _write_ranker(ranker: Ranker, folder: Path) -> Manifest:

@@ -18,8 +18,7 @@ from rewriting.request_step import SessionRequests, session_requests
 from rewriting.rewrite import Method, Scope
 from rewriting.rewrite_decision import decide
 from rewriting.understanding_confidence import turn_confidence
-from services.lookup_api.online_follower import OnlineParts
-from services.served_layers import ServedLayers
+from services.served_layers import OnlineLayer, ServedLayers
 from streams.session import DEFAULT_GAP_MS, Session, SessionId, sessionize
 from streams.turn import AssistantId, EventId, TurnEvent, UserId
 
@@ -75,7 +74,7 @@ def replay_turns(
         parts = layers.online.get(session.assistant_id)
 
         def ask_online(
-            parts: OnlineParts | None = parts,
+            parts: OnlineLayer | None = parts,
             turn: TurnEvent = turn,
             earlier: tuple[TurnEvent, ...] = earlier,
             known: StoredStatistics = known,

@@ -3,23 +3,57 @@
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 from msgspec import Struct
 from sqlalchemy import Engine
 
+from rewriting.asked_request import AskedRequest
 from rewriting.lookup_table import LookupTable
+from rewriting.online_rewriter import OnlineAnswer
+from rewriting.request_history import RequestHistory
+from rewriting.request_index import RequestIndex
+from rewriting.request_statistics import StatisticsSource
 from rewriting.rewrite_table import RewriteTable
-from services.lookup_api.online_follower import OnlineFollower, OnlineParts
+from services.lookup_api.online_follower import OnlineFollower
 from services.settings import Settings
 from streams.turn import AssistantId
+
+
+class RequestRewriter(Protocol):
+    """What answers requests at run time: an `OnlineRewriter`, or what it is compared with."""
+
+    def answer(
+        self,
+        request: AskedRequest,
+        statistics: StatisticsSource,
+        history: RequestHistory,
+        index: RequestIndex | None,
+    ) -> OnlineAnswer:
+        """What a request should have been; arguments as for `OnlineRewriter.answer`."""
+        ...
+
+
+class OnlineLayer(Protocol):
+    """What rewrites the requests of one assistant online."""
+
+    @property
+    def rewriter(self) -> RequestRewriter:
+        """Answers requests."""
+        ...
+
+    @property
+    def index(self) -> RequestIndex | None:
+        """That it searches."""
+        ...
 
 
 class ServedLayers(Struct, frozen=True):
     """What requests are rewritten with, by assistant."""
 
     tables: Mapping[AssistantId, LookupTable]
-    online: Mapping[AssistantId, OnlineParts]
+    online: Mapping[AssistantId, OnlineLayer]
 
 
 def served_layers(engine: Engine, settings: Settings, clock_ms: Callable[[], int]) -> ServedLayers:

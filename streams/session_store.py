@@ -5,7 +5,7 @@ A session is closed when its time is over by the event times of its partition, a
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -205,6 +205,16 @@ def read_sessions(
     )
     found = [session for row in rows if (session := _session(*row)) is not None]
     return sorted(found, key=lambda session: session.session_id)
+
+
+def all_sessions(connection: Connection, assistant_id: AssistantId) -> Iterator[Session]:
+    """All sessions of an assistant, by their start; withdrawn ones are left out."""
+    query = select(SESSION.c.session_id, SESSION.c.assistant_id, SESSION.c.user_id, SESSION.c.turns)
+    of_assistant = query.where(SESSION.c.assistant_id == assistant_id)
+    for row in connection.execute(of_assistant.order_by(SESSION.c.start_ms, SESSION.c.session_id)):
+        session = _session(*row)
+        if session is not None:
+            yield session
 
 
 def forget_user_sessions(

@@ -160,6 +160,46 @@ def evaluate_rewrites_command(
     )
 
 
+@evaluate.command("ablations")
+def evaluate_ablations_command(
+    turns: Annotated[Path, typer.Option(help="The test log.")],
+    gold: Annotated[Path, typer.Option(help="What was meant, a line for each turn.")],
+    understanding: Annotated[
+        Path, typer.Option(help="The assistant's own understanding: answers (JSON Lines) or a Python file.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the report (HTML and JSON).")],
+    state: StateOption = None,
+    settings: SettingsOption = None,
+    win_loss: Annotated[
+        float | None,
+        typer.Option(min=0, help="Wins wanted for each loss; by default that of the settings."),
+    ] = None,
+    resamples: Annotated[int, typer.Option(help="Resamples of the users for the intervals.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Of the resampling.")] = 0,
+) -> None:
+    """What each part of rewriting adds: the system of a state, without each of them, beside baselines.
+
+    The variants are trained from the sessions of the state (minutes each on a large log).
+
+    Example: `rehear evaluate ablations --state state --turns test.jsonl.gz --gold gold.jsonl.gz
+    --understanding nlu.jsonl.gz --out report`
+    """
+    from services.evaluation.ablations import run_ablations
+
+    chosen = settings_of(settings, state)
+    require_state(chosen)
+    run_ablations(
+        settings=chosen,
+        turns=turns,
+        gold=gold,
+        understanding=understanding,
+        out=out,
+        win_loss=win_loss,
+        resamples=resamples,
+        seed=seed,
+    )
+
+
 def simulate(
     out: Annotated[Path, typer.Option(help="Folder for the log and its gold.")],
     seed: Annotated[int, typer.Option(help="Another seed, another world.")] = 7,

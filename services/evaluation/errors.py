@@ -2,6 +2,7 @@
 
 EvaluationError
 ├── EvaluationFileError     a gold, predictions or understanding file cannot be used
+├── EvaluationStateError    a state holds nothing to evaluate
 └── MismatchError           turns, gold and predictions do not speak of the same events
 """
 
@@ -14,6 +15,10 @@ class EvaluationError(Exception):
 
 class EvaluationFileError(EvaluationError):
     """A file cannot be used; the message names the file, the line, and what is wrong with it."""
+
+
+class EvaluationStateError(EvaluationError):
+    """A state holds nothing of what is to be evaluated; the message says what is missing."""
 
 
 class MismatchError(EvaluationError):

@@ -15,8 +15,17 @@ import msgspec
 from services.evaluation.confidence_interval import Estimate
 from services.evaluation.plots import interval_plot, tradeoff_plot, wins_losses_plot
 from services.evaluation.rewrite_score import RewriteEvaluation, Score
+from services.evaluation.training_log import TEXT_SEEN, USER_SEEN
 
-TABLED_BREAKDOWNS = ("recording heard before", "confused", "method", "scope")
+TABLED_BREAKDOWNS = (
+    "recording heard before",
+    "confused",
+    USER_SEEN,
+    TEXT_SEEN,
+    "layer",
+    "method",
+    "scope",
+)
 """Breakdowns shown as a table; the others, with many groups, are drawn."""
 
 DRAWN_BREAKDOWNS = ("domain", "day")
@@ -63,7 +72,11 @@ def report_html(evaluation: RewriteEvaluation) -> str:
     template = environment.from_string((Path(__file__).parent / "report.html").read_text(encoding="utf-8"))
     return template.render(
         evaluation=evaluation,
-        ours=[one for one in evaluation.predictors if not one.baseline],
+        headlines=[
+            one
+            for one in evaluation.predictors
+            if (one.name == evaluation.main if evaluation.main is not None else not one.baseline)
+        ],
         intervals=interval_plot(evaluation),
         tradeoff=tradeoff_plot(evaluation),
         tabled=TABLED_BREAKDOWNS,

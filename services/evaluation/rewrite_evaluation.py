@@ -20,6 +20,7 @@ from services.evaluation.report import (
     write_report,
 )
 from services.evaluation.rewrite_score import RewriteEvaluation, evaluate_rewrites
+from services.evaluation.training_log import TrainingLog
 from services.evaluation.understanding import load_understanding
 from streams.turn import TurnEvent
 from streams.turn_file import read_turns
@@ -71,8 +72,8 @@ def run_rewrite_evaluation(
         progress.advance(reading)
         predictions: dict[str, Iterable[Prediction]] = {name: list(read_predictions(rewrites))}
         progress.advance(reading)
+        past: list[TurnEvent] = []
         if train:
-            past: list[TurnEvent] = []
             for path in train:
                 past.extend(read_turns(path))
                 progress.advance(reading)
@@ -85,6 +86,7 @@ def run_rewrite_evaluation(
             predictions,
             assistant,
             baselines=(TEXT_CHAIN, NO_REWRITE),
+            groups=TrainingLog.of(past).groups if train else {},
             resamples=resamples,
             seed=seed,
             on_scored=lambda _: progress.advance(scoring),
@@ -108,15 +110,16 @@ def headline_table(evaluation: RewriteEvaluation) -> Table:
         score = one.overall
         table.add_row(
             escape(one.name),
-            _with_interval(percent(score.defect_reduction), percent_interval(score.defect_reduction)),
-            _with_interval(win_loss(score), win_loss_interval(score)),
+            with_interval(percent(score.defect_reduction), percent_interval(score.defect_reduction)),
+            with_interval(win_loss(score), win_loss_interval(score)),
             f"{score.wins:,}",
             f"{score.losses:,}",
-            _with_interval(percent(score.trigger_rate), percent_interval(score.trigger_rate)),
-            _with_interval(percent(score.precision), percent_interval(score.precision)),
+            with_interval(percent(score.trigger_rate), percent_interval(score.trigger_rate)),
+            with_interval(percent(score.precision), percent_interval(score.precision)),
         )
     return table
 
 
-def _with_interval(value: str, interval: str) -> str:
+def with_interval(value: str, interval: str) -> str:
+    """A cell of a table: the value, and below it its interval, if there is one."""
     return f"{value}\n[dim]{interval}[/dim]" if interval else value

@@ -5,13 +5,14 @@ A rewrite **wins** where it makes a wrong request right, and **loses** where it 
     win/loss = wins / losses        defect reduction = (wins - losses) / defects
     trigger rate = changed / turns  precision = right after the rewrite / changed
 
-A defect is a request that the assistant understood otherwise than it was meant. In the breakdowns by method
-and by scope the turns and defects are those of all turns: what the methods reduce adds up to the whole.
+A defect is a request that the assistant understood otherwise than it was meant. In the breakdowns by method,
+scope and layer the turns and defects are those of all turns: what the methods reduce adds up to the whole.
 """
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 import numpy as np
 from msgspec import Struct
@@ -30,6 +31,9 @@ CURVE_POINTS = 200
 
 EXAMPLES = 12
 """Wins and losses to read for each predictor: a screenful of each."""
+
+RETRIEVAL = "retrieval"
+"""The method of rewrites that the online layers make; these differ in scope alone."""
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -111,6 +115,12 @@ class RewriteEvaluation(Struct, frozen=True, kw_only=True):
     seed: int
     predictors: tuple[PredictorEvaluation, ...]
     differences: tuple[Difference, ...]
+    main: str | None = None  # the predictor that the others are compared with
+    notes: tuple[str, ...] = ()  # what a reader should know of the predictors, a sentence each
+
+
+GroupOf = Callable[[TurnEvent], str | None]
+"""The group of a turn in a breakdown; None: it is in none."""
 
 
 def evaluate_rewrites(
@@ -120,6 +130,8 @@ def evaluate_rewrites(
     understanding: Understanding,
     *,
     baselines: Collection[str] = (),
+    main: str | None = None,
+    groups: Mapping[str, GroupOf] = MappingProxyType({}),
     resamples: int = DEFAULT_RESAMPLES,
     seed: int = 0,
     on_scored: Callable[[str], None] = lambda name: None,
@@ -132,6 +144,8 @@ def evaluate_rewrites(
         predictions: by the predictor's name; a prediction for each turn.
         understanding: what the assistant makes of a text.
         baselines: which names of `predictions` are baselines.
+        main: the predictor that is compared with all others; None: each is with each baseline.
+        groups: further breakdowns, by their names.
         resamples: of the users, for the confidence intervals.
         seed: of the resampling.
         on_scored: called with a predictor's name when it is done.
@@ -140,7 +154,7 @@ def evaluate_rewrites(
         MismatchError: turns, gold or predictions are missing, unknown or repeated.
         EvaluationFileError: the understanding failed.
     """
-    log = _Log.join(list(turns), list(gold), understanding)
+    log = _Log.join(list(turns), list(gold), understanding, groups)
     weights = user_weights(log.users, resamples, seed)
     draws: dict[str, Floats] = {}
     predictors = []
@@ -153,7 +167,11 @@ def evaluate_rewrites(
         _difference(predictor, baseline, draws)
         for predictor in predictors
         for baseline in predictors
-        if baseline.baseline and not predictor.baseline
+        if (
+            baseline.baseline and not predictor.baseline
+            if main is None
+            else predictor.name == main != baseline.name
+        )
     ]
     return RewriteEvaluation(
         turns=len(log.turns),
@@ -164,6 +182,7 @@ def evaluate_rewrites(
         seed=seed,
         predictors=tuple(predictors),
         differences=tuple(differences),
+        main=main,
     )
 
 
@@ -178,10 +197,15 @@ class _Log(Struct, frozen=True, kw_only=True):
     user: NDArray[np.int64]  # (turns,), 0..users-1
     users: int
     disagreements: int
+    groups: Mapping[str, Sequence[str | None]]  # further breakdowns
 
     @classmethod
     def join(
-        cls, turns: Sequence[TurnEvent], gold: Sequence[GoldTurn], understanding: Understanding
+        cls,
+        turns: Sequence[TurnEvent],
+        gold: Sequence[GoldTurn],
+        understanding: Understanding,
+        groups: Mapping[str, GroupOf],
     ) -> "_Log":
         _require_same_events([turn.event_id for turn in turns], [line.event_id for line in gold], "gold")
         gold_of = {line.event_id: line for line in gold}
@@ -207,6 +231,7 @@ class _Log(Struct, frozen=True, kw_only=True):
             user=np.array(user, dtype=np.int64),
             users=len(numbers),
             disagreements=sum(a != b for a, b in zip(right, computed, strict=True)),
+            groups={by: [group_of(turn) for turn in turns] for by, group_of in groups.items()},
         )
 
     def serve(self, name: str, predictions: Iterable[Prediction], understanding: Understanding) -> "_Served":
@@ -277,10 +302,12 @@ class _Served(Struct, frozen=True, kw_only=True):
             "confused": [_yes_no(line.confused) for line in log.gold],
             "domain": [_domain(turn, line) for turn, line in zip(log.turns, log.gold, strict=True)],
             "day": [_day(turn) for turn in log.turns],
+            **log.groups,
         }
         of_rewrites: dict[str, Sequence[str | None]] = {
             "method": [line.method or "unnamed" for line in self.predictions],
             "scope": [_scope(line) for line in self.predictions],
+            "layer": [_layer(line) for line in self.predictions],
         }
         for by, labels in of_turns.items():
             for group, members in _groups(labels, np.ones_like(self.changed)):
@@ -452,6 +479,13 @@ def _scope(prediction: Prediction) -> str:
     if prediction.scope is None:
         return "unnamed"
     return "personal" if prediction.scope.startswith("user:") else prediction.scope
+
+
+def _layer(prediction: Prediction) -> str:
+    """Of what was worked out at run time its scope, of what was known before its method."""
+    if prediction.method == RETRIEVAL:
+        return _scope(prediction)
+    return prediction.method or "unnamed"
 
 
 def _domain(turn: TurnEvent, line: GoldTurn) -> str | None:

@@ -118,6 +118,8 @@ def test_breaks_the_score_down(world: tuple[list[TurnEvent], list[GoldTurn], lis
         ("method", "rephrase"): (8, 4, 0, 1),
         ("scope", "global"): (8, 4, 1, 1),
         ("scope", "personal"): (8, 4, 1, 0),
+        ("layer", "chain"): (8, 4, 2, 0),
+        ("layer", "rephrase"): (8, 4, 0, 1),
     }
 
 
