@@ -4,9 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LOGS ?=
+ABLATED = $(or $(LOGS),ablations-output/log)
+# As in the demo: all logs of a folder but the test log are learned from.
+TRAINING = $(if $(LOGS),$(filter-out %/turns.test.jsonl.gz,$(wildcard $(LOGS)/turns*.jsonl.gz)),$(ABLATED)/turns.train.jsonl.gz)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint fmt types imports bench clean
+.PHONY: help install demo test lint fmt types imports bench ablations clean
 
 help:  ## Show these lines
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -43,5 +46,14 @@ bench: $(STAMP)  ## Run the benchmarks and print their figures
 	$(BIN)/python -m pip install --quiet --no-deps pydtmc==8.7.0  # it pins old versions of what it needs
 	$(BIN)/python -m benchmarks $(if $(LOGS),--logs $(LOGS))
 
+ablations: $(STAMP)  ## Learn a log, and score what each part of rewriting adds (LOGS=folder; else simulated)
+ifeq ($(LOGS),)
+	$(BIN)/rehear simulate --out ablations-output/log
+endif
+	$(BIN)/rehear learn $(addprefix --turns ,$(TRAINING)) --state ablations-output/state
+	$(BIN)/rehear evaluate ablations --state ablations-output/state --turns $(ABLATED)/turns.test.jsonl.gz \
+	  --gold $(ABLATED)/gold.test.jsonl.gz --out ablations-output/report \
+	  --understanding $(or $(firstword $(wildcard $(ABLATED)/*_nlu.py)),$(ABLATED)/nlu.jsonl.gz)
+
 clean:  ## Remove what make has built
-	rm -rf $(VENV) demo-output benchmarks-output .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) demo-output benchmarks-output ablations-output .mypy_cache .ruff_cache .pytest_cache

@@ -32,7 +32,6 @@ from services.evaluation.report import (
     TABLED_BREAKDOWNS,
     percent,
     percent_interval,
-    points,
     win_loss_interval,
     write_report,
 )
@@ -137,10 +136,11 @@ def personal_layer_adds(evaluation: RewriteEvaluation) -> str:
         for one in evaluation.differences
         if one.predictor == ALL_LAYERS and one.baseline == GLOBAL_ALONE
     ]
+    value = "n/a" if added.value is None else f"{100 * added.value:.1f}"
     return (
-        f"On top of the global layer alone, the personal layer removes a further {points(added)} of all "
-        f"defects ({percent_interval(added)}): a difference of two shares of the same defects, not a share "
-        "of those that the global layer leaves."
+        f"On top of the global layer alone, the personal layer removes a further {value} percent points of "
+        f"all defects ({percent_interval(added)}). This adds to what the global layer removes: it is not a "
+        "share of what that layer leaves."
     )
 
 
