@@ -204,7 +204,9 @@ def request_features(
             _or_unknown(last.age_s if last else None),
             last.failed if last else UNKNOWN,
             fuzz.token_set_ratio(last.text, request.text) / 100 if last else UNKNOWN,
-            last.interpretation == request.interpretation if last else UNKNOWN,
+            last.interpretation == request.interpretation
+            if last and last.interpretation and request.interpretation
+            else UNKNOWN,
             said.requests if said else 0,
             said.success if said else 0.0,
             sum(history.repairs.get(request.text, {}).values()),
