@@ -20,8 +20,8 @@ RequestText = NewType("RequestText", str)
 """A normalised text."""
 
 _WEAK_IN_DIALOGUES = frozenset({"rephrased", "failed"})
-"""Signs that tell little in a declared dialogue: there a user goes on to what the assistant can offer instead,
-or asks for the rest in much the same words."""
+"""Signs that tell little in a declared dialogue: there a user goes on to what the assistant can offer
+instead, or asks for the rest in much the same words."""
 
 
 class RequestStep(Struct, frozen=True, array_like=True, gc=False):

@@ -289,6 +289,7 @@ def _query(turn: TurnEvent, earlier: Sequence[TurnEvent]) -> RewriteQuery:
                 nlu=_guess(before),
                 status=before.response.status if before.response else None,
                 barge_in=bool(before.signals.barge_in),
+                feedback=before.signals.feedback,
             )
             for before in earlier[-MOST_PREVIOUS_TURNS:]
         ),

@@ -56,6 +56,7 @@ class PreviousTurn(RequestBody, frozen=True, kw_only=True):
     nlu: NluGuess | None = None
     status: Status | None = None
     barge_in: Annotated[bool, Meta(description="the user interrupted the answer")] = False
+    feedback: Feedback | None = None
 
 
 class RewriteQuery(RequestBody, frozen=True, kw_only=True):

@@ -69,7 +69,7 @@ def _earlier(query: RewriteQuery, ts_ms: int) -> Iterator[EarlierRequest]:
                 text=RequestText(text),
                 interpretation=_interpretation(turn.nlu),
                 age_s=None if turn.ts_ms is None else (ts_ms - turn.ts_ms) / 1000,
-                failed=turn.barge_in or turn.status in _FAILED,
+                failed=turn.barge_in or turn.feedback == "negative" or turn.status in _FAILED,
             )
 
 
