@@ -14,8 +14,11 @@ INK = "#1f2933"
 FAINT = "#d5dbe1"
 WIN = "#2a7f9e"
 LOSS = "#d1495b"
-PREDICTOR_COLOURS = ("#2a7f9e", "#8f5fa8", "#3c8d5a", "#b5762a")
+PREDICTOR_COLOURS = (
+    "#2a7f9e", "#8f5fa8", "#3c8d5a", "#b5762a", "#c2577e", "#4f5fb5", "#7d7f24", "#38a3a5",
+)  # fmt: skip
 BASELINE_COLOUR = "#8a949e"
+BASELINE_LINES = ("--", ":", "-.", (0, (1, 3)))  # all of one colour
 
 STYLE: Any = {  # Any: matplotlib wants a literal of each key's name
     "svg.hashsalt": "rehear",  # ids in the SVG would be random otherwise
@@ -52,6 +55,10 @@ def tradeoff_plot(evaluation: RewriteEvaluation) -> bytes | None:
         axes = figure.subplots()
         colours = _colours(evaluation)
         ceiling = 12.0
+        lines = {
+            one.name: BASELINE_LINES[i % len(BASELINE_LINES)]
+            for i, one in enumerate(one for one in predictors if one.baseline)
+        }
         for one in predictors:
             ratios = [_ratio(point.wins, point.losses) for point in one.curve]
             reductions = [100 * point.defect_reduction for point in one.curve]
@@ -60,7 +67,7 @@ def tradeoff_plot(evaluation: RewriteEvaluation) -> bytes | None:
                 reductions,
                 ratios,
                 color=colours[one.name],
-                linestyle="--" if one.baseline else "-",
+                linestyle=lines.get(one.name, "-"),
                 linewidth=1.6,
                 label=f"{one.name}{' (baseline)' if one.baseline else ''}",
             )

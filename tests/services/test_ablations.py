@@ -9,10 +9,14 @@ import msgspec
 import numpy as np
 import pytest
 from ablation_world import CALLED, SONGS, TEST_DAYS, AblationWorld, write_world
+from msgspec import Struct
 from numpy.typing import NDArray
 from request_sessions import repaired, session, step
 from rich.console import Console
 
+from rewriting.rank_features import CANDIDATE_FEATURES, REQUEST_FEATURES, Features
+from rewriting.ranker import Judgement
+from rewriting.rewrite_gates import CLOSED, RewriteGates
 from rewriting.silent_failures import NONE_SILENT
 from services.evaluation.ablation_variants import (
     ALL_LAYERS,
@@ -33,6 +37,7 @@ from services.evaluation.nearest_request import (
     nearness_gates,
 )
 from services.evaluation.rewrite_score import PredictorEvaluation, RewriteEvaluation, Score
+from services.evaluation.simple_judges import SimilarityJudge, UngatedJudge
 
 N_CALLS = TEST_DAYS * len(CALLED)
 N_SONGS = TEST_DAYS * len(SONGS) * 2
@@ -190,3 +195,42 @@ def test_nothing_is_near_enough_where_nothing_was_known() -> None:
     sessions = [session("u", step("play jazz", ts_ms=ts_ms), number=ts_ms) for ts_ms in range(50)]
     assert not nearness_gates(sessions, 0, 3, EditNearness, NONE_SILENT, 5.0).are_open
     assert not nearness_gates([], 0, 3, EditNearness, NONE_SILENT, 5.0).are_open
+
+
+class FixedJudge(Struct):
+    judgement: Judgement
+    gates: RewriteGates = CLOSED
+
+    def judge(self, request: Features, candidates: Features) -> Judgement:
+        return self.judgement
+
+
+def candidates(*similarity_and_likeness: tuple[float, float]) -> Features:
+    names = [name for name, _ in CANDIDATE_FEATURES]
+    table = np.zeros((len(similarity_and_likeness), len(names)), dtype=np.float32)
+    table[:, names.index("vector_similarity")] = [similarity for similarity, _ in similarity_and_likeness]
+    table[:, names.index("likeness")] = [likeness for _, likeness in similarity_and_likeness]
+    return table
+
+
+def test_without_a_ranker_the_nearest_vector_wins_and_letters_stand_in_where_there_is_none() -> None:
+    judge = SimilarityJudge(CLOSED)
+    request = np.zeros(len(REQUEST_FEATURES), dtype=np.float32)
+    by_vector = judge.judge(request, candidates((0.5, 0.9), (0.75, 0.1)))
+    assert (by_vector.best, by_vector.win) == (1, 0.75)
+    by_letters = judge.judge(request, candidates((0.5, 0.1), (np.nan, 0.625)))
+    assert (by_letters.best, by_letters.win) == (1, 0.625)
+    assert judge.judge(request, candidates()).best is None
+    assert judge.judge(request, candidates((-0.5, 0.0))).win == 0
+
+
+@pytest.mark.parametrize(("defect", "meant", "best"), [(0.75, 0.5, 0), (0.25, 0.5, None), (0.5, 0.5, None)])
+def test_without_gates_the_likelier_of_request_and_candidate_is_run(
+    defect: float, meant: float, best: int | None
+) -> None:
+    judge = UngatedJudge(FixedJudge(Judgement(defect, 0, meant, 0.5)))
+    request = np.zeros(len(REQUEST_FEATURES), dtype=np.float32)
+    judged = judge.judge(request, candidates((0.5, 0.5)))
+    assert judged.best == best
+    assert judge.gates.pass_defect(judged.defect)
+    assert judge.gates.pass_win(judged.win)
