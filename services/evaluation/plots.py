@@ -41,6 +41,9 @@ STYLE: Any = {  # Any: matplotlib wants a literal of each key's name
 RATIO_LIMIT = 60.0
 """Win/loss ratios are drawn up to here: beyond, and without any loss, they rest on a handful of losses."""
 
+MOST_IN_AXES = 5
+"""Predictors whose legend has room among the curves; of more, it stands beside them."""
+
 WORST_REDUCTION = -30.0
 """Percent; a curve that goes further down would press the others into a corner."""
 
@@ -96,7 +99,11 @@ def tradeoff_plot(evaluation: RewriteEvaluation) -> bytes | None:
         axes.set_xlabel("defect reduction, % of all defects")
         axes.set_ylabel(f"wins for each loss (cut at {RATIO_LIMIT:g})")
         axes.set_title("As the score threshold falls (dot: no threshold)")
-        axes.legend(loc="best")
+        if len(predictors) > MOST_IN_AXES:
+            figure.set_figwidth(9.6)
+            figure.legend(loc="outside right center")
+        else:
+            axes.legend(loc="best")
         return _svg(figure)
 
 
