@@ -87,7 +87,7 @@ def _index_task(engine: Engine, kafka: KafkaSettings, settings: Settings) -> Str
     return IndexTask(
         engine,
         kafka.topics,
-        RequestLearner(),
+        RequestLearner(settings.online.candidates),
         IndexEncoding(engine, state),
         IndexPublishing(engine, state),
     )
