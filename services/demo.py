@@ -3,7 +3,6 @@
 import http.client
 import shutil
 import time
-import urllib.request
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,6 +21,7 @@ from services.database import open_database
 from services.errors import DemoError
 from services.evaluation.rewrite_evaluation import run_rewrite_evaluation
 from services.explaining import draw_rewrite, explanation
+from services.index_task import TASK as INDEX
 from services.log_folder import LogFolder, find_logs
 from services.lookup_api.api_settings import LookupApiSettings
 from services.lookup_api.explanation import explanation_words
@@ -31,11 +31,11 @@ from services.lookup_api.messages import (
     AskingDevice,
     NluGuess,
     PreviousTurn,
-    Readiness,
     RewriteAnswer,
     RewriteQuery,
     SlotGuess,
 )
+from services.lookup_api.server import BackgroundServer
 from services.online_learning import learn_online
 from services.rewrite_replay import ReplayedTurn
 from services.session_task import TASK as SESSIONS
@@ -109,14 +109,18 @@ def run_demo(logs: Path | None, out: Path, console: Console | None = None) -> No
             _print_table(table, console)
             console.rule("3. A mistake that nobody has made before")
             _show_live_learning(running, table, console)
-            console.rule("4. A ranker for what no table knows")
-            _learn_online(engine, settings, running, table, console)
-            if folder.test is not None:
-                console.rule("5. Asking the lookup API about the test log")
-                answers = out / "rewrites.jsonl"
-                with _progress(console) as progress:
-                    _wait_until_served(running, table)
-                    _ask(running, list(read_turns(folder.test)), answers, progress)
+        console.rule("4. A ranker for what no table knows")
+        _learn_online(engine, settings, table, console)
+        if folder.test is not None:
+            console.rule("5. Asking the lookup API about the test log")
+            log_file = Path(settings.state) / "logs" / "lookup-api.log"
+            with (
+                BackgroundServer(
+                    settings.api, settings.database_location, log_file, online=settings.online_task
+                ) as server,
+                _progress(console) as progress,
+            ):
+                _ask(server.url, list(read_turns(folder.test)), out / "rewrites.jsonl", progress)
         if folder.can_be_scored:
             console.rule("6. What the rewrites mended in the test log")
             _score(folder, out, console)
@@ -154,42 +158,25 @@ def _stream(kafka: KafkaSettings, files: Sequence[Path], progress: Progress) -> 
 
 
 def _wait_until_learned(engine: Engine, kafka: KafkaSettings, n_turns: int, progress: Progress) -> None:
-    """Follows both workers until they have read everything and nothing is left to close."""
+    """Follows the workers until they have read everything and nothing is left to close."""
     topics = kafka.topics
     turns_read = progress.add_task("turns read into sessions", total=n_turns)
-    sessions_read = progress.add_task("sessions read into chains", total=None)
+    sessions_read = progress.add_task("sessions read into chains and index", total=None)
 
     def done() -> tuple[bool, object]:
         with reading(engine) as connection:
             turns = saved_offsets(connection, SESSIONS, topics.turns)
             sessions = saved_offsets(connection, CHAINS, topics.sessions)
+            indexed = saved_offsets(connection, INDEX, topics.sessions)
             left = has_waiting_sessions(connection, turns)
         produced = end_offsets(kafka, topics.sessions)
-        read, total = sum(sessions.values()), sum(produced.values())
+        read, total = min(sum(sessions.values()), sum(indexed.values())), sum(produced.values())
         progress.update(turns_read, completed=sum(turns.values()))
         progress.update(sessions_read, completed=read, total=total)
         finished = sum(turns.values()) >= n_turns and not left and read >= total
         return finished, (sum(turns.values()), read, total)
 
     _wait("the workers", done)
-
-
-def _wait_until_served(running: RunningRehear, table: RewriteTable) -> None:
-    """Waits until the API serves the newest version of every table."""
-    newest = table.versions()
-
-    def done() -> tuple[bool, object]:
-        api = _LookupClient(running.api_url)
-        served = {
-            assistant_id: api.ask(
-                RewriteQuery(assistant_id=assistant_id, user_id="demo", text="")
-            ).table_version
-            for assistant_id in newest
-        }
-        api.close()
-        return served == newest, served
-
-    _wait("the lookup API", done)
 
 
 def _wait(what: str, done: Callable[[], tuple[bool, object]]) -> None:
@@ -230,29 +217,17 @@ class _LookupClient:
         self._connection.close()
 
 
-def _learn_online(
-    engine: Engine, settings: Settings, running: RunningRehear, table: RewriteTable, console: Console
-) -> None:
-    """Trains the models of every assistant, and waits until the API has taken them over."""
-    serving = set()
+def _learn_online(engine: Engine, settings: Settings, table: RewriteTable, console: Console) -> None:
+    """Trains the models of every assistant."""
     for assistant_id in table.versions():
         with _progress(console) as progress:
             learned = learn_online(engine, settings, assistant_id, now_ms, progress)
         console.print(f"{assistant_id}: {learned.in_words}", highlight=False, soft_wrap=True)
-        if learned.serves:
-            serving.add(assistant_id)
-
-    def done() -> tuple[bool, object]:
-        with urllib.request.urlopen(f"{running.api_url}/readyz", timeout=30) as answer:  # noqa: S310 (our own server)
-            online = msgspec.json.decode(answer.read(), type=Readiness).online
-        return serving <= online.keys(), online
-
-    _wait("the lookup API", done)
 
 
-def _ask(running: RunningRehear, turns: Sequence[TurnEvent], answers: Path, progress: Progress) -> None:
+def _ask(api_url: str, turns: Sequence[TurnEvent], answers: Path, progress: Progress) -> None:
     """Asks the API about each turn in order of time, and writes down what it says."""
-    api = _LookupClient(running.api_url)
+    api = _LookupClient(api_url)
     in_time = sorted(
         ((turn, session.turns[:i]) for session in sessionize(turns) for i, turn in enumerate(session.turns)),
         key=lambda asked: (asked[0].ts_ms, asked[0].event_id),
