@@ -66,9 +66,9 @@ class EncoderTraining(Struct, frozen=True, kw_only=True):
 
     pretraining_epochs: int = 1
     epochs: int = 6
-    most_steps: int = 400
-    """Of each stage, so that training ends in minutes whatever the size of the log: a step takes about a
-    second on a busy core. Raised, more is learned of a large log; lowered, less."""
+    most_steps: int = 150
+    """Of each stage, so that training ends in minutes whatever the size of the log: a step takes about half a
+    second on two cores. Raised, more is learned of a large log; lowered, less."""
 
     learning_rate: float = 3e-4
     """At its highest: it rises over the first tenth of the steps and falls to 0. Raised, what the base knows
