@@ -13,12 +13,13 @@ class RankerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     rewrites judged by people. Raised, fewer rewrites; lowered, more and worse ones."""
 
     held_back_share: float = 0.2
-    """Of the time, 0..1, at its end: sets the gates. Raised, the gates are surer and the models they judge
-    are trained on less."""
+    """Of the requests, 0..1, the last ones: they set the gates. Raised, the gates are surer and the models
+    they judge are trained on less."""
 
     warm_up_share: float = 0.3
-    """Of the time, 0..1, at its start, from which the ranker does not learn: there is too little history yet,
-    and the encoder learns from it. Raised, the encoder knows more, and the ranker learns from fewer days."""
+    """Of the sessions, 0..1, the first ones, from which the ranker does not learn: there is too little
+    history yet, and the encoder learns from them. Raised, the encoder knows more, and the ranker learns from
+    fewer days."""
 
     most_examples: int = 200_000
     """The latest requests that are learned from. Raised, training takes longer and more memory (6 KB)."""

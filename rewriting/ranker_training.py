@@ -162,8 +162,8 @@ def _dataset(data: _Data) -> lightgbm.Dataset:
 
 def held_back_from_ms(examples: Sequence[RankExample], settings: RankerSettings) -> float:
     """When the held-back days begin, milliseconds since 1970; of at least one example."""
-    times = [example.ts_ms for example in examples]
-    return min(times) + (max(times) - min(times)) * (1 - settings.held_back_share)
+    times = sorted(example.ts_ms for example in examples)
+    return times[min(int(len(times) * (1 - settings.held_back_share)), len(times) - 1)]
 
 
 def held_back_days(judged: Sequence[Judgement], examples: Sequence[RankExample]) -> HeldBack:

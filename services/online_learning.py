@@ -34,7 +34,7 @@ from rewriting.request_session_store import all_requests
 from rewriting.request_step import SessionRequests
 from rewriting.text_encoder import TextEncoder
 from services.index_encoding import encode_all
-from services.ranker_learning import learn_ranker, ranker_examples, silent_failures_of
+from services.ranker_learning import learn_ranker, ranker_examples, silent_failures_of, warm_up_ends_ms
 from services.settings import Settings
 from streams.database_schema import reading
 from streams.turn import AssistantId, UserId
@@ -183,8 +183,7 @@ def _learn_encoder(
     from rewriting.encoder_training import EncoderTraining, train_text_encoder
 
     settings, min_users = all_settings.encoder, all_settings.online.candidates.min_users
-    first, last = sessions[0].steps[0].ts_ms, sessions[-1].steps[0].ts_ms
-    until_ms = first + (last - first) * all_settings.ranker.warm_up_share
+    until_ms = warm_up_ends_ms(sessions, all_settings.ranker)
     examples, known = encoder_examples(
         (session for session in sessions if session.end_ms < until_ms), min_users
     )

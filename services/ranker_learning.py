@@ -25,6 +25,18 @@ def silent_failures_of(sessions: Iterable[SessionRequests], min_users: int) -> S
     )
 
 
+def warm_up_ends_ms(sessions: Sequence[SessionRequests], settings: RankerSettings) -> int:
+    """When the ranker begins to learn, milliseconds since 1970.
+
+    The share is of the sessions, not of the time: a log may begin with a trickle, or stand still for months.
+
+    Args:
+        sessions: of one assistant, sorted by their start, at least one, none of them empty.
+        settings: of the ranker.
+    """
+    return sessions[min(int(len(sessions) * settings.warm_up_share), len(sessions) - 1)].steps[0].ts_ms
+
+
 def ranker_examples(
     sessions: Sequence[SessionRequests],
     encoder: RequestEncoder | None,
@@ -51,8 +63,7 @@ def ranker_examples(
         if progress and bar is not None:
             progress.advance(bar)
 
-    first, last = sessions[0].steps[0].ts_ms, sessions[-1].steps[0].ts_ms
-    from_ms = first + int((last - first) * settings.warm_up_share)
+    from_ms = warm_up_ends_ms(sessions, settings)
     n_requests = sum(len(session.steps) for session in sessions)
     if n_requests > settings.most_examples:
         newest = sorted(step.ts_ms for session in sessions for step in session.steps)[-settings.most_examples]
