@@ -193,8 +193,10 @@ def _shares(before: dict[str, float], after: dict[str, float], n_asked: int) -> 
 
 
 def _make_models(world: _World) -> None:
-    """A ranker that has learned from a simulated log, and the default encoder as it is."""
-    from rewriting.encoder_export import export_encoder
+    """A ranker that has learned from a simulated log, and an encoder of the size that training makes."""
+    from rewriting.encoder_export import export_text_encoder
+    from rewriting.encoder_model import TextEncoderModel, load_base
+    from rewriting.encoder_training import EncoderTraining
 
     turns = [turn.event for turn in simulate(SimulationSettings(users=120, days=10, test_days=0))]
     sessions = [session_requests(session) for session in sessionize(turns)]
@@ -205,7 +207,9 @@ def _make_models(world: _World) -> None:
         raise RuntimeError("the simulated log is too small to train a ranker on")
     folder = model_folder(world.state, ASSISTANT)
     write_artifact(folder / "ranker", KIND, trained.ranker.write, facts={})
-    export_encoder(None, folder / "encoder")
+    size = EncoderTraining()
+    encoder = TextEncoderModel(load_base(None, layers=size.layers), size.dimension)
+    export_text_encoder(encoder, folder / "encoder")
     engine = open_database(world.database)
     names: dict[ModelKind, str] = {"ranker": "ranker", "encoder": "encoder"}
     with engine.begin() as connection:
