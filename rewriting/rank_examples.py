@@ -28,7 +28,8 @@ def retrieve_nothing(request: AskedRequest, counts: RequestCounts) -> Iterable[N
     return ()
 
 
-PairScores = Callable[[str, Sequence[str]], Sequence[float]]
+PairScores = Callable[[str, list[Candidate]], list[float] | None]
+"""The pair encoder: a score of 0..1 for each candidate of a text, NaN for those that it has not read."""
 
 
 class RankExample(Struct, frozen=True):
@@ -83,7 +84,7 @@ def rank_examples(
         from_ms: earlier sessions only build up the counts.
         settings: of the candidates.
         retrieve: the global index.
-        pair_scores: of the pair encoder, 0..1; None: not used.
+        pair_scores: of the pair encoder; None: not used.
         on_session: called after each session.
     """
     counts = RequestCounts(settings.min_users)
@@ -105,11 +106,7 @@ def rank_examples(
                 request = asked_step(session.steps, i)
                 near = retrieve(request, counts)
                 candidates = rewrite_candidates(request, shared, history, near, settings)
-                scores = (
-                    pair_scores(request.text, [candidate.text for candidate in candidates])
-                    if pair_scores is not None and candidates
-                    else None
-                )
+                scores = pair_scores(request.text, candidates) if pair_scores and candidates else None
                 yield RankExample(
                     ts_ms=step.ts_ms,
                     user_id=session.user_id,

@@ -28,11 +28,13 @@ from rewriting.online_model_store import (
     model_folder,
     set_models,
 )
+from rewriting.online_rewriter import pair_scores
 from rewriting.ranker import KIND, Ranker
 from rewriting.ranker_training import TrainedRanker
 from rewriting.request_session_store import all_requests
 from rewriting.request_step import SessionRequests
-from rewriting.text_encoder import TextEncoder
+from rewriting.rewrite_candidates import Candidate
+from rewriting.text_encoder import PairEncoder, TextEncoder
 from services.index_encoding import encode_all
 from services.ranker_learning import learn_ranker, ranker_examples, silent_failures_of, warm_up_ends_ms
 from services.settings import Settings
@@ -100,12 +102,18 @@ def learn_online(
     folder = model_folder(state, assistant_id)
     silent = silent_failures_of(sessions, candidates.min_users)
     named: dict[ModelKind, str] = {}
-    encoder_name = _learn_encoder(sessions, folder, settings, progress)
-    if encoder_name is not None:
-        named["encoder"] = encoder_name
-    encoder_name = encoder_name or before.get("encoder")
+    named |= _learn_encoders(sessions, folder, settings, progress)
+    models = {**before, **named}
+    encoder_name, pair_name = models.get("encoder"), models.get("pair")
     encoder = None if encoder_name is None else TextEncoder.load(folder / encoder_name)
-    examples = ranker_examples(sessions, encoder, candidates, ranker_settings, progress)
+    pair_encoder = None
+    if pair_name is not None and settings.online.pairs:
+        pair_encoder = PairEncoder.load(folder / pair_name)
+
+    def pairs(text: str, found: list[Candidate]) -> list[float] | None:
+        return pair_scores(pair_encoder, text, found, settings.online.pairs)
+
+    examples = ranker_examples(sessions, encoder, candidates, ranker_settings, progress, pairs=pairs)
     trained = learn_ranker(examples, silent, ranker_settings, progress)
     serves = trained is not None and trained.ranker.facts.gates.are_open
     if trained is not None and serves:
@@ -167,20 +175,21 @@ def encoder_examples(
     return examples, known
 
 
-def _learn_encoder(
+def _learn_encoders(
     sessions: Sequence[SessionRequests],
     folder: Path,
     all_settings: Settings,
     progress: Progress | None,
-) -> str | None:
-    """Trains and writes an encoder; gives its name, or None where it cannot be trained."""
+) -> dict[ModelKind, str]:
+    """Trains and writes the encoders that are used; gives their names, none where they cannot be trained."""
     if not sessions:
-        return None
+        return {}
     if importlib.util.find_spec("torch") is None:
         log.warning("the encoder is not trained: install rehear with the extra `train`")
-        return None
-    from rewriting.encoder_export import export_encoder, export_text_encoder
+        return {}
+    from rewriting.encoder_export import export_encoder, export_pair_encoder, export_text_encoder
     from rewriting.encoder_training import EncoderTraining, train_text_encoder
+    from rewriting.pair_encoder_training import PairEncoderTraining, train_pair_encoder
 
     settings, min_users = all_settings.encoder, all_settings.online.candidates.min_users
     until_ms = warm_up_ends_ms(sessions, all_settings.ranker)
@@ -188,24 +197,28 @@ def _learn_encoder(
         (session for session in sessions if session.end_ms < until_ms), min_users
     )
     if not settings.train or len(examples) < MIN_PAIRS:
-        return _put(
+        base = _put(
             folder, "encoder", lambda path: export_encoder(settings.base, path, layers=settings.layers)
         )
+        return {"encoder": base}
     bar = progress.add_task("encoder", total=None) if progress else None
 
     def show(stage: str, done: int, total: int) -> None:
         if progress and bar is not None:
             progress.update(bar, description=f"encoder: {stage}", completed=done, total=total)
 
-    model = train_text_encoder(
-        examples,
-        known,
-        EncoderTraining(
-            base=settings.base, layers=settings.layers, device=settings.device, seed=settings.seed
-        ),
-        show,
+    training = EncoderTraining(
+        base=settings.base, layers=settings.layers, device=settings.device, seed=settings.seed
     )
-    return _put(folder, "encoder", lambda path: export_text_encoder(model, path))
+    model = train_text_encoder(examples, known, training, show)
+    named: dict[ModelKind, str] = {
+        "encoder": _put(folder, "encoder", lambda path: export_text_encoder(model, path))
+    }
+    if all_settings.online.pairs:
+        of_pairs = PairEncoderTraining(base=settings.base, device=settings.device, seed=settings.seed)
+        pair_model = train_pair_encoder(examples, known, of_pairs, show)
+        named["pair"] = _put(folder, "pair", lambda path: export_pair_encoder(pair_model, path))
+    return named
 
 
 def _write_ranker(ranker: Ranker, folder: Path) -> Manifest:

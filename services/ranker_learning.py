@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from rich.progress import Progress
 
 from rewriting.daily_retrieval import DailyRetrieval
-from rewriting.rank_examples import RankExample, Retrieve, rank_examples, retrieve_nothing
+from rewriting.rank_examples import PairScores, RankExample, Retrieve, rank_examples, retrieve_nothing
 from rewriting.ranker_settings import RankerSettings
 from rewriting.ranker_training import TrainedRanker, train_ranker
 from rewriting.request_counts import RequestCounts
@@ -44,6 +44,7 @@ def ranker_examples(
     settings: RankerSettings,
     progress: Progress | None = None,
     description: str = "examples for the ranker",
+    pairs: PairScores | None = None,
 ) -> list[RankExample]:
     """The requests that a ranker learns from, each with the candidates that it had when it came.
 
@@ -54,6 +55,7 @@ def ranker_examples(
         settings: from when on, and how many requests.
         progress: shows how far it is.
         description: of the bar.
+        pairs: scores of the pair encoder; None: it is not used.
     """
     if not sessions:
         return []
@@ -71,7 +73,7 @@ def ranker_examples(
     retrieve: Retrieve = retrieve_nothing
     if encoder is not None and candidates.uses_index:
         retrieve = DailyRetrieval(encoder, candidates.similar)
-    return list(rank_examples(sessions, from_ms, candidates, retrieve, on_session=advance))
+    return list(rank_examples(sessions, from_ms, candidates, retrieve, pairs, advance))
 
 
 def learn_ranker(

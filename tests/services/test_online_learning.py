@@ -10,7 +10,9 @@ from tiny_encoder import write_tiny_base
 
 from rewriting.encoder_settings import EncoderSettings
 from rewriting.online_model_store import current_models, model_folder
+from rewriting.online_settings import OnlineSettings
 from rewriting.ranker_settings import RankerSettings
+from rewriting.rewrite_candidates import CandidateSettings
 from rewriting.rewrite_table import RewriteTable
 from services.clock import now_ms
 from services.database import open_database
@@ -146,6 +148,24 @@ def test_without_torch_a_ranker_is_learned_and_no_encoder(
     assert learning.encoder is None
     assert learning.ranker is not None
     assert learning.encoded == 0
+    engine.dispose()
+
+
+def test_a_pair_encoder_is_trained_where_it_is_used(
+    simulation: SimulationFiles, base: Path, tmp_path: Path
+) -> None:
+    settings = settings_for(tmp_path, base)
+    settings = msgspec.structs.replace(
+        settings,
+        online=OnlineSettings(pairs=2, candidates=CandidateSettings(min_users=2)),
+        ranker=msgspec.structs.replace(settings.ranker, warm_up_share=0.6),  # enough pairs for encoders
+    )
+    engine, learning = learned(settings, simulation)
+    assert learning.ranker is not None
+    (parts,) = served_layers(engine, settings, now_ms).online.values()
+    assert parts.rewriter.pair_encoder is not None
+    with_pairs = replayed(settings, engine, list(read_turns(simulation.turns_test)))
+    assert any(one.method == "retrieval" for one in with_pairs)
     engine.dispose()
 
 
