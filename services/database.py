@@ -68,15 +68,15 @@ starting, its disk."""
 _HOPELESS_CONNECTION = ("authentication failed", "does not exist", "no pg_hba.conf entry", "no password")
 
 
-def open_database(location: str | Path, lock_wait_s: float = LOCK_WAIT_S) -> Engine:
+def open_database(location: str | Path, lock_wait_s: float | None = None) -> Engine:
     """Opens a database, makes it if need be, and brings its tables up to date.
 
     Several processes may open one at the same time: one of them changes the tables, the others wait.
 
     Args:
         location: path of a SQLite file, `sqlite:///path` or `postgresql://user:password@host/name`.
-        lock_wait_s: how long a statement waits for others that hold what it needs; on PostgreSQL, where the
-            default is without end, only if it is another than `LOCK_WAIT_S`.
+        lock_wait_s: how long a statement waits for others that hold what it needs; None: `LOCK_WAIT_S` on
+            SQLite, and without end on PostgreSQL.
 
     Raises:
         DatabaseError: no such kind of database, or the file is no database.
@@ -85,7 +85,7 @@ def open_database(location: str | Path, lock_wait_s: float = LOCK_WAIT_S) -> Eng
     """
     url = _url(location)
     if url.drivername == "sqlite":
-        engine = _sqlite_engine(Path(url.database or ""), lock_wait_s)
+        engine = _sqlite_engine(Path(url.database or ""), LOCK_WAIT_S if lock_wait_s is None else lock_wait_s)
     else:
         engine = _postgres_engine(url, lock_wait_s)
     try:
@@ -147,9 +147,9 @@ def _url(location: str | Path) -> URL:
     )
 
 
-def _postgres_engine(url: URL, lock_wait_s: float) -> Engine:
+def _postgres_engine(url: URL, lock_wait_s: float | None) -> Engine:
     arguments: dict[str, object] = {"connect_timeout": CONNECT_WAIT_S, "client_encoding": "utf8"}
-    if lock_wait_s != LOCK_WAIT_S:
+    if lock_wait_s is not None:
         arguments["options"] = f"-c lock_timeout={max(round(lock_wait_s * 1000), 1)}"
     try:
         return create_engine(

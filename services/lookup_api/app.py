@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from rewriting.lookup_loading import load_lookup_table
 from rewriting.rewrite_table import RewriteTable
 from services.clock import now_ms
-from services.database import LOCK_WAIT_S, is_retriable, open_database
+from services.database import is_retriable, open_database
 from services.forgetting import forget_user
 from services.lookup_api.access import API_KEY_HEADER
 from services.lookup_api.api_keys import KeyRing
@@ -138,7 +138,7 @@ def forget_in(engine: Engine) -> ForgetUser:
     return forget
 
 
-def _open_patiently(database_url: str, lock_wait_s: float = LOCK_WAIT_S) -> Engine:
+def _open_patiently(database_url: str, lock_wait_s: float | None = None) -> Engine:
     """Waits: a server that gave up would have to be started again by hand when the database is back."""
     while True:
         try:
