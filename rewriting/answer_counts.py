@@ -5,8 +5,8 @@ detour over sessions that were revised, leaves a trace in them.
 """
 
 from labeling.question import Question
-from rewriting.chain_counts import add_count
 from rewriting.chain_step import ChainStep, SessionSteps
+from rewriting.exact_count import add_count
 from rewriting.interpretation import Interpretation
 from streams.session import SessionId
 from streams.turn import UserId

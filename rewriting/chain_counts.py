@@ -5,9 +5,9 @@ detour over sessions that were revised, leaves a trace in them.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
 
 from rewriting.chain_step import CONFIDENCE_BANDS, ChainStep, SessionSteps
+from rewriting.exact_count import add_count
 from rewriting.interpretation import Interpretation
 from streams.session import SessionId
 from streams.turn import UserId
@@ -186,16 +186,3 @@ def _repairs(session: SessionSteps, numbers: list[int]) -> Iterator[tuple[str, i
         while steps[j].goes_on == 1:
             j += 1
             yield steps[i].text, numbers[j]
-
-
-_Key = TypeVar("_Key")
-_Number = TypeVar("_Number", int, float)
-
-
-def add_count(counts: dict[_Key, _Number], key: _Key, value: _Number) -> None:
-    """Adds to a count; one that comes to zero is dropped, as if it had never been there."""
-    total = counts.get(key, 0) + value
-    if total:
-        counts[key] = total
-    else:
-        counts.pop(key, None)

@@ -6,11 +6,11 @@ statistics do not.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
 
 from msgspec import Struct, field
 
 from labeling.question import NO_QUESTION, Question
+from rewriting.exact_count import add_count
 from rewriting.interpretation import Interpretation
 from rewriting.request_statistics import (
     AnswerStatistics,
@@ -30,9 +30,6 @@ MOST_REPAIRS = 16
 
 MOST_ANSWERS = 200
 """Answers in the statistics of a question: more than people give to one, and little to read."""
-
-_Key = TypeVar("_Key")
-_Number = TypeVar("_Number", int, float)
 
 
 class RequestCounts:
@@ -208,7 +205,7 @@ class _TextCounts(Struct):
 
     def add(self, step: RequestStep, user: UserId, target: Interpretation | None, sign: int) -> None:
         self.outcomes.add(step, sign)
-        add_to(self.users, user, sign)
+        add_count(self.users, user, sign)
         if target is not None:
             _add_repair(self.repairs, target, user, step, sign)
 
@@ -216,7 +213,7 @@ class _TextCounts(Struct):
         bins: dict[int, int] = {}
         for repairs in self.repairs.values():
             for index, times in repairs.bins.items():
-                add_to(bins, index, times)
+                add_count(bins, index, times)
         return TextStatistics(self.outcomes, len(self.users), _most_repairs(self.repairs), bins)
 
 
@@ -229,11 +226,11 @@ class _InterpretationCounts(Struct):
 
     def add(self, step: RequestStep, user: UserId, target: Interpretation | None, sign: int) -> None:
         self.outcomes.add(step, sign)
-        add_to(self.users, user, sign)
+        add_count(self.users, user, sign)
         if step.success:
-            add_to(self.met, user, sign * step.success)
+            add_count(self.met, user, sign * step.success)
             users = self.met_texts.setdefault(step.surface, {})
-            add_to(users, user, sign)
+            add_count(users, user, sign)
             if not users:
                 del self.met_texts[step.surface]
         if target is not None:
@@ -261,7 +258,7 @@ class _QuestionCounts(Struct):
 
     def add(self, step: RequestStep, user: UserId, sign: int) -> None:
         users = self.answers.setdefault(step.interpretation, {})
-        add_to(users, user, sign * step.success)
+        add_count(users, user, sign * step.success)
         if not users:
             del self.answers[step.interpretation]
 
@@ -279,8 +276,8 @@ def _add_repair(
     repairs: _RepairsByTarget, target: Interpretation, user: UserId, step: RequestStep, sign: int
 ) -> None:
     counts = repairs.setdefault(target, _Repairs())
-    add_to(counts.users, user, sign)
-    add_to(counts.bins, confidence_bin(step.confidence), sign)
+    add_count(counts.users, user, sign)
+    add_count(counts.bins, confidence_bin(step.confidence), sign)
     if not counts.users:
         del repairs[target]
 
@@ -291,12 +288,3 @@ def _most_repairs(repairs: _RepairsByTarget) -> dict[Interpretation, RepairStati
     }
     most = sorted(statistics.items(), key=lambda item: (-item[1].count, item[0]))
     return dict(most[:MOST_REPAIRS])
-
-
-def add_to(counts: dict[_Key, _Number], key: _Key, value: _Number) -> None:
-    """Adds to a count; one that comes to zero is dropped, as if it had never been."""
-    total = counts.get(key, 0) + value
-    if total:
-        counts[key] = total
-    else:
-        counts.pop(key, None)

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 
 from msgspec import Struct, field
 
+from rewriting.exact_count import add_count
 from rewriting.interpretation import Interpretation
-from rewriting.request_counts import add_to
 from rewriting.request_step import RequestText, SessionRequests
 
 
@@ -57,16 +57,16 @@ class RequestHistory:
                 habit = self.habits.setdefault(step.interpretation, Habit())
                 habit.weight += step.success
                 habit.last_ms = max(habit.last_ms, step.ts_ms)
-                add_to(habit.hours, hour_of(step.ts_ms), 1)
+                add_count(habit.hours, hour_of(step.ts_ms), 1)
                 if step.device is not None:
-                    add_to(habit.devices, step.device, 1)
-                add_to(habit.texts, step.surface, 1)
+                    add_count(habit.devices, step.device, 1)
+                add_count(habit.texts, step.surface, 1)
                 self.weight += step.success
             meant = session.meant(i)
             if meant is not None and meant != i:
                 target = session.steps[meant].interpretation
-                add_to(self.repairs.setdefault(step.text, {}), target, 1)
-                add_to(self.repaired_to, target, 1)
+                add_count(self.repairs.setdefault(step.text, {}), target, 1)
+                add_count(self.repaired_to, target, 1)
 
 
 def hour_of(ts_ms: int) -> int:

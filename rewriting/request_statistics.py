@@ -10,6 +10,7 @@ from typing import Protocol
 from msgspec import Struct, field
 
 from labeling.question import Question
+from rewriting.exact_count import add_count
 from rewriting.interpretation import Interpretation
 from rewriting.request_step import RequestStep, RequestText
 
@@ -37,10 +38,10 @@ class Outcomes(Struct, array_like=True, gc=False):
     def add(self, step: RequestStep, sign: int) -> None:
         """Adds (1) or takes away (-1) a request."""
         index = confidence_bin(step.confidence)
-        _add(self.requests, index, sign)
-        _add(self.success, index, sign * step.success)
+        add_count(self.requests, index, sign)
+        add_count(self.success, index, sign * step.success)
         if step.success:
-            _add(self.shown, index, sign)
+            add_count(self.shown, index, sign)
 
     @property
     def count(self) -> int:
@@ -130,12 +131,3 @@ class StatisticsSource(Protocol):
     def question(self, question: Question) -> QuestionStatistics | None:
         """Of a question."""
         ...
-
-
-def _add(counts: dict[int, float] | dict[int, int], key: int, value: float) -> None:
-    """Adds to a count; one that comes to zero is dropped, as if it had never been."""
-    total = counts.get(key, 0) + value
-    if total:
-        counts[key] = total  # type: ignore[assignment]  # whole numbers stay whole
-    else:
-        counts.pop(key, None)
