@@ -14,12 +14,12 @@ from rewriting.chain_step import SessionSteps, session_steps
 from rewriting.rewrite import TableVersion
 from rewriting.rewrite_publication import RewritePublication, UnpublishedChanges
 from services.chain_learner import ChainLearner
+from services.changed_sessions import changed_sessions
 from services.database import is_retriable
 from streams.checkpoint import save_offsets, saved_offsets
 from streams.database_schema import reading
-from streams.session import SessionId
 from streams.session_record import SessionRecord, decode_session
-from streams.session_store import lock_sessions, read_sessions
+from streams.session_store import lock_sessions
 from streams.stream_task import OffsetRange, OutgoingRecord, Received
 from streams.topic_names import Topics
 from streams.turn import AssistantId
@@ -127,16 +127,9 @@ class ChainTask:
 
 def _steps(connection: Connection, records: Iterable[SessionRecord]) -> list[SessionSteps]:
     """What the sessions are now; those that are no more have no steps."""
-    named: dict[AssistantId, dict[SessionId, SessionRecord]] = {}
-    for record in records:
-        named.setdefault(record.assistant_id, {})[record.session_id] = record
-    steps = []
-    for assistant_id, sessions in named.items():
-        stored = {found.session_id: found for found in read_sessions(connection, assistant_id, sessions)}
-        for key, record in sessions.items():
-            session = stored.get(key)
-            if session is None:
-                steps.append(SessionSteps(key, assistant_id, record.user_id, ()))
-            else:
-                steps.append(session_steps(session))
-    return steps
+    return [
+        SessionSteps(record.session_id, record.assistant_id, record.user_id, ())
+        if session is None
+        else session_steps(session)
+        for record, session in changed_sessions(connection, records)
+    ]

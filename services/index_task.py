@@ -14,18 +14,17 @@ from sqlalchemy import Connection, Engine
 
 from rewriting.errors import RewritingError
 from rewriting.request_step import SessionRequests, session_requests
+from services.changed_sessions import changed_sessions
 from services.database import is_retriable
 from services.index_encoding import MOST_REQUESTS, EncodedRequests, IndexEncoding, store_encoded
 from services.index_publishing import IndexPublishing
 from services.request_learner import RequestLearner
 from streams.checkpoint import save_offsets, saved_offsets
 from streams.database_schema import reading
-from streams.session import SessionId
 from streams.session_record import SessionRecord, decode_session
-from streams.session_store import lock_sessions, read_sessions
+from streams.session_store import lock_sessions
 from streams.stream_task import OffsetRange, OutgoingRecord, Received
 from streams.topic_names import Topics
-from streams.turn import AssistantId
 
 log = structlog.get_logger()
 
@@ -167,16 +166,9 @@ class IndexTask:
 
 def _requests(connection: Connection, records: Iterable[SessionRecord]) -> list[SessionRequests]:
     """What the sessions are now; those that are no more have no steps."""
-    named: dict[AssistantId, dict[SessionId, SessionRecord]] = {}
-    for record in records:
-        named.setdefault(record.assistant_id, {})[record.session_id] = record
-    requests = []
-    for assistant_id, sessions in named.items():
-        stored = {found.session_id: found for found in read_sessions(connection, assistant_id, sessions)}
-        for key, record in sessions.items():
-            session = stored.get(key)
-            if session is None:
-                requests.append(SessionRequests(key, assistant_id, record.user_id, ()))
-            else:
-                requests.append(session_requests(session))
-    return requests
+    return [
+        SessionRequests(record.session_id, record.assistant_id, record.user_id, ())
+        if session is None
+        else session_requests(session)
+        for record, session in changed_sessions(connection, records)
+    ]
