@@ -146,6 +146,11 @@ def read_manifest(folder: Path, kind: str) -> Manifest:
     return manifest
 
 
+def contents_id(manifest: Manifest) -> str:
+    """A hash of the files of an artifact, in hexadecimal: equal files, equal id, whatever it is called."""
+    return hashlib.sha256(msgspec.json.encode(manifest.files)).hexdigest()
+
+
 _REPAIR: Final = "build the artifact again, or copy it anew"
 
 

@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-import msgspec
 from sqlalchemy import BigInteger, Column, Connection, String, Table, Text, delete, select
 
-from rewriting.artifact import read_manifest
+from rewriting.artifact import contents_id, read_manifest
 from rewriting.text_encoder import TEXT_ENCODER
 from streams.database_schema import METADATA, upsert
 from streams.turn import AssistantId
@@ -84,5 +83,4 @@ def encoder_id(folder: Path) -> str:
     Raises:
         ArtifactError: there is no text encoder in the folder.
     """
-    files = msgspec.json.encode(read_manifest(folder, TEXT_ENCODER).files)
-    return hashlib.sha256(files).hexdigest()[:32]
+    return contents_id(read_manifest(folder, TEXT_ENCODER))[:32]

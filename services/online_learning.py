@@ -5,11 +5,10 @@ its vectors tell more than they will of new ones, and the ranker would trust the
 packages of the `train` extra, the encoder in use stays.
 """
 
-import hashlib
 import importlib.util
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from uuid import uuid4
 
@@ -18,7 +17,7 @@ from msgspec import Struct
 from rich.progress import Progress
 from sqlalchemy import Engine
 
-from rewriting.artifact import Manifest, write_artifact
+from rewriting.artifact import Manifest, contents_id, write_artifact
 from rewriting.encoder_example import EncoderExample
 from rewriting.interpretation import is_understood
 from rewriting.online_model_store import (
@@ -233,17 +232,12 @@ def _put(folder: Path, kind: str, write: Callable[[Path], Manifest]) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f".{kind}.{uuid4().hex}"
     manifest = write(partial)
-    name = f"{kind}-{_digest(manifest)}"
+    name = f"{kind}-{contents_id(manifest)[:12]}"
     if (folder / name).exists():
         shutil.rmtree(partial)
     else:
         partial.rename(folder / name)
     return name
-
-
-def _digest(manifest: Manifest) -> str:
-    files: Mapping[str, str] = {file.path: file.sha256 for file in manifest.files}
-    return hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()[:12]
 
 
 def _clean(folder: Path, kept: set[str]) -> None:
