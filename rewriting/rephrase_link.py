@@ -86,8 +86,8 @@ def rephrases_of(
             named = first[position] if points_at_first else link.source
         found.append(
             Rephrase(
-                event_id=turn.event_id,
-                rephrase_of=None if named is None else session.turns[named].event_id,
+                event_id=EventId(turn.event_id),
+                rephrase_of=None if named is None else EventId(session.turns[named].event_id),
                 score=0.0 if link is None else link.score,
             )
         )
