@@ -11,6 +11,7 @@ RewritingError
 ├── RewriteConflictError    somebody else changed the table since it was read
 ├── EncoderBaseError        no model to start the training of an encoder from
 ├── EncoderTrainingError    an encoder cannot be trained as asked
+├── RephraseTrainingError   a detector of rephrases cannot be trained as asked, or from this log
 ├── VectorError             vectors that cannot be indexed, or searched for
 └── ArtifactError           an artifact on disk is missing, damaged or not the one asked for
 """
@@ -62,6 +63,10 @@ class EncoderBaseError(RewritingError):
 
 class EncoderTrainingError(RewritingError, ValueError):
     """A setting or an example of an encoder's training is out of range; the message says which."""
+
+
+class RephraseTrainingError(RewritingError, ValueError):
+    """A detector of rephrases cannot be trained as asked, or from this log; the message says why."""
 
 
 class VectorError(RewritingError, ValueError):
