@@ -33,7 +33,10 @@ UNKNOWN = 0.5
 
 
 class TurnOutcome(Struct, frozen=True):
-    """How one request ended. The three weights are 0, 0.5 or 1 and sum to 1.
+    """How one request ended. The three weights are from 0 to 1 and sum to 1.
+
+    Those of `judge_turns` are 0, 0.5 or 1. Where a detector has judged, they are multiples of 1/64: all are
+    binary fractions of few digits, whose sums are exact.
 
     A request goes on with the whole weight if there is a sign that the next one is a second try.
     """

@@ -1,10 +1,14 @@
 """Chain steps: what one session adds to the chain, in the few numbers that the chain needs."""
 
+from collections.abc import Iterable
+
 from msgspec import Struct
 
 from labeling.question import NO_QUESTION, Question, beside_question, question_before
 from labeling.turn_outcome import judge_turns
 from rewriting.interpretation import Interpretation, interpretation_of, slot_words
+from rewriting.rephrase_link import RephraseLink
+from rewriting.rephrase_outcome import DEFAULT_RULE, EvidenceRule, judged_by_links
 from rewriting.text_normalisation import normalise
 from rewriting.understanding_confidence import turn_confidence
 from streams.session import Session, SessionId
@@ -46,18 +50,27 @@ class SessionSteps(Struct, frozen=True, array_like=True):
     is_dialogue: bool = False  # declared by the assistant: later requests answer what it has said
 
 
-def session_steps(session: Session) -> SessionSteps:
+def session_steps(
+    session: Session, links: Iterable[RephraseLink] | None = None, rule: EvidenceRule = DEFAULT_RULE
+) -> SessionSteps:
     """Reduces a session to its steps. Requests that were rewritten count for the text that was run.
 
     Turns without a word are left out: nothing can be learned of them, and nothing rewritten to them.
+
+    Args:
+        session: to be reduced.
+        links: the rephrases that a detector has found in it; None: none has judged it.
+        rule: how links become weights.
     """
     previous = (None, *session.turns)
     spoken = [
-        (turn, question_before(turn, before))
-        for turn, before in zip(session.turns, previous, strict=False)
+        (position, turn, question_before(turn, before))
+        for position, (turn, before) in enumerate(zip(session.turns, previous, strict=False))
         if normalise(turn.executed)
     ]
-    outcomes = judge_turns([turn for turn, _ in spoken])
+    outcomes = judge_turns([turn for _, turn, _ in spoken])
+    if links is not None:
+        outcomes = judged_by_links(outcomes, links, [position for position, _, _ in spoken], rule)
     steps = tuple(
         ChainStep(
             normalise(turn.executed),
@@ -70,7 +83,7 @@ def session_steps(session: Session) -> SessionSteps:
             question,
             _told(turn, question) if question else "",
         )
-        for (turn, question), outcome in zip(spoken, outcomes, strict=True)
+        for (_, turn, question), outcome in zip(spoken, outcomes, strict=True)
     )
     is_dialogue = session.dialogue_id is not None
     return SessionSteps(session.session_id, session.assistant_id, session.user_id, steps, is_dialogue)

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from rewriting.rephrase_link import PointsAt
+from rewriting.rephrase_outcome import EvidenceRule
 
 
 class RephraseSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -33,6 +34,16 @@ class RephraseSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     min_users: int = 2
     """Distinct users behind a pair of texts before it becomes a candidate in the rewrite table."""
+
+    evidence: int = 10
+    """Sessions that a candidate names as its evidence, at most."""
+
+    in_chains: bool = False
+    """Whether the chains, and what online rewriting knows, go by the rephrases that were found, instead of by
+    what two requests have in common in their words."""
+
+    rule: EvidenceRule = EvidenceRule()
+    """What they make of the probability of a rephrase."""
 
     device: str = "cpu"
     """`cpu`, `cuda`, or `auto`: the GPU where there is one."""

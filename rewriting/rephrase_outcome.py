@@ -1,0 +1,92 @@
+"""Rephrase outcomes: how requests ended where a detector has judged whether the next one is another try.
+
+By itself a log shows a second try only by its words (`labeling.turn_outcome`). A detector gives the
+probability that the next request is the next try, which here takes the place of that guess.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+from msgspec import Struct
+
+from labeling.turn_outcome import Reason, TurnOutcome
+from rewriting.rephrase_link import RephraseLink
+
+EIGHTHS = 8
+"""Probabilities are rounded to eighths, which binary fractions hold exactly: counts that are sums of them
+lose nothing when a session is taken away again."""
+
+_VISIBLE_FAILURES: frozenset[Reason] = frozenset({"rejected", "failed", "interrupted"})
+
+
+class EvidenceRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is made of the probability that the next request is the next try."""
+
+    whole_from: float = 0.5
+    """From this probability on, a request goes on with its whole weight, which counts as the sign of a second
+    try (`ChainCounts`, `SessionRequests.meant`). Above 1: only a probability of 1 is one."""
+
+    met: float = 1.0
+    """Of what does not go on, the share that was met, 0..1 in eighths, where nothing but a request for
+    something else follows. Lowered, an answer that nobody protested against counts for less."""
+
+    detours: bool = True
+    """Whether a request has failed as far as its next try comes later than with the next request."""
+
+    in_dialogues: bool = True
+    """Whether links are trusted in declared dialogues too; else online rewriting claims nothing there where a
+    request only seems to be tried again."""
+
+
+DEFAULT_RULE = EvidenceRule()
+
+
+def judged_by_links(
+    outcomes: Sequence[TurnOutcome],
+    links: Iterable[RephraseLink],
+    positions: Sequence[int],
+    rule: EvidenceRule = DEFAULT_RULE,
+) -> list[TurnOutcome]:
+    """The outcomes of the requests of one session, with what a detector has found in it.
+
+    With p the probability that the next request is the next try, in eighths: p goes on, all of it from
+    `rule.whole_from`. Of the rest, the probability that the next try comes later has failed; what is left
+    then has failed where a failure was visible, else it was met. What was praised, and the last request, stay.
+
+    Args:
+        outcomes: of the requests, from `judge_turns`.
+        links: of the session, as detected; one that is missing has probability 0.
+        positions: of the same requests among the session's turns, ascending: links name turns.
+        rule: how probabilities become weights.
+    """
+    next_try: dict[tuple[int, int], float] = {(link.source, link.target): link.score for link in links}
+    later: dict[int, float] = {}
+    following = dict(pairwise(positions))
+    for (source, target), score in next_try.items():
+        if source in following and target > following[source]:
+            later[source] = max(later.get(source, 0.0), score)
+    judged = []
+    for position, outcome in zip(positions, outcomes, strict=True):
+        if position not in following or outcome.reason == "praised":
+            judged.append(outcome)
+            continue
+        goes_on = _eighths(next_try.get((position, following[position]), 0.0))
+        by_detour = _eighths(later.get(position, 0.0)) if rule.detours else 0.0
+        judged.append(_judged(outcome, goes_on, by_detour, rule))
+    return judged
+
+
+def _judged(outcome: TurnOutcome, goes_on: float, by_detour: float, rule: EvidenceRule) -> TurnOutcome:
+    has_failed = outcome.reason in _VISIBLE_FAILURES
+    if goes_on >= rule.whole_from or goes_on == 1:
+        return TurnOutcome(0, 0, 1, outcome.reason if has_failed else "rephrased")
+    reason: Reason = "moved_on" if outcome.reason == "rephrased" else outcome.reason
+    rest = 1 - goes_on
+    met = 0.0 if has_failed else max(rest - by_detour, 0.0)
+    if reason == "moved_on":
+        met *= _eighths(rule.met)
+    return TurnOutcome(met, rest - met, goes_on, reason)
+
+
+def _eighths(value: float) -> float:
+    return round(value * EIGHTHS) / EIGHTHS
