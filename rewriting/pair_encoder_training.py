@@ -63,7 +63,7 @@ class LabelledPair(Struct, frozen=True):
     query: str
     candidate: str
     is_right: bool
-    weight: float
+    weight: float  # above 0: what it counts beside the others
 
 
 def train_pair_encoder(
@@ -85,13 +85,42 @@ def train_pair_encoder(
         EncoderTrainingError: there are no examples, or a setting or a weight is out of range.
     """
     settings = settings or PairEncoderTraining()
-    _check(examples, settings)
+    if not examples:
+        raise EncoderTrainingError(
+            "no examples to train a pair encoder from: learn from more of the log first"
+        )
+    _check_settings(settings)
+    _check_weights([example.weight for example in examples], "example")
+    return train_on_pairs(labelled_pairs(examples, known, settings), settings, progress)
+
+
+def train_on_pairs(
+    pairs: Sequence[LabelledPair],
+    settings: PairEncoderTraining | None = None,
+    progress: Progress | None = None,
+) -> PairEncoderModel:
+    """Trains a pair encoder on given pairs; the same arguments give the same weights on the same machine.
+
+    Args:
+        pairs: right and wrong ones, in any order; at least one.
+        settings: the defaults where None. What it says of negatives does not matter here.
+        progress: is told of each step.
+
+    Raises:
+        EncoderBaseError: there is no such model to start from.
+        EncoderTrainingError: there are no pairs, or a setting or a weight is out of range.
+    """
+    settings = settings or PairEncoderTraining()
+    if not pairs:
+        raise EncoderTrainingError("no pairs to train a pair encoder from: learn from more of the log first")
+    _check_settings(settings)
+    _check_weights([pair.weight for pair in pairs], "pair")
     device = choose_device(settings.device)
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
         base = load_base(settings.base, layers=settings.layers, max_tokens=settings.max_tokens)
         model = PairEncoderModel(base).to(device)
-        batches = list(_batches(labelled_pairs(examples, known, settings), settings))
+        batches = list(_batches(pairs, settings))
         optimizer = torch.optim.AdamW(
             model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
@@ -156,11 +185,7 @@ def _loss(model: PairEncoderModel, batch: Sequence[LabelledPair], device: torch.
     return binary_cross_entropy_with_logits(logits, right, weights / weights.sum(), reduction="sum")
 
 
-def _check(examples: Sequence[EncoderExample], settings: PairEncoderTraining) -> None:
-    if not examples:
-        raise EncoderTrainingError(
-            "no examples to train a pair encoder from: learn from more of the log first"
-        )
+def _check_settings(settings: PairEncoderTraining) -> None:
     for name, least in (
         ("batch_size", 1),
         ("most_steps", 1),
@@ -176,8 +201,11 @@ def _check(examples: Sequence[EncoderExample], settings: PairEncoderTraining) ->
         raise EncoderTrainingError(
             f"learning_rate is {settings.learning_rate}: it must be above 0 and finite"
         )
-    for position, example in enumerate(examples):
-        if not 0 < example.weight < math.inf:
+
+
+def _check_weights(weights: Sequence[float], what: str) -> None:
+    for position, weight in enumerate(weights):
+        if not 0 < weight < math.inf:
             raise EncoderTrainingError(
-                f"the weight of example {position} is {example.weight}: it must be above 0 and finite"
+                f"the weight of {what} {position} is {weight}: it must be above 0 and finite"
             )

@@ -129,21 +129,24 @@ class PairEncoder:
 
     def score(self, query: str, candidates: Sequence[str]) -> NDArray[np.float32]:
         """Scores of candidates, any texts: (candidates,), 0..1."""
-        scores = np.empty(len(candidates), dtype=np.float32)
+        return self.score_pairs([(query, candidate) for candidate in candidates])
+
+    def score_pairs(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
+        """Scores of queries, each with a candidate, any texts: (pairs,), 0..1."""
+        scores = np.empty(len(pairs), dtype=np.float32)
         most = _rows_at_a_time(self.description)
-        for start in range(0, len(candidates), most):
-            chunk = candidates[start : start + most]
-            pairs = [self._tokenizer.pair_ids(query, candidate) for candidate in chunk]
-            longest = max(len(ids) for ids, _ in pairs)
+        for start in range(0, len(pairs), most):
+            tokens = [self._tokenizer.pair_ids(*pair) for pair in pairs[start : start + most]]
+            longest = max(len(ids) for ids, _ in tokens)
             inputs = {
-                name: np.zeros((len(pairs), longest), dtype=np.int64)
+                name: np.zeros((len(tokens), longest), dtype=np.int64)
                 for name in ("input_ids", "attention_mask", "token_type_ids")
             }
-            for row, (ids, types) in enumerate(pairs):
+            for row, (ids, types) in enumerate(tokens):
                 inputs["input_ids"][row, : len(ids)] = ids
                 inputs["token_type_ids"][row, : len(ids)] = types
                 inputs["attention_mask"][row, : len(ids)] = 1
-            scores[start : start + len(chunk)] = self._session.run(None, inputs)[0]
+            scores[start : start + len(tokens)] = self._session.run(None, inputs)[0]
         return scores
 
 
@@ -155,7 +158,7 @@ def _load(
         description = msgspec.json.decode((folder / DESCRIPTION_NAME).read_bytes(), type=EncoderDescription)
         tokenizer = RequestTokenizer.load(folder / TOKENIZER_NAME, description.max_tokens)
         session = onnxruntime.InferenceSession(
-            folder / MODEL_NAME, _one_thread(), providers=["CPUExecutionProvider"]
+            folder / MODEL_NAME, one_thread(), providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # tokenizers raises nothing narrower
         raise ArtifactError(
@@ -168,7 +171,7 @@ def _rows_at_a_time(description: EncoderDescription) -> int:
     return 1 if description.quantised else _MOST_TEXTS
 
 
-def _one_thread() -> Any:
+def one_thread() -> Any:
     """Options under which a model runs on the thread that calls it."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1

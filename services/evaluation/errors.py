@@ -1,6 +1,7 @@
 """What can fail in an evaluation.
 
 EvaluationError
+├── BaselineError           a baseline cannot learn from the training log
 ├── EvaluationFileError     a gold, predictions or understanding file cannot be used
 ├── EvaluationStateError    a state holds nothing to evaluate
 └── MismatchError           turns, gold and predictions do not speak of the same events
@@ -11,6 +12,10 @@ class EvaluationError(Exception):
     """Base of all errors of this package."""
 
     retriable = False
+
+
+class BaselineError(EvaluationError):
+    """A baseline cannot learn from the training log; the message says what the log lacks."""
 
 
 class EvaluationFileError(EvaluationError):

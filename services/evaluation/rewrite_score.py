@@ -19,9 +19,9 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from services.evaluation.confidence_interval import DEFAULT_RESAMPLES, Estimate, estimate, user_weights
-from services.evaluation.errors import MismatchError
 from services.evaluation.gold import GoldTurn
 from services.evaluation.prediction import Prediction
+from services.evaluation.same_events import require_same_events
 from services.evaluation.understanding import Meaning, Understanding, nlu_meaning
 from streams.session import sessionize
 from streams.turn import TurnEvent
@@ -207,7 +207,7 @@ class _Log(Struct, frozen=True, kw_only=True):
         understanding: Understanding,
         groups: Mapping[str, GroupOf],
     ) -> "_Log":
-        _require_same_events([turn.event_id for turn in turns], [line.event_id for line in gold], "gold")
+        require_same_events([turn.event_id for turn in turns], [line.event_id for line in gold], "gold")
         gold_of = {line.event_id: line for line in gold}
         in_order = [gold_of[turn.event_id] for turn in turns]
         prompts = _prompts(turns)
@@ -238,7 +238,7 @@ class _Log(Struct, frozen=True, kw_only=True):
         """Puts the rewrites in place of the requests, and asks the assistant what it makes of them."""
         lines = list(predictions)
         expected = [turn.event_id for turn in self.turns]
-        _require_same_events(expected, [line.event_id for line in lines], f"predictions of {name!r}")
+        require_same_events(expected, [line.event_id for line in lines], f"predictions of {name!r}")
         prediction_of = {line.event_id: line for line in lines}
         in_order = [prediction_of[event_id] for event_id in expected]
         changed = np.zeros(len(in_order), dtype=np.bool_)
@@ -434,28 +434,6 @@ def _prompts(turns: Sequence[TurnEvent]) -> list[str]:
             said[turn.event_id] = before if turn.prompt is None else turn.prompt
             before = (turn.response.text or "") if turn.response is not None else ""
     return [said[turn.event_id] for turn in turns]
-
-
-def _require_same_events(turns: Sequence[str], others: Sequence[str], what: str) -> None:
-    known, given = set(turns), set(others)
-    problems = [
-        (_repeated(turns), "events occur more than once in the turns", "give each turns file once"),
-        (_repeated(others), f"events occur more than once in the {what}", "keep one line for each turn"),
-        (sorted(known - given), f"turns have no line in the {what}", "make them from this very turns file"),
-        (
-            sorted(given - known),
-            f"lines of the {what} belong to no turn",
-            "make them from this very turns file",
-        ),
-    ]
-    for events, problem, remedy in problems:
-        if events:
-            shown = ", ".join(events[:3]) + (", ..." if len(events) > 3 else "")
-            raise MismatchError(f"{len(events)} {problem} ({shown}): {remedy}")
-
-
-def _repeated(events: Sequence[str]) -> list[str]:
-    return sorted(event for event, count in Counter(events).items() if count > 1)
 
 
 def _groups(labels: Sequence[str | None], among: Bools) -> Iterable[tuple[str, Bools]]:

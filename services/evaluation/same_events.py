@@ -1,0 +1,38 @@
+"""Turns, gold and predictions must speak of the same events: a denominator never changes silently."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from services.evaluation.errors import MismatchError
+
+
+def require_same_events(turns: Sequence[str], others: Sequence[str], what: str) -> None:
+    """Checks that each event occurs once in the turns and once in the others.
+
+    Args:
+        turns: their event ids, in any order.
+        others: the event ids of gold or predictions.
+        what: the name of the others, for the message.
+
+    Raises:
+        MismatchError: some are missing, unknown or repeated; it names up to three.
+    """
+    known, given = set(turns), set(others)
+    problems = [
+        (_repeated(turns), "events occur more than once in the turns", "give each turns file once"),
+        (_repeated(others), f"events occur more than once in the {what}", "keep one line for each turn"),
+        (sorted(known - given), f"turns have no line in the {what}", "make them from this very turns file"),
+        (
+            sorted(given - known),
+            f"lines of the {what} belong to no turn",
+            "make them from this very turns file",
+        ),
+    ]
+    for events, problem, remedy in problems:
+        if events:
+            shown = ", ".join(events[:3]) + (", ..." if len(events) > 3 else "")
+            raise MismatchError(f"{len(events)} {problem} ({shown}): {remedy}")
+
+
+def _repeated(events: Sequence[str]) -> list[str]:
+    return sorted(event for event, count in Counter(events).items() if count > 1)
