@@ -29,9 +29,9 @@ class PairEncoderTraining(Struct, frozen=True, kw_only=True):
     base: str | None = None
     """Folder or name on the model hub; None: the weights that need no network."""
 
-    layers: int = 2
-    """The first layers of the base that are kept. Every candidate of a request goes through them, so each
-    costs the request its time."""
+    layers: int | None = 2
+    """The first layers of the base that are kept; None: all. Every candidate of a request goes through them,
+    so each costs the request its time."""
 
     max_tokens: int = MAX_TOKENS
 

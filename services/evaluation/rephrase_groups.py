@@ -1,6 +1,7 @@
 """Kinds of rephrases that a report tells apart: how far back, in which words, after how long."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
 from msgspec import Struct
@@ -17,7 +18,11 @@ GAPS_S = (5, 15, 45, 120)
 """Seconds at which times are cut into groups."""
 
 _FAR = f"{MOST_TURNS_BACK} and more"
-_LONG = f"{GAPS_S[-1]} s and more"
+_TIMES = (
+    f"under {GAPS_S[0]} s",
+    *(f"{start} to {end} s" for start, end in pairwise(GAPS_S)),
+    f"{GAPS_S[-1]} s and more",
+)
 
 
 class Grouping(Struct, frozen=True):
@@ -54,11 +59,11 @@ def _wording(turns: Sequence[TurnEvent], earlier: int, later: int) -> str:
 
 def _time_since(turns: Sequence[TurnEvent], earlier: int, later: int) -> str:
     seconds = (turns[later].ts_ms - turns[earlier].ts_ms) / 1000
-    return next((f"under {end} s" for end in GAPS_S if seconds < end), _LONG)
+    return next((name for end, name in zip(GAPS_S, _TIMES, strict=False) if seconds < end), _TIMES[-1])
 
 
 GROUPINGS = (
     Grouping("turns back", (*map(str, range(1, MOST_TURNS_BACK)), _FAR), _turns_back),
     Grouping("wording", ("verbatim", "similar", "dissimilar"), _wording),
-    Grouping("time since", (*(f"under {end} s" for end in GAPS_S), _LONG), _time_since),
+    Grouping("time since", _TIMES, _time_since),
 )
