@@ -9,7 +9,7 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -105,31 +105,44 @@ def _export(
         base=base.name,
         quantised=quantised,
     )
-    model = model.cpu().eval()
-    # 3 rows of 7 tokens stand for any number of either: the exporter takes 0 and 1 for constants.
-    example = tuple(torch.ones((3, 7), dtype=torch.long) for _ in inputs)
 
     def write(partial: Path) -> None:
-        with _quiet(), torch.no_grad():
-            program = torch.onnx.export(
-                model,
-                example,
-                input_names=inputs,
-                output_names=["output"],
-                opset_version=OPSET,
-                dynamo=True,
-                dynamic_shapes=tuple(
-                    {0: Dim("batch"), 1: Dim("tokens", max=base.max_tokens)} for _ in inputs
-                ),
-            )
-            if program is not None:
-                program.save(partial / MODEL_NAME)
-            if quantised:
-                _quantise(partial / MODEL_NAME)
+        write_onnx(model, inputs, base.max_tokens, partial / MODEL_NAME, quantised=quantised)
         base.tokenizer.save(partial / TOKENIZER_NAME)
         (partial / DESCRIPTION_NAME).write_bytes(msgspec.json.encode(description))
 
     return write_artifact(folder, kind, write, facts={"dimension": dimension, "base": base.name})
+
+
+def write_onnx(
+    model: nn.Module, inputs: Sequence[str], max_tokens: int, path: Path, *, quantised: bool
+) -> None:
+    """Writes a model whose inputs are all (batch, tokens) integers, and whose output is called `output`.
+
+    Args:
+        model: moved to the CPU here.
+        inputs: names, in the order of its arguments.
+        max_tokens: of a sequence.
+        path: of the file.
+        quantised: whether with 8-bit weights.
+    """
+    model = model.cpu().eval()
+    # 3 rows of 7 tokens stand for any number of either: the exporter takes 0 and 1 for constants.
+    example = tuple(torch.ones((3, 7), dtype=torch.long) for _ in inputs)
+    with _quiet(), torch.no_grad():
+        program = torch.onnx.export(
+            model,
+            example,
+            input_names=list(inputs),
+            output_names=["output"],
+            opset_version=OPSET,
+            dynamo=True,
+            dynamic_shapes=tuple({0: Dim("batch"), 1: Dim("tokens", max=max_tokens)} for _ in inputs),
+        )
+        if program is not None:
+            program.save(path)
+        if quantised:
+            _quantise(path)
 
 
 def _quantise(path: Path) -> None:

@@ -35,6 +35,10 @@ class RequestTokenizer:
         """Writes a `tokenizer.json`."""
         self._tokenizer.save(str(path))
 
+    def to_json(self) -> str:
+        """The tokenizer as `save` writes it."""
+        return str(self._tokenizer.to_str())
+
     def ids(self, text: str) -> list[int]:
         """Token ids of any text; at least the special tokens."""
         return self._tokenizer.encode(spoken(text)).ids

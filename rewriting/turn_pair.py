@@ -21,7 +21,7 @@ NOTHING = -1
 """Bucket of what is not known."""
 
 _STEPS_OF_TIME = 3
-"""Buckets for each doubling of the time between two requests: each is a quarter longer than the one before."""
+"""Buckets for each doubling of the time between two requests: each is a quarter longer than the last."""
 
 _CONFIDENCE_BANDS = 4
 

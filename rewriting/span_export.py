@@ -1,0 +1,58 @@
+"""The span model as an artifact that `SpanDetector` reads."""
+
+from pathlib import Path
+
+import msgspec
+import torch
+from torch import Tensor, nn
+
+from rewriting.artifact import Manifest, write_artifact
+from rewriting.encoder_export import write_onnx
+from rewriting.span_detector import KIND, SpanDescription
+from rewriting.span_model import SpanModel
+from rewriting.span_training import TrainedSpans
+from rewriting.text_encoder import DESCRIPTION_NAME, MODEL_NAME, TOKENIZER_NAME
+
+
+def export_span_model(trained: TrainedSpans, folder: Path, *, quantised: bool = False) -> Manifest:
+    """Writes a trained span model for `SpanDetector.load`, with 8-bit weights if `quantised`.
+
+    Raises:
+        ArtifactError: something else lies at `folder`.
+    """
+    model, training = trained.model, trained.training
+    description = SpanDescription(
+        max_tokens=model.tokenizer.max_tokens,
+        window_turns=training.window_turns,
+        window_s=training.window_s,
+        hidden=tuple(sorted(training.hidden)),
+        temperature=trained.temperature,
+        base=model.base.name,
+        quantised=quantised,
+    )
+
+    def write(partial: Path) -> None:
+        write_onnx(
+            _Unpadded(model),
+            ["input_ids", "token_type_ids"],
+            model.tokenizer.max_tokens,
+            partial / MODEL_NAME,
+            quantised=quantised,
+        )
+        model.tokenizer.save(partial / TOKENIZER_NAME)
+        (partial / DESCRIPTION_NAME).write_bytes(msgspec.json.encode(description))
+
+    facts: dict[str, int | float | str] = {"examples": trained.examples, "base": model.base.name}
+    return write_artifact(folder, KIND, write, facts=facts)
+
+
+class _Unpadded(nn.Module):
+    """A span model for sequences of one length: nothing is padded, so nothing is masked."""
+
+    def __init__(self, model: SpanModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids: Tensor, token_type_ids: Tensor) -> Tensor:
+        logits: Tensor = self.model(input_ids, torch.ones_like(input_ids), token_type_ids)
+        return logits
