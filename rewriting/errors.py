@@ -12,6 +12,7 @@ RewritingError
 ├── EncoderBaseError        no model to start the training of an encoder from
 ├── EncoderTrainingError    an encoder cannot be trained as asked
 ├── RephraseTrainingError   a detector of rephrases cannot be trained as asked, or from this log
+├── RephraseInputError      dialogue in which no rephrases can be sought
 ├── VectorError             vectors that cannot be indexed, or searched for
 └── ArtifactError           an artifact on disk is missing, damaged or not the one asked for
 """
@@ -67,6 +68,10 @@ class EncoderTrainingError(RewritingError, ValueError):
 
 class RephraseTrainingError(RewritingError, ValueError):
     """A detector of rephrases cannot be trained as asked, or from this log; the message says why."""
+
+
+class RephraseInputError(RewritingError, ValueError):
+    """Dialogue in which no rephrases can be sought; the message says what is wrong with it."""
 
 
 class VectorError(RewritingError, ValueError):
