@@ -6,18 +6,16 @@ packages of the `train` extra, the encoder in use stays.
 """
 
 import importlib.util
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from uuid import uuid4
 
 import structlog
 from msgspec import Struct
 from rich.progress import Progress
 from sqlalchemy import Engine
 
-from rewriting.artifact import Manifest, contents_id, write_artifact
+from rewriting.artifact import Manifest, write_artifact
 from rewriting.encoder_example import EncoderExample
 from rewriting.interpretation import is_understood
 from rewriting.online_model_store import (
@@ -35,6 +33,7 @@ from rewriting.request_step import SessionRequests
 from rewriting.rewrite_candidates import Candidate
 from rewriting.text_encoder import PairEncoder, TextEncoder
 from services.index_encoding import encode_all
+from services.model_files import delete_other_models, put_model
 from services.ranker_learning import learn_ranker, ranker_examples, silent_failures_of, warm_up_ends_ms
 from services.settings import Settings
 from streams.database_schema import reading
@@ -116,13 +115,13 @@ def learn_online(
     trained = learn_ranker(examples, silent, ranker_settings, progress)
     serves = trained is not None and trained.ranker.facts.gates.are_open
     if trained is not None and serves:
-        named["ranker"] = _put(folder, "ranker", lambda path: _write_ranker(trained.ranker, path))
+        named["ranker"] = put_model(folder, "ranker", lambda path: _write_ranker(trained.ranker, path))
     with engine.begin() as connection:
         set_models(connection, assistant_id, named, clock_ms())
         if not serves:
             drop_model(connection, assistant_id, "ranker")
     encoded = encode_all(engine, state)
-    _clean(folder, {*named.values(), *before.values()})
+    delete_other_models(folder, {*named.values(), *before.values()})
     return OnlineLearning(
         assistant_id=assistant_id,
         examples=len(examples),
@@ -196,7 +195,7 @@ def _learn_encoders(
         (session for session in sessions if session.end_ms < until_ms), min_users
     )
     if not settings.train or len(examples) < MIN_PAIRS:
-        base = _put(
+        base = put_model(
             folder, "encoder", lambda path: export_encoder(settings.base, path, layers=settings.layers)
         )
         return {"encoder": base}
@@ -211,12 +210,12 @@ def _learn_encoders(
     )
     model = train_text_encoder(examples, known, training, show)
     named: dict[ModelKind, str] = {
-        "encoder": _put(folder, "encoder", lambda path: export_text_encoder(model, path))
+        "encoder": put_model(folder, "encoder", lambda path: export_text_encoder(model, path))
     }
     if all_settings.online.pairs:
         of_pairs = PairEncoderTraining(base=settings.base, device=settings.device, seed=settings.seed)
         pair_model = train_pair_encoder(examples, known, of_pairs, show)
-        named["pair"] = _put(folder, "pair", lambda path: export_pair_encoder(pair_model, path))
+        named["pair"] = put_model(folder, "pair", lambda path: export_pair_encoder(pair_model, path))
     return named
 
 
@@ -225,23 +224,3 @@ def _write_ranker(ranker: Ranker, folder: Path) -> Manifest:
     return write_artifact(
         folder, KIND, ranker.write, facts={"held_back": gates.held_back, "min_win": gates.min_win}
     )
-
-
-def _put(folder: Path, kind: str, write: Callable[[Path], Manifest]) -> str:
-    """Writes an artifact under a name that its contents give; gives the name."""
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f".{kind}.{uuid4().hex}"
-    manifest = write(partial)
-    name = f"{kind}-{contents_id(manifest)[:12]}"
-    if (folder / name).exists():
-        shutil.rmtree(partial)
-    else:
-        partial.rename(folder / name)
-    return name
-
-
-def _clean(folder: Path, kept: set[str]) -> None:
-    """Deletes the models that were in use before the last ones: nobody reads them any more."""
-    for path in folder.iterdir() if folder.exists() else ():
-        if path.is_dir() and path.name not in kept and not path.name.startswith("."):
-            shutil.rmtree(path, ignore_errors=True)
