@@ -10,7 +10,7 @@ from rich.markup import escape
 from sqlalchemy.exc import DBAPIError
 
 from rewriting.errors import RewritingError
-from services.cli import demo, jobs, running, table
+from services.cli import demo, jobs, rephrases, running, table
 from services.errors import ServiceError
 from services.evaluation.errors import EvaluationError
 from services.lookup_api.errors import LookupApiError
@@ -31,6 +31,7 @@ app = typer.Typer(
     "**On Kafka**: `rehear up --settings rehear.toml`.",
 )
 jobs.register(app)
+rephrases.register(app, jobs.evaluate)
 running.register(app)
 table.register(app)
 demo.register(app)

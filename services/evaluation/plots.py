@@ -104,7 +104,7 @@ def tradeoff_plot(evaluation: RewriteEvaluation) -> bytes | None:
             figure.legend(loc="outside right center")
         else:
             axes.legend(loc="best")
-        return _svg(figure)
+        return svg_of(figure)
 
 
 def interval_plot(evaluation: RewriteEvaluation) -> bytes:
@@ -127,7 +127,7 @@ def interval_plot(evaluation: RewriteEvaluation) -> bytes:
         axes.grid(axis="x")
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel("defect reduction, % of all defects, with 95 % interval")
-        return _svg(figure)
+        return svg_of(figure)
 
 
 def wins_losses_plot(predictor: PredictorEvaluation, by: str) -> bytes | None:
@@ -154,7 +154,7 @@ def wins_losses_plot(predictor: PredictorEvaluation, by: str) -> bytes | None:
         axes.margins(x=0.12)
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, reverse=True)
         axes.set_title(f"By {by}")
-        return _svg(figure)
+        return svg_of(figure)
 
 
 def _number_bars(axes: Axes, row: int, score: Score) -> None:
@@ -187,7 +187,8 @@ def _ratio(wins: int, losses: int) -> float:
     return min(max(wins / losses, 1 / RATIO_LIMIT), RATIO_LIMIT)
 
 
-def _svg(figure: Figure) -> bytes:
+def svg_of(figure: Figure) -> bytes:
+    """A figure as SVG; the same figure gives the same bytes."""
     stream = io.BytesIO()
     # The clock and the version of matplotlib stay out of the file.
     figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})

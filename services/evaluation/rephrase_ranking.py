@@ -51,6 +51,15 @@ class RankingScore(Struct, frozen=True, kw_only=True):
     curve: tuple[CurvePoint, ...]  # from the highest threshold to the lowest
 
 
+_NOTHING = RankingScore(
+    average_precision=Estimate(None, None, None),
+    recall_at_precision=Estimate(None, None, None),
+    best_f1=Estimate(None, None, None),
+    best_threshold=None,
+    curve=(),
+)
+
+
 def score_ranking(ranked: Ranked, weights: Floats) -> tuple[RankingScore, Floats]:
     """Measures with their intervals, and the draws of average precision, (resamples,).
 
@@ -58,6 +67,8 @@ def score_ranking(ranked: Ranked, weights: Floats) -> tuple[RankingScore, Floats
         ranked: turns in any order.
         weights: (resamples, users), as `user_weights` gives.
     """
+    if not len(ranked.gold):
+        return _NOTHING, np.full(len(weights), np.nan)
     order = np.argsort(-ranked.scores, kind="stable")
     falling = ranked.scores[order]
     right = ranked.right[order].astype(np.float64)

@@ -203,13 +203,13 @@ class _Log(Struct, frozen=True, kw_only=True):
         number = self.numbers.get(named)
         if number is None:
             raise MismatchError(
-                f"the {what} says that {event_id!r} rephrases {named!r}, which is no event of the turns: "
-                "give the turns file that it was made from"
+                f"{named!r}, which {event_id!r} rephrases by the {what}, is no event of the turns: give the "
+                "turns file that it was made from"
             )
         if number >= self.numbers[event_id] or self.user[number] != self.user[self.numbers[event_id]]:
             raise MismatchError(
-                f"the {what} says that {event_id!r} rephrases {named!r}, which is not an earlier turn of the "
-                "same user"
+                f"{named!r}, which {event_id!r} rephrases by the {what}, is not an earlier turn of the same "
+                "user: correct the line"
             )
         return number
 

@@ -40,15 +40,20 @@ class ReportFiles(NamedTuple):
 
 def write_report(evaluation: RewriteEvaluation, out_dir: str | Path) -> ReportFiles:
     """Writes `evaluation.json` and `report.html` to a folder, which is made where there is none."""
+    return write_report_files(out_dir, report_json(evaluation), report_html(evaluation))
+
+
+def write_report_files(out_dir: str | Path, json_bytes: bytes, html: str) -> ReportFiles:
+    """Writes both files of a report to a folder, which is made where there is none."""
     folder = Path(out_dir)
     folder.mkdir(parents=True, exist_ok=True)
     files = ReportFiles(folder / "evaluation.json", folder / "report.html")
-    files.json.write_bytes(report_json(evaluation))
-    files.html.write_text(report_html(evaluation), encoding="utf-8", newline="\n")
+    files.json.write_bytes(json_bytes)
+    files.html.write_text(html, encoding="utf-8", newline="\n")
     return files
 
 
-def report_json(evaluation: RewriteEvaluation) -> bytes:
+def report_json(evaluation: msgspec.Struct) -> bytes:
     """The evaluation as JSON with sorted keys; infinite numbers become "infinity" and "-infinity"."""
     tree = _without_infinity(msgspec.structs.asdict(evaluation))
     text = json.dumps(tree, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
@@ -57,20 +62,8 @@ def report_json(evaluation: RewriteEvaluation) -> bytes:
 
 def report_html(evaluation: RewriteEvaluation) -> str:
     """The evaluation as one HTML page that asks for no other file."""
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {
-        "percent": percent,
-        "percent_interval": percent_interval,
-        "win_loss": win_loss,
-        "win_loss_interval": win_loss_interval,
-        "points": points,
-        "image": _image,
-        "thousands": lambda number: f"{number:,}",
-    }
-    template = environment.from_string((Path(__file__).parent / "report.html").read_text(encoding="utf-8"))
-    return template.render(
+    return page(
+        "report.html",
         evaluation=evaluation,
         headlines=[
             one
@@ -85,6 +78,32 @@ def report_html(evaluation: RewriteEvaluation) -> str:
             for one in evaluation.predictors
         },
     )
+
+
+def page(template: str, **values: object) -> str:
+    """One HTML page; what the values hold is shown as it is, never taken for HTML.
+
+    Args:
+        template: a file beside this module.
+        values: what it shows.
+    """
+    environment = jinja2.Environment(
+        autoescape=True,
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "percent": percent,
+        "percent_interval": percent_interval,
+        "win_loss": win_loss,
+        "win_loss_interval": win_loss_interval,
+        "points": points,
+        "image": _image,
+        "thousands": lambda number: f"{number:,}",
+    }
+    return environment.get_template(template).render(**values)
 
 
 def percent(measure: Estimate) -> str:

@@ -1,0 +1,74 @@
+"""Rephrases: how well they are found."""
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from services.cli.options import SettingsOption, StateOption, require_state, settings_of
+from services.errors import SettingsError
+
+
+def register(app: typer.Typer, evaluate: typer.Typer) -> None:
+    """Adds the commands.
+
+    Args:
+        app: `rehear`.
+        evaluate: `rehear evaluate`.
+    """
+    evaluate.command("rephrases")(evaluate_rephrases_command)
+
+
+def evaluate_rephrases_command(
+    turns: Annotated[Path, typer.Option(help="The test log.")],
+    gold: Annotated[
+        Path, typer.Option(help="Which turn says which earlier one again, a line for each turn.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the report (HTML and JSON).")],
+    rephrases: Annotated[
+        Path | None, typer.Option(help="Output of `rehear rephrases` on the test log.")
+    ] = None,
+    state: StateOption = None,
+    settings: SettingsOption = None,
+    train: Annotated[
+        list[Path] | None, typer.Option(help="Logs that were learned from: the baselines learn from them.")
+    ] = None,
+    resamples: Annotated[int, typer.Option(help="Resamples of the users for the intervals.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Of the resampling, and of the choice of examples.")] = 0,
+) -> None:
+    """Precision, recall, F1 and PR-AUC of rephrases, with intervals, beside four baselines.
+
+    With `--state`, the detectors of the state are run, and are ranked below their threshold too; what a file
+    of rephrases says is known at or above its threshold alone.
+
+    Example: `rehear evaluate rephrases --turns test.jsonl.gz --gold gold.jsonl.gz --state state
+    --train train.jsonl.gz --out report`
+    """
+    from services.evaluation.rephrase_evaluation import run_rephrase_evaluation
+
+    if state is None and rephrases is None:
+        raise SettingsError(
+            "nothing to evaluate: give --state, or --rephrases with what `rehear rephrases` wrote"
+        )
+    chosen = settings_of(settings, state)
+    detector_of = None
+    if state is not None:
+        from services.database import open_database
+        from services.rephrase_detection import current_detector
+
+        require_state(chosen)
+        engine = open_database(chosen.database_location)
+        detector_of = partial(current_detector, engine, chosen)
+    run_rephrase_evaluation(
+        turns=turns,
+        gold=gold,
+        out=out,
+        rephrases=rephrases,
+        detector_of=detector_of,
+        settings=chosen.rephrases,
+        gap_ms=chosen.sessions.gap_ms,
+        train=train or [],
+        resamples=resamples,
+        seed=seed,
+    )
