@@ -2,7 +2,8 @@
 
 1. poll: take what the log has.
 2. decode: what cannot be decoded becomes a dead letter, which the broker has before the next step.
-3. process: the task works out what the records change; nothing is changed yet.
+3. process: the task works out what the records change; nothing is changed yet. Records that it refuses become
+   dead letters as well, and it works on the others.
 4. write: the task saves state, results and offsets in one transaction.
 5. produce: what was written to be produced goes out, and is marked when the broker has it.
 6. commit: the group hears how far we are, for those who watch its lag.
@@ -30,14 +31,15 @@ from kafka.errors import KafkaError, LogTruncationError, OffsetOutOfRangeError
 from prometheus_client import CollectorRegistry
 
 from streams.backoff import backoff_s
-from streams.dead_letter import DeadLetter, dead_letter, deliver_dead_letters
-from streams.errors import CheckpointConflictError, OffsetOrderError, RecordSizeError, TopicError
+from streams.dead_letter import DeadLetter, deliver_dead_letters
+from streams.decoded_batch import DecodedBatch
+from streams.errors import CheckpointConflictError, RecordsRefusedError, TopicError
 from streams.group_assignment import GroupAssignment
 from streams.kafka_connection import is_passing, open_consumer
 from streams.kafka_settings import KafkaSettings
 from streams.record_producer import RecordProducer
 from streams.stream_metrics import StreamMetrics
-from streams.stream_task import OffsetRange, Received, StreamTask
+from streams.stream_task import OffsetRange, StreamTask
 
 log = structlog.get_logger()
 
@@ -221,12 +223,12 @@ class ConsumerLoop(Generic[T, W]):
 
     def _batch(self, consumer: KafkaConsumer, polled: Mapping[TopicPartition, Sequence[Any]]) -> None:
         with self._step(Step.DECODE):  # 2. decode
-            items, letters = self._decode(polled)
+            batch = DecodedBatch(self._task, polled, self._places, self._max_record_bytes)
         ranges = {
             partition.partition: OffsetRange(self._saved[partition.partition], records[-1].offset + 1)
             for partition, records in polled.items()
         }
-        if (conflict := self._in_worker(consumer, lambda: self._work(items, letters, ranges))) is not None:
+        if (conflict := self._in_worker(consumer, lambda: self._work(batch, ranges))) is not None:
             self._metrics.conflicts.labels(self._task.name).inc()
             self._wait_out(conflict)
             self._take_over(consumer)
@@ -238,44 +240,18 @@ class ConsumerLoop(Generic[T, W]):
             self._commit(consumer, {partition: range_.next for partition, range_ in ranges.items()})
         self._measure(consumer, polled)
 
-    def _decode(
-        self, polled: Mapping[TopicPartition, Sequence[Any]]
-    ) -> tuple[list[Received[T]], list[DeadLetter]]:
-        items: list[Received[T]] = []
-        letters: list[DeadLetter] = []
-        decode, limit = self._task.decode, self._max_record_bytes
-        for partition, records in polled.items():
-            number, first, last = partition.partition, records[0].offset, records[-1].offset
-            # A saved offset makes all below it read: one mixed-up answer would lose records for good.
-            if first < self._places[number] or last - first < len(records) - 1:
-                raise OffsetOrderError(
-                    f"{partition.topic}[{number}] gave {len(records)} records, {first} to {last}, when "
-                    f"{self._places[number]} was to come next. Nothing was saved; start the worker again"
-                )
-            for record in records:
-                value = record.value
-                try:
-                    if value is not None and len(value) > limit:
-                        raise RecordSizeError(f"{len(value)} bytes; at most {limit} are decoded")
-                    items.append(Received(decode(value), number, record.offset, record.timestamp))
-                except Exception as error:  # nothing in one record may hold up the others
-                    letters.append(dead_letter(record, error, self._task.name))
-        return items, letters
-
-    def _work(
-        self, items: list[Received[T]], letters: list[DeadLetter], ranges: Mapping[int, OffsetRange]
-    ) -> Exception | None:
+    def _work(self, batch: DecodedBatch[T], ranges: Mapping[int, OffsetRange]) -> Exception | None:
         """Steps 2 (the dead letters) to 5; returns why the work was dropped, where others do it now."""
 
         def process_and_write() -> None:
             with self._step(Step.PROCESS):  # 3. process
-                work = self._task.process(items)
+                work = self._process(batch)
             with self._step(Step.WRITE):  # 4. write
                 self._task.write(work, ranges)
 
         try:
-            if letters:
-                self._retry(lambda: self._deliver(letters))
+            if batch.letters:
+                self._retry(lambda: self._deliver(batch.letters))
             # The pair is repeated together: what process read may have changed since.
             self._retry(process_and_write)
         except (CheckpointConflictError, _AssignmentGoneError) as conflict:
@@ -283,6 +259,15 @@ class ConsumerLoop(Generic[T, W]):
         self._saved |= {partition: range_.next for partition, range_ in ranges.items()}
         self._produce()
         return None
+
+    def _process(self, batch: DecodedBatch[T]) -> W:
+        """What the task makes of a batch; records that it refuses go to the dead letters, once."""
+        while True:
+            try:
+                return self._task.process(batch.items)
+            except RecordsRefusedError as refused:
+                self._deliver(batch.refused(refused))
+                batch.without(refused)
 
     def _deliver(self, letters: list[DeadLetter]) -> None:
         whole_bytes = self._settings.max_request_bytes - HEADER_BYTES

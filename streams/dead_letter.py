@@ -51,7 +51,7 @@ class Source(Struct, frozen=True, order=True):
 
 
 class DeadLetter(Struct, frozen=True, kw_only=True):
-    """A record that could not be decoded."""
+    """A record that could not be decoded, or that its task could not take."""
 
     source: Source
     key: bytes | None
@@ -74,7 +74,7 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
 
 
 def dead_letter(record: Any, error: Exception, task: str) -> DeadLetter:
-    """Makes a dead letter of a `kafka` ConsumerRecord and what its decoding raised."""
+    """Makes a dead letter of a `kafka` ConsumerRecord and why it could not be used."""
     return DeadLetter(
         source=Source(record.topic, record.partition, record.offset),
         key=record.key,

@@ -3,6 +3,7 @@
 StreamError
 ├── TurnDecodeError       a record is not a turn event (goes to the dead letters)
 ├── RecordSizeError       a record is too large to be decoded (goes to the dead letters)
+├── RecordsRefusedError   a task cannot take some of its records (they go to the dead letters)
 ├── TurnFileError         a turns file cannot be read
 ├── BrokerError           the development broker does not start or stop
 ├── KafkaSettingsError    settings that cannot work
@@ -13,6 +14,8 @@ StreamError
 ├── OffsetOrderError      records of a partition came in the wrong order
 └── CheckpointConflictError   another worker has moved on with this partition
 """
+
+from collections.abc import Mapping
 
 
 class StreamError(Exception):
@@ -27,6 +30,14 @@ class TurnDecodeError(StreamError):
 
 class RecordSizeError(StreamError):
     """A record is too large to be decoded; the message says how large it is and may be."""
+
+
+class RecordsRefusedError(StreamError):
+    """A task cannot take some of the records it was given, whatever is tried."""
+
+    def __init__(self, refusals: Mapping[tuple[int, int], Exception]) -> None:
+        super().__init__(f"{len(refusals)} records are refused")
+        self.refusals = refusals  # by partition and offset: why
 
 
 class TurnFileError(StreamError):

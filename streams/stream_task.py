@@ -76,6 +76,10 @@ class StreamTask(Protocol[T, W]):
 
         Args:
             items: in the order of each partition; none, when no record of the batch could be decoded.
+
+        Raises:
+            RecordsRefusedError: it cannot take some of them. These become dead letters, and it is asked again
+                with the others.
         """
         ...
 

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 from streams.broker import DevelopmentBroker
 from streams.consumer_loop import ConsumerLoop, Step
 from streams.dead_letter import read_dead_letters
-from streams.errors import CheckpointConflictError, StreamError, TopicError
+from streams.errors import CheckpointConflictError, RecordsRefusedError, StreamError, TopicError
 from streams.kafka_connection import open_consumer
 from streams.kafka_settings import KafkaSettings
 from streams.stream_metrics import StreamMetrics
@@ -61,6 +61,7 @@ class LedgerTask:
         self.before_process: Callable[[], None] = lambda: None
         self.before_write: Callable[[], None] = lambda: None
         self.open_events: list[str] = []  # to be closed by idle
+        self.refused_events: set[str] = set()
         self.owned: set[int] = set()
         self.outgoing_calls = 0
 
@@ -81,6 +82,10 @@ class LedgerTask:
 
     def process(self, items: Sequence[Received[TurnEvent]]) -> Rows:
         self.before_process()
+        if refused := [item for item in items if item.value.event_id in self.refused_events]:
+            # one at a time: what else is wrong comes out later
+            first = refused[0]
+            raise RecordsRefusedError({(first.partition, first.offset): ValueError(first.value.event_id)})
         return [(item.partition, item.offset, item.value.event_id) for item in items]
 
     def write(self, work: Rows, offsets: Mapping[int, OffsetRange]) -> None:
@@ -276,6 +281,49 @@ def test_bad_records_are_dead_letters_and_good_ones_get_through(
     }
     labels = {"task": "ledger", "topic": settings.topics.turns, "error": "RecordSizeError"}
     assert registry.get_sample_value("rehear_stream_decode_failures_total", labels) == 1
+
+
+def test_records_that_the_task_refuses_are_dead_letters_and_the_others_get_through(
+    settings: KafkaSettings, task: LedgerTask
+) -> None:
+    task.refused_events = {"e0", "e3", "e11"}
+    failures = iter([LockedDatabaseError("locked")])
+
+    def fail_once() -> None:
+        if (failure := next(failures, None)) is not None:
+            raise failure
+
+    task.before_write = fail_once
+    send(settings, map(turn, range(10)), partition=0)
+    send(settings, map(turn, range(10, 13)), partition=1)
+    registry = CollectorRegistry()
+    ConsumerLoop(task, settings, metrics=StreamMetrics(registry)).run(until_idle=True)
+    assert sorted(task.ledger.events) == sorted(set(names(range(13))) - task.refused_events)
+    assert task.ledger.offsets == {0: 10, 1: 3}
+    letters = sorted(read_dead_letters(settings), key=lambda letter: letter.source)
+    assert [(letter.source.partition, letter.source.offset, letter.value) for letter in letters] == [
+        (0, 0, turn(0)),
+        (0, 3, turn(3)),
+        (1, 1, turn(11)),
+    ]
+    assert {(letter.error, letter.message) for letter in letters} == {
+        ("ValueError", event) for event in task.refused_events
+    }
+    labels = {"task": "ledger", "topic": settings.topics.turns, "error": "ValueError"}
+    assert registry.get_sample_value("rehear_stream_decode_failures_total", labels) == 3
+
+
+def test_a_task_that_refuses_what_it_was_not_given_stops_the_loop(
+    settings: KafkaSettings, task: LedgerTask
+) -> None:
+    def refuse() -> None:
+        raise RecordsRefusedError({(0, 99): ValueError("not mine")})
+
+    task.before_process = refuse
+    send(settings, [turn(0)])
+    with pytest.raises(RecordsRefusedError):
+        ConsumerLoop(task, settings).run(until_idle=True)
+    assert task.ledger.offsets == {}
 
 
 def test_slow_work_causes_no_rebalance_and_no_second_fetch(settings: KafkaSettings, ledger: Ledger) -> None:
