@@ -1,7 +1,7 @@
 """Chain counts: what the chain of one assistant is made of.
 
-A session is added or taken away, exactly: all weights are binary fractions of few digits (`TurnOutcome`), so no
-order of sessions, and no detour over sessions that were revised, leaves a trace in their sums.
+A session is added or taken away, exactly: all weights are binary fractions of few digits (`TurnOutcome`), so
+no order of sessions, and no detour over sessions that were revised, leaves a trace in their sums.
 """
 
 from collections.abc import Iterable, Iterator

@@ -79,13 +79,15 @@ class LookupCounts(Struct, frozen=True):
     blocked: int = 0
     personal: int = 0  # of both, those that hold for one user alone
     asked: int = 0  # of both, those that hold after one question alone
+    rephrased: int = 0  # of both, those that come from detected rephrases
 
 
 class LookupTable:
     """The rewrites of one assistant by normalised text.
 
     Those that hold after the very question that was asked come before those that hold whatever was asked;
-    within either kind, a user's own before those of everybody.
+    within either kind, a user's own before those of everybody. What comes from detected rephrases stands
+    beside the others and after all of them; as long as it is a candidate, it is not in here.
 
     About 340 bytes a row, texts of 40 characters included: of each, only what an answer needs is kept, and
     targets that many rows share are kept once.
@@ -126,43 +128,47 @@ class LookupTable:
         Args:
             version: of the table after the change.
             changed: rows as they are now, of any status; a row that is live or blocked replaces the one of
-                its scope, source text and question, any other status takes it out.
+                its scope, source text, question and kind, any other status takes it out.
             forgotten: rows that are there no more. Their places are not known, so all rows are looked at:
                 some 50 ms for a million.
         """
         shards = list(self._shards)
         copied: set[int] = set()
         live, blocked = self.counts.live, self.counts.blocked
-        personal, asked = self.counts.personal, self.counts.asked
+        personal, asked, rephrased = self.counts.personal, self.counts.asked, self.counts.rephrased
 
         def put(key: str, row: _Row | None) -> None:
-            nonlocal live, blocked, personal, asked
+            nonlocal live, blocked, personal, asked, rephrased
             index = hash(key) % _SHARDS
             if index not in copied:
                 shards[index] = shards[index].copy()
                 copied.add(index)
             is_personal = _AFTER_SCOPE in key
             is_asked = _BEFORE_QUESTION in key.rpartition(_AFTER_SCOPE)[2]
+            is_rephrased = key.endswith(_REPHRASED)
             former = shards[index].pop(key, None)
             if former is not None:
                 live -= not former.blocked
                 blocked -= former.blocked
                 personal -= is_personal
                 asked -= is_asked
+                rephrased -= is_rephrased
             if row is not None:
                 shards[index][key] = row
                 live += not row.blocked
                 blocked += row.blocked
                 personal += is_personal
                 asked += is_asked
+                rephrased += is_rephrased
 
         for key in self._keys_of(frozenset(forgotten)):
             put(key, None)
         shared: dict[object, object] = {}  # a value that many rows have is kept once
         for rewrite in changed:
             row = _row(rewrite, shared) if rewrite.status in _KEPT else None
-            put(_key(rewrite.scope, rewrite.source_text, rewrite.question), row)
-        counts = LookupCounts(live=live, blocked=blocked, personal=personal, asked=asked)
+            key = _key(rewrite.scope, rewrite.source_text, rewrite.question)
+            put(key + _REPHRASED if rewrite.method == "rephrase" else key, row)
+        counts = LookupCounts(live=live, blocked=blocked, personal=personal, asked=asked, rephrased=rephrased)
         return LookupTable(self.assistant_id, version, tuple(shards), counts)
 
     def _keys_of(self, rewrite_ids: frozenset[RewriteId]) -> list[str]:
@@ -206,6 +212,8 @@ class LookupTable:
         keys = [(scope, _key(scope, source_text)) for scope in scopes]
         if question and self.counts.asked:
             keys = [(scope, _key(scope, source_text, question)) for scope in scopes] + keys
+        if self.counts.rephrased:
+            keys += [(scope, key + _REPHRASED) for scope, key in keys]
         for scope, key in keys:
             row = self._shards[hash(key) % _SHARDS].get(key)
             if row is None:
@@ -222,6 +230,8 @@ class LookupTable:
         """Whether a text must not be rewritten in one scope, after this question or whatever was asked."""
         source_text = normalise(text)
         keys = {_key(scope, source_text, question), _key(scope, source_text)}
+        if self.counts.rephrased:
+            keys |= {key + _REPHRASED for key in keys}
         rows = (self._shards[hash(key) % _SHARDS].get(key) for key in keys)
         return any(row is not None and row.blocked for row in rows)
 
@@ -237,6 +247,7 @@ _KEPT: Final[frozenset[RewriteStatus]] = frozenset({"live", "blocked"})
 # No normalised text and no question has a control character, so no two keys are alike.
 _AFTER_SCOPE: Final = "\x00"
 _BEFORE_QUESTION: Final = "\x01"
+_REPHRASED: Final = "\x02"  # at the end of the keys of what comes from detected rephrases
 
 
 def _key(scope: Scope, source_text: str, question: str = NO_QUESTION) -> str:

@@ -51,7 +51,7 @@ def judged_by_links(
 
     With p the probability that the next request is the next try, in eighths: p goes on, all of it from
     `rule.whole_from`. Of the rest, the probability that the next try comes later has failed; what is left
-    then has failed where a failure was visible, else it was met. What was praised, and the last request, stay.
+    then has failed where a failure was visible, else it was met. What was praised stays, and the last request.
 
     Args:
         outcomes: of the requests, from `judge_turns`.

@@ -50,12 +50,17 @@ class Rewrite(Struct, frozen=True, kw_only=True):
     question: str = ""  # only after this question of the assistant (`question_of`); empty: whatever was asked
 
 
-def rewrite_id(assistant_id: str, scope: str, source_text: str, question: str = "") -> RewriteId:
+def rewrite_id(
+    assistant_id: str, scope: str, source_text: str, question: str = "", method: Method = "chain"
+) -> RewriteId:
     """The id of the rewrite of one text, after one question or any, in one scope.
 
-    There is at most one, so the id never changes.
+    There is at most one, so the id never changes. What the detected rephrases propose for the same text
+    stands beside it, with an id of its own.
     """
     parts = [assistant_id, scope, source_text] + ([question] if question else [])
+    if method == "rephrase":
+        parts.append("\x01rephrase")  # no question has a control character
     digest = hashlib.blake2b("\x00".join(parts).encode(), digest_size=12)
     return RewriteId(digest.hexdigest())
 

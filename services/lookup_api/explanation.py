@@ -28,11 +28,15 @@ def explanation_words(rewrite: Rewrite) -> tuple[str, ...]:
         if rewrite.status != "blocked":
             words = [f"For {for_whom}, “{rewrite.source_text}”{when} was not rewritten, and may be again."]
         return (*words, *_last_change(rewrite))
+    runs = "could be run as" if rewrite.status == "candidate" else "is run as"
+    after = "In these sessions, " if rewrite.method == "rephrase" else ""
+    if rewrite.question:
+        after = "After it, "
     words = [
-        f"For {for_whom}, “{rewrite.source_text}”{when} is run as “{rewrite.target_text}”.",
+        f"For {for_whom}, “{rewrite.source_text}”{when} {runs} “{rewrite.target_text}”.",
         f"{_METHOD_WORDS[rewrite.method]}: {_count(rewrite.sessions, 'session')} of "
         f"{_count(rewrite.users, 'user')}, score {rewrite.score:.2f} of 1.",
-        f"{'After it, ' if rewrite.question else ''}“{rewrite.source_text}” succeeded in "
+        f"{after}“{rewrite.source_text}” succeeded in "
         f"{_share(rewrite.source_success_rate, rewrite.source_count)}, "
         f"“{rewrite.target_text}” in {_share(rewrite.target_success_rate, rewrite.target_count)}.",
     ]

@@ -37,5 +37,5 @@ def rewrite_row(source: str, target: str, **changes: Any) -> Rewrite:
         evidence=(SessionId("s-1"), SessionId("s-2")),
     )
     row = msgspec.structs.replace(row, **changes)
-    key = rewrite_id(row.assistant_id, row.scope, source, row.question)
+    key = rewrite_id(row.assistant_id, row.scope, source, row.question, row.method)
     return msgspec.structs.replace(row, rewrite_id=key)

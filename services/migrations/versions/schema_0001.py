@@ -16,6 +16,7 @@ def upgrade() -> None:
     _create_chains()
     _create_requests()
     _create_request_index()
+    _create_rephrases()
     _create_services()
 
 
@@ -142,6 +143,52 @@ def _create_request_index() -> None:
         sa.Column("base_version", sa.Integer, nullable=False),
         sa.Column("base_name", sa.Text),
         sa.PrimaryKeyConstraint("assistant_id", name="pk_request_index_state"),
+    )
+
+
+def _create_rephrases() -> None:
+    op.create_table(
+        "rephrase_session",
+        sa.Column("session_id", sa.String(24), nullable=False),
+        sa.Column("assistant_id", sa.Text, nullable=False),
+        sa.Column("user_key", sa.BigInteger, nullable=False),
+        sa.Column("model", sa.Text, nullable=False),
+        sa.Column("turns_key", sa.BigInteger, nullable=False),
+        sa.Column("links", sa.LargeBinary, nullable=False),
+        sa.Column("source_partition", sa.Integer, nullable=False),
+        sa.Column("announced", sa.Boolean, nullable=False),
+        sa.PrimaryKeyConstraint("session_id", name="pk_rephrase_session"),
+    )
+    op.create_index("ix_rephrase_session_assistant_id", "rephrase_session", ["assistant_id"])
+    op.create_index("ix_rephrase_session_user_key", "rephrase_session", ["user_key"])
+    waiting = sa.column("announced") == sa.false()
+    op.create_index(
+        "ix_rephrase_session_waiting",
+        "rephrase_session",
+        ["source_partition"],
+        sqlite_where=waiting,
+        postgresql_where=waiting,
+    )
+    op.create_table(
+        "rephrase_pair",
+        sa.Column("session_id", sa.String(24), nullable=False),
+        sa.Column("source_position", sa.Integer, nullable=False, autoincrement=False),
+        sa.Column("target_position", sa.Integer, nullable=False),
+        sa.Column("assistant_id", sa.Text, nullable=False),
+        sa.Column("user_key", sa.BigInteger, nullable=False),
+        sa.Column("rewrite_id", sa.String(24), nullable=False),
+        sa.Column("pair", sa.LargeBinary, nullable=False),
+        sa.PrimaryKeyConstraint("session_id", "source_position", name="pk_rephrase_pair"),
+    )
+    op.create_index("ix_rephrase_pair_user_key", "rephrase_pair", ["user_key"])
+    op.create_index(
+        "ix_rephrase_pair_assistant_id_rewrite_id", "rephrase_pair", ["assistant_id", "rewrite_id"]
+    )
+    op.create_table(
+        "stale_candidate",
+        sa.Column("assistant_id", sa.Text, nullable=False),
+        sa.Column("rewrite_id", sa.String(24), nullable=False),
+        sa.PrimaryKeyConstraint("assistant_id", "rewrite_id", name="pk_stale_candidate"),
     )
 
 
