@@ -11,10 +11,11 @@ from msgspec import Struct
 from sqlalchemy import Connection, Engine
 
 from rewriting.chain_step import SessionSteps, session_steps
+from rewriting.rephrase_settings import RephraseSettings
 from rewriting.rewrite import TableVersion
 from rewriting.rewrite_publication import RewritePublication, UnpublishedChanges
 from services.chain_learner import ChainLearner
-from services.changed_sessions import changed_sessions
+from services.changed_sessions import judged_sessions
 from services.database import is_retriable
 from streams.checkpoint import save_offsets, saved_offsets
 from streams.database_schema import reading
@@ -48,7 +49,9 @@ class ChainTask:
         topics: Topics,
         learner: ChainLearner,
         publication: RewritePublication,
+        rephrases: RephraseSettings | None = None,
     ) -> None:
+        self._rephrases = rephrases or RephraseSettings()
         self.source_topic = topics.sessions
         self._rewrites_topic = topics.rewrites
         self._engine = engine
@@ -89,7 +92,7 @@ class ChainTask:
                 save_offsets(connection, TASK, self.source_topic, offsets)
                 lock_sessions(connection, alone=False)
                 self._learner.refresh(connection)
-                self._learner.absorb(connection, _steps(connection, work.records))
+                self._learner.absorb(connection, self._steps(connection, work.records))
                 self._learner.solve(connection, patient=work.patient)
         except BaseException:
             self._learner.drop()  # what is in memory is ahead of the database now
@@ -124,12 +127,11 @@ class ChainTask:
         """A database that is locked or gone."""
         return is_retriable(error)
 
-
-def _steps(connection: Connection, records: Iterable[SessionRecord]) -> list[SessionSteps]:
-    """What the sessions are now; those that are no more have no steps."""
-    return [
-        SessionSteps(record.session_id, record.assistant_id, record.user_id, ())
-        if session is None
-        else session_steps(session)
-        for record, session in changed_sessions(connection, records)
-    ]
+    def _steps(self, connection: Connection, records: Iterable[SessionRecord]) -> list[SessionSteps]:
+        """What the sessions are now; those that are no more have no steps."""
+        return [
+            SessionSteps(changed.record.session_id, changed.record.assistant_id, changed.record.user_id, ())
+            if changed.session is None
+            else session_steps(changed.session, changed.links, self._rephrases.rule)
+            for changed in judged_sessions(connection, records, self._rephrases)
+        ]

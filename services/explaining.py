@@ -1,6 +1,6 @@
 """Why a rewrite is there: the sessions behind it, and a picture of its chain."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +10,8 @@ from labeling.question import question_before
 from labeling.turn_outcome import judge_turns
 from rewriting.chain_graph import chain_graph
 from rewriting.chain_store import all_steps
+from rewriting.rephrase_link import RephraseLink, resolve
+from rewriting.rephrase_store import links_of
 from rewriting.rewrite import Rewrite
 from rewriting.text_normalisation import normalise
 from services.chain_picture import draw_chain
@@ -21,14 +23,19 @@ from streams.session_store import read_sessions
 def explanation(engine: Engine, rewrite: Rewrite, max_sessions: int) -> Iterator[str]:
     """Lines that tell some of the sessions behind a rewrite: what was said, and how it was judged.
 
-    Of a rewrite that holds after one question, only what was said to that, and the response.
+    Of a rewrite that holds after one question, only what was said to that, and the response. Of one that came
+    from detected rephrases, what was said with the next try of each request, and how likely it is one.
     """
     with reading(engine) as connection:
         sessions = read_sessions(connection, rewrite.assistant_id, rewrite.evidence)
+        links = links_of(connection, sessions)
     sessions.sort(key=lambda session: _tells_less(session, rewrite))
     for session in sessions[:max_sessions]:
         day = datetime.fromtimestamp(session.start_ms / 1000, UTC)
         yield f"session {session.session_id}, {day:%Y-%m-%d %H:%M} UTC"
+        if rewrite.method == "rephrase":
+            yield from _tries(session, links.get(session.session_id, ()))
+            continue
         previous = (None, *session.turns)
         for before, turn, outcome in zip(previous, session.turns, judge_turns(session.turns), strict=False):
             if not rewrite.question:
@@ -37,6 +44,18 @@ def explanation(engine: Engine, rewrite: Rewrite, max_sessions: int) -> Iterator
                 if normalise(turn.executed) == rewrite.source_text:
                     told = None if turn.response is None else turn.response.text
                     yield f"    {question}? {turn.request.text!r}: {outcome.reason}; response: {told!r}"
+
+
+def _tries(session: Session, links: Iterable[RephraseLink]) -> Iterator[str]:
+    """Lines that tell what was said, and what was said instead."""
+    next_try = {link.source: link for link in resolve(links)}
+    for position, turn in enumerate(session.turns):
+        link = next_try.get(position)
+        if link is None:
+            yield f"    {turn.request.text!r}"
+        else:
+            target = session.turns[link.target].request.text
+            yield f"    {turn.request.text!r}: tried again as {target!r}, likelihood {link.score:.2f}"
 
 
 def _tells_less(session: Session, rewrite: Rewrite) -> tuple[bool, int]:

@@ -13,8 +13,9 @@ from msgspec import Struct
 from sqlalchemy import Connection, Engine
 
 from rewriting.errors import RewritingError
+from rewriting.rephrase_settings import RephraseSettings
 from rewriting.request_step import SessionRequests, session_requests
-from services.changed_sessions import changed_sessions
+from services.changed_sessions import judged_sessions
 from services.database import is_retriable
 from services.index_encoding import MOST_REQUESTS, EncodedRequests, IndexEncoding, store_encoded
 from services.index_publishing import IndexPublishing
@@ -66,7 +67,9 @@ class IndexTask:
         learner: RequestLearner,
         encoding: IndexEncoding,
         publishing: IndexPublishing,
+        rephrases: RephraseSettings | None = None,
     ) -> None:
+        self._rephrases = rephrases or RephraseSettings()
         self.source_topic = topics.sessions
         self._engine = engine
         self._learner = learner
@@ -113,7 +116,7 @@ class IndexTask:
                 save_offsets(connection, TASK, self.source_topic, offsets)
                 lock_sessions(connection, alone=False)
                 self._learner.refresh(connection)
-                self._learner.absorb(connection, _requests(connection, work.records))
+                self._learner.absorb(connection, self._requests(connection, work.records))
                 self._learner.write(connection)
                 store_encoded(connection, work.encoded)
         except BaseException:
@@ -163,12 +166,13 @@ class IndexTask:
         if self._tends and time.monotonic() >= self._publish_after_s and (due := self._publishing.due()):
             self._publication = self._publisher.submit(self._publishing.publish, due[0])
 
-
-def _requests(connection: Connection, records: Iterable[SessionRecord]) -> list[SessionRequests]:
-    """What the sessions are now; those that are no more have no steps."""
-    return [
-        SessionRequests(record.session_id, record.assistant_id, record.user_id, ())
-        if session is None
-        else session_requests(session)
-        for record, session in changed_sessions(connection, records)
-    ]
+    def _requests(self, connection: Connection, records: Iterable[SessionRecord]) -> list[SessionRequests]:
+        """What the sessions are now; those that are no more have no steps."""
+        requests = []
+        for changed in judged_sessions(connection, records, self._rephrases):
+            record, session = changed.record, changed.session
+            if session is None:
+                requests.append(SessionRequests(record.session_id, record.assistant_id, record.user_id, ()))
+            else:
+                requests.append(session_requests(session, changed.links, self._rephrases.rule))
+        return requests

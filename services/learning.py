@@ -11,10 +11,12 @@ from sqlalchemy import Engine
 from rewriting.answer_miner import AnswerSettings
 from rewriting.chain_miner import ChainSettings
 from rewriting.chain_step import SessionSteps, session_steps
+from rewriting.rephrase_settings import RephraseSettings
 from rewriting.request_step import SessionRequests, session_requests
 from rewriting.rewrite_candidates import CandidateSettings
 from rewriting.rewrite_table import RewriteTable
 from services.chain_learner import ChainLearner
+from services.rephrase_learner import RephraseLearner
 from services.request_learner import RequestLearner
 from streams.session import DEFAULT_GAP_MS
 from streams.session_store import lock_sessions, new_turns, store_turns
@@ -44,6 +46,7 @@ def learn_from_files(
     progress: Progress | None = None,
     answers: AnswerSettings | None = None,
     candidates: CandidateSettings | None = None,
+    rephrases: RephraseSettings | None = None,
 ) -> LearningSummary:
     """Learns from turns files, in any order; turns that are known already teach nothing new.
 
@@ -56,6 +59,7 @@ def learn_from_files(
     """
     learner = ChainLearner(table, settings, clock_ms, answers)
     request_learner = RequestLearner(candidates)
+    rephrase_learner = RephraseLearner(table, rephrases or RephraseSettings(), clock_ms)
     n_turns = n_new = 0
     assistants: set[AssistantId] = set()
     task = progress.add_task("reading turns", total=None) if progress else None
@@ -79,6 +83,8 @@ def learn_from_files(
             request_learner.absorb(connection, requests)
             request_learner.write(connection)
             request_learner.announce(connection, (session.assistant_id for session in requests))
+            # What was found in a session holds for the turns it had; `absorb_rephrases` judges it anew.
+            rephrase_learner.drop(connection, [session.session_id for session in requests])
         n_turns += len(batch)
         n_new += len(new.turns)
         assistants.update(AssistantId(turn.assistant_id) for turn in batch)
@@ -88,6 +94,7 @@ def learn_from_files(
         learner.refresh(connection, also=assistants)
         learner.solve(connection)
         request_learner.refresh(connection)
+        rephrase_learner.refresh(connection)
     live = sum(row.status == "live" for key in assistants for row in table.read(key).rewrites)
     return LearningSummary(n_turns, n_new, tuple(sorted(assistants)), live)
 

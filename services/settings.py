@@ -19,6 +19,7 @@ from rewriting.chain_miner import ChainSettings
 from rewriting.encoder_settings import EncoderSettings
 from rewriting.online_settings import OnlineSettings
 from rewriting.ranker_settings import RankerSettings
+from rewriting.rephrase_settings import RephraseSettings
 from services.errors import SettingsError
 from services.lookup_api.api_settings import LookupApiSettings, OnlineTask
 from streams.errors import StreamError
@@ -57,6 +58,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     online: OnlineSettings = OnlineSettings()
     encoder: EncoderSettings = EncoderSettings()
     ranker: RankerSettings = RankerSettings()
+    rephrases: RephraseSettings = RephraseSettings()
     api: LookupApiSettings = LookupApiSettings()
     metrics: MetricsSettings = MetricsSettings()
 

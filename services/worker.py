@@ -17,6 +17,9 @@ from services.chain_learner import ChainLearner
 from services.chain_task import ChainTask
 from services.clock import now_ms
 from services.database import open_database
+from services.rephrase_detection import CurrentDetectors
+from services.rephrase_learner import RephraseLearner
+from services.rephrase_task import RephraseTask
 from services.session_task import SessionTask
 from services.settings import Settings
 from streams.consumer_loop import ConsumerLoop, Step
@@ -33,6 +36,7 @@ class WorkerKind(StrEnum):
     SESSIONS = "sessions"  # turns -> sessions
     CHAINS = "chains"  # sessions -> rewrites
     INDEX = "index"  # sessions -> what online rewriting knows
+    REPHRASES = "rephrases"  # sessions -> which request is the next try of which, and sessions again
 
 
 def worker_loop(
@@ -64,6 +68,13 @@ def worker_loop(
         )
     elif kind is WorkerKind.INDEX:
         task = _index_task(engine, kafka, settings)
+    elif kind is WorkerKind.REPHRASES:
+        task = RephraseTask(
+            engine,
+            kafka.topics,
+            RephraseLearner(RewriteTable(engine, now_ms), settings.rephrases, now_ms),
+            CurrentDetectors(engine, Path(settings.state).absolute()),
+        )
     else:
         table = RewriteTable(engine, now_ms)
         task = ChainTask(
@@ -71,6 +82,7 @@ def worker_loop(
             kafka.topics,
             ChainLearner(table, settings.chain, now_ms, settings.answers),
             RewritePublication(engine, table, kafka.topics.rewrites, now_ms),
+            settings.rephrases,
         )
     metrics = StreamMetrics(registry or CollectorRegistry())
     return ConsumerLoop(task, kafka, metrics=metrics, on_step=on_step)
@@ -90,6 +102,7 @@ def _index_task(engine: Engine, kafka: KafkaSettings, settings: Settings) -> Str
         RequestLearner(settings.online.candidates),
         IndexEncoding(engine, state),
         IndexPublishing(engine, state),
+        settings.rephrases,
     )
 
 

@@ -217,6 +217,14 @@ def all_sessions(connection: Connection, assistant_id: AssistantId) -> Iterator[
             yield session
 
 
+def session_ids(connection: Connection, assistant_id: AssistantId) -> list[SessionId]:
+    """The ids of all sessions of an assistant, by their start; of withdrawn ones too."""
+    query = select(SESSION.c.session_id).where(SESSION.c.assistant_id == assistant_id)
+    return [
+        SessionId(key) for key in connection.scalars(query.order_by(SESSION.c.start_ms, SESSION.c.session_id))
+    ]
+
+
 def forget_user_sessions(
     connection: Connection, assistant_id: AssistantId, user_id: UserId
 ) -> list[SessionId]:

@@ -78,6 +78,7 @@ def learn(
             progress,
             chosen.answers,
             chosen.online.candidates,
+            chosen.rephrases,
         )
     print(
         f"{summary.turns:,} turns ({summary.new_turns:,} new) of {len(summary.assistants)} assistant(s): "

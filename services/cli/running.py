@@ -41,8 +41,8 @@ def work(
     kind: Annotated[
         str,
         typer.Argument(
-            help="sessions (turns to sessions), chains (sessions to rewrites) or index (sessions to what "
-            "online rewriting knows)."
+            help="sessions (turns to sessions), chains (sessions to rewrites), index (sessions to what "
+            "online rewriting knows) or rephrases (sessions to who tried what again)."
         ),
     ],
     state: StateOption = None,

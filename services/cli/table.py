@@ -204,12 +204,14 @@ def forget_user_command(
     from services.chain_learner import ChainLearner
     from services.clock import now_ms
     from services.forgetting import forget_user
+    from services.rephrase_learner import RephraseLearner
 
     chosen = settings_of(settings, state)
     opened = _Opened(chosen, assistant)
     deleted = forget_user(opened.engine, now_ms, opened.assistant, UserId(user))
     with opened.engine.begin() as connection:
         ChainLearner(opened.rewrites, chosen.chain, now_ms, chosen.answers).refresh(connection)
+        RephraseLearner(opened.rewrites, chosen.rephrases, now_ms).refresh(connection)
     print(f"{opened.assistant}: {deleted:,} sessions of the user deleted")
 
 
