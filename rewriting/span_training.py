@@ -36,14 +36,13 @@ from streams.turn import TurnEvent
 
 log = structlog.get_logger()
 
-MOST_TOKENS = 510
-"""Of a sequence: what a BERT has places for, but for two that some models do not use."""
-
 HELD_BACK = 0.05
 """Share of the sessions on which the scores are calibrated."""
 
 _BATCHES_SORTED = 50  # sequences of alike length make a batch within so many, so little is padded
-_TURN_TOKENS = REQUEST_TOKENS + RESPONSE_TOKENS + 8  # a turn has at most so many, special ones included
+_TURN_TOKENS = REQUEST_TOKENS + RESPONSE_TOKENS + 8
+"""A turn has at most so many, special ones included. Some models number positions from 2, which the places
+for two tokens are kept for."""
 
 
 class SpanTraining(Struct, frozen=True, kw_only=True):
@@ -134,7 +133,8 @@ def train_span_model(
     with torch.random.fork_rng():
         torch.manual_seed(training.seed)
         base = load_base(training.base, layers=training.layers)
-        most_tokens = min(MOST_TOKENS, _TURN_TOKENS * (training.window_turns + 1))
+        places = int(base.transformer.config.max_position_embeddings)  # type: ignore[union-attr,arg-type]  # it has one
+        most_tokens = min(places - 2, _TURN_TOKENS * (training.window_turns + 1))
         model = SpanModel(base, DialogueTokenizer.of(base.tokenizer, most_tokens)).to(device)
         learned = [examples[i] for i in drawn[held_back:]]
         _learn(model, learned, training, generator, device, progress)
