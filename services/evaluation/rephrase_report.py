@@ -42,6 +42,7 @@ def rephrase_report_html(evaluation: RephraseEvaluation) -> str:
     return page(
         "rephrase_report.html",
         evaluation=evaluation,
+        headlines=[one for one in evaluation.systems if not one.baseline][:1],
         breakdowns=GROUPINGS,
         kinds=KINDS,
         titles=_TITLES,
