@@ -7,7 +7,13 @@ import torch
 from rewriting.encoder_example import EncoderExample
 from rewriting.encoder_model import PairEncoderModel, padded
 from rewriting.errors import EncoderTrainingError
-from rewriting.pair_encoder_training import PairEncoderTraining, labelled_pairs, train_pair_encoder
+from rewriting.pair_encoder_training import (
+    LabelledPair,
+    PairEncoderTraining,
+    labelled_pairs,
+    train_on_pairs,
+    train_pair_encoder,
+)
 
 # Which of two candidates is right depends on the query and the candidate together.
 MEANT = {"x": "play jazz", "y": "play mom"}
@@ -71,6 +77,29 @@ def test_nothing_known_leaves_right_pairs_alone(tiny_base: Path) -> None:
     pairs = labelled_pairs(EXAMPLES, {}, _settings(tiny_base))
     assert all(pair.is_right for pair in pairs)
     assert len(pairs) == len(EXAMPLES)
+
+
+def test_given_pairs_are_what_is_learned(tiny_base: Path) -> None:
+    pairs = [
+        LabelledPair(f"{said} {number}", text, text == meant, 1.0)
+        for said, meant in MEANT.items()
+        for text in MEANT.values()
+        for number in range(8)
+    ]
+    settings = _settings(tiny_base)
+    scores = _scores(train_on_pairs(pairs, settings), "x 9")
+    assert scores[0] > 0.8
+    assert scores[1] < 0.2
+    # A pair of hardly any weight teaches hardly anything beside the others.
+    contradicted = [LabelledPair(pair.query, pair.candidate, not pair.is_right, 1e-6) for pair in pairs]
+    assert _scores(train_on_pairs([*pairs, *contradicted], settings), "x 9")[0] > 0.8
+
+
+def test_pairs_that_cannot_be_learned_from_are_refused(tiny_base: Path) -> None:
+    with pytest.raises(EncoderTrainingError, match="no pairs"):
+        train_on_pairs([], _settings(tiny_base))
+    with pytest.raises(EncoderTrainingError, match="weight of pair 0 is 0"):
+        train_on_pairs([LabelledPair("a", "b", True, 0.0)], _settings(tiny_base))
 
 
 def test_progress_tells_each_step_up_to_the_limit(tiny_base: Path) -> None:

@@ -125,6 +125,13 @@ def test_a_score_does_not_depend_on_the_other_candidates(pair_encoder: PairEncod
         np.testing.assert_allclose(pair_encoder.score("play jess", [text]), [score], rtol=0, atol=1e-5)
 
 
+def test_pairs_of_many_queries_have_the_scores_of_each_alone(pair_encoder: PairEncoder) -> None:
+    pairs = [(query, candidate) for query in ("play", "x" * 300, "") for candidate in ("call mom", "jazz")]
+    alone = [pair_encoder.score(query, [candidate])[0] for query, candidate in pairs]
+    assert pair_encoder.score_pairs(pairs) == pytest.approx(alone, abs=1e-6)
+    assert pair_encoder.score_pairs([]).shape == (0,)
+
+
 def test_torch_and_onnx_agree_on_pairs(
     pair_model: PairEncoderModel, pair_encoder: PairEncoder, tmp_path: Path
 ) -> None:
