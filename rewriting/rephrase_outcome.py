@@ -49,9 +49,10 @@ def judged_by_links(
 ) -> list[TurnOutcome]:
     """The outcomes of the requests of one session, with what a detector has found in it.
 
-    With p the probability that the next request is the next try, in eighths: p goes on, all of it from
-    `rule.whole_from`. Of the rest, the probability that the next try comes later has failed; what is left
-    then has failed where a failure was visible, else it was met. What was praised stays, and the last request.
+    With p the probability that the next request is the next try, in eighths: p goes on; the whole weight does
+    where the probability is `rule.whole_from` or more. Of the rest, the probability that the next try comes
+    later has failed; what is left then has failed where a failure was visible, else it was met. What was
+    praised stays, and the last request.
 
     Args:
         outcomes: of the requests, from `judge_turns`.
@@ -70,19 +71,19 @@ def judged_by_links(
         if position not in following or outcome.reason == "praised":
             judged.append(outcome)
             continue
-        goes_on = _eighths(next_try.get((position, following[position]), 0.0))
-        by_detour = _eighths(later.get(position, 0.0)) if rule.detours else 0.0
-        judged.append(_judged(outcome, goes_on, by_detour, rule))
+        next_one = next_try.get((position, following[position]), 0.0)
+        judged.append(_judged(outcome, next_one, later.get(position, 0.0) if rule.detours else 0.0, rule))
     return judged
 
 
-def _judged(outcome: TurnOutcome, goes_on: float, by_detour: float, rule: EvidenceRule) -> TurnOutcome:
+def _judged(outcome: TurnOutcome, next_one: float, later: float, rule: EvidenceRule) -> TurnOutcome:
     has_failed = outcome.reason in _VISIBLE_FAILURES
-    if goes_on >= rule.whole_from or goes_on == 1:
+    goes_on = _eighths(next_one)
+    if next_one >= rule.whole_from or goes_on == 1:
         return TurnOutcome(0, 0, 1, outcome.reason if has_failed else "rephrased")
     reason: Reason = "moved_on" if outcome.reason == "rephrased" else outcome.reason
     rest = 1 - goes_on
-    met = 0.0 if has_failed else max(rest - by_detour, 0.0)
+    met = 0.0 if has_failed else max(rest - _eighths(later), 0.0)
     if reason == "moved_on":
         met *= _eighths(rule.met)
     return TurnOutcome(met, rest - met, goes_on, reason)

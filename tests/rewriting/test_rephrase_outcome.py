@@ -28,7 +28,8 @@ def judged(first: TurnOutcome, score: float, rule: EvidenceRule = DEFAULT_RULE) 
     ("before", "score", "after", "reason"),
     [
         (MOVED_ON, 0.9, (0, 0, 1), "rephrased"),
-        (MOVED_ON, 0.44, (0, 0, 1), "rephrased"),  # half, in eighths
+        (MOVED_ON, 0.5, (0, 0, 1), "rephrased"),
+        (MOVED_ON, 0.49, (0.5, 0, 0.5), "moved_on"),  # in eighths
         (MOVED_ON, 0.43, (0.625, 0, 0.375), "moved_on"),
         (MOVED_ON, 0.0, (1, 0, 0), "moved_on"),
         (TurnOutcome(0, 0, 1, "rephrased"), 0.01, (1, 0, 0), "moved_on"),
