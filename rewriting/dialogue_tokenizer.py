@@ -1,9 +1,10 @@
 """Stretches of dialogue as the tokens that the rephrase detector reads: in training and in use the same.
 
     [CLS] source, its signals, [answer] response [SEP]
-    gap request, its signals, [answer] response, gap request ... [SEP]
+    gap, likeness, request, its signals, [answer] response, gap ... [SEP]
 
-Gaps and signals are special tokens of their own. A following request is a span, from its first to its last
+Gaps, signals and likeness (how far words and interpretation of a request are those of the source) are special
+tokens of their own. A following request is a span, from its first to its last
 token; the span of "none of them" is [CLS].
 """
 
@@ -16,10 +17,19 @@ from msgspec import Struct
 from tokenizers import AddedToken, Tokenizer
 
 from rewriting.request_tokenizer import MOST_CHARACTERS, RequestTokenizer, spoken
-from rewriting.turn_pair import NOTHING, confidence_bands, seconds_between, time_bucket
+from rewriting.turn_pair import (
+    EQUAL,
+    NOTHING,
+    UNDERSTANDINGS,
+    confidence_bands,
+    seconds_between,
+    time_bucket,
+    understood_alike,
+    words_alike,
+)
 from streams.turn import TurnEvent
 
-Part = Literal["time", "signals", "responses", "words"]
+Part = Literal["time", "signals", "responses", "likeness", "words"]
 """A part of what can be read of a dialogue; `words` are those of the source."""
 
 REQUEST_TOKENS: Final = 24
@@ -54,6 +64,8 @@ _SPECIAL: Final = (
     *_FEEDBACK.values(),
     *(f"[heard {band}]" for band in _BANDS),
     *(f"[understood {band}]" for band in _BANDS),
+    *(f"[words {tenths}]" for tenths in range(NOTHING, EQUAL + 1)),
+    *(f"[meaning: {shared}]" for shared in UNDERSTANDINGS),
 )
 
 
@@ -132,10 +144,11 @@ class DialogueTokenizer:
         for target in targets:
             turn = turns[target]
             request = self._request(turn)
-            added = [self._gap(before, turn, hidden), *request, *self._reaction(turn, hidden)]
+            ahead = [self._gap(before, turn, hidden), *self._likeness(turns[source], turn, hidden)]
+            added = [*ahead, *request, *self._reaction(turn, hidden)]
             if len(ids) + len(added) >= self.max_tokens:
                 break
-            first = len(ids) + 1
+            first = len(ids) + len(ahead)
             spans.append((first, first + len(request) - 1))
             kept.append(target)
             ids += added
@@ -158,6 +171,12 @@ class DialogueTokenizer:
     def _gap(self, before: TurnEvent, turn: TurnEvent, hidden: frozenset[Part]) -> int:
         bucket = NOTHING if "time" in hidden else time_bucket(seconds_between(before, turn))
         return self._special[_UNKNOWN_GAP if bucket == NOTHING else f"[gap {min(bucket, _GAPS)}]"]
+
+    def _likeness(self, source: TurnEvent, turn: TurnEvent, hidden: frozenset[Part]) -> list[int]:
+        if "likeness" in hidden:
+            return []
+        words, shared = words_alike(source, turn), understood_alike(source, turn)
+        return [self._special[f"[words {words}]"], self._special[f"[meaning: {shared}]"]]
 
     def _words(self, text: str, most: int) -> list[int]:
         return list(self._cut(text[:MOST_CHARACTERS])[:most])

@@ -115,7 +115,7 @@ class SpanDetector:
                         for target, score in zip(sequence.targets, scores[1:].tolist(), strict=True)
                         if score >= _LEAST_SCORE
                     ]
-        return found
+        return [sorted(links, key=lambda link: (link.source, link.target)) for links in found]
 
     def _sequences(self, turns: Sequence[TurnEvent]) -> Iterator[tuple[int, SpanInput]]:
         candidates: dict[int, list[int]] = {}

@@ -40,7 +40,7 @@ HELD_BACK = 0.05
 """Share of the sessions on which the scores are calibrated."""
 
 _BATCHES_SORTED = 50  # sequences of alike length make a batch within so many, so little is padded
-_TURN_TOKENS = REQUEST_TOKENS + RESPONSE_TOKENS + 8
+_TURN_TOKENS = REQUEST_TOKENS + RESPONSE_TOKENS + 10
 """A turn has at most so many, special ones included. Some models number positions from 2, which the places
 for two tokens are kept for."""
 
@@ -259,12 +259,16 @@ def _temperature(
 ) -> float:
     """The temperature under which the scores fit held-back labels best (Guo et al., 2017)."""
     model.eval()
+    built = sorted(
+        (_built(model, example, training.hidden) for example in examples), key=lambda one: len(one[0].ids)
+    )
     pairs: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
     with torch.no_grad():
-        for example in examples:
-            sequence, labels = _built(model, example, training.hidden)
-            scores, _ = _scores(model, [sequence], device)
-            pairs.append((scores[0].cpu().numpy().astype(np.float64), np.array(labels)))
+        for start in range(0, len(built), training.batch_size):
+            batch = built[start : start + training.batch_size]
+            scores, _ = _scores(model, [sequence for sequence, _ in batch], device)
+            for of_row, (_, labels) in zip(scores.cpu().numpy(), batch, strict=True):
+                pairs.append((of_row[: len(labels)].astype(np.float64), np.array(labels)))
 
     def loss(log_temperature: float) -> float:
         total = 0.0

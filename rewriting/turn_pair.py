@@ -7,7 +7,7 @@ by the others.
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from rapidfuzz import fuzz
 
@@ -20,6 +20,22 @@ MOST_COMPARED = 1_000
 NOTHING = -1
 """Bucket of what is not known."""
 
+EQUAL = 10
+"""Bucket of words that are the same."""
+
+UNDERSTANDINGS: Final = (
+    "unknown",  # one of them has no interpretation
+    "same intent, same slots",
+    "same intent, shared slot",  # one at least, by name and value
+    "same intent, other slots",
+    "same intent, no slots",
+    "other intent, same slots",
+    "other intent, shared slot",
+    "other intent, other slots",
+    "other intent, no slots",
+)
+"""What two interpretations share."""
+
 _STEPS_OF_TIME = 3
 """Buckets for each doubling of the time between two requests: each is a quarter longer than the last."""
 
@@ -29,11 +45,11 @@ _CONFIDENCE_BANDS = 4
 class PairViews(NamedTuple):
     """The views of one pair of requests."""
 
-    words: int  # how alike the texts are: tenths of the token set ratio, 10 for equal ones; NOTHING: empty
-    understanding: str  # what the two interpretations share
-    time: int  # between the two: 3 log2(seconds), rounded down; NOTHING: not known
+    words: int  # `words_alike`
+    understanding: str  # `understood_alike`
+    time: int  # `time_bucket` between the two
     outcome: tuple[str, bool, bool, str]  # of the earlier one: status, barge-in, terminated, feedback
-    confidence: tuple[int, int]  # quarters of the recogniser's and of the NLU's for the earlier one
+    confidence: tuple[int, int]  # `confidence_bands` of the earlier one
 
 
 def candidate_pairs(
@@ -63,8 +79,8 @@ def seconds_between(earlier: TurnEvent, later: TurnEvent) -> float | None:
 def pair_views(earlier: TurnEvent, later: TurnEvent) -> PairViews:
     """What can be seen of two requests."""
     return PairViews(
-        words=_words(earlier.request.text, later.request.text),
-        understanding=_understanding(earlier, later),
+        words=words_alike(earlier, later),
+        understanding=understood_alike(earlier, later),
         time=time_bucket(seconds_between(earlier, later)),
         outcome=(
             (earlier.response.status if earlier.response else None) or "none",
@@ -74,6 +90,30 @@ def pair_views(earlier: TurnEvent, later: TurnEvent) -> PairViews:
         ),
         confidence=confidence_bands(earlier),
     )
+
+
+def words_alike(earlier: TurnEvent, later: TurnEvent) -> int:
+    """Tenths of the token set ratio of two texts, 10 for equal ones; NOTHING where one has no word."""
+    first = normalise(earlier.request.text[:MOST_COMPARED])
+    second = normalise(later.request.text[:MOST_COMPARED])
+    if not first or not second:
+        return NOTHING
+    if first == second:
+        return EQUAL
+    return min(int(fuzz.token_set_ratio(first, second) // 10), EQUAL - 1)
+
+
+def understood_alike(earlier: TurnEvent, later: TurnEvent) -> str:
+    """What the best interpretations of two requests share: one of `UNDERSTANDINGS`."""
+    if not earlier.nlu or not later.nlu:
+        return UNDERSTANDINGS[0]
+    first, second = earlier.nlu[0], later.nlu[0]
+    same = (first.domain, first.intent) == (second.domain, second.intent)
+    intents = "same intent" if same else "other intent"
+    slots, others = _slots(first), _slots(second)
+    if slots == others:
+        return f"{intents}, same slots" if slots else f"{intents}, no slots"
+    return f"{intents}, shared slot" if slots & others else f"{intents}, other slots"
 
 
 def time_bucket(seconds: float | None) -> int:
@@ -96,29 +136,6 @@ def _band(confidence: float | None) -> int:
     if confidence is None:
         return NOTHING
     return min(max(int(confidence * _CONFIDENCE_BANDS), 0), _CONFIDENCE_BANDS - 1)
-
-
-def _words(earlier: str, later: str) -> int:
-    earlier, later = normalise(earlier[:MOST_COMPARED]), normalise(later[:MOST_COMPARED])
-    if not earlier or not later:
-        return NOTHING
-    if earlier == later:
-        return 10
-    return min(int(fuzz.token_set_ratio(earlier, later) // 10), 9)
-
-
-def _understanding(earlier: TurnEvent, later: TurnEvent) -> str:
-    if not earlier.nlu or not later.nlu:
-        return "unknown"
-    return _shared(earlier.nlu[0], later.nlu[0])
-
-
-def _shared(first: NluHypothesis, second: NluHypothesis) -> str:
-    slots, others = _slots(first), _slots(second)
-    intents = "intent" if (first.domain, first.intent) == (second.domain, second.intent) else "other intent"
-    if slots == others:
-        return f"{intents}, same slots" if slots else f"{intents}, no slots"
-    return f"{intents}, shared slot" if slots & others else f"{intents}, other slots"
 
 
 def _slots(understood: NluHypothesis) -> frozenset[tuple[str, str]]:

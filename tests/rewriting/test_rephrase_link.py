@@ -1,9 +1,9 @@
 import pytest
+from turns import turn_event
 
 from rewriting.rephrase_link import Rephrase, RephraseLink, rephrases_of, resolve
 from streams.session import Session, SessionId
 from streams.turn import AssistantId, EventId, UserId
-from tests.support.turns import turn_event
 
 
 def _session(count: int, dialogue_id: str | None = None) -> Session:

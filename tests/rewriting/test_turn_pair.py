@@ -1,10 +1,10 @@
 from typing import Any
 
 import pytest
+from turns import turn_event
 
 from rewriting.turn_pair import NOTHING, candidate_pairs, pair_views, seconds_between, time_bucket
 from streams.turn import NluHypothesis, Recognition, Request, Response, Signals, Slot, TurnEvent
-from tests.support.turns import turn_event
 
 
 def _at(*seconds: float) -> list[TurnEvent]:
@@ -69,14 +69,14 @@ def _understood(intent: str, **slots: str) -> tuple[NluHypothesis, ...]:
     ("earlier", "later", "shared"),
     [
         ((), _understood("play"), "unknown"),
-        (_understood("play", song="jazz"), _understood("play", song="Jazz"), "intent, same slots"),
-        (_understood("play", song="jazz"), _understood("play", song="blues"), "intent, other slots"),
+        (_understood("play", song="jazz"), _understood("play", song="Jazz"), "same intent, same slots"),
+        (_understood("play", song="jazz"), _understood("play", song="blues"), "same intent, other slots"),
         (
             _understood("play", song="jazz", room="hall"),
             _understood("stop", song="jazz"),
             "other intent, shared slot",
         ),
-        (_understood("stop"), _understood("stop"), "intent, no slots"),
+        (_understood("stop"), _understood("stop"), "same intent, no slots"),
     ],
 )
 def test_interpretations_are_compared_by_intent_and_slots(

@@ -2,14 +2,14 @@ from collections.abc import Sequence
 
 import msgspec
 import pytest
+from rephrase_world import WorldSession, rephrase_sessions
+from turns import turn_event
 
 from rewriting.errors import RephraseTrainingError
 from rewriting.rephrase_link import RephraseLink, resolve
 from rewriting.rephrase_settings import RephraseSettings
 from rewriting.weak_rephrases import WeakRephrases
 from streams.turn import TurnEvent
-from tests.support.rephrase_world import WorldSession, rephrase_sessions
-from tests.support.turns import turn_event
 
 SETTINGS = RephraseSettings()
 
