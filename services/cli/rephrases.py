@@ -2,12 +2,15 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from services.cli.options import SettingsOption, StateOption, require_state, settings_of
 from services.errors import SettingsError
+
+if TYPE_CHECKING:
+    from services.evaluation.rephrase_ablations import TrainDetector
 
 
 def register(app: typer.Typer, evaluate: typer.Typer) -> None:
@@ -34,6 +37,13 @@ def evaluate_rephrases_command(
     train: Annotated[
         list[Path] | None, typer.Option(help="Logs that were learned from: the baselines learn from them.")
     ] = None,
+    ablations: Annotated[
+        bool,
+        typer.Option(
+            "--ablations",
+            help="Train detectors without parts of the evidence too (minutes each); needs --train.",
+        ),
+    ] = False,
     resamples: Annotated[int, typer.Option(help="Resamples of the users for the intervals.")] = 1000,
     seed: Annotated[int, typer.Option(help="Of the resampling, and of the choice of examples.")] = 0,
 ) -> None:
@@ -51,6 +61,8 @@ def evaluate_rephrases_command(
         raise SettingsError(
             "nothing to evaluate: give --state, or --rephrases with what `rehear rephrases` wrote"
         )
+    if ablations and not train:
+        raise SettingsError("--ablations trains detectors: give the logs to learn from with --train")
     chosen = settings_of(settings, state)
     detector_of = None
     if state is not None:
@@ -60,6 +72,11 @@ def evaluate_rephrases_command(
         require_state(chosen)
         engine = open_database(chosen.database_location)
         detector_of = partial(current_detector, engine, chosen)
+    train_variant: TrainDetector | None = None
+    if ablations:
+        from services.rephrase_learning import train_detector
+
+        train_variant = train_detector
     run_rephrase_evaluation(
         turns=turns,
         gold=gold,
@@ -69,6 +86,7 @@ def evaluate_rephrases_command(
         settings=chosen.rephrases,
         gap_ms=chosen.sessions.gap_ms,
         train=train or [],
+        train_detector=train_variant,
         resamples=resamples,
         seed=seed,
     )

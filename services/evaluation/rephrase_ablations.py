@@ -2,13 +2,16 @@
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from rewriting.dialogue_tokenizer import Part
 from rewriting.rephrase_link import RephraseDetector
 from rewriting.rephrase_settings import RephraseSettings
 from services.evaluation.rephrase_system import RephraseSystem
+from streams.turn import TurnEvent
 
 ALL_TURNS = 1_000
 """Following requests, in the place of all: sessions are shorter."""
@@ -18,9 +21,7 @@ class RephraseVariant(Struct, frozen=True, kw_only=True):
     """A detector that is trained and used like that of the settings, but for what it says here."""
 
     name: str
-    time_gaps: bool = True
-    responses: bool = True
-    signals: bool = True
+    hidden: frozenset[Part] = frozenset()  # what it never reads
     window_turns: int | None = None  # None: as in the settings
 
     def of(self, settings: RephraseSettings) -> RephraseSettings:
@@ -32,29 +33,47 @@ class RephraseVariant(Struct, frozen=True, kw_only=True):
 
 
 VARIANTS = (
-    RephraseVariant(name="no time gaps", time_gaps=False),
-    RephraseVariant(name="no responses", responses=False),
-    RephraseVariant(name="no signals", signals=False),
+    RephraseVariant(name="no time gaps", hidden=frozenset({"time"})),
+    RephraseVariant(name="no responses", hidden=frozenset({"responses"})),
+    RephraseVariant(name="no signals", hidden=frozenset({"signals"})),
     RephraseVariant(name="window of 2 turns", window_turns=2),
     RephraseVariant(name="window of 5 turns", window_turns=5),
     RephraseVariant(name="window of all turns", window_turns=ALL_TURNS),
 )
 
-TrainVariant = Callable[[RephraseVariant], RephraseDetector]
-"""Trains the detector of a variant."""
+
+class TrainDetector(Protocol):
+    """What trains a detector."""
+
+    def __call__(
+        self,
+        sessions: Sequence[Sequence[TurnEvent]],
+        settings: RephraseSettings,
+        hidden: frozenset[Part],
+    ) -> RephraseDetector:
+        """A detector that learned from sessions, and never reads the hidden parts."""
+        ...
 
 
 def ablated_systems(
-    train: TrainVariant,
+    train: TrainDetector,
+    sessions: Sequence[Sequence[TurnEvent]],
     settings: RephraseSettings,
     variants: Sequence[RephraseVariant] = VARIANTS,
     on_trained: Callable[[str], None] = lambda name: None,
 ) -> list[RephraseSystem]:
-    """Trains the variants, each believed from the threshold of the settings on."""
+    """Trains the variants, each believed from the threshold of the settings on.
+
+    Args:
+        train: trains one.
+        sessions: of the training log.
+        settings: that the variants change.
+        variants: what to train.
+        on_trained: called with a variant's name when it is done.
+    """
     systems = []
     for variant in variants:
-        systems.append(
-            RephraseSystem(name=variant.name, detector=train(variant), threshold=settings.threshold)
-        )
+        detector = train(sessions, variant.of(settings), variant.hidden)
+        systems.append(RephraseSystem(name=variant.name, detector=detector, threshold=settings.threshold))
         on_trained(variant.name)
     return systems

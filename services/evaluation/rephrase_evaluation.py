@@ -14,7 +14,7 @@ from rewriting.rephrase_settings import RephraseSettings
 from rewriting.weak_rephrases import WeakRephrases
 from services.evaluation.confidence_interval import DEFAULT_RESAMPLES
 from services.evaluation.errors import EvaluationStateError
-from services.evaluation.rephrase_ablations import VARIANTS, TrainVariant, ablated_systems
+from services.evaluation.rephrase_ablations import VARIANTS, TrainDetector, ablated_systems
 from services.evaluation.rephrase_baselines import (
     Sessions,
     TextPairDetector,
@@ -57,7 +57,7 @@ def run_rephrase_evaluation(
     rephrases: Path | None = None,
     detector_of: DetectorOf | None = None,
     train: Sequence[Path] = (),
-    train_variant: TrainVariant | None = None,
+    train_detector: TrainDetector | None = None,
     settings: RephraseSettings | None = None,
     gap_ms: int = DEFAULT_GAP_MS,
     name: str = "rehear",
@@ -74,7 +74,7 @@ def run_rephrase_evaluation(
         rephrases: the output of `rehear rephrases` on the test log.
         detector_of: gives the detectors to run, which can be ranked below their threshold, too.
         train: the logs that were learned from; without them there are no baselines.
-        train_variant: trains the ablations; without it there are none.
+        train_detector: trains the ablations on these logs; without it there are none.
         settings: of the detectors, and of the candidate pairs of the baselines; the defaults where None.
         gap_ms: as for `sessionize`.
         name: of the system, in the report.
@@ -113,12 +113,18 @@ def run_rephrase_evaluation(
             predictions.append(Predictions(name=file_name, lines=said))
             notes.append(FILE_ALONE.format(name=file_name))
         systems: list[RephraseSystem] = []
-        if train_variant is not None:
+        learned = sessionize(past, gap_ms)
+        if train_detector is not None:
             bar = progress.add_task("training variants", total=len(VARIANTS))
-            systems += ablated_systems(train_variant, settings, on_trained=lambda _: progress.advance(bar))
+            systems += ablated_systems(
+                train_detector,
+                [session.turns for session in learned if len(session.turns) > 1],
+                settings,
+                on_trained=lambda _: progress.advance(bar),
+            )
         with tempfile.TemporaryDirectory(prefix="rehear-baselines-") as folder:
             if train:
-                systems += baseline_systems(sessionize(past, gap_ms), settings, Path(folder), progress)
+                systems += baseline_systems(learned, settings, Path(folder), progress)
             running = progress.add_task("finding rephrases", total=len(systems))
             for system in systems:
                 predictions.append(_predictions(system, sessions, settings))

@@ -9,7 +9,6 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
-from services.evaluation.confidence_interval import Estimate
 from services.evaluation.rephrase_examples import KINDS, Kind
 from services.evaluation.rephrase_groups import GROUPINGS
 from services.evaluation.rephrase_plots import precision_recall_plot, reliability_plot
@@ -59,27 +58,16 @@ def rephrase_table(evaluation: RephraseEvaluation) -> Table:
         caption="with 95 % confidence intervals over users",
     )
     table.add_column("system")
-    for column in (
-        "precision",
-        "recall",
-        "F1",
-        "F1 as runs",
-        "best F1",
-        "PR-AUC",
-        "recall at P 0.9",
-        "calibration error",
-    ):
+    for column in ("precision", "recall", "F1", "F1 as runs", "PR-AUC", "recall at P 0.9"):
         table.add_column(column, justify="right")
     for one in evaluation.systems:
-        measures: tuple[Estimate, ...] = (
+        measures = (
             one.overall.precision,
             one.overall.recall,
             one.overall.f1,
             one.as_runs.f1,
-            one.ranking.best_f1,
             one.ranking.average_precision,
             one.ranking.recall_at_precision,
-            one.calibration_error,
         )
         table.add_row(
             escape(one.name),

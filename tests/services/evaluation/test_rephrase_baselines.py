@@ -8,11 +8,12 @@ import pytest
 from numpy.typing import NDArray
 from turns import turn_event
 
+from rewriting.dialogue_tokenizer import Part
 from rewriting.pair_encoder_training import PairEncoderTraining
 from rewriting.rephrase_link import RephraseLink, resolve
 from rewriting.rephrase_settings import RephraseSettings
 from services.evaluation.errors import BaselineError
-from services.evaluation.rephrase_ablations import ALL_TURNS, VARIANTS, RephraseVariant, ablated_systems
+from services.evaluation.rephrase_ablations import ALL_TURNS, VARIANTS, ablated_systems
 from services.evaluation.rephrase_baselines import (
     LIKENESSES,
     EditSimilarity,
@@ -201,14 +202,17 @@ def test_wrong_pairs_are_thinned_out() -> None:
 
 
 def test_each_variant_is_trained_and_named() -> None:
-    trained: list[RephraseVariant] = []
+    hidden_parts: list[frozenset[Part]] = []
 
-    def train(variant: RephraseVariant) -> TextPairDetector:
-        trained.append(variant)
-        return letters(variant.of(SETTINGS))
+    def train(
+        sessions: Sequence[Sequence[TurnEvent]], settings: RephraseSettings, hidden: frozenset[Part]
+    ) -> TextPairDetector:
+        assert sessions is WORLD
+        hidden_parts.append(hidden)
+        return letters(settings)
 
-    systems = ablated_systems(train, SETTINGS)
-    assert tuple(trained) == VARIANTS
+    systems = ablated_systems(train, WORLD, SETTINGS)
+    assert hidden_parts == [{"time"}, {"responses"}, {"signals"}, set(), set(), set()]
     assert [system.name for system in systems] == [variant.name for variant in VARIANTS]
     assert not any(system.baseline for system in systems)
     # The same text, said again after 3 other requests, each a minute after the one before.

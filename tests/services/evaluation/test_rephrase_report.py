@@ -194,10 +194,13 @@ def test_the_same_files_give_the_same_bytes(files: dict[str, Path], tmp_path: Pa
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
 
-def test_nothing_to_evaluate_is_said(files: dict[str, Path], tmp_path: Path) -> None:
+def test_what_is_missing_is_said(files: dict[str, Path], tmp_path: Path) -> None:
     arguments = ["--turns", str(files["turns"]), "--gold", str(files["gold"]), "--out", str(tmp_path / "r")]
     result = CliRunner().invoke(app, ["evaluate", "rephrases", *arguments])
     assert "give --state, or --rephrases" in str(result.exception)
+    more = ["--rephrases", str(files["rephrases"]), "--ablations"]
+    result = CliRunner().invoke(app, ["evaluate", "rephrases", *arguments, *more])
+    assert "give the logs to learn from with --train" in str(result.exception)
 
 
 @pytest.mark.parametrize(
@@ -262,7 +265,7 @@ def test_baselines_and_variants_stand_beside_it(
     evaluation = run_rephrase_evaluation(
         **files,
         train=[write(tmp_path / "train.jsonl", train)],
-        train_variant=lambda variant: detector,
+        train_detector=lambda sessions, settings, hidden: detector,
         settings=settings,
         out=tmp_path / "r",
         resamples=20,
