@@ -45,9 +45,18 @@ def rephrase_report_html(evaluation: RephraseEvaluation) -> str:
         breakdowns=GROUPINGS,
         kinds=KINDS,
         titles=_TITLES,
+        time=_time,
         precision_recall=precision_recall_plot(evaluation),
         reliability=reliability_plot(evaluation),
     )
+
+
+def _time(seconds: float) -> str:
+    """A time that people can judge at a glance."""
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.1f} s"
 
 
 def rephrase_table(evaluation: RephraseEvaluation) -> Table:
