@@ -6,7 +6,7 @@ the log shows too few second tries, the detector in use stays.
 
 import importlib.util
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,11 +16,14 @@ from sqlalchemy import Engine
 
 from rewriting.dialogue_tokenizer import Part
 from rewriting.errors import RephraseTrainingError
-from rewriting.online_model_store import model_folder
+from rewriting.online_model_store import model_folder, set_models
 from rewriting.rephrase_settings import RephraseSettings
+from rewriting.rewrite_table import RewriteTable
 from rewriting.span_detector import SpanDetector
 from rewriting.weak_rephrases import WeakRephrases
 from services.model_files import put_model
+from services.rephrase_absorbing import RephraseAbsorption, absorb_rephrases
+from services.rephrase_detection import CurrentDetectors
 from services.settings import Settings
 from streams.database_schema import reading
 from streams.session_store import all_sessions
@@ -34,47 +37,71 @@ class RephraseLearning(Struct, frozen=True, kw_only=True):
     """What was learned for one assistant."""
 
     assistant_id: AssistantId
-    name: str | None  # of the new detector; None: none could be trained
-    examples: int = 0  # requests that it learned from
-    why_not: str = ""  # where none could be trained
+    examples: int  # requests that a new detector learned from; 0: none was trained
+    why_not: str  # where none was trained
+    absorbed: RephraseAbsorption | None  # what the detector in use has found; None: there is none
 
     @property
     def in_words(self) -> str:
         """One line for people."""
-        if self.name is None:
-            return f"no rephrase detector: {self.why_not}"
-        return f"a rephrase detector learned from {self.examples:,} requests"
+        trained = f"a rephrase detector learned from {self.examples:,} requests"
+        if not self.examples:
+            trained = f"no new rephrase detector: {self.why_not}"
+        return trained if self.absorbed is None else f"{trained}; {self.absorbed.in_words}"
 
 
-def learn_detector(
-    engine: Engine, settings: Settings, assistant_id: AssistantId, progress: Progress | None = None
+def learn_rephrases(
+    engine: Engine,
+    table: RewriteTable,
+    settings: Settings,
+    assistant_id: AssistantId,
+    clock_ms: Callable[[], int],
+    progress: Progress | None = None,
 ) -> RephraseLearning:
-    """Trains the detector of one assistant on all of its sessions, and lays it beside the one in use.
+    """Trains the detector of one assistant, puts it in use, and finds the rephrases in all of its sessions.
 
     Args:
         engine: of the database, with the sessions.
-        settings: of the detector, and the folder of models.
+        table: of the rewrites, for the candidates.
+        settings: of the detector and of what learns from it, and the folder of models.
         assistant_id: whose.
+        clock_ms: milliseconds since 1970.
         progress: shows how far it is.
     """
+    state = Path(settings.state).absolute()
+    examples, why_not = 0, ""
+    try:
+        name, examples = _learn_detector(engine, settings, assistant_id, progress)
+    except RephraseTrainingError as error:
+        why_not = str(error)
+    else:
+        with engine.begin() as connection:
+            set_models(connection, assistant_id, {"rephrase": name}, clock_ms())
+    absorbed = None
+    in_use = CurrentDetectors(engine, state).of(assistant_id)
+    if in_use is not None:
+        absorbed = absorb_rephrases(engine, table, settings, assistant_id, *in_use, clock_ms, progress)
+    return RephraseLearning(assistant_id=assistant_id, examples=examples, why_not=why_not, absorbed=absorbed)
+
+
+def _learn_detector(
+    engine: Engine, settings: Settings, assistant_id: AssistantId, progress: Progress | None
+) -> tuple[str, int]:
+    """Trains a detector on all sessions: the name of its artifact, and how many requests it learned from."""
     if not settings.rephrases.train:
-        return RephraseLearning(assistant_id=assistant_id, name=None, why_not="[rephrases] train is false")
+        raise RephraseTrainingError("[rephrases] train is false")
     if importlib.util.find_spec("torch") is None:
-        why_not = "install rehear with the extra `train`"
-        return RephraseLearning(assistant_id=assistant_id, name=None, why_not=why_not)
+        raise RephraseTrainingError("install rehear with the extra `train`")
     from rewriting.span_export import export_span_model
 
     with reading(engine) as connection:
         sessions = [
             session.turns for session in all_sessions(connection, assistant_id) if len(session.turns) > 1
         ]
-    try:
-        trained = _trained(sessions, settings.rephrases, frozenset(), progress)
-    except RephraseTrainingError as error:
-        return RephraseLearning(assistant_id=assistant_id, name=None, why_not=str(error))
+    trained = _trained(sessions, settings.rephrases, frozenset(), progress)
     folder = model_folder(Path(settings.state).absolute(), assistant_id)
     name = put_model(folder, "rephrase", lambda path: export_span_model(trained, path))
-    return RephraseLearning(assistant_id=assistant_id, name=name, examples=trained.examples)
+    return name, trained.examples
 
 
 def train_detector(

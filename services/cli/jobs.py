@@ -26,7 +26,8 @@ def register(app: typer.Typer) -> None:
 
 
 @contextmanager
-def _output(path: Path) -> Iterator[BinaryIO]:
+def output_stream(path: Path) -> Iterator[BinaryIO]:
+    """Where a command writes its lines; `-` is standard output."""
     if str(path) == "-":
         yield sys.stdout.buffer
         return
@@ -49,11 +50,14 @@ def learn(
     turns: TurnsOption,
     state: StateOption = None,
     settings: SettingsOption = None,
+    rephrases: Annotated[
+        bool, typer.Option(help="Train the rephrase detector too, and find all rephrases (minutes).")
+    ] = True,
     online: Annotated[
         bool, typer.Option(help="Train the encoder and the ranker of online rewriting too (minutes).")
     ] = True,
 ) -> None:
-    """Learn from log files: sessions, chains, the rewrite table, and the models of online rewriting.
+    """Learn from log files: sessions, chains, the rewrite table, rephrases, and models for online rewriting.
 
     What is known already changes nothing, so files may be given again, and in any order.
 
@@ -84,14 +88,19 @@ def learn(
         f"{summary.turns:,} turns ({summary.new_turns:,} new) of {len(summary.assistants)} assistant(s): "
         f"{summary.live_rewrites:,} live rewrites in {chosen.database_shown}"
     )
-    if not online:
-        return
-    from services.online_learning import learn_online
-
     for assistant_id in summary.assistants:
-        with progress_bars() as progress:
-            learned = learn_online(engine, chosen, assistant_id, now_ms, progress)
-        print(f"{assistant_id}: {learned.in_words}")
+        if rephrases:
+            from services.rephrase_learning import learn_rephrases
+
+            with progress_bars() as progress:
+                found = learn_rephrases(engine, table, chosen, assistant_id, now_ms, progress)
+            print(f"{assistant_id}: {found.in_words}")
+        if online:
+            from services.online_learning import learn_online
+
+            with progress_bars() as progress:
+                learned = learn_online(engine, chosen, assistant_id, now_ms, progress)
+            print(f"{assistant_id}: {learned.in_words}")
 
 
 def rewrite(
@@ -119,7 +128,7 @@ def rewrite(
     layers = served_layers(engine, chosen, now_ms)
     log = [turn for file in turns for turn in read_turns(file)]
     n_rewritten = 0
-    with _output(out) as stream, progress_bars() as progress, reading(engine) as connection:
+    with output_stream(out) as stream, progress_bars() as progress, reading(engine) as connection:
         replay = replay_turns(log, layers, connection, chosen.sessions.gap_ms)
         for replayed in progress.track(replay, total=len(log), description="replaying"):
             n_rewritten += replayed.rewrite is not None

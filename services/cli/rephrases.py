@@ -1,12 +1,14 @@
-"""Rephrases: how well they are found."""
+"""Rephrases: finding them in a log, and how well they are found."""
 
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
 
-from services.cli.options import SettingsOption, StateOption, require_state, settings_of
+from services.cli.jobs import output_stream, progress_bars
+from services.cli.options import SettingsOption, StateOption, TurnsOption, require_state, settings_of
 from services.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -20,7 +22,49 @@ def register(app: typer.Typer, evaluate: typer.Typer) -> None:
         app: `rehear`.
         evaluate: `rehear evaluate`.
     """
+    app.command("rephrases")(rephrases_command)
     evaluate.command("rephrases")(evaluate_rephrases_command)
+
+
+def rephrases_command(
+    turns: TurnsOption,
+    out: Annotated[
+        Path, typer.Option("--out", help="Where the answers go, JSON Lines; '-': standard output.")
+    ],
+    state: StateOption = None,
+    settings: SettingsOption = None,
+) -> None:
+    """Find out which later request of a log says which earlier one again.
+
+    A line for each turn: `event_id`, `rephrase_of` (the turn that it rephrases, or null) and `score`, the
+    probability that it rephrases one. Later turns may tell: this is for labelling a log, not for answering.
+
+    Example: `rehear rephrases --state state --turns test.jsonl.gz --out rephrases.jsonl`
+    """
+    from services.database import open_database
+    from services.rephrase_detection import current_detector
+    from services.rephrase_finding import find_rephrases
+    from streams.session import sessionize
+    from streams.turn_file import read_turns
+
+    chosen = settings_of(settings, state)
+    require_state(chosen)
+    engine = open_database(chosen.database_location)
+    log = [turn for file in turns for turn in read_turns(file)]
+    sessions = sessionize(log, chosen.sessions.gap_ms)
+    n_found = 0
+    with output_stream(out) as stream, progress_bars() as progress:
+        bar = progress.add_task("sessions searched", total=len(sessions))
+        for said in find_rephrases(
+            log,
+            sessions,
+            partial(current_detector, engine, chosen),
+            chosen.rephrases,
+            on_found=lambda count: progress.advance(bar, count),
+        ):
+            n_found += said.rephrase_of is not None
+            stream.write(msgspec.json.encode(said) + b"\n")
+    typer.echo(f"{n_found:,} of {len(log):,} turns rephrase an earlier one", err=True)
 
 
 def evaluate_rephrases_command(
