@@ -37,17 +37,17 @@ def load_detector(folder: Path) -> RephraseDetector:
 class CurrentDetectors:
     """The detectors that are in use, loaded when they are first asked for."""
 
-    def __init__(self, engine: Engine, state: Path, load: LoadDetector = load_detector) -> None:
+    def __init__(self, engine: Engine, state: Path, load: LoadDetector | None = None) -> None:
         """Makes it; nothing is loaded yet.
 
         Args:
             engine: of the database, which names the detectors.
             state: the folder that they lie in, by assistant.
-            load: a detector from its folder.
+            load: loads a detector from its folder; None: `load_detector`.
         """
         self._engine = engine
         self._state = state
-        self._load = load
+        self._load = load or load_detector
         self._loaded: OrderedDict[Path, RephraseDetector] = OrderedDict()  # the one used last at the end
         self._said: set[Path] = set()  # detectors of which the log tells already that they are no use
 

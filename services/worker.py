@@ -5,7 +5,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from prometheus_client import CollectorRegistry, start_http_server
@@ -17,15 +17,15 @@ from services.chain_learner import ChainLearner
 from services.chain_task import ChainTask
 from services.clock import now_ms
 from services.database import open_database
-from services.rephrase_detection import CurrentDetectors
-from services.rephrase_learner import RephraseLearner
-from services.rephrase_task import RephraseTask
 from services.session_task import SessionTask
 from services.settings import Settings
 from streams.consumer_loop import ConsumerLoop, Step
 from streams.kafka_settings import KafkaSettings
 from streams.stream_metrics import StreamMetrics
 from streams.stream_task import StreamTask
+
+if TYPE_CHECKING:
+    from services.rephrase_detection import LoadDetector
 
 log = structlog.get_logger()
 
@@ -46,6 +46,7 @@ def worker_loop(
     settings: Settings,
     registry: CollectorRegistry | None = None,
     on_step: Callable[[Step], None] = lambda step: None,
+    load_detector: "LoadDetector | None" = None,
 ) -> ConsumerLoop[Any, Any]:
     """The loop of a worker, ready to run.
 
@@ -56,6 +57,7 @@ def worker_loop(
         settings: of the sessions and chains, and where models and indexes lie.
         registry: for metrics.
         on_step: called before each step of the loop.
+        load_detector: loads a detector of rephrases from its folder; None: as it is trained.
     """
     task: StreamTask[Any, Any]
     if kind is WorkerKind.SESSIONS:
@@ -69,12 +71,7 @@ def worker_loop(
     elif kind is WorkerKind.INDEX:
         task = _index_task(engine, kafka, settings)
     elif kind is WorkerKind.REPHRASES:
-        task = RephraseTask(
-            engine,
-            kafka.topics,
-            RephraseLearner(RewriteTable(engine, now_ms), settings.rephrases, now_ms),
-            CurrentDetectors(engine, Path(settings.state).absolute()),
-        )
+        task = _rephrase_task(engine, kafka, settings, load_detector)
     else:
         table = RewriteTable(engine, now_ms)
         task = ChainTask(
@@ -106,6 +103,23 @@ def _index_task(engine: Engine, kafka: KafkaSettings, settings: Settings) -> Str
     )
 
 
+def _rephrase_task(
+    engine: Engine, kafka: KafkaSettings, settings: Settings, load_detector: "LoadDetector | None"
+) -> StreamTask[Any, Any]:
+    # As above: it loads ONNX Runtime.
+    from services.rephrase_detection import CurrentDetectors
+    from services.rephrase_learner import RephraseLearner
+    from services.rephrase_task import RephraseTask
+
+    state = Path(settings.state).absolute()
+    return RephraseTask(
+        engine,
+        kafka.topics,
+        RephraseLearner(RewriteTable(engine, now_ms), settings.rephrases, now_ms),
+        CurrentDetectors(engine, state, load_detector),
+    )
+
+
 def run_worker(
     kind: WorkerKind,
     kafka: KafkaSettings,
@@ -113,6 +127,7 @@ def run_worker(
     *,
     until_idle: bool = False,
     on_step: Callable[[Step], None] = lambda step: None,
+    load_detector: "LoadDetector | None" = None,
 ) -> None:
     """Runs a worker until SIGTERM or SIGINT, or until all is read; in the main thread of its process.
 
@@ -122,10 +137,11 @@ def run_worker(
         settings: of the database, sessions and chains.
         until_idle: whether to end when all is read.
         on_step: called before each step of the loop.
+        load_detector: as for `worker_loop`.
     """
     engine = open_database(settings.database_location)
     registry = CollectorRegistry()
-    loop = worker_loop(kind, engine, kafka, settings, registry, on_step)
+    loop = worker_loop(kind, engine, kafka, settings, registry, on_step, load_detector)
 
     def stop(number: int, frame: FrameType | None) -> None:
         loop.stop()

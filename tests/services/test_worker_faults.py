@@ -50,6 +50,7 @@ from streams.turn import TurnEvent, encode_turn
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 
 SESSIONS, CHAINS = WorkerKind.SESSIONS, WorkerKind.CHAINS
+KINDS = SESSIONS, CHAINS, WorkerKind.INDEX  # test_rephrase_faults.py has those of the rephrases worker
 LEARNERS = CHAINS, WorkerKind.INDEX
 N_PAIRS = 12
 
@@ -169,7 +170,7 @@ def retries(registry: CollectorRegistry) -> float:
 
 
 @pytest.mark.parametrize("step", list(Step))
-@pytest.mark.parametrize("kind", list(WorkerKind))
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_worker_killed_at_any_step(
     kind: WorkerKind,
     step: Step,
@@ -191,7 +192,7 @@ def test_a_worker_killed_at_any_step(
     assert requests(settings.database_location) == expected_requests
 
 
-@pytest.mark.parametrize("kind", list(WorkerKind))
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("step", [Step.WRITE, Step.PRODUCE])
 def test_a_worker_killed_on_postgresql(
     kind: WorkerKind,
@@ -311,7 +312,7 @@ def test_a_broker_that_goes_and_comes_back(
         worker.stop()
 
 
-@pytest.mark.parametrize("kind", list(WorkerKind))
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_database_that_another_program_locks(
     kind: WorkerKind,
     log: list[TurnEvent],
@@ -373,7 +374,7 @@ def test_a_database_file_that_is_moved_away_and_back(
     assert rewrites(settings.database_location) == expected
 
 
-@pytest.mark.parametrize("kind", list(WorkerKind))
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_postgresql_server_that_restarts(
     kind: WorkerKind,
     log: list[TurnEvent],
