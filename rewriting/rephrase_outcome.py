@@ -10,6 +10,7 @@ from itertools import pairwise
 from msgspec import Struct
 
 from labeling.turn_outcome import Reason, TurnOutcome
+from rewriting.errors import RephraseSettingsError
 from rewriting.rephrase_link import RephraseLink
 
 EIGHTHS = 8
@@ -36,6 +37,13 @@ class EvidenceRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     in_dialogues: bool = True
     """Whether links are trusted in declared dialogues too; else online rewriting claims nothing there where a
     request only seems to be tried again."""
+
+    def __post_init__(self) -> None:
+        """Raises `RephraseSettingsError`, which is a ValueError too, if a value is out of range."""
+        if not self.whole_from > 0:
+            raise RephraseSettingsError(f"whole_from is {self.whole_from}; it must be above 0")
+        if not 0 <= self.met <= 1:
+            raise RephraseSettingsError(f"met is {self.met}; it must be from 0 to 1")
 
 
 DEFAULT_RULE = EvidenceRule()

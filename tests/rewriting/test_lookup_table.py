@@ -208,6 +208,7 @@ CHANGES = st.lists(
         st.sampled_from(["x", "y"]),
         scope=st.sampled_from([GLOBAL, user_scope(UserId("ann"))]),
         status=st.sampled_from(STATUSES),
+        method=st.sampled_from(["chain", "rephrase"]),
     )
 )
 

@@ -6,6 +6,7 @@ from turns import turn_event
 from labeling.turn_outcome import Reason, TurnOutcome, judge_turns
 from rewriting.chain_counts import ChainCounts
 from rewriting.chain_step import session_steps
+from rewriting.errors import RephraseSettingsError
 from rewriting.rephrase_link import RephraseLink
 from rewriting.rephrase_outcome import DEFAULT_RULE, EvidenceRule, judged_by_links
 from rewriting.request_step import session_requests
@@ -65,6 +66,12 @@ def test_the_rule_can_be_changed() -> None:
     assert judged(MOVED_ON, 0.6, EvidenceRule(whole_from=0.75)).goes_on == 0.625
     assert judged(MOVED_ON, 1.0, EvidenceRule(whole_from=2)).goes_on == 1
     assert judged(MOVED_ON, 0.0, EvidenceRule(met=0.5)) == TurnOutcome(0.5, 0.5, 0, "moved_on")
+
+
+@pytest.mark.parametrize("values", [{"whole_from": 0}, {"met": 1.5}, {"met": float("nan")}])
+def test_a_rule_that_makes_no_sense_is_refused(values: dict[str, float]) -> None:
+    with pytest.raises(RephraseSettingsError, match="must be"):
+        EvidenceRule(**values)
 
 
 def test_positions_are_those_of_the_turns() -> None:
