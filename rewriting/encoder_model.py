@@ -146,6 +146,16 @@ def choose_device(device: str) -> torch.device:
         raise EncoderTrainingError(f"no device {device!r} here: use auto or cpu ({error})") from error
 
 
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether a device multiplies 16-bit brain floats by itself: training is two to three times faster then.
+
+    Weights and their changes are kept in 32 bits all the same.
+    """
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    return device.type == "cpu" and bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
+
+
 def padded(sequences: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:
     """Token ids and attention mask of sequences: (batch, longest) each. Padding is masked, so its id is 0."""
     longest = max(len(sequence) for sequence in sequences)

@@ -25,7 +25,7 @@ from rewriting.dialogue_tokenizer import (
     Part,
     SpanInput,
 )
-from rewriting.encoder_model import choose_device, load_base, padded
+from rewriting.encoder_model import choose_device, load_base, multiplies_bfloat16, padded
 from rewriting.encoder_training import Progress, rise_and_fall
 from rewriting.errors import RephraseTrainingError
 from rewriting.rephrase_link import RephraseLink
@@ -181,7 +181,8 @@ def _learn(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rise_and_fall(n_batches))
     model.train()
     for step, batch in enumerate(_batches(model, examples, training, generator), start=1):
-        loss = _loss(model, batch, device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=multiplies_bfloat16(device)):
+            loss = _loss(model, batch, device)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch does not type it
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -249,7 +250,7 @@ def _scores(model: SpanModel, sequences: Sequence[SpanInput], device: torch.devi
     for row, sequence in enumerate(sequences):
         spans[row, : len(sequence.spans)] = torch.tensor(sequence.spans)
         known[row, : len(sequence.spans)] = True
-    logits = model(input_ids, mask, types)  # (batch, tokens, 2)
+    logits = model(input_ids, mask, types).float()  # (batch, tokens, 2)
     known = known.to(device)
     return span_scores(logits, spans.to(device), known), known
 
