@@ -132,7 +132,7 @@ def test_pairs_are_made_of_likely_links_between_requests_with_words() -> None:
         "quiet please",
     )
     assert first.target_success == 0  # it was tried again itself
-    assert (second.source_text, second.target_text, second.target_success) == ("quiet please", "louder", 0.5)
+    assert (second.source_text, second.target_text, second.target_success) == ("quiet please", "louder", 0.25)
 
 
 def test_of_a_declared_dialogue_only_the_opening_request_is_a_source() -> None:

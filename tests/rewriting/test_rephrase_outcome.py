@@ -30,10 +30,10 @@ def judged(first: TurnOutcome, score: float, rule: EvidenceRule = DEFAULT_RULE) 
     [
         (MOVED_ON, 0.9, (0, 0, 1), "rephrased"),
         (MOVED_ON, 0.5, (0, 0, 1), "rephrased"),
-        (MOVED_ON, 0.49, (0.5, 0, 0.5), "moved_on"),  # in eighths
-        (MOVED_ON, 0.43, (0.625, 0, 0.375), "moved_on"),
-        (MOVED_ON, 0.0, (1, 0, 0), "moved_on"),
-        (TurnOutcome(0, 0, 1, "rephrased"), 0.01, (1, 0, 0), "moved_on"),
+        (MOVED_ON, 0.49, (0.25, 0.25, 0.5), "moved_on"),  # in eighths
+        (MOVED_ON, 0.24, (0.375, 0.375, 0.25), "moved_on"),
+        (MOVED_ON, 0.0, (0.5, 0.5, 0), "moved_on"),
+        (TurnOutcome(0, 0, 1, "rephrased"), 0.01, (0.5, 0.5, 0), "moved_on"),
         (FAILED, 0.7, (0, 0, 1), "failed"),
         (FAILED, 0.25, (0, 0.75, 0.25), "failed"),
         (TurnOutcome(1, 0, 0, "accepted"), 0.25, (0.75, 0, 0.25), "accepted"),
@@ -49,7 +49,7 @@ def test_the_probability_of_a_next_try_goes_on(
 def test_without_a_link_the_next_request_is_another_goal() -> None:
     assert judged_by_links([FAILED, MOVED_ON, LAST], [], [0, 1, 2]) == [
         TurnOutcome(0, 1, 0, "failed"),
-        TurnOutcome(1, 0, 0, "moved_on"),
+        TurnOutcome(0.5, 0.5, 0, "moved_on"),
         LAST,
     ]
 
@@ -57,15 +57,18 @@ def test_without_a_link_the_next_request_is_another_goal() -> None:
 def test_a_try_that_comes_after_a_detour_shows_a_failure() -> None:
     links = [RephraseLink(0, 2, 0.75), RephraseLink(0, 1, 0.125)]
     outcomes = [MOVED_ON, MOVED_ON, LAST]
-    assert judged_by_links(outcomes, links, [0, 1, 2])[0] == TurnOutcome(0.125, 0.75, 0.125, "moved_on")
+    assert judged_by_links(outcomes, links, [0, 1, 2])[0] == TurnOutcome(0.0625, 0.8125, 0.125, "moved_on")
     without = judged_by_links(outcomes, links, [0, 1, 2], EvidenceRule(detours=False))
-    assert without[0] == TurnOutcome(0.875, 0, 0.125, "moved_on")
+    assert without[0] == TurnOutcome(0.4375, 0.4375, 0.125, "moved_on")
 
 
 def test_the_rule_can_be_changed() -> None:
     assert judged(MOVED_ON, 0.6, EvidenceRule(whole_from=0.75)).goes_on == 0.625
     assert judged(MOVED_ON, 1.0, EvidenceRule(whole_from=2)).goes_on == 1
-    assert judged(MOVED_ON, 0.0, EvidenceRule(met=0.5)) == TurnOutcome(0.5, 0.5, 0, "moved_on")
+    assert judged(MOVED_ON, 0.0, EvidenceRule(met=1)) == TurnOutcome(1, 0, 0, "moved_on")
+    same_words = TurnOutcome(0, 0, 1, "rephrased")
+    assert judged(same_words, 0.0, EvidenceRule(words=True)) == same_words
+    assert judged(MOVED_ON, 0.0, EvidenceRule(words=True)) == judged(MOVED_ON, 0.0)
 
 
 @pytest.mark.parametrize("values", [{"whole_from": 0}, {"met": 1.5}, {"met": float("nan")}])
