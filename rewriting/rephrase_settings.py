@@ -45,6 +45,10 @@ class RephraseSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     rule: EvidenceRule = EvidenceRule()
     """What they make of the probability of a rephrase."""
 
+    learning_rate: float = 2e-4
+    """Of the detector's training, at its highest. A deep base (`bert-base-uncased`, all layers) stands a quarter
+    of it; a shallow one that starts from nothing needs ten times as much."""
+
     device: str = "cpu"
     """`cpu`, `cuda`, or `auto`: the GPU where there is one."""
 
