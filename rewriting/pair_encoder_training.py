@@ -15,7 +15,14 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from rewriting.encoder_example import EncoderExample
-from rewriting.encoder_model import MAX_TOKENS, PairEncoderModel, choose_device, load_base, padded
+from rewriting.encoder_model import (
+    MAX_TOKENS,
+    PairEncoderModel,
+    choose_device,
+    load_base,
+    multiplies_bfloat16,
+    padded,
+)
 from rewriting.encoder_training import Progress, rise_and_fall
 from rewriting.errors import EncoderTrainingError
 from rewriting.hard_negatives import HardNegatives, meanings_of_queries
@@ -127,7 +134,8 @@ def train_on_pairs(
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rise_and_fall(len(batches)))
         model.train()
         for step, batch in enumerate(batches, start=1):
-            loss = _loss(model, batch, device)
+            with torch.autocast(device.type, torch.bfloat16, enabled=multiplies_bfloat16(device)):
+                loss = _loss(model, batch, device)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]  # torch does not type it
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -181,7 +189,7 @@ def _loss(model: PairEncoderModel, batch: Sequence[LabelledPair], device: torch.
     types, _ = padded([types for _, types in tokens], device)
     right = torch.tensor([float(pair.is_right) for pair in batch], device=device)  # (batch,)
     weights = torch.tensor([pair.weight for pair in batch], device=device)  # (batch,)
-    logits = model(input_ids, mask, types)  # (batch,)
+    logits = model(input_ids, mask, types).float()  # (batch,)
     return binary_cross_entropy_with_logits(logits, right, weights / weights.sum(), reduction="sum")
 
 
