@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LOGS ?=
+ABLATE ?=
 ABLATED = $(or $(LOGS),ablations-output/log)
 # As in the demo: all logs of a folder but the test log are learned from.
 TRAINING = $(if $(LOGS),$(filter-out %/turns.test.jsonl.gz,$(wildcard $(LOGS)/turns*.jsonl.gz)),$(ABLATED)/turns.train.jsonl.gz)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint fmt types imports bench ablations clean
+.PHONY: help install demo test lint fmt types imports bench ablations rephrases clean
 
 help:  ## Show these lines
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -50,10 +51,19 @@ ablations: $(STAMP)  ## Learn a log, and score what each part of rewriting adds 
 ifeq ($(LOGS),)
 	$(BIN)/rehear simulate --out ablations-output/log
 endif
-	$(BIN)/rehear learn $(addprefix --turns ,$(TRAINING)) --state ablations-output/state
+	$(BIN)/rehear learn $(addprefix --turns ,$(TRAINING)) --state ablations-output/state --no-rephrases
 	$(BIN)/rehear evaluate ablations --state ablations-output/state --turns $(ABLATED)/turns.test.jsonl.gz \
 	  --gold $(ABLATED)/gold.test.jsonl.gz --out ablations-output/report \
 	  --understanding $(or $(firstword $(wildcard $(ABLATED)/*_nlu.py)),$(ABLATED)/nlu.jsonl.gz)
 
+rephrases: $(STAMP)  ## Learn to find second tries in a log, and score that (LOGS=folder; else simulated)
+ifeq ($(LOGS),)
+	$(BIN)/rehear simulate --out ablations-output/log
+endif
+	$(BIN)/rehear learn $(addprefix --turns ,$(TRAINING)) --state rephrases-output/state --no-online
+	$(BIN)/rehear evaluate rephrases --state rephrases-output/state --turns $(ABLATED)/turns.test.jsonl.gz \
+	  --gold $(ABLATED)/gold.test.jsonl.gz $(addprefix --train ,$(TRAINING)) --out rephrases-output/report \
+	  $(if $(ABLATE),--ablations)
+
 clean:  ## Remove what make has built
-	rm -rf $(VENV) demo-output benchmarks-output ablations-output .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) demo-output benchmarks-output ablations-output rephrases-output .mypy_cache .ruff_cache .pytest_cache

@@ -80,6 +80,7 @@ class SpanTraining(Struct, frozen=True, kw_only=True):
             window_turns=settings.window_turns,
             window_s=settings.window_s,
             hidden=hidden,
+            most_examples=settings.most_examples,
             learning_rate=settings.learning_rate,
             seed=settings.seed,
             device=settings.device,

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sqlalchemy import Engine
 
 from rewriting.online_settings import OnlineSettings
+from rewriting.rephrase_settings import RephraseSettings
 from rewriting.rewrite import GLOBAL, Rewrite, Scope
 from rewriting.rewrite_table import RewriteTable
 from services.chain_task import TASK as CHAINS
@@ -37,6 +38,7 @@ from services.lookup_api.messages import (
 )
 from services.lookup_api.server import BackgroundServer
 from services.online_learning import learn_online
+from services.rephrase_learning import learn_rephrases
 from services.rewrite_replay import ReplayedTurn
 from services.session_task import TASK as SESSIONS
 from services.settings import SessionSettings, Settings
@@ -63,6 +65,9 @@ IDLE_TIMEOUT_MS = 2_000
 
 UNHURRIED_MS = 10_000.0
 """The time for one answer: what is scored must not depend on how busy the machine is."""
+
+REPHRASE_EXAMPLES = 4_000
+"""Of the detector's training: enough for a simulated world, and a minute or two."""
 
 EXAMPLES = 8
 
@@ -97,6 +102,7 @@ def run_demo(logs: Path | None, out: Path, console: Console | None = None) -> No
         sessions=SessionSettings(idle_timeout_ms=IDLE_TIMEOUT_MS),
         api=LookupApiSettings(port=0),
         online=OnlineSettings(budget_ms=UNHURRIED_MS),
+        rephrases=RephraseSettings(most_examples=REPHRASE_EXAMPLES),
     )
     engine = open_database(settings.database_location)
     table = RewriteTable(engine, now_ms)
@@ -109,10 +115,12 @@ def run_demo(logs: Path | None, out: Path, console: Console | None = None) -> No
             _print_table(table, console)
             console.rule("3. A mistake that nobody has made before")
             _show_live_learning(running, table, console)
-        console.rule("4. A ranker for what no table knows")
+        console.rule("4. Who meant what by the second try")
+        _learn_rephrases(engine, settings, table, console)
+        console.rule("5. A ranker for what no table knows")
         _learn_online(engine, settings, table, console)
         if folder.test is not None:
-            console.rule("5. Asking the lookup API about the test log")
+            console.rule("6. Asking the lookup API about the test log")
             log_file = Path(settings.state) / "logs" / "lookup-api.log"
             with (
                 BackgroundServer(
@@ -122,9 +130,9 @@ def run_demo(logs: Path | None, out: Path, console: Console | None = None) -> No
             ):
                 _ask(server.url, list(read_turns(folder.test)), out / "rewrites.jsonl", progress)
         if folder.can_be_scored:
-            console.rule("6. What the rewrites mended in the test log")
+            console.rule("7. What the rewrites mended in the test log")
             _score(folder, out, console)
-        console.rule("7. Why the strongest rewrite is there")
+        console.rule("8. Why the strongest rewrite is there")
         _explain(engine, table, out, console)
     finally:
         engine.dispose()
@@ -215,6 +223,21 @@ class _LookupClient:
     def close(self) -> None:
         """Closes the connection."""
         self._connection.close()
+
+
+def _learn_rephrases(engine: Engine, settings: Settings, table: RewriteTable, console: Console) -> None:
+    """Trains the detector of every assistant, and shows what users most often meant by what."""
+    for assistant_id in table.versions():
+        with _progress(console) as progress:
+            learned = learn_rephrases(engine, table, settings, assistant_id, now_ms, progress)
+        console.print(f"{assistant_id}: {learned.in_words}", highlight=False, soft_wrap=True)
+        found = [row for row in table.read(assistant_id).rewrites if row.method == "rephrase"]
+        for row in sorted(found, key=lambda row: (-row.users, row.source_text))[:EXAMPLES]:
+            console.print(
+                f"  {row.source_text!r} was tried again as {row.target_text!r} by {row.users} users",
+                highlight=False,
+                markup=False,
+            )
 
 
 def _learn_online(engine: Engine, settings: Settings, table: RewriteTable, console: Console) -> None:
