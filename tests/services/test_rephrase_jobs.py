@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -115,7 +116,7 @@ def kept(job: Job) -> tuple[object, ...]:
     return models, folders, table
 
 
-WORLD = rephrase_sessions(900)
+WORLD = rephrase_sessions(1_200)
 UNSEEN = rephrase_sessions(200, seed=2)
 SAID = {wish.replace("'", "") for wish in WISHES}
 
@@ -153,8 +154,8 @@ def unseen(tmp_path: Path) -> Path:
 def test_learning_says_what_it_learned_from_and_what_it_found(learned: tuple[Job, str]) -> None:
     _, printed = learned
     line = next(line for line in printed.splitlines() if line.startswith("a: "))
-    assert "a rephrase detector learned from 2," in line
-    assert "900 sessions searched for rephrases" in line
+    assert re.search(r"a rephrase detector learned from \d,\d{3} requests; ", line)
+    assert "; 1,200 sessions searched for rephrases" in line
     assert "candidates in the rewrite table" in line
 
 
@@ -211,10 +212,11 @@ def test_learning_twice_changes_nothing(learned: tuple[Job, str], train: Path, t
     assert (kept(job), found_in(job, train, tmp_path / "after.jsonl")) == before
 
 
-def test_the_detector_is_scored_beside_baselines_that_learn_from_the_same_log(
-    learned: tuple[Job, str], train: Path, unseen: Path, tmp_path: Path
+def test_the_detector_is_scored_beside_baselines_that_learn_from_a_log(
+    learned: tuple[Job, str], unseen: Path, tmp_path: Path
 ) -> None:
     job, _ = learned
+    train = write_log(tmp_path / "train.jsonl", log_of(WORLD[:300]))
     gold = tmp_path / "gold.jsonl"
     gold.write_text(
         "".join(
