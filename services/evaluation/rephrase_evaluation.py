@@ -9,17 +9,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from rewriting.rephrase_link import RephraseDetector, RephraseLink
+from rewriting.rephrase_link import RephraseDetector
 from rewriting.rephrase_settings import RephraseSettings
-from rewriting.weak_rephrases import WeakRephrases
 from services.evaluation.confidence_interval import DEFAULT_RESAMPLES
 from services.evaluation.errors import EvaluationStateError
 from services.evaluation.rephrase_ablations import VARIANTS, TrainDetector, ablated_systems
 from services.evaluation.rephrase_baselines import (
+    WEAKLY_LINKED,
     Sessions,
     TextPairDetector,
     VectorCosine,
-    WeakLinks,
     base_encoder,
     edit_similarity,
     system_at_best_threshold,
@@ -29,6 +28,7 @@ from services.evaluation.rephrase_report import rephrase_table, write_rephrase_r
 from services.evaluation.rephrase_score import Predictions, RephraseEvaluation, evaluate_rephrases
 from services.evaluation.rephrase_signal_rule import SignalRule
 from services.evaluation.rephrase_system import RankedRephrase, RephraseSystem, read_rephrases
+from services.evaluation.rephrase_weak_labels import WeakLabels
 from streams.session import DEFAULT_GAP_MS, Session, sessionize
 from streams.turn import AssistantId, TurnEvent
 from streams.turn_file import read_turns
@@ -36,6 +36,7 @@ from streams.turn_file import read_turns
 BI_ENCODER = "bi-encoder"
 CROSS_ENCODER = "cross-encoder"
 SIGNAL_RULE = "signal rule"
+WEAK_LABELS = "weak labels"
 
 FILE_ALONE = (
     "A file of rephrases tells which turn is named only at or above its threshold: best F1, PR-AUC, recall "
@@ -73,7 +74,7 @@ def run_rephrase_evaluation(
         out: folder of the report.
         rephrases: the output of `rehear rephrases` on the test log.
         detector_of: gives the detectors to run, which can be ranked below their threshold, too.
-        train: the logs that were learned from; without them there are no baselines.
+        train: the logs that were learned from; without them there are neither baselines nor weak labels.
         train_detector: trains the ablations on these logs; without it there are none.
         settings: of the detectors, and of the candidate pairs of the baselines; the defaults where None.
         gap_ms: as for `sessionize`.
@@ -124,7 +125,9 @@ def run_rephrase_evaluation(
             )
         with tempfile.TemporaryDirectory(prefix="rehear-baselines-") as folder:
             if train:
-                systems += baseline_systems(learned, settings, Path(folder), progress)
+                weak = WeakLabels.fit(learned, settings)
+                systems.append(RephraseSystem(name=WEAK_LABELS, detector=weak, threshold=WEAKLY_LINKED))
+                systems += baseline_systems(learned, weak, settings, Path(folder), progress)
             running = progress.add_task("finding rephrases", total=len(systems))
             for system in systems:
                 predictions.append(_predictions(system, sessions, settings))
@@ -148,19 +151,19 @@ def run_rephrase_evaluation(
 
 
 def baseline_systems(
-    past: Sequence[Session], settings: RephraseSettings, folder: Path, progress: Progress
+    past: Sequence[Session], labels: WeakLabels, settings: RephraseSettings, folder: Path, progress: Progress
 ) -> list[RephraseSystem]:
     """The four baselines, set and trained on a training log with its weak links.
 
     Args:
         past: sessions of the log.
+        labels: give the weak links.
         settings: of the detector that they are compared with.
         folder: where encoders are exported to; they are read from there as long as they are used.
         progress: shows what is being done.
 
     Raises:
-        RephraseTrainingError: the log does not show how users rephrase.
-        BaselineError: it shows no second tries.
+        BaselineError: the log shows no second tries.
     """
     # They load torch, which takes seconds, and without a training log nothing here needs it.
     from rewriting.pair_encoder_training import PairEncoderTraining
@@ -168,7 +171,7 @@ def baseline_systems(
 
     bar = progress.add_task("baselines", total=4)
     sessions: Sessions = [session.turns for session in past if len(session.turns) > 1]
-    weak = _weak_links(past, settings)
+    weak = labels.detect(sessions)
     systems = [edit_similarity(sessions, weak, settings)]
     progress.advance(bar)
     cosine = TextPairDetector(VectorCosine(base_encoder(settings.base, folder / "bi")), settings)
@@ -190,15 +193,6 @@ def baseline_systems(
     )
     progress.advance(bar)
     return systems
-
-
-def _weak_links(past: Sequence[Session], settings: RephraseSettings) -> WeakLinks:
-    """Of the sessions of two turns and more; each assistant's users teach for themselves."""
-    links: list[Sequence[RephraseLink]] = []
-    for _, group in groupby(past, key=lambda session: session.assistant_id):
-        sessions = [session.turns for session in group if len(session.turns) > 1]
-        links.extend(WeakRephrases.fit(sessions, settings).detect(sessions))
-    return links
 
 
 def _detected(

@@ -231,6 +231,7 @@ def test_the_detector_is_scored_beside_baselines_that_learn_from_a_log(
     report = json.loads((tmp_path / "report" / "evaluation.json").read_text())
     f1 = {system["name"]: system["overall"]["f1"]["value"] for system in report["systems"]}
     assert f1["rehear"] > 0.9
+    assert f1["weak labels"] > 0.9
     baselines = [system["name"] for system in report["systems"] if system["baseline"]]
     assert len(baselines) == 4
     assert all(f1["rehear"] > f1[name] for name in baselines)

@@ -279,11 +279,12 @@ def test_baselines_and_variants_stand_beside_it(
         ("window of 2 turns", False),
         ("window of 5 turns", False),
         ("window of all turns", False),
+        ("weak labels", False),
         ("edit similarity", True),
         ("bi-encoder", True),
         ("cross-encoder", True),
         ("signal rule", True),
     ]
     assert "cross-encoder" in out.getvalue()
-    assert len(evaluation.differences) == 7 * 4
+    assert len(evaluation.differences) == 8 * 4
     assert not Page(rephrase_report_html(evaluation)).open
