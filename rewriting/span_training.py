@@ -7,7 +7,7 @@ examples: it must learn to tell a rephrase from what is left, and cannot just re
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import get_args
 
 import numpy as np
@@ -32,7 +32,7 @@ from rewriting.rephrase_link import RephraseLink
 from rewriting.rephrase_settings import RephraseSettings
 from rewriting.span_model import SpanModel, span_scores
 from rewriting.turn_pair import candidate_pairs
-from streams.turn import TurnEvent
+from streams.turn import EventId, TurnEvent
 
 log = structlog.get_logger()
 
@@ -102,7 +102,12 @@ class TrainedSpans(Struct, frozen=True):
     model: SpanModel
     temperature: float  # scores are divided by it before they are normalised
     training: SpanTraining
-    examples: int
+    sources: tuple[EventId, ...]  # the requests that it learned from
+
+    @property
+    def examples(self) -> int:
+        """How many requests it learned from."""
+        return len(self.sources)
 
 
 def train_span_model(
@@ -110,6 +115,7 @@ def train_span_model(
     links: Sequence[Sequence[RephraseLink]],
     training: SpanTraining | None = None,
     progress: Progress | None = None,
+    sources: Sequence[Collection[int]] | None = None,
 ) -> TrainedSpans:
     """Trains a span model; the same arguments give the same weights on the same machine.
 
@@ -118,6 +124,7 @@ def train_span_model(
         links: of each, with probabilities as scores; a pair without a link is no rephrase.
         training: the defaults where None.
         progress: is told of each step.
+        sources: of each session, the positions of the requests to learn from; None: all.
 
     Raises:
         EncoderBaseError: there is no such model to start from.
@@ -126,7 +133,7 @@ def train_span_model(
     training = training or SpanTraining()
     _check(training)
     generator = np.random.default_rng(training.seed)
-    examples = span_examples(sessions, links, training)
+    examples = span_examples(sessions, links, training, sources)
     if len(examples) < 2:
         raise RephraseTrainingError("no request follows another one: there is nothing to learn from")
     drawn = generator.permutation(len(examples))[: training.most_examples].tolist()
@@ -143,22 +150,26 @@ def train_span_model(
     kept = [examples[i] for i in drawn[:held_back]]
     temperature = _temperature(model, kept, training, device)
     log.debug("span model trained", examples=len(learned), temperature=temperature)
-    return TrainedSpans(model.cpu().eval(), temperature, training, len(learned))
+    requests = tuple(EventId(example.turns[example.source].event_id) for example in learned)
+    return TrainedSpans(model.cpu().eval(), temperature, training, requests)
 
 
 def span_examples(
     sessions: Sequence[Sequence[TurnEvent]],
     links: Sequence[Sequence[RephraseLink]],
     training: SpanTraining,
+    sources: Sequence[Collection[int]] | None = None,
 ) -> list[SpanExample]:
-    """Every request that has a candidate, in the order of the sessions."""
+    """Every request that has a candidate, in the order of the sessions; those of `sources`, where given."""
     examples = []
-    for turns, linked in zip(sessions, links, strict=True):
+    for number, (turns, linked) in enumerate(zip(sessions, links, strict=True)):
         scores = {(link.source, link.target): link.score for link in linked}
         candidates: dict[int, list[int]] = {}
         for source, target in candidate_pairs(turns, training.window_turns, training.window_s):
             candidates.setdefault(source, []).append(target)
         for source, targets in sorted(candidates.items()):
+            if sources is not None and source not in sources[number]:
+                continue
             rephrased = [min(max(scores.get((source, target), 0.0), 0.0), 1.0) for target in targets]
             labels = [max(0.0, 1 - sum(rephrased)), *rephrased]
             total = sum(labels)

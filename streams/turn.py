@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, NewType
 import msgspec
 from msgspec import Meta, Struct
 
+from streams.contract_schema import contract_schema
 from streams.errors import TurnDecodeError
 
 EventId = NewType("EventId", str)
@@ -175,41 +176,9 @@ def encode_turn(turn: TurnEvent) -> bytes:
 
 def turn_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of the turn event, made from the types above."""
-    (schema,), definitions = msgspec.json.schema_components([TurnEvent], ref_template="{name}")
-    event = _inline(schema, definitions)
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Turn event",
-        "description": "One request of a user and what the assistant did with it. The value of a record on "
+    return contract_schema(
+        TurnEvent,
+        title="Turn event",
+        description="One request of a user and what the assistant did with it. The value of a record on "
         "the turns topic and one line of a turns file; the record's key is assistant_id + '/' + user_id.",
-        **{key: value for key, value in event.items() if key not in ("title", "description")},
-    }
-
-
-def _inline(node: Any, definitions: dict[str, Any]) -> Any:
-    """Replaces references by what they refer to, and unions with null by the short form of JSON Schema."""
-    if isinstance(node, list):
-        return [_inline(item, definitions) for item in node]
-    if not isinstance(node, dict):
-        return node
-    if "$ref" in node:
-        definition = _inline(definitions[node["$ref"]], definitions)
-        own = {key: value for key, value in node.items() if key not in ("$ref", "default")}
-        return {key: value for key, value in definition.items() if key not in ("title", "description")} | own
-    node = {key: value for key, value in node.items() if key not in ("default", "title")}
-    if node.get("required") == []:
-        del node["required"]
-    if "anyOf" in node:
-        options = [_inline(option, definitions) for option in node.pop("anyOf")]
-        (option,) = [option for option in options if option != {"type": "null"}]
-        if "enum" in option:
-            return {"enum": [*option["enum"], None]} | node
-        return option | {"type": [option["type"], "null"]} | node
-    if "enum" in node and len(node["enum"]) == 1:
-        return {"const": node["enum"][0]}
-    if node.get("type") == "array" and "items" in node:
-        return {key: _inline(value, definitions) for key, value in node.items()}
-    if "properties" in node:
-        properties = {name: _inline(value, definitions) for name, value in node["properties"].items()}
-        return node | {"properties": properties}
-    return node
+    )

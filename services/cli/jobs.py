@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from services.cli.options import SettingsOption, StateOption, TurnsOption, require_state, settings_of
+from services.errors import SettingsError
 
 evaluate = typer.Typer(no_args_is_help=True, help="Score what Rehear does against gold, beside baselines.")
 
@@ -56,19 +57,33 @@ def learn(
     online: Annotated[
         bool, typer.Option(help="Train the encoder and the ranker of online rewriting too (minutes).")
     ] = True,
+    annotations: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="What people say of turns, JSON Lines, plain or gzipped; '-': standard input. The rephrase "
+            "detector learns from it.",
+        ),
+    ] = None,
 ) -> None:
     """Learn from log files: sessions, chains, the rewrite table, rephrases, and models for online rewriting.
 
-    What is known already changes nothing, so files may be given again, and in any order.
+    What is known already changes nothing, so files may be given again, and in any order. Annotations are not
+    kept: give them each time.
 
     Example: `rehear learn --turns june.jsonl.gz --turns july.jsonl.gz --state state`
     """
+    from labeling.annotation_file import read_annotations
     from rewriting.rewrite_table import RewriteTable
     from services.clock import now_ms
     from services.database import open_database
     from services.learning import learn_from_files
 
+    if annotations and not rephrases:
+        raise SettingsError("--annotations teach the rephrase detector: leave out --no-rephrases")
+    if sum(str(file) == "-" for file in (*turns, *(annotations or ()))) > 1:
+        raise SettingsError("standard input can be read once only: give one '-' at most, and name files")
     chosen = settings_of(settings, state)
+    said = read_annotations(*(annotations or ()))
     engine = open_database(chosen.database_location)
     table = RewriteTable(engine, now_ms)
     with progress_bars() as progress:
@@ -88,12 +103,18 @@ def learn(
         f"{summary.turns:,} turns ({summary.new_turns:,} new) of {len(summary.assistants)} assistant(s): "
         f"{summary.live_rewrites:,} live rewrites in {chosen.database_shown}"
     )
+    if annotations:
+        from services.rephrase_learning import events_not_stored
+
+        missing = events_not_stored(engine, summary.assistants, said)
+        warning = f"; {len(missing):,} left out: no session has their events" if missing else ""
+        print(f"{len(said):,} annotations{warning}")
     for assistant_id in summary.assistants:
         if rephrases:
             from services.rephrase_learning import learn_rephrases
 
             with progress_bars() as progress:
-                found = learn_rephrases(engine, table, chosen, assistant_id, now_ms, progress)
+                found = learn_rephrases(engine, table, chosen, assistant_id, now_ms, progress, said)
             print(f"{assistant_id}: {found.in_words}")
         if online:
             from services.online_learning import learn_online

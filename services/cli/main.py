@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from sqlalchemy.exc import DBAPIError
 
+from labeling.errors import LabelingError
 from rewriting.errors import RewritingError
 from services.cli import demo, jobs, rephrases, running, table
 from services.errors import ServiceError
@@ -16,7 +17,15 @@ from services.evaluation.errors import EvaluationError
 from services.lookup_api.errors import LookupApiError
 from streams.errors import StreamError
 
-_EXPECTED = (StreamError, RewritingError, ServiceError, EvaluationError, LookupApiError, OSError)
+_EXPECTED = (
+    StreamError,
+    LabelingError,
+    RewritingError,
+    ServiceError,
+    EvaluationError,
+    LookupApiError,
+    OSError,
+)
 
 app = typer.Typer(
     name="rehear",

@@ -1,0 +1,20 @@
+"""What can fail in labeling.
+
+LabelingError
+├── AnnotationDecodeError   a line is not an annotation
+└── AnnotationFileError     a file of annotations cannot be read
+"""
+
+
+class LabelingError(Exception):
+    """Base of all errors of this package."""
+
+    retriable = False
+
+
+class AnnotationDecodeError(LabelingError, ValueError):
+    """A line is not an annotation; the message says what is wrong, and where in the line."""
+
+
+class AnnotationFileError(LabelingError):
+    """A file of annotations cannot be read; the message names the file, the line, and what to do."""
