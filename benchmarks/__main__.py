@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import fundamental, ingest, lookup, mining, online, vectors
+from benchmarks import fundamental, ingest, lookup, mining, online, rephrases, vectors
 from benchmarks.measured_process import log_only_errors
 from benchmarks.report import BenchmarkReport
 
@@ -22,6 +22,7 @@ class Name(StrEnum):
     LOOKUP = "lookup"
     VECTORS = "vectors"
     ONLINE = "online"
+    REPHRASES = "rephrases"
 
 
 def main(
@@ -44,6 +45,7 @@ def main(
         Name.LOOKUP: lambda: lookup.run(quick),
         Name.VECTORS: lambda: vectors.run(quick),
         Name.ONLINE: lambda: online.run(quick, entries),
+        Name.REPHRASES: lambda: rephrases.run(quick),
     }
     console = Console()
     for name in names or list(Name):

@@ -17,13 +17,13 @@ ROOT = Path(__file__).parents[1]
 def reports(tmp_path_factory: pytest.TempPathFactory) -> Reports:
     out = tmp_path_factory.mktemp("benchmarks")
     command = [sys.executable, "-m", "benchmarks", "--quick", "--out", str(out)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return {path.stem: json.loads(path.read_text()) for path in out.glob("*.json")}
 
 
 def test_every_benchmark_says_what_it_measured_and_where(reports: Reports) -> None:
-    assert sorted(reports) == ["fundamental", "ingest", "lookup", "mining", "online", "vectors"]
+    assert sorted(reports) == ["fundamental", "ingest", "lookup", "mining", "online", "rephrases", "vectors"]
     for report in reports.values():
         assert report["quick"]
         assert report["machine"]["cores"] >= 1
@@ -76,3 +76,19 @@ def test_requests_are_rewritten_online_within_their_time(reports: Reports) -> No
         assert 0 < row["p50 ms"] <= row["p99 ms"]
         assert row["asked online"] > 0.9
         assert all(row[f"{stage} ms"] > 0 for stage in ("history", "encode", "search", "gather", "judge"))
+
+
+def test_all_readers_of_rephrases_read_all_dialogues(reports: Reports) -> None:
+    report = reports["rephrases"]
+    rows = report["figures"]
+    readers = ["span model", "span model, 8 bits", "cross-encoder", "cross-encoder, 8 bits"]
+    assert [(row["processes"], row["reader"]) for row in rows] == [
+        (processes, reader) for processes in (1, 2) for reader in readers
+    ]
+    for row in rows:
+        assert row["turns/s"] > row["dialogues/s"] > 0
+        assert (row["time"] == 1) == (row["reader"] == "span model")
+    sizes = report["sizes"]
+    assert sizes["pairs"] > sizes["requests with candidates"] > sizes["dialogues"]
+    assert sizes["examples/s in training"] > 0
+    assert 0 < sizes["scores move with 8 bits"] < 0.1
