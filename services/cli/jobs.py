@@ -245,8 +245,12 @@ def simulate(
     print(f"{files.train_count:,} turns to learn from and {files.test_count:,} to be scored on in {out}")
 
 
-def schema() -> None:
+def schema(
+    annotations: Annotated[bool, typer.Option("--annotations", help="Of the annotation instead.")] = False,
+) -> None:
     """Print the JSON Schema of the turn event."""
+    from labeling.annotation import annotation_schema
     from streams.turn import turn_schema
 
-    print(msgspec.json.format(msgspec.json.encode(turn_schema()), indent=2).decode())
+    printed = annotation_schema() if annotations else turn_schema()
+    print(msgspec.json.format(msgspec.json.encode(printed), indent=2).decode())

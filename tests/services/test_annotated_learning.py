@@ -13,7 +13,7 @@ from rephrase_world import WISHES, WorldSession, rephrase_sessions
 from tiny_encoder import write_tiny_base
 from typer.testing import CliRunner
 
-from labeling.annotation import Annotation
+from labeling.annotation import Annotation, annotation_schema
 from labeling.errors import AnnotationFileError
 from services.cli.main import app
 from services.errors import SettingsError
@@ -182,3 +182,8 @@ def test_a_line_that_is_no_annotation_is_named_before_anything_is_learned(job: J
 def test_options_that_make_no_sense_together_are_refused(options: tuple[str, ...], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         rehear("learn", "--turns", "turns.jsonl", *options)
+
+
+def test_the_schema_of_annotations_is_printed() -> None:
+    assert json.loads(rehear("schema", "--annotations")) == annotation_schema()
+    assert json.loads(rehear("schema"))["title"] == "Turn event"
