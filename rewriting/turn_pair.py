@@ -135,7 +135,7 @@ def confidence_bands(turn: TurnEvent) -> tuple[int, int]:
 def _band(confidence: float | None) -> int:
     if confidence is None:
         return NOTHING
-    return min(max(int(confidence * _CONFIDENCE_BANDS), 0), _CONFIDENCE_BANDS - 1)
+    return min(int(min(max(confidence, 0.0), 1.0) * _CONFIDENCE_BANDS), _CONFIDENCE_BANDS - 1)
 
 
 def _slots(understood: NluHypothesis) -> frozenset[tuple[str, str]]:

@@ -38,6 +38,7 @@ ALIKE_WORDS = 6
 
 _SURE_AT_START = 0.9
 _ROUNDS = 200
+_DETOUR_ROUNDS = 50  # each goes through all pairs one by one
 _TOLERANCE = 1e-4  # of a probability: below it nothing changes any more
 _PSEUDO_PAIRS = 5.0  # a value that was seen a few times only tells little
 _LEAST_SCORE = 0.001  # links below are not worth keeping
@@ -166,7 +167,7 @@ def _estimate_detours(estimates: ViewEstimates, pairs: _Pairs) -> ViewEstimates:
     distances = sorted(set(pairs.distances[pairs.distances > 1].tolist()))
     detours = {distance: estimates.prior - 3.0 for distance in distances}
     evidence = np.array([estimates.evidence(views) for views in pairs.views])
-    for _ in range(_ROUNDS):
+    for _ in range(_DETOUR_ROUNDS):
         priors = np.array([detours.get(distance, estimates.prior) for distance in pairs.distances.tolist()])
         scores, left = _nearest_first(pairs, _sigmoid(evidence + priors))
         before = detours

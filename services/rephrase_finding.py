@@ -34,14 +34,18 @@ def find_rephrases(
     by_assistant: dict[AssistantId, list[Session]] = {}
     for session in sessions:
         by_assistant.setdefault(session.assistant_id, []).append(session)
-    found: dict[tuple[str, str], Rephrase] = {}
-    for assistant_id, of_assistant in by_assistant.items():
+    detectors: dict[AssistantId, RephraseDetector] = {}
+    for assistant_id in by_assistant:
         detector = detector_of(assistant_id)
         if detector is None:
             raise StateError(
                 f"there is no rephrase detector for assistant {assistant_id!r}: make one with `rehear learn` "
                 "on its log"
             )
+        detectors[assistant_id] = detector
+    found: dict[tuple[str, str], Rephrase] = {}
+    for assistant_id, of_assistant in by_assistant.items():
+        detector = detectors[assistant_id]
         for start in range(0, len(of_assistant), _SESSIONS_AT_A_TIME):
             some = of_assistant[start : start + _SESSIONS_AT_A_TIME]
             detected = detector.detect([session.turns for session in some])

@@ -19,13 +19,13 @@ from sqlalchemy import Engine
 from rewriting.annotated_rephrases import Annotations, annotated_links, settled_labels, told_sources
 from rewriting.dialogue_tokenizer import Part
 from rewriting.errors import RephraseTrainingError
-from rewriting.online_model_store import model_folder, set_models
+from rewriting.online_model_store import current_models, model_folder, set_models
 from rewriting.rephrase_link import RephraseLink
 from rewriting.rephrase_settings import RephraseSettings
 from rewriting.rewrite_table import RewriteTable
 from rewriting.span_detector import SpanDetector
 from rewriting.weak_rephrases import WeakRephrases
-from services.model_files import put_model
+from services.model_files import delete_other_models, put_model
 from services.rephrase_absorbing import RephraseAbsorption, absorb_rephrases
 from services.rephrase_detection import CurrentDetectors
 from services.settings import Settings
@@ -89,7 +89,9 @@ def learn_rephrases(
         why_not = str(error)
     else:
         with engine.begin() as connection:
+            before = current_models(connection, assistant_id)
             set_models(connection, assistant_id, {"rephrase": name}, clock_ms())
+        delete_other_models(model_folder(state, assistant_id), {*before.values(), name})
     absorbed = None
     in_use = CurrentDetectors(engine, state).of(assistant_id)
     if in_use is not None:

@@ -52,18 +52,20 @@ def rephrases_command(
     engine = open_database(chosen.database_location)
     log = [turn for file in turns for turn in read_turns(file)]
     sessions = sessionize(log, chosen.sessions.gap_ms)
-    n_found = 0
-    with output_stream(out) as stream, progress_bars() as progress:
+    with progress_bars() as progress:
         bar = progress.add_task("sessions searched", total=len(sessions))
-        for said in find_rephrases(
-            log,
-            sessions,
-            partial(current_detector, engine, chosen),
-            chosen.rephrases,
-            on_found=lambda count: progress.advance(bar, count),
-        ):
-            n_found += said.rephrase_of is not None
-            stream.write(msgspec.json.encode(said) + b"\n")
+        said = list(
+            find_rephrases(
+                log,
+                sessions,
+                partial(current_detector, engine, chosen),
+                chosen.rephrases,
+                on_found=lambda count: progress.advance(bar, count),
+            )
+        )
+    with output_stream(out) as stream:  # not before all is found: an error leaves an earlier file as it was
+        stream.writelines(msgspec.json.encode(one) + b"\n" for one in said)
+    n_found = sum(one.rephrase_of is not None for one in said)
     typer.echo(f"{n_found:,} of {len(log):,} turns rephrase an earlier one", err=True)
 
 

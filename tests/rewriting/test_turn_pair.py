@@ -3,7 +3,14 @@ from typing import Any
 import pytest
 from turns import turn_event
 
-from rewriting.turn_pair import NOTHING, candidate_pairs, pair_views, seconds_between, time_bucket
+from rewriting.turn_pair import (
+    NOTHING,
+    candidate_pairs,
+    confidence_bands,
+    pair_views,
+    seconds_between,
+    time_bucket,
+)
 from streams.turn import NluHypothesis, Recognition, Request, Response, Signals, Slot, TurnEvent
 
 
@@ -98,3 +105,10 @@ def test_what_became_of_the_earlier_request_is_seen_and_not_of_the_later() -> No
     assert pair_views(failed, fine).confidence == (1, NOTHING)
     assert pair_views(fine, failed).outcome == ("none", False, False, "none")
     assert pair_views(fine, failed).confidence == (NOTHING, NOTHING)
+
+
+@pytest.mark.parametrize(
+    ("confidence", "band"), [(-3.0, 0), (0.0, 0), (0.5, 2), (1.0, 3), (1e308, 3), (None, NOTHING)]
+)
+def test_an_nlu_may_give_any_number_as_confidence(confidence: float | None, band: int) -> None:
+    assert confidence_bands(_turn("a", nlu=(NluHypothesis(intent="play", confidence=confidence),)))[1] == band

@@ -288,7 +288,9 @@ def known(turns: Iterable[TurnEvent]) -> list[TurnEvent]:
     return [
         msgspec.structs.replace(
             turn,
-            nlu=(NluHypothesis(intent="?", slots=(Slot(name=""), Slot(name="", value=""))),),
+            nlu=(
+                NluHypothesis(intent="?", confidence=1e308, slots=(Slot(name=""), Slot(name="", value=""))),
+            ),
             response=Response(text="", status="error"),
             signals=Signals(barge_in=True, terminated=True, feedback="negative"),
         )
