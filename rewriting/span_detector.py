@@ -1,5 +1,6 @@
 """The rephrase detector in use: the span model in ONNX Runtime, on one thread."""
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -34,7 +35,7 @@ class SpanDescription(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     max_tokens: int  # of a sequence
     window_turns: int  # following requests among which a next try is sought
-    window_s: float  # seconds within which it must come
+    window_s: float | None  # seconds within which it must come; None: any time, which JSON has no number for
     hidden: tuple[Part, ...]  # what the model does not read
     temperature: float  # logits are divided by it
     base: str  # the model that its training started from
@@ -58,6 +59,7 @@ class SpanDetector:
         self._session = session
         self._tokenizer = tokenizer
         self._hidden = frozenset(description.hidden)
+        self._window_s = math.inf if description.window_s is None else description.window_s
 
     @classmethod
     def load(cls, folder: Path) -> "SpanDetector":
@@ -119,9 +121,7 @@ class SpanDetector:
 
     def _sequences(self, turns: Sequence[TurnEvent]) -> Iterator[tuple[int, SpanInput]]:
         candidates: dict[int, list[int]] = {}
-        for source, target in candidate_pairs(
-            turns, self.description.window_turns, self.description.window_s
-        ):
+        for source, target in candidate_pairs(turns, self.description.window_turns, self._window_s):
             candidates.setdefault(source, []).append(target)
         for source, targets in sorted(candidates.items()):
             yield source, self._tokenizer.sequence(turns, source, targets, self._hidden)

@@ -3,6 +3,7 @@
 8-bit weights are the default: they take half of the time, and moved F1 by 0.0002 and 0.0015 on two test logs.
 """
 
+import math
 from pathlib import Path
 
 import msgspec
@@ -27,7 +28,7 @@ def export_span_model(trained: TrainedSpans, folder: Path, *, quantised: bool = 
     description = SpanDescription(
         max_tokens=model.tokenizer.max_tokens,
         window_turns=training.window_turns,
-        window_s=training.window_s,
+        window_s=training.window_s if math.isfinite(training.window_s) else None,
         hidden=tuple(sorted(training.hidden)),
         temperature=trained.temperature,
         base=model.base.name,

@@ -1,5 +1,6 @@
 """The span model from training over its artifact to detection, on a world whose answer is known."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -106,6 +107,14 @@ def test_what_is_hidden_in_training_is_not_read_in_use(base: Path, tmp_path: Pat
     near = [turn_event("play", event_id="0", ts_ms=1_000), turn_event("stop", event_id="1", ts_ms=2_000)]
     far = [near[0], turn_event("stop", event_id="1", ts_ms=90_000)]
     assert detector.detect([near]) == detector.detect([far])
+
+
+def test_a_window_may_have_no_end(base: Path, tmp_path: Path) -> None:
+    world = rephrase_sessions(30)
+    training = SpanTraining(base=str(base), layers=None, epochs=1, window_turns=1_000, window_s=math.inf)
+    export_span_model(train_span_model(_turns(world), _links(world), training), tmp_path / "d")
+    far = [turn_event("play", event_id="0", ts_ms=1), turn_event("stop", event_id="1", ts_ms=10**12)]
+    assert SpanDetector.load(tmp_path / "d").detect([far]) != [[]]
 
 
 def test_labels_of_a_source_are_a_distribution_over_none_and_its_candidates() -> None:
