@@ -22,7 +22,7 @@ from labeling.annotation import Annotation
 from rewriting.errors import RephraseTrainingError
 from rewriting.rephrase_link import RephraseLink
 from rewriting.rephrase_settings import RephraseSettings
-from rewriting.turn_pair import candidate_pairs
+from rewriting.turn_pair import candidates_by_source
 from streams.turn import EventId, TurnEvent
 
 Annotations = Mapping[EventId, Annotation]
@@ -60,7 +60,7 @@ def annotated_links(
     """
     weak_scores = {(link.source, link.target): link.score for link in weak}
     scores = dict(weak_scores)
-    for source, targets in _candidates(turns, settings).items():
+    for source, targets in candidates_by_source(turns, settings.window_turns, settings.window_s).items():
         told = _told(turns, source, targets, annotations)
         scores |= {(source, target): 0.0 for target in targets if target not in told.open}
         if told.tried_again is not None:
@@ -77,7 +77,7 @@ def told_sources(
     """Sources of which annotations say something, be it of one candidate only."""
     return frozenset(
         source
-        for source, targets in _candidates(turns, settings).items()
+        for source, targets in candidates_by_source(turns, settings.window_turns, settings.window_s).items()
         if len(_told(turns, source, targets, annotations).open) < len(targets)
     )
 
@@ -103,7 +103,9 @@ def settled_labels(
     settled = [
         frozenset(
             source
-            for source, targets in _candidates(turns, settings).items()
+            for source, targets in candidates_by_source(
+                turns, settings.window_turns, settings.window_s
+            ).items()
             if not _told(turns, source, targets, annotations).open
         )
         for turns in sessions
@@ -119,14 +121,6 @@ def settled_labels(
             f"{MIN_OF_EACH} were not: annotate whole sessions, with goal_id and correct for each turn"
         )
     return links, settled
-
-
-def _candidates(turns: Sequence[TurnEvent], settings: RephraseSettings) -> dict[int, list[int]]:
-    """Candidates of each source that has any, in order."""
-    candidates: dict[int, list[int]] = {}
-    for source, target in candidate_pairs(turns, settings.window_turns, settings.window_s):
-        candidates.setdefault(source, []).append(target)
-    return candidates
 
 
 def _told(turns: Sequence[TurnEvent], source: int, targets: Sequence[int], annotations: Annotations) -> _Told:

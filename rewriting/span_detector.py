@@ -5,18 +5,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-import msgspec
 import numpy as np
 import onnxruntime
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from rewriting.artifact import verify_artifact
 from rewriting.dialogue_tokenizer import DialogueTokenizer, Part, SpanInput
-from rewriting.errors import ArtifactError, RephraseInputError
+from rewriting.errors import RephraseInputError
 from rewriting.rephrase_link import RephraseLink
-from rewriting.text_encoder import DESCRIPTION_NAME, MODEL_NAME, TOKENIZER_NAME, one_thread
-from rewriting.turn_pair import candidate_pairs
+from rewriting.text_encoder import load_model
+from rewriting.turn_pair import candidates_by_source
 from streams.turn import TurnEvent
 
 KIND: Final = "rephrase-detector"
@@ -68,18 +66,7 @@ class SpanDetector:
         Raises:
             ArtifactError: missing, damaged, or not a rephrase detector.
         """
-        verify_artifact(folder, KIND)
-        try:
-            description = msgspec.json.decode((folder / DESCRIPTION_NAME).read_bytes(), type=SpanDescription)
-            tokenizer = DialogueTokenizer.load(folder / TOKENIZER_NAME, description.max_tokens)
-            session = onnxruntime.InferenceSession(
-                folder / MODEL_NAME, one_thread(), providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # tokenizers raises nothing narrower
-            raise ArtifactError(
-                f"the {KIND} at {folder} cannot be used ({error}): train it again with this version of Rehear"
-            ) from error
-        return cls(session, tokenizer, description)
+        return cls(*load_model(folder, KIND, SpanDescription, DialogueTokenizer.load))
 
     def detect(self, sessions: Sequence[Sequence[TurnEvent]]) -> list[list[RephraseLink]]:
         """The links of each session with their probability.
@@ -120,10 +107,8 @@ class SpanDetector:
         return [sorted(links, key=lambda link: (link.source, link.target)) for links in found]
 
     def _sequences(self, turns: Sequence[TurnEvent]) -> Iterator[tuple[int, SpanInput]]:
-        candidates: dict[int, list[int]] = {}
-        for source, target in candidate_pairs(turns, self.description.window_turns, self._window_s):
-            candidates.setdefault(source, []).append(target)
-        for source, targets in sorted(candidates.items()):
+        candidates = candidates_by_source(turns, self.description.window_turns, self._window_s)
+        for source, targets in candidates.items():
             yield source, self._tokenizer.sequence(turns, source, targets, self._hidden)
 
     def _logits(self, sequences: Sequence[SpanInput]) -> NDArray[np.float32]:

@@ -2,8 +2,8 @@
 
 The labels are links with probabilities (`WeakRephrases`, or people's): the loss is the cross entropy between
 them and the model's distribution over the spans. What the labels were made of is in part what the model
-reads, so each part (time, signals, responses, the words of the source) is hidden from it in some of the
-examples: it must learn to tell a rephrase from what is left, and cannot just repeat one rule.
+reads, so each `Part` (time, signals, responses, likeness, the words of the source) is hidden from it in some
+of the examples: it must learn to tell a rephrase from what is left, and cannot just repeat one rule.
 """
 
 import math
@@ -31,7 +31,7 @@ from rewriting.errors import RephraseTrainingError
 from rewriting.rephrase_link import RephraseLink
 from rewriting.rephrase_settings import RephraseSettings
 from rewriting.span_model import SpanModel, span_scores
-from rewriting.turn_pair import candidate_pairs
+from rewriting.turn_pair import candidates_by_source
 from streams.turn import EventId, TurnEvent
 
 log = structlog.get_logger()
@@ -164,10 +164,8 @@ def span_examples(
     examples = []
     for number, (turns, linked) in enumerate(zip(sessions, links, strict=True)):
         scores = {(link.source, link.target): link.score for link in linked}
-        candidates: dict[int, list[int]] = {}
-        for source, target in candidate_pairs(turns, training.window_turns, training.window_s):
-            candidates.setdefault(source, []).append(target)
-        for source, targets in sorted(candidates.items()):
+        candidates = candidates_by_source(turns, training.window_turns, training.window_s)
+        for source, targets in candidates.items():
             if sources is not None and source not in sources[number]:
                 continue
             rephrased = [min(max(scores.get((source, target), 0.0), 0.0), 1.0) for target in targets]

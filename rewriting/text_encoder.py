@@ -3,9 +3,9 @@
 Texts are normalised first, so what `encode` and `score` return depends on the words alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol, TypeVar
 
 import msgspec
 import numpy as np
@@ -36,6 +36,15 @@ class EncoderDescription(Struct, frozen=True, kw_only=True, forbid_unknown_field
     pooling: Literal["mean"]  # how tokens become one vector; part of the model
     base: str  # the model that its training started from
     quantised: bool  # 8-bit weights; scales depend on all rows of a batch, so rows go through one at a time
+
+
+class _Description(Protocol):
+    @property
+    def max_tokens(self) -> int: ...
+
+
+D = TypeVar("D", bound=_Description)
+T = TypeVar("T")
 
 
 class RequestEncoder(Protocol):
@@ -76,7 +85,7 @@ class TextEncoder:
         Raises:
             ArtifactError: missing, damaged, or not a text encoder.
         """
-        return cls(*_load(folder, TEXT_ENCODER))
+        return cls(*load_model(folder, TEXT_ENCODER, EncoderDescription, RequestTokenizer.load))
 
     @property
     def dimension(self) -> int:
@@ -125,7 +134,7 @@ class PairEncoder:
         Raises:
             ArtifactError: missing, damaged, or not a pair encoder.
         """
-        return cls(*_load(folder, PAIR_ENCODER))
+        return cls(*load_model(folder, PAIR_ENCODER, EncoderDescription, RequestTokenizer.load))
 
     def score(self, query: str, candidates: Sequence[str]) -> NDArray[np.float32]:
         """Scores of candidates, any texts: (candidates,), 0..1."""
@@ -150,15 +159,26 @@ class PairEncoder:
         return scores
 
 
-def _load(
-    folder: Path, kind: str
-) -> tuple[onnxruntime.InferenceSession, RequestTokenizer, EncoderDescription]:
+def load_model(
+    folder: Path, kind: str, description_type: type[D], load_tokenizer: Callable[[Path, int], T]
+) -> tuple[onnxruntime.InferenceSession, T, D]:
+    """Reads the parts of an artifact that a model is used with.
+
+    Args:
+        folder: of the artifact.
+        kind: that it must be of.
+        description_type: of its description.
+        load_tokenizer: reads its tokenizer; told the `max_tokens` of the description.
+
+    Raises:
+        ArtifactError: missing, damaged, or of another kind.
+    """
     verify_artifact(folder, kind)
     try:
-        description = msgspec.json.decode((folder / DESCRIPTION_NAME).read_bytes(), type=EncoderDescription)
-        tokenizer = RequestTokenizer.load(folder / TOKENIZER_NAME, description.max_tokens)
+        description = msgspec.json.decode((folder / DESCRIPTION_NAME).read_bytes(), type=description_type)
+        tokenizer = load_tokenizer(folder / TOKENIZER_NAME, description.max_tokens)
         session = onnxruntime.InferenceSession(
-            folder / MODEL_NAME, one_thread(), providers=["CPUExecutionProvider"]
+            folder / MODEL_NAME, _one_thread(), providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # tokenizers raises nothing narrower
         raise ArtifactError(
@@ -171,7 +191,7 @@ def _rows_at_a_time(description: EncoderDescription) -> int:
     return 1 if description.quantised else _MOST_TEXTS
 
 
-def one_thread() -> Any:
+def _one_thread() -> Any:
     """Options under which a model runs on the thread that calls it."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1

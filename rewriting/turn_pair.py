@@ -69,6 +69,16 @@ def candidate_pairs(
                 yield source, target
 
 
+def candidates_by_source(
+    turns: Sequence[TurnEvent], window_turns: int, window_s: float
+) -> dict[int, list[int]]:
+    """The candidates of each request that has any, both ascending; arguments as for `candidate_pairs`."""
+    candidates: dict[int, list[int]] = {}
+    for source, target in sorted(candidate_pairs(turns, window_turns, window_s)):
+        candidates.setdefault(source, []).append(target)
+    return candidates
+
+
 def seconds_between(earlier: TurnEvent, later: TurnEvent) -> float | None:
     """Time between the starts of two requests, 0 or more; None where a log does not tell it (0 as time)."""
     if earlier.ts_ms <= 0 or later.ts_ms < earlier.ts_ms:

@@ -109,16 +109,11 @@ class _Pairs(Struct, frozen=True):
 
     @classmethod
     def of(cls, sessions: Iterable[Sequence[TurnEvent]], settings: RephraseSettings) -> "_Pairs":
-        positions = [
-            (number, source, target)
-            for number, turns in enumerate(sessions)
-            for source, target in candidate_pairs(turns, settings.window_turns, settings.window_s)
-        ]
-        views = [
-            pair_views(turns[source], turns[target])
-            for turns in sessions
-            for source, target in candidate_pairs(turns, settings.window_turns, settings.window_s)
-        ]
+        positions, views = [], []
+        for number, turns in enumerate(sessions):
+            for source, target in candidate_pairs(turns, settings.window_turns, settings.window_s):
+                positions.append((number, source, target))
+                views.append(pair_views(turns[source], turns[target]))
         distances = np.array([target - source for _, source, target in positions], dtype=np.int64)
         return cls(positions, views, distances)
 
