@@ -2,7 +2,9 @@
 
 LabelingError
 ├── AnnotationDecodeError   a line is not an annotation
-└── AnnotationFileError     a file of annotations cannot be read
+├── AnnotationFileError     a file of annotations cannot be read
+├── LabelTrainingError      a label model cannot be trained as asked, or from this log
+└── LabelInputError         dialogue that cannot be labelled
 """
 
 
@@ -18,3 +20,11 @@ class AnnotationDecodeError(LabelingError, ValueError):
 
 class AnnotationFileError(LabelingError):
     """A file of annotations cannot be read; the message names the file, the line, and what to do."""
+
+
+class LabelTrainingError(LabelingError, ValueError):
+    """A label model cannot be trained as asked, or from this log; the message says why."""
+
+
+class LabelInputError(LabelingError, ValueError):
+    """Dialogue that cannot be labelled; the message says what is wrong with it, and what to do."""
