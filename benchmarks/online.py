@@ -17,8 +17,8 @@ from benchmarks.http_load import Answers, Load, http_request, send_load
 from benchmarks.measured_process import in_process
 from benchmarks.report import MIB, BenchmarkReport, Cell, percentile, this_machine
 from benchmarks.server_memory import server_memory
+from labeling.artifact import write_artifact
 from labeling.question import NO_QUESTION, Question
-from rewriting.artifact import write_artifact
 from rewriting.index_base import publish_base
 from rewriting.indexed_request import IndexedRequest, request_id
 from rewriting.interpretation import Interpretation, understood_as
@@ -194,8 +194,9 @@ def _shares(before: dict[str, float], after: dict[str, float], n_asked: int) -> 
 
 def _make_models(world: _World) -> None:
     """A ranker that has learned from a simulated log, and an encoder of the size that training makes."""
+    from labeling.encoder_base import load_base
     from rewriting.encoder_export import export_text_encoder
-    from rewriting.encoder_model import TextEncoderModel, load_base
+    from rewriting.encoder_model import TextEncoderModel
     from rewriting.encoder_training import EncoderTraining
 
     turns = [turn.event for turn in simulate(SimulationSettings(users=120, days=10, test_days=0))]

@@ -114,8 +114,9 @@ def _make_models(folder: Path, labelled: int, examples: int, settings: RephraseS
     """Trains the span model for a while, and exports all four."""
     import torch
 
+    from labeling.encoder_base import load_base
     from rewriting.encoder_export import export_pair_encoder
-    from rewriting.encoder_model import PairEncoderModel, load_base
+    from rewriting.encoder_model import PairEncoderModel
     from rewriting.span_export import export_span_model
     from rewriting.span_training import SpanTraining, train_span_model
 

@@ -1,1 +1,1 @@
-"""Labels that a log gives by itself: which turns failed, which goals were reached."""
+"""Labels of the turns of a log, and what models of any kind are trained, kept and run with."""

@@ -4,7 +4,10 @@ LabelingError
 ├── AnnotationDecodeError   a line is not an annotation
 ├── AnnotationFileError     a file of annotations cannot be read
 ├── LabelTrainingError      a label model cannot be trained as asked, or from this log
-└── LabelInputError         dialogue that cannot be labelled
+├── LabelInputError         dialogue that cannot be labelled
+├── EncoderBaseError        no model to start the training of an encoder from
+├── EncoderTrainingError    an encoder cannot be trained as asked
+└── ArtifactError           an artifact on disk is missing, damaged or not the one asked for
 """
 
 
@@ -28,3 +31,15 @@ class LabelTrainingError(LabelingError, ValueError):
 
 class LabelInputError(LabelingError, ValueError):
     """Dialogue that cannot be labelled; the message says what is wrong with it, and what to do."""
+
+
+class EncoderBaseError(LabelingError):
+    """No model to start the training of an encoder from; the message says where it was sought."""
+
+
+class EncoderTrainingError(LabelingError, ValueError):
+    """A setting or an example of an encoder's training is out of range; the message says which."""
+
+
+class ArtifactError(LabelingError):
+    """An artifact on disk is missing, damaged or not the one asked for; the message says which file."""

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from labeling.question import NO_QUESTION, Question, question_before
+from labeling.text_normalisation import normalise
 from rewriting.interpretation import Interpretation, interpretation_of
 from rewriting.request_step import RequestText, has_failed
-from rewriting.text_normalisation import normalise
 from rewriting.understanding_confidence import turn_confidence
 from streams.turn import TurnEvent
 

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rewriting.errors import ArtifactError
+from labeling.errors import ArtifactError
 
 _FLOAT32: Final = 0  # C_API_DTYPE_FLOAT32
 _ROW_MAJOR: Final = 1

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import networkx as nx
 
+from labeling.text_normalisation import normalise
 from rewriting.chain_step import ChainStep, SessionSteps
 from rewriting.rewrite import Rewrite
-from rewriting.text_normalisation import normalise
 
 SUCCESS, FAILURE = "success", "failure"
 """The two ends. No other node is named so: texts stand in quotes, interpretations have a bar or a colon."""

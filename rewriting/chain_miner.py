@@ -16,6 +16,7 @@ import numpy as np
 import scipy.sparse as sparse
 from msgspec import Struct
 
+from labeling.text_normalisation import normalise
 from rewriting.absorbing_chain import (
     STARTS_PER_BLOCK,
     AbsorbingChain,
@@ -28,7 +29,6 @@ from rewriting.chain_counts import N_BANDS, ChainCounts, OutcomeCounts, TextCoun
 from rewriting.chain_step import CONFIDENCE_BANDS
 from rewriting.errors import ChainSettingsError
 from rewriting.rewrite import GLOBAL, Rewrite, rewrite_id
-from rewriting.text_normalisation import normalise
 from streams.turn import AssistantId
 
 SOURCES_PER_BLOCK = STARTS_PER_BLOCK // N_BANDS

@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from labeling.question import NO_QUESTION, Question, beside_question, question_before
+from labeling.text_normalisation import normalise
 from labeling.turn_outcome import judge_turns
 from rewriting.interpretation import Interpretation, interpretation_of, slot_words
 from rewriting.rephrase_link import RephraseLink
 from rewriting.rephrase_outcome import DEFAULT_RULE, EvidenceRule, judged_by_links
-from rewriting.text_normalisation import normalise
 from rewriting.understanding_confidence import turn_confidence
 from streams.session import Session, SessionId
 from streams.turn import AssistantId, TurnEvent, UserId

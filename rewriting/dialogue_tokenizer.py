@@ -16,7 +16,7 @@ from typing import Final, Literal
 from msgspec import Struct
 from tokenizers import AddedToken, Tokenizer
 
-from rewriting.request_tokenizer import MOST_CHARACTERS, RequestTokenizer, spoken
+from labeling.request_tokenizer import MOST_CHARACTERS, RequestTokenizer, spoken
 from rewriting.turn_pair import (
     EQUAL,
     NOTHING,

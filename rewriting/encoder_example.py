@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
-from rewriting.text_normalisation import normalise
+from labeling.text_normalisation import normalise
 
 
 class EncoderExample(Struct, frozen=True, kw_only=True):

@@ -5,34 +5,18 @@ and keep their order but for near ties (correlation 0.998). Text vectors turn by
 changes one in ten of a text's ten nearest neighbours. So pairs are quantised by default, and texts are not.
 """
 
-import contextlib
-import io
-import logging
-import warnings
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
-import onnx
 import torch
-from onnxruntime.quantization import QuantType, quantize_dynamic
 from torch import Tensor, nn
-from torch.export import Dim
 
-from rewriting.artifact import Manifest, write_artifact
-from rewriting.encoder_model import EncoderBase, PairEncoderModel, TextEncoderModel, load_base
-from rewriting.text_encoder import (
-    DESCRIPTION_NAME,
-    MODEL_NAME,
-    PAIR_ENCODER,
-    TEXT_ENCODER,
-    TOKENIZER_NAME,
-    EncoderDescription,
-)
-
-OPSET = 20
-"""Of ONNX: the first with GELU as one operator; layer normalisation is one from 17. ONNX Runtime reads it
-since 1.17."""
+from labeling.artifact import Manifest, write_artifact
+from labeling.encoder_base import EncoderBase, load_base
+from labeling.onnx_export import token_inputs, write_onnx
+from labeling.onnx_model import DESCRIPTION_NAME, MODEL_NAME, TOKENIZER_NAME
+from rewriting.encoder_model import PairEncoderModel, TextEncoderModel
+from rewriting.text_encoder import PAIR_ENCODER, TEXT_ENCODER, EncoderDescription
 
 
 def export_text_encoder(model: TextEncoderModel, folder: Path, *, quantised: bool = False) -> Manifest:
@@ -107,68 +91,8 @@ def _export(
     )
 
     def write(partial: Path) -> None:
-        write_onnx(model, inputs, base.max_tokens, partial / MODEL_NAME, quantised=quantised)
+        write_onnx(model, token_inputs(inputs, base.max_tokens), partial / MODEL_NAME, quantised=quantised)
         base.tokenizer.save(partial / TOKENIZER_NAME)
         (partial / DESCRIPTION_NAME).write_bytes(msgspec.json.encode(description))
 
     return write_artifact(folder, kind, write, facts={"dimension": dimension, "base": base.name})
-
-
-def write_onnx(
-    model: nn.Module, inputs: Sequence[str], max_tokens: int, path: Path, *, quantised: bool
-) -> None:
-    """Writes a model whose inputs are all (batch, tokens) integers, and whose output is called `output`.
-
-    Args:
-        model: moved to the CPU here.
-        inputs: names, in the order of its arguments.
-        max_tokens: of a sequence.
-        path: of the file.
-        quantised: whether with 8-bit weights.
-    """
-    model = model.cpu().eval()
-    # 3 rows of 7 tokens stand for any number of either: the exporter takes 0 and 1 for constants.
-    example = tuple(torch.ones((3, 7), dtype=torch.long) for _ in inputs)
-    with _quiet(), torch.no_grad():
-        program = torch.onnx.export(
-            model,
-            example,
-            input_names=list(inputs),
-            output_names=["output"],
-            opset_version=OPSET,
-            dynamo=True,
-            dynamic_shapes=tuple({0: Dim("batch"), 1: Dim("tokens", max=max_tokens)} for _ in inputs),
-        )
-        if program is not None:
-            program.save(path)
-        if quantised:
-            _quantise(path)
-
-
-def _quantise(path: Path) -> None:
-    """Replaces the weights of a model by 8-bit ones, with a scale for each row of each matrix."""
-    model = onnx.load(path)
-    del model.graph.value_info[:]  # the exporter's shapes contradict those that the quantiser infers
-    quantize_dynamic(
-        model,
-        path,
-        per_channel=True,
-        reduce_range=True,  # without it, sums overflow on processors that have no VNNI
-        weight_type=QuantType.QInt8,
-    )
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps the exporter and the quantiser from reporting their steps."""
-    loggers = [logging.getLogger(), logging.getLogger("torch.onnx")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

@@ -11,7 +11,7 @@ where s is the inner product of the vectors and c runs over the candidates that 
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import structlog
@@ -20,9 +20,11 @@ from msgspec import Struct
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from labeling.encoder_base import MAX_TOKENS, choose_device, load_base, padded
+from labeling.errors import EncoderTrainingError
+from labeling.training_schedule import Progress, rise_and_fall
 from rewriting.encoder_example import EncoderExample, understanding_examples
-from rewriting.encoder_model import MAX_TOKENS, TextEncoderModel, choose_device, load_base, padded
-from rewriting.errors import EncoderTrainingError
+from rewriting.encoder_model import TextEncoderModel
 from rewriting.hard_negatives import HardNegatives, meanings_of_queries
 from rewriting.misheard import misheard_examples
 from rewriting.training_batch import TrainingBatch, training_batch
@@ -30,9 +32,6 @@ from rewriting.training_batch import TrainingBatch, training_batch
 log = structlog.get_logger()
 
 _TEXTS_AT_A_TIME = 32  # through the model: more are padded more, fewer leave the processor waiting
-
-Progress = Callable[[str, int, int], None]
-"""Called after each step with the name of the stage, the steps that are done, and all steps of the stage."""
 
 
 class EncoderTraining(Struct, frozen=True, kw_only=True):
@@ -206,12 +205,6 @@ def _encode(model: TextEncoderModel, texts: Sequence[str]) -> Tensor:
         for start in range(0, len(ids), _TEXTS_AT_A_TIME)
     ]
     return torch.cat(parts)[torch.tensor(by_length, device=device).argsort()]
-
-
-def rise_and_fall(steps: int) -> Callable[[int], float]:
-    """The share of the learning rate at each step: up over the first tenth, then down to 0, both linear."""
-    rising = max(1, steps // 10)
-    return lambda step: min((step + 1) / rising, max(0.0, (steps - step) / max(1, steps - rising)))
 
 
 def _check(examples: Sequence[EncoderExample], settings: EncoderTraining) -> None:

@@ -10,12 +10,11 @@ RewritingError
 │   ├── UnknownVersionError     no such version of the table
 │   └── SchemaVersionError      the database belongs to another version of Rehear
 ├── RewriteConflictError    somebody else changed the table since it was read
-├── EncoderBaseError        no model to start the training of an encoder from
-├── EncoderTrainingError    an encoder cannot be trained as asked
 ├── RephraseTrainingError   a detector of rephrases cannot be trained as asked, or from this log
 ├── RephraseInputError      dialogue in which no rephrases can be sought
-├── VectorError             vectors that cannot be indexed, or searched for
-└── ArtifactError           an artifact on disk is missing, damaged or not the one asked for
+└── VectorError             vectors that cannot be indexed, or searched for
+
+What fails with artifacts and with the bases of encoders is in `labeling.errors`.
 """
 
 
@@ -63,14 +62,6 @@ class RewriteConflictError(RewritingError):
     retriable = True
 
 
-class EncoderBaseError(RewritingError):
-    """No model to start the training of an encoder from; the message says where it was sought."""
-
-
-class EncoderTrainingError(RewritingError, ValueError):
-    """A setting or an example of an encoder's training is out of range; the message says which."""
-
-
 class RephraseTrainingError(RewritingError, ValueError):
     """A detector of rephrases cannot be trained as asked, or from this log; the message says why."""
 
@@ -81,7 +72,3 @@ class RephraseInputError(RewritingError, ValueError):
 
 class VectorError(RewritingError, ValueError):
     """Vectors that cannot be indexed, or searched for; the message says what is wrong with them."""
-
-
-class ArtifactError(RewritingError):
-    """An artifact on disk is missing, damaged or not the one asked for; the message says which file."""

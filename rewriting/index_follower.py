@@ -6,7 +6,7 @@ import numpy as np
 import structlog
 from sqlalchemy import Connection
 
-from rewriting.errors import ArtifactError
+from labeling.errors import ArtifactError
 from rewriting.request_index import RequestIndex
 from rewriting.request_index_store import IndexState, changes_since, held_ids, index_state
 

@@ -11,7 +11,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from rewriting.errors import ArtifactError
+from labeling.errors import ArtifactError
 
 TEXTS_FILE: Final = "texts.npy"
 TEXT_ENDS_FILE: Final = "text_ends.npy"

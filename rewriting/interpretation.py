@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NewType
 
-from rewriting.text_normalisation import normalise
+from labeling.text_normalisation import normalise
 from streams.turn import TurnEvent
 
 Interpretation = NewType("Interpretation", str)

@@ -17,6 +17,7 @@ from typing import Final, TypeVar, cast
 from msgspec import Struct
 
 from labeling.question import NO_QUESTION
+from labeling.text_normalisation import normalise
 from rewriting.abstain_reason import AbstainReason
 from rewriting.rewrite import (
     GLOBAL,
@@ -28,7 +29,6 @@ from rewriting.rewrite import (
     TableVersion,
     user_scope,
 )
-from rewriting.text_normalisation import normalise
 from streams.turn import AssistantId
 
 LONGEST_TEXT: Final = 1_000

@@ -7,7 +7,7 @@ from typing import Literal
 
 from sqlalchemy import BigInteger, Column, Connection, String, Table, Text, delete, select
 
-from rewriting.artifact import contents_id, read_manifest
+from labeling.artifact import contents_id, read_manifest
 from rewriting.text_encoder import TEXT_ENCODER
 from streams.database_schema import METADATA, upsert
 from streams.turn import AssistantId

@@ -14,17 +14,11 @@ from msgspec import Struct
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from labeling.encoder_base import MAX_TOKENS, choose_device, load_base, multiplies_bfloat16, padded
+from labeling.errors import EncoderTrainingError
+from labeling.training_schedule import Progress, rise_and_fall
 from rewriting.encoder_example import EncoderExample
-from rewriting.encoder_model import (
-    MAX_TOKENS,
-    PairEncoderModel,
-    choose_device,
-    load_base,
-    multiplies_bfloat16,
-    padded,
-)
-from rewriting.encoder_training import Progress, rise_and_fall
-from rewriting.errors import EncoderTrainingError
+from rewriting.encoder_model import PairEncoderModel
 from rewriting.hard_negatives import HardNegatives, meanings_of_queries
 
 log = structlog.get_logger()

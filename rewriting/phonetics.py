@@ -5,7 +5,7 @@ from functools import lru_cache
 from metaphone import doublemetaphone
 from rapidfuzz.distance import Indel
 
-from rewriting.text_normalisation import normalise
+from labeling.text_normalisation import normalise
 
 _WORDS_REMEMBERED = 100_000  # about 20 MB: the words that all users of an assistant say
 _VOWEL = "A"  # the code of any vowel, which only the first letter of a word has

@@ -14,6 +14,7 @@ from rapidfuzz import fuzz
 from rapidfuzz.distance import JaroWinkler
 
 from labeling.question import NO_QUESTION
+from labeling.text_normalisation import normalise
 from rewriting.asked_request import AskedRequest
 from rewriting.interpretation import Interpretation
 from rewriting.phonetics import phonetic_similarity
@@ -25,7 +26,6 @@ from rewriting.request_statistics import (
     confidence_bin,
 )
 from rewriting.rewrite_candidates import Candidate
-from rewriting.text_normalisation import normalise
 
 Features = NDArray[np.float32]
 

@@ -13,9 +13,9 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from rewriting.artifact import verify_artifact
+from labeling.artifact import verify_artifact
+from labeling.errors import ArtifactError
 from rewriting.boosted_trees import BoostedTrees, Trees
-from rewriting.errors import ArtifactError
 from rewriting.rank_features import (
     CANDIDATE_FEATURES,
     GATE_SUMMARIES,

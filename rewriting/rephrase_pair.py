@@ -4,12 +4,12 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from labeling.text_normalisation import normalise
 from labeling.turn_outcome import judge_turns
 from rewriting.interpretation import Interpretation, interpretation_of
 from rewriting.rephrase_link import RephraseLink, resolve
 from rewriting.rephrase_outcome import judged_by_links
 from rewriting.rephrase_settings import RephraseSettings
-from rewriting.text_normalisation import normalise
 from streams.session import Session, SessionId
 from streams.turn import UserId
 

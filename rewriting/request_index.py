@@ -18,8 +18,9 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from rewriting.artifact import Manifest, verify_artifact, write_artifact
-from rewriting.errors import ArtifactError, VectorError
+from labeling.artifact import Manifest, verify_artifact, write_artifact
+from labeling.errors import ArtifactError
+from rewriting.errors import VectorError
 from rewriting.indexed_request import IndexedRequest, RequestTexts
 from rewriting.vector_index import VectorIndex, VectorIndexSettings
 from streams.turn import AssistantId

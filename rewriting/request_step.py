@@ -10,11 +10,11 @@ from typing import NewType
 from msgspec import Struct
 
 from labeling.question import Question, question_before
+from labeling.text_normalisation import normalise
 from labeling.turn_outcome import UNKNOWN, TurnOutcome, judge_turns
 from rewriting.interpretation import Interpretation, interpretation_of
 from rewriting.rephrase_link import RephraseLink
 from rewriting.rephrase_outcome import DEFAULT_RULE, EvidenceRule, judged_by_links
-from rewriting.text_normalisation import normalise
 from rewriting.understanding_confidence import turn_confidence
 from streams.session import Session, SessionId
 from streams.turn import AssistantId, TurnEvent, UserId

@@ -10,11 +10,11 @@ from msgspec import Struct
 from rapidfuzz import fuzz, process
 
 from labeling.question import NO_QUESTION
+from labeling.text_normalisation import normalise
 from rewriting.asked_request import AskedRequest
 from rewriting.interpretation import Interpretation
 from rewriting.request_history import RequestHistory
 from rewriting.request_statistics import RepairStatistics, StatisticsSource
-from rewriting.text_normalisation import normalise
 
 
 class Source(IntFlag):

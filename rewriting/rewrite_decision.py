@@ -15,11 +15,11 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from labeling.question import Question
+from labeling.text_normalisation import normalise
 from rewriting.abstain_reason import AbstainReason
 from rewriting.lookup_table import LiveRewrite, LookupAnswer, LookupTable
 from rewriting.online_rewriter import OnlineAnswer
 from rewriting.rewrite import GLOBAL, Method, rewrite_id, user_scope
-from rewriting.text_normalisation import normalise
 from streams.turn import UserId
 
 SURE_METHODS: frozenset[Method] = frozenset({"taught", "answer"})

@@ -10,10 +10,10 @@ import onnxruntime
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from labeling.onnx_model import load_model
 from rewriting.dialogue_tokenizer import DialogueTokenizer, Part, SpanInput
 from rewriting.errors import RephraseInputError
 from rewriting.rephrase_link import RephraseLink
-from rewriting.text_encoder import load_model
 from rewriting.turn_pair import candidates_by_source
 from streams.turn import TurnEvent
 

@@ -10,12 +10,12 @@ import msgspec
 import torch
 from torch import Tensor, nn
 
-from rewriting.artifact import Manifest, write_artifact
-from rewriting.encoder_export import write_onnx
+from labeling.artifact import Manifest, write_artifact
+from labeling.onnx_export import token_inputs, write_onnx
+from labeling.onnx_model import DESCRIPTION_NAME, MODEL_NAME, TOKENIZER_NAME
 from rewriting.span_detector import KIND, SpanDescription
 from rewriting.span_model import SpanModel
 from rewriting.span_training import TrainedSpans
-from rewriting.text_encoder import DESCRIPTION_NAME, MODEL_NAME, TOKENIZER_NAME
 
 
 def export_span_model(trained: TrainedSpans, folder: Path, *, quantised: bool = True) -> Manifest:
@@ -38,8 +38,7 @@ def export_span_model(trained: TrainedSpans, folder: Path, *, quantised: bool = 
     def write(partial: Path) -> None:
         write_onnx(
             _Unpadded(model),
-            ["input_ids", "token_type_ids"],
-            model.tokenizer.max_tokens,
+            token_inputs(["input_ids", "token_type_ids"], model.tokenizer.max_tokens),
             partial / MODEL_NAME,
             quantised=quantised,
         )

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from labeling.encoder_base import EncoderBase
 from rewriting.dialogue_tokenizer import DialogueTokenizer
-from rewriting.encoder_model import EncoderBase
 
 
 class SpanModel(nn.Module):

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
+from labeling.encoder_base import choose_device, load_base, multiplies_bfloat16, padded
+from labeling.training_schedule import Progress, rise_and_fall
 from rewriting.dialogue_tokenizer import (
     REQUEST_TOKENS,
     RESPONSE_TOKENS,
@@ -25,8 +27,6 @@ from rewriting.dialogue_tokenizer import (
     Part,
     SpanInput,
 )
-from rewriting.encoder_model import choose_device, load_base, multiplies_bfloat16, padded
-from rewriting.encoder_training import Progress, rise_and_fall
 from rewriting.errors import RephraseTrainingError
 from rewriting.rephrase_link import RephraseLink
 from rewriting.rephrase_settings import RephraseSettings

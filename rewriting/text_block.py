@@ -4,12 +4,12 @@ import structlog
 from sqlalchemy import Connection
 
 from labeling.question import NO_QUESTION, Question
+from labeling.text_normalisation import normalise
 from rewriting.errors import RewriteTableError
 from rewriting.rewrite import Rewrite, Scope, rewrite_id
 from rewriting.rewrite_schema import REWRITES
 from rewriting.row_change import ANY_TARGET, StoredRewrite, blocked_row
 from rewriting.table_revision import TableRevision, held_wishes, stored_rewrites
-from rewriting.text_normalisation import normalise
 from streams.turn import AssistantId
 
 log = structlog.get_logger()

@@ -3,27 +3,21 @@
 Texts are normalised first, so what `encode` and `score` return depends on the words alone.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol, TypeVar
+from typing import Final, Literal, Protocol
 
-import msgspec
 import numpy as np
 import onnxruntime
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from rewriting.artifact import verify_artifact
-from rewriting.errors import ArtifactError
-from rewriting.request_tokenizer import RequestTokenizer
+from labeling.onnx_model import load_model
+from labeling.request_tokenizer import RequestTokenizer
 
 TEXT_ENCODER: Final = "text-encoder"
 PAIR_ENCODER: Final = "pair-encoder"
 """Kinds of artifacts."""
-
-MODEL_NAME: Final = "model.onnx"
-TOKENIZER_NAME: Final = "tokenizer.json"
-DESCRIPTION_NAME: Final = "encoder.json"
 
 _MOST_TEXTS: Final = 64  # of a batch: more gains no speed on one thread, and takes more memory
 
@@ -36,15 +30,6 @@ class EncoderDescription(Struct, frozen=True, kw_only=True, forbid_unknown_field
     pooling: Literal["mean"]  # how tokens become one vector; part of the model
     base: str  # the model that its training started from
     quantised: bool  # 8-bit weights; scales depend on all rows of a batch, so rows go through one at a time
-
-
-class _Description(Protocol):
-    @property
-    def max_tokens(self) -> int: ...
-
-
-D = TypeVar("D", bound=_Description)
-T = TypeVar("T")
 
 
 class RequestEncoder(Protocol):
@@ -159,42 +144,5 @@ class PairEncoder:
         return scores
 
 
-def load_model(
-    folder: Path, kind: str, description_type: type[D], load_tokenizer: Callable[[Path, int], T]
-) -> tuple[onnxruntime.InferenceSession, T, D]:
-    """Reads the parts of an artifact that a model is used with.
-
-    Args:
-        folder: of the artifact.
-        kind: that it must be of.
-        description_type: of its description.
-        load_tokenizer: reads its tokenizer; told the `max_tokens` of the description.
-
-    Raises:
-        ArtifactError: missing, damaged, or of another kind.
-    """
-    verify_artifact(folder, kind)
-    try:
-        description = msgspec.json.decode((folder / DESCRIPTION_NAME).read_bytes(), type=description_type)
-        tokenizer = load_tokenizer(folder / TOKENIZER_NAME, description.max_tokens)
-        session = onnxruntime.InferenceSession(
-            folder / MODEL_NAME, _one_thread(), providers=["CPUExecutionProvider"]
-        )
-    except Exception as error:  # tokenizers raises nothing narrower
-        raise ArtifactError(
-            f"the {kind} at {folder} cannot be used ({error}): export it again with this version of Rehear"
-        ) from error
-    return session, tokenizer, description
-
-
 def _rows_at_a_time(description: EncoderDescription) -> int:
     return 1 if description.quantised else _MOST_TEXTS
-
-
-def _one_thread() -> Any:
-    """Options under which a model runs on the thread that calls it."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.enable_mem_pattern = False  # every length of text would leave a pattern behind
-    return options

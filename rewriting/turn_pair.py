@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from rapidfuzz import fuzz
 
-from rewriting.text_normalisation import normalise
+from labeling.text_normalisation import normalise
 from streams.turn import NluHypothesis, TurnEvent
 
 MOST_COMPARED = 1_000

@@ -23,7 +23,8 @@ import structlog
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from rewriting.errors import ArtifactError, VectorError
+from labeling.errors import ArtifactError
+from rewriting.errors import VectorError
 
 log = structlog.get_logger()
 

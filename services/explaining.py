@@ -7,13 +7,13 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from labeling.question import question_before
+from labeling.text_normalisation import normalise
 from labeling.turn_outcome import judge_turns
 from rewriting.chain_graph import chain_graph
 from rewriting.chain_store import all_steps
 from rewriting.rephrase_link import RephraseLink, resolve
 from rewriting.rephrase_store import links_of
 from rewriting.rewrite import Rewrite
-from rewriting.text_normalisation import normalise
 from services.chain_picture import draw_chain
 from streams.database_schema import reading
 from streams.session import Session

@@ -13,7 +13,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine
 
-from rewriting.errors import ArtifactError
+from labeling.errors import ArtifactError
 from rewriting.indexed_request import IndexedRequest
 from rewriting.online_model_store import current_encoders, encoder_id, model_folder
 from rewriting.request_index_store import index_states, not_encoded, store_vectors

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import ColumnElement, Connection, Engine, func, or_, select
 
-from rewriting.errors import ArtifactError
+from labeling.errors import ArtifactError
 from rewriting.index_base import publish_base
 from rewriting.index_follower import follow
 from rewriting.online_model_store import current_encoders, encoder_id, index_folder, model_folder

@@ -12,6 +12,7 @@ import structlog
 from msgspec import Struct
 from sqlalchemy import Connection, Engine
 
+from labeling.errors import LabelingError
 from rewriting.errors import RewritingError
 from rewriting.rephrase_settings import RephraseSettings
 from rewriting.request_step import SessionRequests, session_requests
@@ -158,7 +159,8 @@ class IndexTask:
             failure = self._publication.exception()
             self._publication = None
             if isinstance(failure, Exception):
-                if not isinstance(failure, RewritingError | OSError) and not is_retriable(failure):
+                expected = isinstance(failure, LabelingError | RewritingError | OSError)
+                if not expected and not is_retriable(failure):
                     raise failure
                 log.error("the base of a request index was not published", error=str(failure))
                 self._publish_after_s = time.monotonic() + TRY_AGAIN_AFTER_S

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
-from rewriting.artifact import Manifest, contents_id
+from labeling.artifact import Manifest, contents_id
 
 
 def put_model(folder: Path, kind: str, write: Callable[[Path], Manifest]) -> str:

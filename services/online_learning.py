@@ -15,7 +15,7 @@ from msgspec import Struct
 from rich.progress import Progress
 from sqlalchemy import Engine
 
-from rewriting.artifact import Manifest, write_artifact
+from labeling.artifact import Manifest, write_artifact
 from rewriting.encoder_example import EncoderExample
 from rewriting.interpretation import is_understood
 from rewriting.online_model_store import (

@@ -7,7 +7,8 @@ from pathlib import Path
 import structlog
 from sqlalchemy import Engine
 
-from rewriting.errors import ArtifactError, RephraseInputError
+from labeling.errors import ArtifactError
+from rewriting.errors import RephraseInputError
 from rewriting.online_model_store import current_models, model_folder
 from rewriting.rephrase_link import RephraseDetector, RephraseLink
 from services.settings import Settings

@@ -1,4 +1,4 @@
-"""Fixtures of all tests: a real broker, real databases, and names under which tests do not see each other."""
+"""Fixtures of all tests: a real broker and databases, a model, names under which tests are on their own."""
 
 import itertools
 import tempfile
@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, create_engine, make_url, text
+from tiny_encoder import write_tiny_base
 
 from services.database import open_database
 from streams.broker import DevelopmentBroker
@@ -89,3 +90,9 @@ def engine(database_location: str) -> Iterator[Engine]:
     opened = open_database(database_location)
     yield opened
     opened.dispose()
+
+
+@pytest.fixture(scope="session")
+def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small transformer with random weights, to start the training of encoders from."""
+    return write_tiny_base(tmp_path_factory.mktemp("base") / "tiny", ["play", "call", "jazz", "mom"])

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz import fuzz
 
+from labeling.text_normalisation import normalise
 from rewriting.rephrase_link import RephraseDetector, RephraseLink, resolve
 from rewriting.rephrase_settings import RephraseSettings
 from rewriting.text_encoder import RequestEncoder
-from rewriting.text_normalisation import normalise
 from rewriting.turn_pair import MOST_COMPARED, candidate_pairs
 from services.evaluation.errors import BaselineError
 from services.evaluation.rephrase_system import RephraseSystem

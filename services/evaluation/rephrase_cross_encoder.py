@@ -10,8 +10,8 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from labeling.training_schedule import Progress
 from rewriting.encoder_export import export_pair_encoder
-from rewriting.encoder_training import Progress
 from rewriting.pair_encoder_training import LabelledPair, PairEncoderTraining, train_on_pairs
 from rewriting.rephrase_settings import RephraseSettings
 from rewriting.text_encoder import PairEncoder

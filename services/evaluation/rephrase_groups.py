@@ -7,8 +7,8 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from labeling.text_normalisation import normalise
 from labeling.turn_outcome import is_similar
-from rewriting.text_normalisation import normalise
 from streams.turn import TurnEvent
 
 MOST_TURNS_BACK = 4

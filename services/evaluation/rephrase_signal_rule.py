@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
+from labeling.text_normalisation import normalise
 from rewriting.rephrase_link import RephraseLink
 from rewriting.rephrase_settings import RephraseSettings
-from rewriting.text_normalisation import normalise
 from rewriting.turn_pair import MOST_COMPARED, seconds_between
 from streams.turn import TurnEvent
 

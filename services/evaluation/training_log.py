@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from rewriting.text_normalisation import normalise
+from labeling.text_normalisation import normalise
 from services.evaluation.rewrite_score import GroupOf
 from streams.turn import TurnEvent
 

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 from labeling.question import Question, question_of
+from labeling.text_normalisation import normalise
 from rewriting.asked_request import AskedRequest, EarlierRequest
 from rewriting.interpretation import Interpretation, understood_as
 from rewriting.lookup_table import LONGEST_TEXT
 from rewriting.request_step import RequestText
 from rewriting.rewrite_candidates import Source
-from rewriting.text_normalisation import normalise
 from rewriting.understanding_confidence import understanding_confidence
 from services.lookup_api.messages import NluGuess, RewriteQuery
 

@@ -2,10 +2,10 @@
 
 from sqlalchemy import Engine, false, func, or_, select
 
+from labeling.text_normalisation import normalise
 from rewriting.rewrite import RewriteId, RewriteStatus
 from rewriting.rewrite_schema import REWRITES
 from rewriting.table_revision import stored_rewrites
-from rewriting.text_normalisation import normalise
 from services.lookup_api.messages import RewritePage
 from streams.database_schema import reading
 from streams.turn import AssistantId

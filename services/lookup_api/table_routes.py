@@ -9,10 +9,10 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from sqlalchemy import Engine
 
 from labeling.question import question_named
+from labeling.text_normalisation import normalise
 from rewriting.rewrite import GLOBAL, Rewrite, RewriteId, RewriteStatus, Scope, TableVersion
 from rewriting.rewrite_table import RewriteTable
 from rewriting.text_block import block_text
-from rewriting.text_normalisation import normalise
 from services.lookup_api.access import asked_assistant, asking_key, check_printable, guard_for
 from services.lookup_api.api_keys import KeyRing
 from services.lookup_api.explanation import explanation_words

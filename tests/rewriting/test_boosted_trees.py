@@ -4,8 +4,8 @@ import lightgbm
 import numpy as np
 import pytest
 
+from labeling.errors import ArtifactError
 from rewriting.boosted_trees import BoostedTrees
-from rewriting.errors import ArtifactError
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from labeling.text_normalisation import normalise
 from rewriting.chain_miner import ChainMiner, ChainSettings
 from rewriting.chain_step import CONFIDENCE_BANDS, session_steps
 from rewriting.errors import ChainSettingsError, RewritingError
 from rewriting.rewrite import Rewrite
-from rewriting.text_normalisation import normalise
 from services.simulator.planted_log import PlantedPair, plant_hypothesis, planted_log
 from streams.session import Session, sessionize
 from streams.turn import (

@@ -5,8 +5,8 @@ import pytest
 from tokenizers import Tokenizer
 from turns import turn_event
 
+from labeling.encoder_base import load_base
 from rewriting.dialogue_tokenizer import REQUEST_TOKENS, DialogueTokenizer, SpanInput
-from rewriting.encoder_model import load_base
 from streams.turn import Recognition, Request, Response, Signals, TurnEvent
 
 

@@ -1,14 +1,12 @@
 """Export of real weights; training and small models have tests of their own."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
+from labeling.encoder_base import load_base, padded
 from rewriting.encoder_export import export_encoder
-from rewriting.encoder_model import TextEncoderModel, load_base, padded
-from rewriting.errors import EncoderBaseError, EncoderTrainingError
+from rewriting.encoder_model import TextEncoderModel
 from rewriting.text_encoder import TextEncoder
 
 TEXTS = [
@@ -40,14 +38,3 @@ def test_torch_and_onnx_agree_on_texts(untrained: TextEncoder) -> None:
 def test_the_weights_know_what_is_near_in_meaning(untrained: TextEncoder) -> None:
     lights, lamp, weather, *_ = untrained.encode(TEXTS)
     assert lights @ lamp > lights @ weather + 0.3
-
-
-def test_a_base_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(EncoderBaseError, match="no-such-model"):
-        load_base(tmp_path / "no-such-model")
-
-
-@pytest.mark.parametrize(("layers", "max_tokens"), [(0, 64), (3, 64), (None, 2), (None, 500)])
-def test_what_a_base_does_not_have_is_refused(tiny_base: Path, layers: int | None, max_tokens: int) -> None:
-    with pytest.raises(EncoderTrainingError, match=r"layers|max_tokens"):
-        load_base(tiny_base, layers=layers, max_tokens=max_tokens)

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 import torch
 
+from labeling.encoder_base import padded
+from labeling.errors import EncoderBaseError, EncoderTrainingError
 from rewriting.encoder_example import EncoderExample
-from rewriting.encoder_model import TextEncoderModel, padded
+from rewriting.encoder_model import TextEncoderModel
 from rewriting.encoder_training import EncoderTraining, contrastive_loss, train_text_encoder
-from rewriting.errors import EncoderBaseError, EncoderTrainingError
 from rewriting.training_batch import TrainingBatch
 
 # What is said is not what is meant: nothing but training tells which goes with which.

@@ -4,9 +4,10 @@ from typing import Any
 import pytest
 import torch
 
+from labeling.encoder_base import padded
+from labeling.errors import EncoderTrainingError
 from rewriting.encoder_example import EncoderExample
-from rewriting.encoder_model import PairEncoderModel, padded
-from rewriting.errors import EncoderTrainingError
+from rewriting.encoder_model import PairEncoderModel
 from rewriting.pair_encoder_training import (
     LabelledPair,
     PairEncoderTraining,

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from request_sessions import MINUTE_MS, meaning, repaired, session, step
 
+from labeling.artifact import write_artifact
+from labeling.errors import ArtifactError
 from rewriting.abstain_reason import AbstainReason
-from rewriting.artifact import write_artifact
 from rewriting.asked_request import AskedRequest
-from rewriting.errors import ArtifactError
 from rewriting.online_rewriter import OnlineAnswer, OnlineRewriter
 from rewriting.online_settings import OnlineSettings
 from rewriting.rank_examples import RankExample, rank_examples

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rewriting.artifact import MANIFEST_NAME, verify_artifact, write_artifact
-from rewriting.errors import ArtifactError, VectorError
+from labeling.artifact import MANIFEST_NAME, verify_artifact, write_artifact
+from labeling.errors import ArtifactError
+from rewriting.errors import VectorError
 from rewriting.indexed_request import IndexedRequest, RequestTexts, request_id
 from rewriting.request_index import ARTIFACT_KIND, LEAST_CHANGES, RequestIndex
 from rewriting.vector_index import VectorIndexSettings

@@ -11,7 +11,8 @@ from rephrase_world import WISHES, WorldSession, rephrase_sessions
 from tiny_encoder import write_tiny_base
 from turns import turn_event
 
-from rewriting.errors import ArtifactError, RephraseInputError, RephraseTrainingError
+from labeling.errors import ArtifactError
+from rewriting.errors import RephraseInputError, RephraseTrainingError
 from rewriting.rephrase_link import RephraseLink, resolve
 from rewriting.span_detector import MOST_TURNS, SpanDetector
 from rewriting.span_export import export_span_model

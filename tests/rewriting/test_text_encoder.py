@@ -10,19 +10,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewriting.artifact import write_artifact
+from labeling.artifact import write_artifact
+from labeling.encoder_base import load_base, padded
+from labeling.errors import ArtifactError
+from labeling.onnx_model import DESCRIPTION_NAME, MODEL_NAME, TOKENIZER_NAME
 from rewriting.encoder_export import export_pair_encoder, export_text_encoder
-from rewriting.encoder_model import PairEncoderModel, TextEncoderModel, load_base, padded
-from rewriting.errors import ArtifactError
-from rewriting.text_encoder import (
-    DESCRIPTION_NAME,
-    MODEL_NAME,
-    PAIR_ENCODER,
-    TEXT_ENCODER,
-    TOKENIZER_NAME,
-    PairEncoder,
-    TextEncoder,
-)
+from rewriting.encoder_model import PairEncoderModel, TextEncoderModel
+from rewriting.text_encoder import PAIR_ENCODER, TEXT_ENCODER, PairEncoder, TextEncoder
 
 TEXTS = [
     "play jazz",

@@ -7,7 +7,8 @@ import pytest
 from numpy.typing import NDArray
 from structlog.testing import capture_logs
 
-from rewriting.errors import ArtifactError, VectorError
+from labeling.errors import ArtifactError
+from rewriting.errors import VectorError
 from rewriting.vector_index import IDS_FILE, VECTORS_FILE, Match, VectorIndex, VectorIndexSettings
 
 GRAPH = VectorIndexSettings(flat_up_to=10)

@@ -35,8 +35,9 @@ SONGS = {"play song 0", "play song 1", "play song 2"}
 @pytest.fixture(scope="module")
 def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A text encoder of random weights."""
+    from labeling.encoder_base import load_base
     from rewriting.encoder_export import export_text_encoder
-    from rewriting.encoder_model import TextEncoderModel, load_base
+    from rewriting.encoder_model import TextEncoderModel
 
     folder = tmp_path_factory.mktemp("encoder")
     base = write_tiny_base(folder / "base", ["play", "song", "sonk"])

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from rewriting.artifact import Manifest, verify_artifact, write_artifact
+from labeling.artifact import Manifest, verify_artifact, write_artifact
 from services.model_files import delete_other_models, put_model
 
 

@@ -8,8 +8,8 @@ from letter_detector import LIKELY, NAME, REFUSED, LetterDetector, letter_log
 from sqlalchemy import Engine, select
 from streaming import everything, row_count
 
+from labeling.errors import ArtifactError
 from rewriting.chain_miner import ChainSettings
-from rewriting.errors import ArtifactError
 from rewriting.lookup_table import LookupTable
 from rewriting.online_model_store import set_models
 from rewriting.rephrase_link import RephraseDetector

@@ -14,8 +14,8 @@ import msgspec
 from sqlalchemy import Engine
 from tiny_encoder import write_tiny_base
 
+from labeling.artifact import write_artifact
 from labeling.question import NO_QUESTION
-from rewriting.artifact import write_artifact
 from rewriting.interpretation import Interpretation, understood_as
 from rewriting.online_model_store import ModelKind, model_folder, set_models
 from rewriting.rank_examples import RankExample, asked_step
@@ -102,8 +102,9 @@ def store_world(engine: Engine, assistant_id: AssistantId) -> None:
 
 def write_models(folder: Path) -> dict[ModelKind, str]:
     """Trains a ranker on the log, writes it and an encoder of random weights; gives their names."""
+    from labeling.encoder_base import load_base
     from rewriting.encoder_export import export_text_encoder
-    from rewriting.encoder_model import TextEncoderModel, load_base
+    from rewriting.encoder_model import TextEncoderModel
 
     settings = RankerSettings(trees=60, min_leaf=10, threads=1)
     trained = train_ranker(list(_examples()), NONE_SILENT, settings)

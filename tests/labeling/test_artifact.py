@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from rewriting.artifact import MANIFEST_NAME, read_manifest, verify_artifact, write_artifact
-from rewriting.errors import ArtifactError
+from labeling.artifact import MANIFEST_NAME, read_manifest, verify_artifact, write_artifact
+from labeling.errors import ArtifactError
 
 
 def write_two(folder: Path) -> None:

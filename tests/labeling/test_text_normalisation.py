@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewriting.text_normalisation import normalise
+from labeling.text_normalisation import normalise
 
 
 @pytest.mark.parametrize(

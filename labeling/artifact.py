@@ -17,7 +17,7 @@ from uuid import uuid4
 import msgspec
 from msgspec import Struct
 
-from rewriting.errors import ArtifactError
+from labeling.errors import ArtifactError
 
 MANIFEST_NAME: Final = "manifest.json"
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from tokenizers import Tokenizer
 
-from rewriting.text_normalisation import normalise
+from labeling.text_normalisation import normalise
 
 MOST_CHARACTERS: Final = 1_000
 """Of a text; the rest is not read. More than `max_tokens` of any sensible setting hold, and 10,000 characters

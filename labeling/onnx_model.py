@@ -1,0 +1,61 @@
+"""The models of artifacts in ONNX Runtime, on the thread that calls them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, Protocol, TypeVar
+
+import msgspec
+import onnxruntime
+
+from labeling.artifact import verify_artifact
+from labeling.errors import ArtifactError
+
+MODEL_NAME: Final = "model.onnx"
+TOKENIZER_NAME: Final = "tokenizer.json"
+DESCRIPTION_NAME: Final = "encoder.json"
+
+
+class _Description(Protocol):
+    @property
+    def max_tokens(self) -> int: ...
+
+
+D = TypeVar("D", bound=_Description)
+T = TypeVar("T")
+
+
+def load_model(
+    folder: Path, kind: str, description_type: type[D], load_tokenizer: Callable[[Path, int], T]
+) -> tuple[onnxruntime.InferenceSession, T, D]:
+    """Reads the parts of an artifact that a model is used with.
+
+    Args:
+        folder: of the artifact.
+        kind: that it must be of.
+        description_type: of its description.
+        load_tokenizer: reads its tokenizer; told the `max_tokens` of the description.
+
+    Raises:
+        ArtifactError: missing, damaged, or of another kind.
+    """
+    verify_artifact(folder, kind)
+    try:
+        description = msgspec.json.decode((folder / DESCRIPTION_NAME).read_bytes(), type=description_type)
+        tokenizer = load_tokenizer(folder / TOKENIZER_NAME, description.max_tokens)
+        session = onnxruntime.InferenceSession(
+            folder / MODEL_NAME, _one_thread(), providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # tokenizers raises nothing narrower
+        raise ArtifactError(
+            f"the {kind} at {folder} cannot be used ({error}): export it again with this version of Rehear"
+        ) from error
+    return session, tokenizer, description
+
+
+def _one_thread() -> Any:
+    """Options under which a model runs on the thread that calls it."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.enable_mem_pattern = False  # every length of text would leave a pattern behind
+    return options
