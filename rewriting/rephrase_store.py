@@ -4,7 +4,6 @@ Of each session the links and the pairs that they make. Links hold for the very 
 a session was revised, `links_of` passes over what is stored of it until it is judged again.
 """
 
-import hashlib
 from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
@@ -127,14 +126,8 @@ def found_links(session: Session, model: str, links: Iterable[RephraseLink]) -> 
         (link for link in rounded if link.score >= LEAST_SCORE), key=lambda link: (link.source, link.target)
     )
     return SessionLinks(
-        session.session_id, session.assistant_id, session.user_id, model, turns_key(session), tuple(kept)
+        session.session_id, session.assistant_id, session.user_id, model, session.turns_key, tuple(kept)
     )
-
-
-def turns_key(session: Session) -> int:
-    """64 bits that stand for the turns of a session."""
-    names = "\x00".join(turn.event_id for turn in session.turns)
-    return int.from_bytes(hashlib.blake2b(names.encode(), digest_size=8).digest(), "big", signed=True)
 
 
 def candidate_id(assistant_id: AssistantId, source_text: str) -> RewriteId:
@@ -163,7 +156,7 @@ def links_of(
     return {
         key: stored.links
         for key, stored in stored_links(connection, by_id).items()
-        if stored.turns_key == turns_key(by_id[key])
+        if stored.turns_key == by_id[key].turns_key
     }
 
 

@@ -16,8 +16,7 @@ from rewriting.rewrite import TableVersion
 from rewriting.rewrite_publication import RewritePublication, UnpublishedChanges
 from services.chain_learner import ChainLearner
 from services.changed_sessions import judged_sessions
-from services.database import is_retriable
-from streams.checkpoint import save_offsets, saved_offsets
+from services.database_task import DatabaseTask
 from streams.database_schema import reading
 from streams.session_record import SessionRecord, decode_session
 from streams.session_store import lock_sessions
@@ -27,9 +26,6 @@ from streams.turn import AssistantId
 
 TASK = "chains"
 
-PUBLISHING_PARTITION = 0
-"""Whoever reads this partition publishes all tables: two at a time could leave an older row as the last."""
-
 
 class ChainWork(Struct, frozen=True):
     """A batch of sessions that have changed."""
@@ -38,10 +34,8 @@ class ChainWork(Struct, frozen=True):
     patient: bool = True  # solving may be put off
 
 
-class ChainTask:
+class ChainTask(DatabaseTask):
     """Reads sessions, keeps the chains and the rewrite tables, and publishes the tables."""
-
-    name = TASK
 
     def __init__(
         self,
@@ -51,29 +45,21 @@ class ChainTask:
         publication: RewritePublication,
         rephrases: RephraseSettings | None = None,
     ) -> None:
+        super().__init__(TASK, topics.sessions, engine)
         self._rephrases = rephrases or RephraseSettings()
-        self.source_topic = topics.sessions
         self._rewrites_topic = topics.rewrites
-        self._engine = engine
         self._learner = learner
         self._publication = publication
         self._published: list[tuple[AssistantId, TableVersion]] = []
-        self._publishes = False
-
-    def start_offsets(self, partitions: Sequence[int]) -> Mapping[int, int | None]:
-        """The saved offsets."""
-        with reading(self._engine) as connection:
-            saved = saved_offsets(connection, TASK, self.source_topic)
-        return {partition: saved.get(partition) for partition in partitions}
 
     def assigned(self, partitions: Sequence[int]) -> None:
         """Chains are built when their first session comes; who holds the first partition publishes."""
-        self._publishes = self._publishes or PUBLISHING_PARTITION in partitions
+        super().assigned(partitions)
         self._learner.drop()
 
     def revoked(self, partitions: Sequence[int]) -> None:
         """Chains may be another worker's now."""
-        self._publishes = self._publishes and PUBLISHING_PARTITION not in partitions
+        super().revoked(partitions)
         self._learner.drop()
 
     def decode(self, value: bytes | None) -> SessionRecord:
@@ -89,7 +75,7 @@ class ChainTask:
         """Stores steps, rewrites and offsets."""
         try:
             with self._engine.begin() as connection:
-                save_offsets(connection, TASK, self.source_topic, offsets)
+                self._save_offsets(connection, offsets)
                 lock_sessions(connection, alone=False)
                 self._learner.refresh(connection)
                 self._learner.absorb(connection, self._steps(connection, work.records))
@@ -121,11 +107,8 @@ class ChainTask:
         return None
 
     def _unpublished(self) -> Iterator[UnpublishedChanges]:
-        return self._publication.unpublished() if self._publishes else iter(())
-
-    def is_retriable(self, error: Exception) -> bool:
-        """A database that is locked or gone."""
-        return is_retriable(error)
+        """What there is to publish, for one worker: two could leave an older row as the last."""
+        return self._publication.unpublished() if self._holds_first else iter(())
 
     def _steps(self, connection: Connection, records: Iterable[SessionRecord]) -> list[SessionSteps]:
         """What the sessions are now; those that are no more have no steps."""

@@ -18,10 +18,10 @@ from rewriting.rephrase_settings import RephraseSettings
 from rewriting.request_step import SessionRequests, session_requests
 from services.changed_sessions import judged_sessions
 from services.database import is_retriable
+from services.database_task import DatabaseTask
 from services.index_encoding import MOST_REQUESTS, EncodedRequests, IndexEncoding, store_encoded
 from services.index_publishing import IndexPublishing
 from services.request_learner import RequestLearner
-from streams.checkpoint import save_offsets, saved_offsets
 from streams.database_schema import reading
 from streams.session_record import SessionRecord, decode_session
 from streams.session_store import lock_sessions
@@ -31,9 +31,6 @@ from streams.topic_names import Topics
 log = structlog.get_logger()
 
 TASK = "index"
-
-TENDING_PARTITION = 0
-"""Whoever reads this partition encodes and publishes for all assistants: two would do the same work twice."""
 
 MOST_WHILE_BUSY = 64
 """Requests that are encoded beside a batch of sessions, 0.2 s. Raised, a backlog of sessions is read more
@@ -56,10 +53,8 @@ class IndexWork(Struct, frozen=True):
     encoded: tuple[EncodedRequests, ...] = ()
 
 
-class IndexTask:
+class IndexTask(DatabaseTask):
     """Reads sessions, and keeps up what online rewriting knows of them."""
-
-    name = TASK
 
     def __init__(
         self,
@@ -70,31 +65,23 @@ class IndexTask:
         publishing: IndexPublishing,
         rephrases: RephraseSettings | None = None,
     ) -> None:
+        super().__init__(TASK, topics.sessions, engine)
         self._rephrases = rephrases or RephraseSettings()
-        self.source_topic = topics.sessions
-        self._engine = engine
         self._learner = learner
         self._encoding = encoding
         self._publishing = publishing
         self._publisher = ThreadPoolExecutor(1, thread_name_prefix="index-base")
         self._publication: Future[None] | None = None
         self._look_after_s = self._publish_after_s = 0.0  # on the monotonic clock
-        self._tends = False
-
-    def start_offsets(self, partitions: Sequence[int]) -> Mapping[int, int | None]:
-        """The saved offsets."""
-        with reading(self._engine) as connection:
-            saved = saved_offsets(connection, TASK, self.source_topic)
-        return {partition: saved.get(partition) for partition in partitions}
 
     def assigned(self, partitions: Sequence[int]) -> None:
         """Counts are built when their first session comes."""
-        self._tends = self._tends or TENDING_PARTITION in partitions
+        super().assigned(partitions)
         self._learner.drop()
 
     def revoked(self, partitions: Sequence[int]) -> None:
         """Counts may be another worker's now."""
-        self._tends = self._tends and TENDING_PARTITION not in partitions
+        super().revoked(partitions)
         self._learner.drop()
 
     def decode(self, value: bytes | None) -> SessionRecord:
@@ -114,7 +101,7 @@ class IndexTask:
         """Stores requests, statistics, index rows, vectors and offsets."""
         try:
             with self._engine.begin() as connection:
-                save_offsets(connection, TASK, self.source_topic, offsets)
+                self._save_offsets(connection, offsets)
                 lock_sessions(connection, alone=False)
                 self._learner.refresh(connection)
                 self._learner.absorb(connection, self._requests(connection, work.records))
@@ -144,12 +131,9 @@ class IndexTask:
             return IndexWork(())
         return None
 
-    def is_retriable(self, error: Exception) -> bool:
-        """A database that is locked or gone."""
-        return is_retriable(error)
-
     def _encoded(self, limit: int) -> tuple[EncodedRequests, ...]:
-        return tuple(self._encoding.encode(limit)) if self._tends else ()
+        """What one worker encodes for all assistants: two would do the same work twice."""
+        return tuple(self._encoding.encode(limit)) if self._holds_first else ()
 
     def _publish_what_is_due(self) -> None:
         """Has the next base built, beside the work on sessions: that of a large index takes minutes."""
@@ -165,7 +149,11 @@ class IndexTask:
                 log.error("the base of a request index was not published", error=str(failure))
                 self._publish_after_s = time.monotonic() + TRY_AGAIN_AFTER_S
         self._look_after_s = time.monotonic() + LOOK_EVERY_S
-        if self._tends and time.monotonic() >= self._publish_after_s and (due := self._publishing.due()):
+        if (
+            self._holds_first
+            and time.monotonic() >= self._publish_after_s
+            and (due := self._publishing.due())
+        ):
             self._publication = self._publisher.submit(self._publishing.publish, due[0])
 
     def _requests(self, connection: Connection, records: Iterable[SessionRecord]) -> list[SessionRequests]:

@@ -8,9 +8,8 @@ from rich.progress import Progress
 from sqlalchemy import Connection, Engine
 
 from rewriting.chain_store import steps_of
-from rewriting.errors import RephraseInputError
 from rewriting.rephrase_link import RephraseDetector
-from rewriting.rephrase_store import SessionLinks, found_links, rephrase_counts, stored_links, turns_key
+from rewriting.rephrase_store import SessionLinks, found_links, rephrase_counts, stored_links
 from rewriting.request_session_store import requests_of
 from rewriting.rewrite_table import RewriteTable
 from services.chain_learner import ChainLearner
@@ -119,7 +118,7 @@ def absorb_rephrases(
             judged = [
                 JudgedSession(sessions[key], links)
                 for key, links in found.items()
-                if key in sessions and turns_key(sessions[key]) == links.turns_key
+                if key in sessions and sessions[key].turns_key == links.turns_key
             ]
             learners.store(connection, assistant_id, judged)
         if progress and bar is not None:
@@ -156,13 +155,13 @@ def _found(
     found, new = {}, []
     for session in sessions:
         known = stored.get(session.session_id)
-        if known is not None and (known.model, known.turns_key) == (detector_name, turns_key(session)):
+        if known is not None and (known.model, known.turns_key) == (detector_name, session.turns_key):
             found[session.session_id] = found_links(session, detector_name, known.links)
         else:
             new.append(session)
     n_refused = 0
     for session, links in zip(new, detect_sessions(detector, new), strict=True):
-        if isinstance(links, RephraseInputError):
+        if isinstance(links, Exception):
             n_refused += 1
             log.warning(
                 "a session is not searched for rephrases", session_id=session.session_id, reason=str(links)

@@ -27,7 +27,7 @@ from rewriting.span_detector import SpanDetector
 from rewriting.weak_rephrases import WeakRephrases
 from services.model_files import delete_other_models, put_model
 from services.rephrase_absorbing import RephraseAbsorption, absorb_rephrases
-from services.rephrase_detection import CurrentDetectors
+from services.rephrase_detection import current_detectors
 from services.settings import Settings
 from streams.database_schema import reading
 from streams.session_store import all_sessions
@@ -93,7 +93,7 @@ def learn_rephrases(
             set_models(connection, assistant_id, {"rephrase": name}, clock_ms())
         delete_other_models(model_folder(state, assistant_id), {*before.values(), name})
     absorbed = None
-    in_use = CurrentDetectors(engine, state).of(assistant_id)
+    in_use = current_detectors(engine, state).of(assistant_id)
     if in_use is not None:
         absorbed = absorb_rephrases(engine, table, settings, assistant_id, *in_use, clock_ms, progress)
     return RephraseLearning(

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from msgspec import Struct
 from sqlalchemy import Engine
 
-from services.database import is_retriable
-from streams.checkpoint import latest_events, save_offsets, saved_offsets
+from services.database_task import DatabaseTask
+from streams.checkpoint import latest_events
 from streams.database_schema import reading
 from streams.session import DEFAULT_GAP_MS, SessionId
 from streams.session_record import encode_stored_session
@@ -42,10 +42,8 @@ class SessionWork(Struct, frozen=True):
     close_all: bool = False
 
 
-class SessionTask:
+class SessionTask(DatabaseTask):
     """Reads turns, keeps sessions in the store, and produces each when it is closed or changes after that."""
-
-    name = TASK
 
     def __init__(
         self,
@@ -65,29 +63,17 @@ class SessionTask:
             gap_ms: silence that ends a session.
             idle_timeout_ms: silence of all users, by the clock on the wall, that ends all sessions.
         """
-        self.source_topic = topics.turns
+        super().__init__(TASK, topics.turns, engine)
         self._sessions_topic = topics.sessions
-        self._engine = engine
         self._clock_ms = clock_ms
         self._gap_ms = gap_ms
         self._idle_timeout_ms = idle_timeout_ms
         self._idle_since_ms: int | None = None
-        self._partitions: set[int] = set()
         self._emitted: list[SessionId] = []
-
-    def start_offsets(self, partitions: Sequence[int]) -> Mapping[int, int | None]:
-        """The saved offsets."""
-        with reading(self._engine) as connection:
-            saved = saved_offsets(connection, TASK, self.source_topic)
-        return {partition: saved.get(partition) for partition in partitions}
-
-    def assigned(self, partitions: Sequence[int]) -> None:
-        """Notes which sessions are ours to close and produce."""
-        self._partitions.update(partitions)
 
     def revoked(self, partitions: Sequence[int]) -> None:
         """Leaves the sessions of these partitions to others."""
-        self._partitions.difference_update(partitions)
+        super().revoked(partitions)
         self._emitted = []
 
     def decode(self, value: bytes | None) -> TurnEvent:
@@ -109,7 +95,7 @@ class SessionTask:
     def write(self, work: SessionWork, offsets: Mapping[int, OffsetRange]) -> None:
         """Stores sessions and offsets, and closes the sessions that event time has left behind."""
         with self._engine.begin() as connection:
-            save_offsets(connection, TASK, self.source_topic, offsets, work.latest_event_ms)
+            self._save_offsets(connection, offsets, work.latest_event_ms)
             lock_sessions(connection, alone=False)
             store_turns(connection, new_turns(connection, work.turns, self._gap_ms), work.partitions)
             latest = latest_events(connection, TASK, self.source_topic)
@@ -148,7 +134,3 @@ class SessionTask:
             if not has_open_sessions(connection, self._partitions):
                 return None
         return SessionWork((), {}, {}, close_all=True)
-
-    def is_retriable(self, error: Exception) -> bool:
-        """A database that is locked or gone."""
-        return is_retriable(error)

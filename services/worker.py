@@ -104,10 +104,10 @@ def _index_task(engine: Engine, kafka: KafkaSettings, settings: Settings) -> Str
 
 
 def _rephrase_task(
-    engine: Engine, kafka: KafkaSettings, settings: Settings, load_detector: "LoadDetector | None"
+    engine: Engine, kafka: KafkaSettings, settings: Settings, load: "LoadDetector | None"
 ) -> StreamTask[Any, Any]:
     # As above: it loads ONNX Runtime.
-    from services.rephrase_detection import CurrentDetectors
+    from services.rephrase_detection import current_detectors, load_detector
     from services.rephrase_learner import RephraseLearner
     from services.rephrase_task import RephraseTask
 
@@ -116,7 +116,7 @@ def _rephrase_task(
         engine,
         kafka.topics,
         RephraseLearner(RewriteTable(engine, now_ms), settings.rephrases, now_ms),
-        CurrentDetectors(engine, state, load_detector),
+        current_detectors(engine, state, load or load_detector),
     )
 
 

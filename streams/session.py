@@ -43,6 +43,11 @@ class Session(Struct, frozen=True, kw_only=True):
         """Start of the last request, milliseconds since 1970."""
         return self.turns[-1].ts_ms
 
+    @property
+    def turns_key(self) -> int:
+        """64 bits that stand for its turns as they are now."""
+        return turns_key(turn.event_id for turn in self.turns)
+
 
 class SessionChange(Struct, frozen=True):
     """What a batch of turns did to the sessions of some users."""
@@ -105,6 +110,12 @@ def absorb(
         tuple(session for key, session in sorted(after.items()) if before.get(key) != session),
         tuple(session for key, session in sorted(before.items()) if key not in after),
     )
+
+
+def turns_key(event_ids: Iterable[str]) -> int:
+    """64 bits that stand for the turns of a session, given in their order."""
+    digest = hashlib.blake2b("\x00".join(event_ids).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
 
 
 def _order(turn: TurnEvent) -> tuple[str, str, int, str]:

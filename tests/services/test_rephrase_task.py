@@ -24,7 +24,7 @@ from services.clock import now_ms
 from services.explaining import explanation
 from services.forgetting import forget_user
 from services.lookup_api.explanation import explanation_words
-from services.rephrase_detection import CurrentDetectors
+from services.rephrase_detection import current_detectors
 from services.rephrase_learner import RephraseLearner
 from services.rephrase_task import RephraseTask
 from streams.database_schema import reading
@@ -58,7 +58,7 @@ def new_task(
         engine,
         Topics(),
         RephraseLearner(RewriteTable(engine, now_ms), settings, now_ms),
-        CurrentDetectors(engine, Path("state"), lambda folder: detector or LetterDetector()),
+        current_detectors(engine, Path("state"), lambda folder: detector or LetterDetector()),
     )
     task.assigned([0])
     return task
@@ -217,7 +217,7 @@ def test_a_detector_that_cannot_be_loaded_holds_up_nothing(engine: Engine, log: 
     store(engine, log)
     use_detector(engine)
     learner = RephraseLearner(RewriteTable(engine, now_ms), SETTINGS, now_ms)
-    task = RephraseTask(engine, Topics(), learner, CurrentDetectors(engine, Path("state"), fail))
+    task = RephraseTask(engine, Topics(), learner, current_detectors(engine, Path("state"), fail))
     task.assigned([0])
     feed(task, [record_of(session) for session in sessionize(log)])
     assert row_count(engine, REPHRASE_SESSION) == 0
