@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from msgspec import Struct
 from torch import Tensor, nn
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
 from labeling.errors import EncoderBaseError, EncoderTrainingError
@@ -46,30 +46,55 @@ def load_base(
         EncoderBaseError: there is no such model, or none with a fast tokenizer.
         EncoderTrainingError: it has fewer layers, or cannot take as many tokens.
     """
+    known_as, transformer, tokenizer = load_transformer(name, layers=layers)
+    checked_room(transformer, known_as, max_tokens)
+    return EncoderBase(
+        name=known_as,
+        transformer=transformer,
+        tokenizer=RequestTokenizer(tokenizer.backend_tokenizer, max_tokens),
+        width=transformer.config.hidden_size,
+        max_tokens=max_tokens,
+        has_types=getattr(transformer.config, "type_vocab_size", 0) > 1,
+    )
+
+
+def load_transformer(
+    name: str | Path | None = None, *, layers: int | None = None
+) -> tuple[str, PreTrainedModel, PreTrainedTokenizerFast]:
+    """Loads a transformer and its own tokenizer; arguments as for `load_base`.
+
+    Returns:
+        Its name (of a folder, the last part), and both.
+
+    Raises:
+        EncoderBaseError: there is no such model, or none with a fast tokenizer.
+        EncoderTrainingError: it has fewer layers.
+    """
     source = default_base() if name is None else name
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers does not type it
     try:
         transformer = AutoModel.from_pretrained(str(source), dtype=torch.float32)
-        tokenizer = AutoTokenizer.from_pretrained(str(source), use_fast=True).backend_tokenizer
-    except (OSError, ValueError, KeyError, AttributeError) as error:
-        raise EncoderBaseError(
-            f"no encoder can start from {str(source)!r} ({error}): name the folder of a transformer with a "
-            "fast tokenizer, or a model of the hub"
-        ) from error
-    config = transformer.config
+        tokenizer = AutoTokenizer.from_pretrained(str(source), use_fast=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise _no_base(source, str(error)) from error
+    if not isinstance(tokenizer, PreTrainedTokenizerFast):
+        raise _no_base(source, f"its tokenizer is a {type(tokenizer).__name__}")
     if layers is not None:
         _keep_layers(transformer, layers, str(source))
-    places = getattr(config, "max_position_embeddings", max_tokens)
-    if not 3 <= max_tokens <= places - 2:  # some models number positions from 2
-        raise EncoderTrainingError(f"max_tokens is {max_tokens}: {source} takes from 3 to {places - 2}")
-    return EncoderBase(
-        name=Path(source).name if Path(source).is_dir() else str(source),
-        transformer=transformer,
-        tokenizer=RequestTokenizer(tokenizer, max_tokens),
-        width=config.hidden_size,
-        max_tokens=max_tokens,
-        has_types=getattr(config, "type_vocab_size", 0) > 1,
-    )
+    return (Path(source).name if Path(source).is_dir() else str(source)), transformer, tokenizer
+
+
+def checked_room(transformer: PreTrainedModel, name: str, max_tokens: int) -> int:
+    """The most tokens of a sequence, special ones included, that a transformer takes.
+
+    Raises:
+        EncoderTrainingError: fewer than `max_tokens`, or these are fewer than 3.
+    """
+    # Some models number positions from 2.
+    most_tokens = int(getattr(transformer.config, "max_position_embeddings", max_tokens)) - 2
+    if not 3 <= max_tokens <= most_tokens:
+        raise EncoderTrainingError(f"max_tokens is {max_tokens}: {name} takes from 3 to {most_tokens}")
+    return most_tokens
 
 
 def default_base() -> Path:
@@ -115,6 +140,13 @@ def padded(sequences: Sequence[Sequence[int]], device: torch.device) -> tuple[Te
         ids[row, : len(sequence)] = torch.tensor(sequence, dtype=torch.long)
         mask[row, : len(sequence)] = 1
     return ids.to(device), mask.to(device)
+
+
+def _no_base(source: str | Path, reason: str) -> EncoderBaseError:
+    return EncoderBaseError(
+        f"no encoder can start from {str(source)!r} ({reason}): name the folder of a transformer with a fast "
+        "tokenizer, or a model of the hub"
+    )
 
 
 def _keep_layers(transformer: nn.Module, layers: int, source: str) -> None:
