@@ -17,21 +17,32 @@ def require_same_events(turns: Sequence[str], others: Sequence[str], what: str) 
     Raises:
         MismatchError: some are missing, unknown or repeated; it names up to three.
     """
-    known, given = set(turns), set(others)
-    problems = [
-        (_repeated(turns), "events occur more than once in the turns", "give each turns file once"),
-        (_repeated(others), f"events occur more than once in the {what}", "keep one line for each turn"),
-        (sorted(known - given), f"turns have no line in the {what}", "make them from this very turns file"),
-        (
-            sorted(given - known),
-            f"lines of the {what} belong to no turn",
-            "make them from this very turns file",
-        ),
-    ]
-    for events, problem, remedy in problems:
-        if events:
-            shown = ", ".join(events[:3]) + (", ..." if len(events) > 3 else "")
-            raise MismatchError(f"{len(events)} {problem} ({shown}): {remedy}")
+    require_known_events(turns, others, what)
+    _refuse(
+        sorted(set(turns) - set(others)),
+        f"turns have no line in the {what}",
+        "make them from this very turns file",
+    )
+
+
+def require_known_events(turns: Sequence[str], others: Sequence[str], what: str) -> None:
+    """Checks that each event occurs once in the turns, and each of the others at most once, and in the turns.
+
+    Arguments and errors are those of `require_same_events`.
+    """
+    _refuse(_repeated(turns), "events occur more than once in the turns", "give each turns file once")
+    _refuse(_repeated(others), f"events occur more than once in the {what}", "keep one line for each turn")
+    _refuse(
+        sorted(set(others) - set(turns)),
+        f"lines of the {what} belong to no turn",
+        "make them from this very turns file",
+    )
+
+
+def _refuse(events: Sequence[str], problem: str, remedy: str) -> None:
+    if events:
+        shown = ", ".join(events[:3]) + (", ..." if len(events) > 3 else "")
+        raise MismatchError(f"{len(events)} {problem} ({shown}): {remedy}")
 
 
 def _repeated(events: Sequence[str]) -> list[str]:
