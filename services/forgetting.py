@@ -4,11 +4,14 @@ from collections.abc import Callable
 
 from sqlalchemy import Engine
 
+from labeling.label_store import forget_user_labels
 from rewriting.chain_store import forget_user_steps
 from rewriting.rephrase_store import forget_user_rephrases
 from rewriting.request_session_store import forget_user_requests
 from rewriting.rewrite_table import RewriteTable
+from services.label_task import TASK as LABEL_TASK
 from services.lookup_api.feedback_store import forget_feedback
+from streams.checkpoint import has_read
 from streams.session_store import forget_user_sessions, lock_sessions
 from streams.turn import AssistantId, UserId
 
@@ -18,15 +21,16 @@ ACTOR = "forget-user"
 def forget_user(
     engine: Engine, clock_ms: Callable[[], int], assistant_id: AssistantId, user_id: UserId
 ) -> int:
-    """Deletes a user's sessions, steps, requests, rephrases, feedback and personal rewrites.
+    """Deletes a user's sessions, steps, requests, rephrases, labels, feedback and personal rewrites.
 
     The chain is to be rebuilt after that: the worker that has it does so when it next looks, or
     `ChainLearner.refresh`; global rewrites that have too few users without this one are then withdrawn. So
     are statistics and rows of the request index, by `RequestLearner.refresh`; the index worker then replaces
     the base of the index by one without them. Candidates that came from rephrases are made anew by
-    `RephraseLearner.refresh`, or by the rephrases worker. For the rewrites, what a rollback holds is released
-    first: privacy goes before a rollback. Keys of the user's events remain, as hashes, so that a replay of
-    the log does not bring them back. What Kafka's topics hold is Kafka's to delete.
+    `RephraseLearner.refresh`, or by the rephrases worker. Published labels are withdrawn from their topic by
+    the labels worker; until then the ids of their events are kept. For the rewrites, what a rollback holds
+    is released first: privacy goes before a rollback. Keys of the user's events remain, as hashes, so that a
+    replay of the log does not bring them back. What Kafka's topics hold is Kafka's to delete.
 
     Returns:
         How many sessions were deleted.
@@ -40,6 +44,7 @@ def forget_user(
         forget_user_steps(connection, assistant_id, user_id)
         forget_user_requests(connection, assistant_id, user_id)
         forget_user_rephrases(connection, assistant_id, user_id)
+        forget_user_labels(connection, assistant_id, user_id, is_published=has_read(connection, LABEL_TASK))
         forget_feedback(connection, assistant_id, user_id)
         table.forget_user(connection, assistant_id, user_id)
     return len(sessions)

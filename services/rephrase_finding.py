@@ -1,14 +1,14 @@
 """Finding rephrases in a log: what is said of each of its turns."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from rewriting.rephrase_link import Rephrase, RephraseDetector, rephrases_of
 from rewriting.rephrase_settings import RephraseSettings
 from services.errors import StateError
+from services.rephrase_detection import detect
+from services.turn_answers import Answer, turn_answers
 from streams.session import Session
-from streams.turn import AssistantId, TurnEvent
-
-_SESSIONS_AT_A_TIME = 1_000  # between two steps of a progress bar
+from streams.turn import AssistantId, EventId, TurnEvent
 
 
 def find_rephrases(
@@ -31,29 +31,20 @@ def find_rephrases(
         StateError: an assistant of the log has no detector.
         RephraseInputError: a session is too long.
     """
-    by_assistant: dict[AssistantId, list[Session]] = {}
-    for session in sessions:
-        by_assistant.setdefault(session.assistant_id, []).append(session)
-    detectors: dict[AssistantId, RephraseDetector] = {}
-    for assistant_id in by_assistant:
+
+    def answer_of(assistant_id: AssistantId) -> Answer[Rephrase]:
         detector = detector_of(assistant_id)
         if detector is None:
             raise StateError(
                 f"there is no rephrase detector for assistant {assistant_id!r}: make one with `rehear learn` "
                 "on its log"
             )
-        detectors[assistant_id] = detector
-    found: dict[tuple[str, str], Rephrase] = {}
-    for assistant_id, of_assistant in by_assistant.items():
-        detector = detectors[assistant_id]
-        for start in range(0, len(of_assistant), _SESSIONS_AT_A_TIME):
-            some = of_assistant[start : start + _SESSIONS_AT_A_TIME]
-            detected = detector.detect([session.turns for session in some])
-            for session, links in zip(some, detected, strict=True):
-                said = rephrases_of(session, links, settings.threshold, settings.points_at)
-                found.update(((assistant_id, one.event_id), one) for one in said)
-            on_found(len(some))
-    for turn in log:
-        one = found.pop((turn.assistant_id, turn.event_id), None)
-        if one is not None:
-            yield one
+
+        def answer(some: Sequence[Session]) -> Iterator[tuple[EventId, Rephrase]]:
+            for session, links in zip(some, detect(detector, some), strict=True):
+                for said in rephrases_of(session, links, settings.threshold, settings.points_at):
+                    yield said.event_id, said
+
+        return answer
+
+    return turn_answers(log, sessions, answer_of, on_found)

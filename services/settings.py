@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from labeling.label_settings import LabelSettings
 from rewriting.answer_miner import AnswerSettings
 from rewriting.chain_miner import ChainSettings
 from rewriting.encoder_settings import EncoderSettings
@@ -59,6 +60,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     encoder: EncoderSettings = EncoderSettings()
     ranker: RankerSettings = RankerSettings()
     rephrases: RephraseSettings = RephraseSettings()
+    labels: LabelSettings = LabelSettings()
     api: LookupApiSettings = LookupApiSettings()
     metrics: MetricsSettings = MetricsSettings()
 

@@ -5,12 +5,15 @@ from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
+from msgspec import Struct
 from prometheus_client import CollectorRegistry, start_http_server
 from sqlalchemy import Engine
 
+from labeling.turn_label import LabelGenerator
+from rewriting.rephrase_link import RephraseDetector
 from rewriting.rewrite_publication import RewritePublication
 from rewriting.rewrite_table import RewriteTable
 from services.chain_learner import ChainLearner
@@ -24,10 +27,17 @@ from streams.kafka_settings import KafkaSettings
 from streams.stream_metrics import StreamMetrics
 from streams.stream_task import StreamTask
 
-if TYPE_CHECKING:
-    from services.rephrase_detection import LoadDetector
-
 log = structlog.get_logger()
+
+
+class ModelLoaders(Struct, frozen=True):
+    """How models are loaded from their folders; None: as they are trained."""
+
+    detector: Callable[[Path], RephraseDetector] | None = None
+    generator: Callable[[Path], LabelGenerator] | None = None
+
+
+AS_TRAINED = ModelLoaders()
 
 
 class WorkerKind(StrEnum):
@@ -37,6 +47,7 @@ class WorkerKind(StrEnum):
     CHAINS = "chains"  # sessions -> rewrites
     INDEX = "index"  # sessions -> what online rewriting knows
     REPHRASES = "rephrases"  # sessions -> which request is the next try of which, and sessions again
+    LABELS = "labels"  # sessions -> labels of their turns
 
 
 def worker_loop(
@@ -46,7 +57,7 @@ def worker_loop(
     settings: Settings,
     registry: CollectorRegistry | None = None,
     on_step: Callable[[Step], None] = lambda step: None,
-    load_detector: "LoadDetector | None" = None,
+    loaders: ModelLoaders = AS_TRAINED,
 ) -> ConsumerLoop[Any, Any]:
     """The loop of a worker, ready to run.
 
@@ -57,7 +68,7 @@ def worker_loop(
         settings: of the sessions and chains, and where models and indexes lie.
         registry: for metrics.
         on_step: called before each step of the loop.
-        load_detector: loads a detector of rephrases from its folder; None: as it is trained.
+        loaders: of models.
     """
     task: StreamTask[Any, Any]
     if kind is WorkerKind.SESSIONS:
@@ -71,7 +82,9 @@ def worker_loop(
     elif kind is WorkerKind.INDEX:
         task = _index_task(engine, kafka, settings)
     elif kind is WorkerKind.REPHRASES:
-        task = _rephrase_task(engine, kafka, settings, load_detector)
+        task = _rephrase_task(engine, kafka, settings, loaders)
+    elif kind is WorkerKind.LABELS:
+        task = _label_task(engine, kafka, settings, loaders)
     else:
         table = RewriteTable(engine, now_ms)
         task = ChainTask(
@@ -104,7 +117,7 @@ def _index_task(engine: Engine, kafka: KafkaSettings, settings: Settings) -> Str
 
 
 def _rephrase_task(
-    engine: Engine, kafka: KafkaSettings, settings: Settings, load: "LoadDetector | None"
+    engine: Engine, kafka: KafkaSettings, settings: Settings, loaders: ModelLoaders
 ) -> StreamTask[Any, Any]:
     # As above: it loads ONNX Runtime.
     from services.rephrase_detection import current_detectors, load_detector
@@ -116,8 +129,19 @@ def _rephrase_task(
         engine,
         kafka.topics,
         RephraseLearner(RewriteTable(engine, now_ms), settings.rephrases, now_ms),
-        current_detectors(engine, state, load or load_detector),
+        current_detectors(engine, state, loaders.detector or load_detector),
     )
+
+
+def _label_task(
+    engine: Engine, kafka: KafkaSettings, settings: Settings, loaders: ModelLoaders
+) -> StreamTask[Any, Any]:
+    from services.label_generation import current_generators, load_generator
+    from services.label_task import LabelTask
+
+    state = Path(settings.state).absolute()
+    generators = current_generators(engine, state, loaders.generator or load_generator)
+    return LabelTask(engine, kafka.topics, generators, now_ms)
 
 
 def run_worker(
@@ -127,7 +151,7 @@ def run_worker(
     *,
     until_idle: bool = False,
     on_step: Callable[[Step], None] = lambda step: None,
-    load_detector: "LoadDetector | None" = None,
+    loaders: ModelLoaders = AS_TRAINED,
 ) -> None:
     """Runs a worker until SIGTERM or SIGINT, or until all is read; in the main thread of its process.
 
@@ -137,11 +161,11 @@ def run_worker(
         settings: of the database, sessions and chains.
         until_idle: whether to end when all is read.
         on_step: called before each step of the loop.
-        load_detector: as for `worker_loop`.
+        loaders: of models.
     """
     engine = open_database(settings.database_location)
     registry = CollectorRegistry()
-    loop = worker_loop(kind, engine, kafka, settings, registry, on_step, load_detector)
+    loop = worker_loop(kind, engine, kafka, settings, registry, on_step, loaders)
 
     def stop(number: int, frame: FrameType | None) -> None:
         loop.stop()

@@ -42,6 +42,12 @@ def saved_offsets(connection: Connection, task: str, topic: str) -> dict[int, in
     return {partition: offset for partition, offset in rows}
 
 
+def has_read(connection: Connection, task: str) -> bool:
+    """Whether a task has ever saved an offset, of whatever topic."""
+    query = select(CHECKPOINT.c.next_offset).where(CHECKPOINT.c.task == task).limit(1)
+    return connection.execute(query).first() is not None
+
+
 def latest_events(connection: Connection, task: str, topic: str) -> dict[int, int]:
     """The latest event time that was seen in each partition, milliseconds since 1970."""
     rows = connection.execute(

@@ -42,7 +42,8 @@ def work(
         str,
         typer.Argument(
             help="sessions (turns to sessions), chains (sessions to rewrites), index (sessions to what "
-            "online rewriting knows) or rephrases (sessions to who tried what again)."
+            "online rewriting knows), rephrases (sessions to who tried what again) or labels (sessions to "
+            "goals, success, defects, intents and slots of their turns)."
         ),
     ],
     state: StateOption = None,

@@ -32,7 +32,7 @@ from services.database import open_database
 from services.learning import learn_from_files
 from services.rephrase_absorbing import RephraseAbsorption, absorb_rephrases
 from services.settings import Settings
-from services.worker import WorkerKind, worker_loop
+from services.worker import ModelLoaders, WorkerKind, worker_loop
 from streams.checkpoint import saved_offsets
 from streams.consumer_loop import Step
 from streams.database_schema import reading
@@ -244,7 +244,8 @@ def test_a_database_that_another_program_locks(
             is_locked.wait()
 
     program_locks, is_locked = threading.Event(), threading.Event()
-    loop = worker_loop(REPHRASES, engine, kafka, settings, registry, lock, lambda folder: detector)
+    loaders = ModelLoaders(detector=lambda folder: detector)
+    loop = worker_loop(REPHRASES, engine, kafka, settings, registry, lock, loaders)
     thread = threading.Thread(target=loop.run, kwargs={"until_idle": True})
     thread.start()
     try:

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 from kafka import KafkaProducer
-from letter_detector import LetterDetector
+from letter_models import LETTER_MODELS
 from sqlalchemy import Engine, Table, select
 
 from rewriting.chain_miner import ChainSettings
@@ -76,13 +76,13 @@ def send_turns(kafka: KafkaSettings, turns: Iterable[TurnEvent]) -> None:
 def drain(settings: Settings, *kinds: WorkerKind) -> None:
     """Runs a worker of each kind (by default of all), one after the other, until all is read.
 
-    Where an assistant uses a detector of rephrases, it is a `LetterDetector`.
+    Where an assistant uses a detector of rephrases or a label model, it is one of `LETTER_MODELS`.
     """
     assert settings.kafka is not None
     engine = open_database(settings.database_location)
     try:
         for kind in kinds or WorkerKind:
-            loop = worker_loop(kind, engine, settings.kafka, settings, load_detector=LetterDetector.load)
+            loop = worker_loop(kind, engine, settings.kafka, settings, loaders=LETTER_MODELS)
             loop.run(until_idle=True)
     finally:
         engine.dispose()

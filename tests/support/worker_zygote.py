@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from letter_detector import LetterDetector
+from letter_models import LETTER_MODELS
 
 from services.settings import Settings
 from services.worker import WorkerKind, run_worker
@@ -52,7 +52,7 @@ def _start(command: dict[str, Any]) -> int:
             settings,
             until_idle=command["until_idle"],
             on_step=_killer(Step(command["step"]), command["time"]) if command["step"] else _nothing,
-            load_detector=LetterDetector.load,
+            loaders=LETTER_MODELS,
         )
         sys.stdout.flush()
         os._exit(0)

@@ -1,0 +1,90 @@
+"""Labelling a log: the labels of each of its turns; and those that are stored."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from sqlalchemy import Connection
+
+from labeling.label_store import LabelRecord, stored_labels
+from labeling.labelled_turn import LabelledTurn
+from labeling.turn_label import LabelGenerator, TurnLabel
+from services.errors import StateError
+from services.label_generation import label_sessions
+from services.turn_answers import Answer, turn_answers
+from streams.database_schema import chunks
+from streams.session import Session
+from streams.session_store import read_sessions, session_ids
+from streams.turn import AssistantId, EventId, TurnEvent
+
+SESSIONS_AT_A_TIME = 500
+"""Read from the database together. Raised, more memory; lowered, more queries."""
+
+
+def find_labels(
+    log: Iterable[TurnEvent],
+    sessions: Iterable[Session],
+    generator_of: Callable[[AssistantId], LabelGenerator | None],
+    on_found: Callable[[int], None] = lambda sessions: None,
+) -> Iterator[LabelledTurn]:
+    """The labels of each turn, in the order of the log; a turn that comes twice is labelled once.
+
+    Args:
+        log: of any assistants, in any order.
+        sessions: that the log is made of.
+        generator_of: the label model of an assistant.
+        on_found: is told how many sessions were labelled since it was last told.
+
+    Raises:
+        StateError: an assistant of the log has no label model.
+        LabelInputError: a session cannot be labelled.
+    """
+
+    def answer_of(assistant_id: AssistantId) -> Answer[LabelledTurn]:
+        generator = generator_of(assistant_id)
+        if generator is None:
+            raise StateError(
+                f"there is no label model for assistant {assistant_id!r}: make one with `rehear learn` on "
+                "its log"
+            )
+
+        def answer(some: Sequence[Session]) -> Iterator[tuple[EventId, LabelledTurn]]:
+            for session, labels in zip(some, label_sessions(generator, some), strict=True):
+                for turn, label in zip(session.turns, labels, strict=True):
+                    yield label.event_id, LabelledTurn(turn, session.session_id, label)
+
+        return answer
+
+    return turn_answers(log, sessions, answer_of, on_found)
+
+
+def read_labels(
+    connection: Connection,
+    assistant_id: AssistantId,
+    on_read: Callable[[int], None] = lambda sessions: None,
+) -> Iterator[LabelledTurn]:
+    """The stored labels of an assistant with their turns, by the start of the session; a part at a time.
+
+    A session that has changed since it was labelled is left out.
+
+    Args:
+        connection: that reads.
+        assistant_id: whose.
+        on_read: is told how many sessions were read since it was last told.
+    """
+    for ids in chunks(session_ids(connection, assistant_id), SESSIONS_AT_A_TIME):
+        labels = stored_labels(connection, ids)
+        sessions = {found.session_id: found for found in read_sessions(connection, assistant_id, labels)}
+        for key in ids:
+            if key in sessions and key in labels:
+                yield from _together(sessions[key], labels[key])
+        on_read(len(ids))
+
+
+def _together(session: Session, records: Sequence[LabelRecord]) -> Iterator[LabelledTurn]:
+    if [turn.event_id for turn in session.turns] != [record.event_id for record in records]:
+        return
+    for turn, record in zip(session.turns, records, strict=True):
+        yield LabelledTurn(turn, session.session_id, _label(record))
+
+
+def _label(record: LabelRecord) -> TurnLabel:
+    return TurnLabel(**{name: getattr(record, name) for name in TurnLabel.__struct_fields__})

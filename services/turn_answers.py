@@ -1,0 +1,45 @@
+"""Turn answers: what is said of each turn of a log, in its order, by what answers for its assistant."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
+
+from streams.session import Session
+from streams.turn import AssistantId, EventId, TurnEvent
+
+T = TypeVar("T")
+
+SESSIONS_AT_A_TIME = 1_000
+"""Between two steps of a progress bar."""
+
+Answer = Callable[[Sequence[Session]], Iterable[tuple[EventId, T]]]
+"""What is said of each turn of some sessions."""
+
+
+def turn_answers(
+    log: Iterable[TurnEvent],
+    sessions: Iterable[Session],
+    answer_of: Callable[[AssistantId], Answer[T]],
+    on_found: Callable[[int], None] = lambda sessions: None,
+) -> Iterator[T]:
+    """What is said of each turn, in the order of the log; a turn that comes twice is spoken of once.
+
+    Args:
+        log: of any assistants, in any order.
+        sessions: that the log is made of.
+        answer_of: what answers for an assistant; it is asked for that of all before anything is answered.
+        on_found: is told how many sessions were answered since it was last told.
+    """
+    by_assistant: dict[AssistantId, list[Session]] = {}
+    for session in sessions:
+        by_assistant.setdefault(session.assistant_id, []).append(session)
+    answers = {assistant_id: answer_of(assistant_id) for assistant_id in by_assistant}
+    found: dict[tuple[str, str], T] = {}
+    for assistant_id, of_assistant in by_assistant.items():
+        for start in range(0, len(of_assistant), SESSIONS_AT_A_TIME):
+            some = of_assistant[start : start + SESSIONS_AT_A_TIME]
+            found.update(((assistant_id, key), said) for key, said in answers[assistant_id](some))
+            on_found(len(some))
+    for turn in log:
+        said = found.pop((turn.assistant_id, turn.event_id), None)
+        if said is not None:
+            yield said

@@ -1,0 +1,57 @@
+"""A label generator whose labels are known: a goal is a run of requests with the same first letter."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from labeling.errors import LabelInputError
+from labeling.turn_label import LabelName, SlotLabel, TurnLabel
+from streams.turn import EventId, TurnEvent
+
+NAME = "labels-letters"
+REFUSED = "label me not"
+
+
+class LetterLabels:
+    """Labels no session in which `REFUSED` is said; says nothing of satisfaction and of domains.
+
+    The defect is a third where the goal goes on, and else nothing; the slot is what follows the first letter.
+    It abstains from the intents of requests of less than seven characters.
+    """
+
+    def __init__(self, third: float = 1 / 3) -> None:
+        self._third = third
+        self.labelled = 0  # sessions
+
+    @classmethod
+    def load(cls, folder: Path) -> "LetterLabels":
+        return cls()
+
+    def label(self, sessions: Sequence[Sequence[TurnEvent]]) -> list[list[TurnLabel]]:
+        for turns in sessions:
+            if any(turn.request.text == REFUSED for turn in turns):
+                raise LabelInputError("this session cannot be labelled")
+        self.labelled += len(sessions)
+        return [self._labels(turns) for turns in sessions]
+
+    def _labels(self, turns: Sequence[TurnEvent]) -> list[TurnLabel]:
+        labels: list[TurnLabel] = []
+        for number, turn in enumerate(turns):
+            text = turn.request.text
+            letters = [other.request.text[:1] for other in turns]
+            starts = number == 0 or letters[number - 1] != letters[number]
+            goes_on = letters[number + 1 : number + 2] == letters[number : number + 1]
+            abstained: tuple[LabelName, ...] = ("intent",) if len(text) < 7 else ()
+            labels.append(
+                TurnLabel(
+                    event_id=EventId(turn.event_id),
+                    goal_id=turn.event_id if starts else labels[-1].goal_id,
+                    goal_start=starts,
+                    goal_success=0.75,
+                    defect=self._third if goes_on else 0.0,
+                    intent=f"letter {text[:1]}",
+                    slots=(SlotLabel(name="rest", value=text[1:], start=1, end=len(text)),),
+                    confidence={"goal_start": 1.0, "defect": 2 / 3, "intent": 0.5 if abstained else 1.0},
+                    abstained=abstained,
+                )
+            )
+        return labels
