@@ -1,12 +1,10 @@
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 from letter_detector import LIKELY, NAME, REFUSED, LetterDetector, letter_log
 from sqlalchemy import Engine, select
-from streaming import everything, row_count
+from streaming import everything, feed, record_of, row_count, store_log
 
 from labeling.errors import ArtifactError
 from rewriting.chain_miner import ChainSettings
@@ -29,9 +27,8 @@ from services.rephrase_learner import RephraseLearner
 from services.rephrase_task import RephraseTask
 from streams.database_schema import reading
 from streams.errors import CheckpointConflictError, RecordsRefusedError
-from streams.session import Session, sessionize
+from streams.session import sessionize
 from streams.session_record import SessionRecord, decode_session
-from streams.session_store import lock_sessions, new_turns, store_turns
 from streams.stream_task import OffsetRange, Received
 from streams.topic_names import Topics
 from streams.turn import AssistantId, TurnEvent, UserId
@@ -72,29 +69,6 @@ def chain_task(engine: Engine) -> ChainTask:
     return task
 
 
-def store(engine: Engine, turns: Sequence[TurnEvent]) -> None:
-    with engine.begin() as connection:
-        lock_sessions(connection, alone=True)
-        store_turns(connection, new_turns(connection, turns), {(t.assistant_id, t.user_id): 0 for t in turns})
-
-
-def record_of(session: Session) -> SessionRecord:
-    return SessionRecord(
-        session_id=session.session_id,
-        assistant_id=session.assistant_id,
-        user_id=session.user_id,
-        turns=session.turns,
-    )
-
-
-def feed(task: Any, records: Sequence[SessionRecord], expected: int | None = None) -> int:
-    """Does what the loop does with a batch; gives the next offset."""
-    first = expected or 0
-    items = [Received(record, 0, first + i, 0) for i, record in enumerate(records)]
-    task.write(task.process(items), {0: OffsetRange(expected, first + len(items))})
-    return first + len(items)
-
-
 def announced(task: RephraseTask) -> list[SessionRecord]:
     """What the task announces, and the broker then has."""
     records = [decode_session(record.value) for record in task.outgoing()]
@@ -112,7 +86,7 @@ def sources(engine: Engine, method: str) -> set[str]:
 
 
 def test_links_candidates_and_announcements_come_of_sessions(engine: Engine, log: list[TurnEvent]) -> None:
-    store(engine, log)
+    store_log(engine, log)
     use_detector(engine)
     sessions = sessionize(log)
     task = new_task(engine)
@@ -132,7 +106,7 @@ def test_links_candidates_and_announcements_come_of_sessions(engine: Engine, log
 
 
 def test_announcing_ends_and_a_replay_changes_nothing(engine: Engine, log: list[TurnEvent]) -> None:
-    store(engine, log)
+    store_log(engine, log)
     use_detector(engine)
     detector = LetterDetector()
     task = new_task(engine, detector)
@@ -150,7 +124,7 @@ def test_announcing_ends_and_a_replay_changes_nothing(engine: Engine, log: list[
 
 
 def test_what_a_dead_worker_has_not_announced_the_next_one_does(engine: Engine, log: list[TurnEvent]) -> None:
-    store(engine, log)
+    store_log(engine, log)
     use_detector(engine)
     dead = new_task(engine)
     feed(dead, [record_of(session) for session in sessionize(log)])
@@ -167,7 +141,7 @@ def test_what_a_dead_worker_has_not_announced_the_next_one_does(engine: Engine, 
 
 
 def test_chains_go_by_the_links_whichever_worker_comes_first(engine: Engine, log: list[TurnEvent]) -> None:
-    store(engine, log)
+    store_log(engine, log)
     use_detector(engine)
     records = [record_of(session) for session in sessionize(log)]
     chains, task = chain_task(engine), new_task(engine)
@@ -192,7 +166,7 @@ def test_chains_go_by_the_links_whichever_worker_comes_first(engine: Engine, log
 
 
 def test_nothing_is_announced_where_chains_do_not_go_by_links(engine: Engine, log: list[TurnEvent]) -> None:
-    store(engine, log)
+    store_log(engine, log)
     use_detector(engine)
     task = new_task(engine, settings=RephraseSettings(in_chains=False))
     feed(task, [record_of(session) for session in sessionize(log)])
@@ -201,7 +175,7 @@ def test_nothing_is_announced_where_chains_do_not_go_by_links(engine: Engine, lo
 
 
 def test_without_a_detector_nothing_is_judged(engine: Engine, log: list[TurnEvent]) -> None:
-    store(engine, log)
+    store_log(engine, log)
     task = new_task(engine)
     place = feed(task, [record_of(session) for session in sessionize(log)])
     assert row_count(engine, REPHRASE_SESSION) == 0
@@ -214,7 +188,7 @@ def test_a_detector_that_cannot_be_loaded_holds_up_nothing(engine: Engine, log: 
     def fail(folder: Path) -> RephraseDetector:
         raise ArtifactError(f"nothing in {folder}")
 
-    store(engine, log)
+    store_log(engine, log)
     use_detector(engine)
     learner = RephraseLearner(RewriteTable(engine, now_ms), SETTINGS, now_ms)
     task = RephraseTask(engine, Topics(), learner, current_detectors(engine, Path("state"), fail))
@@ -224,7 +198,7 @@ def test_a_detector_that_cannot_be_loaded_holds_up_nothing(engine: Engine, log: 
 
 
 def test_another_detector_judges_anew_what_comes(engine: Engine, log: list[TurnEvent]) -> None:
-    store(engine, log)
+    store_log(engine, log)
     use_detector(engine)
     records = [record_of(session) for session in sessionize(log)]
     task = new_task(engine)
@@ -239,13 +213,13 @@ def test_another_detector_judges_anew_what_comes(engine: Engine, log: list[TurnE
 
 def test_a_session_that_has_grown_is_judged_as_it_is(engine: Engine, log: list[TurnEvent]) -> None:
     first_tries = [turn for turn in log if "quiet" not in turn.request.text]
-    store(engine, first_tries)
+    store_log(engine, first_tries)
     use_detector(engine)
     old = [record_of(session) for session in sessionize(first_tries)]
     task = new_task(engine)
     place = feed(task, old)
     assert rows(engine) == []
-    store(engine, log)
+    store_log(engine, log)
     sessions = sessionize(log)
     place = feed(task, [record_of(session) for session in sessions], place)
     assert sources(engine, "rephrase") == {"ahush", "bhush"}
@@ -257,13 +231,13 @@ def test_a_session_that_has_grown_is_judged_as_it_is(engine: Engine, log: list[T
         for turn in log
         if "quiet" in turn.request.text
     ]
-    store(engine, later)
+    store_log(engine, later)
     with reading(engine) as connection:
         assert len(links_of(connection, sessionize([*log, *later]))) == 4  # only of what has not changed
 
 
 def test_a_forgotten_user_is_in_no_table_and_does_not_come_back(engine: Engine, log: list[TurnEvent]) -> None:
-    store(engine, log)
+    store_log(engine, log)
     use_detector(engine)
     settings = RephraseSettings(in_chains=True, min_users=4)
     task = new_task(engine, settings=settings)
@@ -300,7 +274,7 @@ def test_sessions_that_cannot_be_judged_are_refused_and_the_others_judged(
         else turn
         for turn in log
     ]
-    store(engine, refused)
+    store_log(engine, refused)
     use_detector(engine)
     detector = LetterDetector()
     task = new_task(engine, detector)
@@ -318,7 +292,7 @@ def test_sessions_that_cannot_be_judged_are_refused_and_the_others_judged(
 
 
 def test_a_conflict_changes_nothing_and_the_worker_goes_on(engine: Engine, log: list[TurnEvent]) -> None:
-    store(engine, log)
+    store_log(engine, log)
     use_detector(engine)
     detector = LetterDetector()
     task = new_task(engine, detector)
@@ -334,7 +308,7 @@ def test_a_conflict_changes_nothing_and_the_worker_goes_on(engine: Engine, log: 
 
 
 def test_a_candidate_is_explained_by_what_was_said_instead(engine: Engine, log: list[TurnEvent]) -> None:
-    store(engine, log)
+    store_log(engine, log)
     use_detector(engine)
     feed(new_task(engine), [record_of(session) for session in sessionize(log)])
     candidate = rows(engine)[0]

@@ -30,6 +30,10 @@ from services.worker import WorkerKind, worker_loop
 from streams.consumer_loop import Step
 from streams.database_schema import METADATA, reading
 from streams.kafka_settings import KafkaSettings
+from streams.session import Session
+from streams.session_record import SessionRecord
+from streams.session_store import lock_sessions, new_turns, store_turns
+from streams.stream_task import OffsetRange, Received
 from streams.turn import AssistantId, TurnEvent, encode_turn
 
 DEADLINE_S = 60.0
@@ -86,6 +90,30 @@ def drain(settings: Settings, *kinds: WorkerKind) -> None:
             loop.run(until_idle=True)
     finally:
         engine.dispose()
+
+
+def store_log(engine: Engine, turns: Sequence[TurnEvent]) -> None:
+    """Stores turns as the sessions worker does."""
+    with engine.begin() as connection:
+        lock_sessions(connection, alone=True)
+        store_turns(connection, new_turns(connection, turns), {(t.assistant_id, t.user_id): 0 for t in turns})
+
+
+def record_of(session: Session) -> SessionRecord:
+    return SessionRecord(
+        session_id=session.session_id,
+        assistant_id=session.assistant_id,
+        user_id=session.user_id,
+        turns=session.turns,
+    )
+
+
+def feed(task: Any, records: Sequence[SessionRecord], expected: int | None = None) -> int:
+    """Does what the loop does with a batch; gives the next offset."""
+    first = expected or 0
+    items = [Received(record, 0, first + i, 0) for i, record in enumerate(records)]
+    task.write(task.process(items), {0: OffsetRange(expected, first + len(items))})
+    return first + len(items)
 
 
 def rewrites(location: str | Path) -> list[Rewrite]:
