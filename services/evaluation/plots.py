@@ -8,6 +8,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from services.evaluation.confidence_interval import Estimate
 from services.evaluation.rewrite_score import Breakdown, PredictorEvaluation, RewriteEvaluation, Score
 
 INK = "#1f2933"
@@ -109,24 +110,34 @@ def tradeoff_plot(evaluation: RewriteEvaluation) -> bytes | None:
 
 def interval_plot(evaluation: RewriteEvaluation) -> bytes:
     """Defect reduction of each predictor with its confidence interval."""
+    colours = _colours(evaluation)
+    return interval_picture(
+        [(one.name, colours[one.name], one.overall.defect_reduction) for one in evaluation.predictors],
+        "defect reduction, % of all defects",
+    )
+
+
+def interval_picture(rows: Sequence[tuple[str, str, Estimate]], measure: str) -> bytes:
+    """A share of each system, with its confidence interval.
+
+    Args:
+        rows: name, colour and share of each.
+        measure: what is drawn, for the axis.
+    """
     with matplotlib.rc_context(STYLE):
-        height = 0.9 + 0.45 * len(evaluation.predictors)
-        figure = Figure(figsize=(7.2, height), layout="constrained")
+        figure = Figure(figsize=(7.2, 0.9 + 0.45 * len(rows)), layout="constrained")
         axes = figure.subplots()
-        colours = _colours(evaluation)
-        for row, one in enumerate(evaluation.predictors):
-            measure = one.overall.defect_reduction
-            if measure.value is None or measure.low is None or measure.high is None:
+        for row, (_, colour, share) in enumerate(rows):
+            if share.value is None or share.low is None or share.high is None:
                 continue
-            ends = [100 * measure.low, 100 * measure.high]
-            axes.plot(ends, [row, row], color=colours[one.name], linewidth=3, alpha=0.45)
-            axes.plot(100 * measure.value, row, "o", color=colours[one.name], markersize=7)
+            axes.plot([100 * share.low, 100 * share.high], [row, row], color=colour, linewidth=3, alpha=0.45)
+            axes.plot(100 * share.value, row, "o", color=colour, markersize=7)
         axes.axvline(0, color=INK, linewidth=0.8)
-        axes.set_yticks(range(len(evaluation.predictors)), [one.name for one in evaluation.predictors])
-        axes.set_ylim(len(evaluation.predictors) - 0.4, -0.6)
+        axes.set_yticks(range(len(rows)), [name for name, _, _ in rows])
+        axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.grid(axis="x")
         axes.tick_params(axis="y", length=0)
-        axes.set_xlabel("defect reduction, % of all defects, with 95 % interval")
+        axes.set_xlabel(f"{measure}, with 95 % interval")
         return svg_of(figure)
 
 
