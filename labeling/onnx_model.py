@@ -42,14 +42,17 @@ def load_model(
     try:
         description = msgspec.json.decode((folder / DESCRIPTION_NAME).read_bytes(), type=description_type)
         tokenizer = load_tokenizer(folder / TOKENIZER_NAME, description.max_tokens)
-        session = onnxruntime.InferenceSession(
-            folder / MODEL_NAME, _one_thread(), providers=["CPUExecutionProvider"]
-        )
+        session = open_session(folder / MODEL_NAME)
     except Exception as error:  # tokenizers raises nothing narrower
         raise ArtifactError(
             f"the {kind} at {folder} cannot be used ({error}): export it again with this version of Rehear"
         ) from error
     return session, tokenizer, description
+
+
+def open_session(path: Path) -> onnxruntime.InferenceSession:
+    """A model file, on the thread that calls it; one that is damaged raises a plain `Exception`."""
+    return onnxruntime.InferenceSession(path, _one_thread(), providers=["CPUExecutionProvider"])
 
 
 def _one_thread() -> Any:

@@ -1,0 +1,192 @@
+"""Label batches: dialogues with their targets as tensors."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from msgspec import Struct
+from numpy.typing import NDArray
+from torch import Tensor
+
+from labeling.dialogue_part import Part
+from labeling.encoder_base import padded
+from labeling.label_model import LabelModel, TurnInputs
+from labeling.label_space import BINARY, RATINGS
+from labeling.label_targets import UNKNOWN, TurnTarget, slot_tags
+from labeling.response_swaps import said_by
+from labeling.turn_features import DialogueFeatures
+from labeling.turn_label import LabelName
+from labeling.turn_tokenizer import TurnTokenizer, TurnTokens
+from streams.turn import TurnEvent
+
+_CHUNK = 64
+"""Texts that go through the turn encoder together, sorted by length: little is padded."""
+
+
+class DialogueExample(Struct, frozen=True):
+    """A dialogue as it is read once: with parts hidden, and perhaps with other responses."""
+
+    turns: Sequence[TurnEvent]
+    hidden: frozenset[Part]
+    targets: Sequence[TurnTarget] = ()
+    tasks: tuple[LabelName, ...] = ()  # that are learned from it
+    responses: Mapping[int, str] = {}  # by position, where they were swapped
+
+
+class EncodedTurns(NamedTuple):
+    """What the model makes of a batch."""
+
+    dialogues: Tensor  # (dialogues, n, width) of the dialogue encoder
+    states: Sequence[Tensor]  # by text: (tokens, text width)
+    tokens: Sequence[TurnTokens]  # by text
+    text_of: Sequence[Sequence[int]]  # by dialogue and turn: number of its text
+
+
+def encode(
+    model: LabelModel, tokenizer: TurnTokenizer, examples: Sequence[DialogueExample], device: torch.device
+) -> EncodedTurns:
+    """Reads a batch; each text is read once."""
+    numbers: dict[TurnTokens, int] = {}
+    text_of = []
+    for example in examples:
+        of_dialogue = []
+        for position, turn in enumerate(example.turns):
+            response = example.responses.get(position, said_by(turn))
+            tokens = tokenizer.tokens(turn.request.text, None if "responses" in example.hidden else response)
+            of_dialogue.append(numbers.setdefault(tokens, len(numbers)))
+        text_of.append(of_dialogue)
+    texts = list(numbers)
+    states, vectors = _read(model, texts, device)
+    most = max(len(example.turns) for example in examples)
+    where = torch.zeros((len(examples), most), dtype=torch.long)
+    for row, of_dialogue in enumerate(text_of):
+        where[row, : len(of_dialogue)] = torch.tensor(of_dialogue)
+    features = [model.features.of(example.turns, example.hidden) for example in examples]
+    encoded = model.dialogues(vectors[where.to(device)], _stacked(features, most, device))
+    return EncodedTurns(encoded, states, texts, text_of)
+
+
+def batch_losses(
+    model: LabelModel, encoded: EncodedTurns, examples: Sequence[DialogueExample], device: torch.device
+) -> dict[LabelName, Tensor]:
+    """Mean cross entropy of each task that the batch says something about."""
+    losses: dict[LabelName, Tensor] = {}
+    for task in model.turn_tasks:
+        rows: list[tuple[int, int]] = []
+        values: list[tuple[float, ...] | int] = []
+        weights: list[float] = []
+        for row, example in enumerate(examples):
+            if task not in example.tasks:
+                continue
+            for position, target in enumerate(example.targets):
+                value = target.values.get(task, target.classes.get(task, UNKNOWN))
+                if value != UNKNOWN:
+                    rows.append((row, position))
+                    values.append(value)
+                    weights.append(target.weights.get(task, 1.0))
+        if not rows:
+            continue
+        at = torch.tensor(rows).T.to(device)  # (2, labelled turns)
+        logits = model.heads[task](encoded.dialogues[at[0], at[1]]).float()  # (labelled turns, classes)
+        wanted = torch.tensor(values, device=device)
+        losses[task] = _weighted(_entropy(task, logits, wanted), weights, device)
+    if (tagged := _slot_loss(model, encoded, examples, device)) is not None:
+        losses["slots"] = tagged
+    return losses
+
+
+def _slot_loss(
+    model: LabelModel, encoded: EncodedTurns, examples: Sequence[DialogueExample], device: torch.device
+) -> Tensor | None:
+    if model.slots is None:
+        return None
+    states, rows, tags, weights = [], [], [], []
+    for row, example in enumerate(examples):
+        if "slots" not in example.tasks:
+            continue
+        for position, target in enumerate(example.targets):
+            tokens = encoded.tokens[encoded.text_of[row][position]]
+            if target.slots is None or not tokens.offsets:
+                continue
+            states.append(encoded.states[encoded.text_of[row][position]][tokens.request])
+            rows += [(row, position)] * len(tokens.offsets)
+            tags.append(slot_tags(tokens.offsets, target.slots, model.space.slots))
+            weights += [target.weights.get("slots", 1.0)] * len(tokens.offsets)
+    if not rows:
+        return None
+    at = torch.tensor(rows).T.to(device)
+    logits = model.slots(torch.cat(states), encoded.dialogues[at[0], at[1]]).float()
+    wanted = torch.from_numpy(np.concatenate(tags)).to(device)
+    return _weighted(torch.nn.functional.cross_entropy(logits, wanted, reduction="none"), weights, device)
+
+
+def fit_loss(
+    model: LabelModel, encoded: EncodedTurns, examples: Sequence[DialogueExample], device: torch.device
+) -> Tensor:
+    """Of pre-training: whether the response of each turn is its own."""
+    rows = [
+        (row, position)
+        for row, example in enumerate(examples)
+        for position, turn in enumerate(example.turns)
+        if said_by(turn) is not None
+    ]
+    at = torch.tensor(rows, dtype=torch.long).reshape(-1, 2).T.to(device)
+    swapped = [float(position in examples[row].responses) for row, position in rows]
+    logits = model.fits(encoded.dialogues[at[0], at[1]]).float().squeeze(-1)
+    return torch.nn.functional.binary_cross_entropy_with_logits(logits, torch.tensor(swapped, device=device))
+
+
+def _entropy(task: LabelName, logits: Tensor, wanted: Tensor) -> Tensor:
+    """Cross entropy of each labelled turn: (turns,)."""
+    if task in BINARY:
+        return torch.nn.functional.binary_cross_entropy_with_logits(
+            logits.squeeze(-1), wanted.squeeze(-1).float(), reduction="none"
+        )
+    if task in RATINGS:
+        return -(wanted.float() * torch.log_softmax(logits, dim=-1)).sum(dim=-1)
+    return torch.nn.functional.cross_entropy(logits, wanted, reduction="none")
+
+
+def _weighted(losses: Tensor, weights: Sequence[float], device: torch.device) -> Tensor:
+    counted = torch.tensor(weights, device=device)
+    return (losses * counted).sum() / counted.sum().clamp(min=1e-6)
+
+
+def _read(
+    model: LabelModel, texts: Sequence[TurnTokens], device: torch.device
+) -> tuple[list[Tensor], Tensor]:
+    """States of each text, and vectors of all: (texts, 2 * text width)."""
+    order = sorted(range(len(texts)), key=lambda i: len(texts[i].ids))
+    states: list[Tensor] = [torch.empty(0)] * len(texts)
+    vectors = []
+    for start in range(0, len(order), _CHUNK):
+        chunk = order[start : start + _CHUNK]
+        input_ids, mask = padded([texts[i].ids for i in chunk], device)
+        segments, _ = padded([texts[i].segments for i in chunk], device)
+        of_tokens, of_texts = model.turns(input_ids, segments, mask)
+        vectors.append(of_texts)
+        for row, i in enumerate(chunk):
+            states[i] = of_tokens[row]
+    back = torch.argsort(torch.tensor(order)).to(device)
+    return states, torch.cat(vectors)[back]
+
+
+def _stacked(features: Sequence[DialogueFeatures], most: int, device: torch.device) -> TurnInputs:
+    """Dialogues of different lengths in one batch; a turn that is padding sees itself."""
+
+    def stack(arrays: Sequence[NDArray[np.generic]], axes: int) -> Tensor:
+        rows = [
+            np.pad(one, [(0, most - one.shape[axis]) if axis < axes else (0, 0) for axis in range(one.ndim)])
+            for one in arrays
+        ]
+        return torch.from_numpy(np.stack(rows)).to(device)
+
+    seen = stack([one.seen for one in features], 2) | torch.eye(most, dtype=torch.bool, device=device)
+    return TurnInputs(
+        stack([one.categories for one in features], 1),
+        stack([one.numbers for one in features], 1),
+        stack([one.distances for one in features], 2),
+        stack([one.gaps for one in features], 2),
+        seen,
+    )

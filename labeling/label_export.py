@@ -1,0 +1,190 @@
+"""The label model as an artifact that `ModelLabelGenerator` reads: two ONNX files, tokenizer, description.
+
+The model is calibrated on the dialogues that were held back, by the very files that are used afterwards.
+"""
+
+from pathlib import Path
+
+import msgspec
+import torch
+from torch import Tensor, nn
+from torch.export import Dim
+
+from labeling.artifact import Manifest, write_artifact
+from labeling.label_calibration import calibrate
+from labeling.label_decision import decide
+from labeling.label_model import WIDTH, LabelModel, SlotHead, TurnInputs
+from labeling.label_model_generator import (
+    DESCRIPTION,
+    DIALOGUES,
+    KIND,
+    TURNS,
+    LabelDescription,
+)
+from labeling.label_reader import WINDOW, LabelReader
+from labeling.label_thresholds import label_thresholds
+from labeling.label_training import TrainedLabels
+from labeling.onnx_export import OnnxInput, write_onnx
+from labeling.onnx_model import TOKENIZER_NAME, open_session
+from labeling.turn_features import CATEGORIES, NUMBERS
+from labeling.turn_tokenizer import MOST_TOKENS
+
+
+def export_label_model(
+    trained: TrainedLabels, folder: Path, *, precision: float, quantised: bool = True
+) -> Manifest:
+    """Writes a trained label model.
+
+    Args:
+        trained: with what was held back.
+        folder: of the artifact.
+        precision: wanted share of right labels among those that are not abstained from, 0..1.
+        quantised: whether the turn encoder has 8-bit weights.
+
+    Raises:
+        ArtifactError: something else lies at `folder`.
+    """
+    model = trained.model
+
+    def write(partial: Path) -> None:
+        write_onnx(
+            _Turns(model),
+            _turn_inputs(),
+            partial / TURNS,
+            quantised=quantised,
+            outputs=("states", "vectors"),
+        )
+        slots = model.slots
+        write_onnx(
+            _Dialogues(model) if slots is None else _DialoguesWithSlots(model, slots),
+            _dialogue_inputs(model.turns.width, with_slots=slots is not None),
+            partial / DIALOGUES,
+            quantised=False,
+            outputs=("turns",) if slots is None else ("turns", "tags"),
+        )
+        trained.tokenizer.save(partial / TOKENIZER_NAME)
+        reader = LabelReader(
+            open_session(partial / TURNS),
+            open_session(partial / DIALOGUES),
+            trained.tokenizer,
+            model.features,
+            model.space,
+            context=trained.training.context,
+        )
+        calibration = calibrate(reader, trained.held_back)
+        labels = [
+            decide(dialogue.turns, reader.read(dialogue.turns), model.space, calibration)
+            for dialogue in trained.held_back
+        ]
+        targets = [dialogue.targets for dialogue in trained.held_back]
+        description = LabelDescription(
+            space=model.space,
+            features=model.features,
+            calibration=msgspec.structs.replace(
+                calibration, thresholds=label_thresholds(labels, targets, model.space, precision)
+            ),
+            context=trained.training.context,
+            base=trained.base,
+            quantised=quantised,
+            why_not=trained.why_not,
+        )
+        (partial / DESCRIPTION).write_bytes(msgspec.json.encode(description))
+
+    facts: dict[str, int | float | str] = {"turns": trained.turns, "base": trained.base}
+    return write_artifact(folder, KIND, write, facts=facts)
+
+
+class _Turns(nn.Module):
+    """The turn encoder for turns of one length: nothing is padded."""
+
+    def __init__(self, model: LabelModel) -> None:
+        super().__init__()
+        self.turns = model.turns
+
+    def forward(self, input_ids: Tensor, segments: Tensor) -> tuple[Tensor, Tensor]:
+        states, vectors = self.turns(input_ids, segments, torch.ones_like(input_ids))
+        return states, vectors
+
+
+class _Dialogues(nn.Module):
+    """The dialogue encoder and the heads of turns, side by side."""
+
+    def __init__(self, model: LabelModel) -> None:
+        super().__init__()
+        self.dialogues = model.dialogues
+        self.heads = nn.ModuleList(model.heads[task] for task in model.turn_tasks)
+
+    def encoded(
+        self,
+        texts: Tensor,
+        categories: Tensor,
+        numbers: Tensor,
+        distances: Tensor,
+        gaps: Tensor,
+        seen: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Vectors of the turns, and all their logits."""
+        turns = self.dialogues(texts, TurnInputs(categories, numbers, distances, gaps, seen))
+        logits = [head(turns) for head in self.heads] or [turns[..., :1]]
+        return turns, torch.cat(logits, dim=-1)
+
+    def forward(
+        self,
+        texts: Tensor,
+        categories: Tensor,
+        numbers: Tensor,
+        distances: Tensor,
+        gaps: Tensor,
+        seen: Tensor,
+    ) -> Tensor:
+        return self.encoded(texts, categories, numbers, distances, gaps, seen)[1]
+
+
+class _DialoguesWithSlots(_Dialogues):
+    """The same, and the tags of tokens."""
+
+    def __init__(self, model: LabelModel, slots: SlotHead) -> None:
+        super().__init__(model)
+        self.slots = slots
+
+    def forward(  # type: ignore[override]  # it reads the tokens, too
+        self,
+        texts: Tensor,
+        categories: Tensor,
+        numbers: Tensor,
+        distances: Tensor,
+        gaps: Tensor,
+        seen: Tensor,
+        states: Tensor,
+        turn_of: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        turns, logits = self.encoded(texts, categories, numbers, distances, gaps, seen)
+        return logits, self.slots(states, turns.reshape(-1, WIDTH)[turn_of])
+
+
+def _turn_inputs() -> list[OnnxInput]:
+    tokens = Dim("tokens", max=MOST_TOKENS)
+    return [
+        OnnxInput("input_ids", torch.ones((3, 7), dtype=torch.long), {0: Dim("batch"), 1: tokens}),
+        OnnxInput("segments", torch.ones((3, 7), dtype=torch.long), {0: Dim("batch"), 1: tokens}),
+    ]
+
+
+def _dialogue_inputs(text_width: int, *, with_slots: bool) -> list[OnnxInput]:
+    n = 5
+    turns = Dim("turns", max=WINDOW)
+    inputs = [
+        OnnxInput("texts", torch.zeros((1, n, 2 * text_width)), {1: turns}),
+        OnnxInput("categories", torch.zeros((1, n, len(CATEGORIES)), dtype=torch.long), {1: turns}),
+        OnnxInput("numbers", torch.zeros((1, n, 2 * len(NUMBERS))), {1: turns}),
+        OnnxInput("distances", torch.zeros((1, n, n), dtype=torch.long), {1: turns, 2: turns}),
+        OnnxInput("gaps", torch.zeros((1, n, n), dtype=torch.long), {1: turns, 2: turns}),
+        OnnxInput("seen", torch.ones((1, n, n), dtype=torch.bool), {1: turns, 2: turns}),
+    ]
+    if with_slots:
+        tokens = Dim("tokens")
+        inputs += [
+            OnnxInput("states", torch.zeros((11, text_width)), {0: tokens}),
+            OnnxInput("turn_of", torch.zeros(11, dtype=torch.long), {0: tokens}),
+        ]
+    return inputs

@@ -1,0 +1,165 @@
+"""The label model as torch modules: turn encoder, dialogue encoder over its vectors, a head for each label.
+
+The turn encoder (a RoBERTa) reads request and response of one turn; the features of the turn join its vector.
+The dialogue encoder (a Transformer, Vaswani et al., 2017) reads the turns of a dialogue, with a bias of
+attention for how many turns and how much time lie between two (as in Shaw et al., 2018, with time beside
+distance).
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import gelu, scaled_dot_product_attention
+
+from labeling.label_space import LabelSpace
+from labeling.turn_features import DISTANCES, GAPS, NUMBERS, TurnFeatures
+from labeling.turn_label import LabelName
+from labeling.turn_tokenizer import IN_REQUEST, IN_RESPONSE
+
+WIDTH = 256
+"""Of the dialogue encoder."""
+
+LAYERS = 2
+HEADS = 4
+DROPOUT = 0.1
+_CATEGORY_WIDTH = 16
+
+
+class TurnInputs(NamedTuple):
+    """The features of a batch of dialogues of up to n turns."""
+
+    categories: Tensor  # (dialogues, n, kinds)
+    numbers: Tensor  # (dialogues, n, 2 * kinds)
+    distances: Tensor  # (dialogues, n, n)
+    gaps: Tensor  # (dialogues, n, n)
+    seen: Tensor  # (dialogues, n, n) bool; a turn that is padding sees itself
+
+
+class TurnEncoder(nn.Module):
+    """Tokens of turns to states and vectors."""
+
+    def __init__(self, transformer: nn.Module, width: int) -> None:
+        super().__init__()
+        self.transformer = transformer
+        self.width = width
+
+    def forward(self, input_ids: Tensor, segments: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """States and vectors.
+
+        Args:
+            input_ids: (turns, tokens)
+            segments: (turns, tokens) what each token belongs to.
+            mask: (turns, tokens) 1 for tokens, 0 for padding.
+
+        Returns:
+            (turns, tokens, width), and (turns, 2 * width): means over the request and over the response, 0
+            where there is none.
+        """
+        states = self.transformer(input_ids=input_ids, attention_mask=mask).last_hidden_state
+        means = []
+        for segment in (IN_REQUEST, IN_RESPONSE):
+            kept = (segments == segment).unsqueeze(-1).to(states.dtype)  # (turns, tokens, 1)
+            means.append((states * kept).sum(dim=1) / kept.sum(dim=1).clamp(min=1))
+        return states, torch.cat(means, dim=-1)
+
+
+class DialogueLayer(nn.Module):
+    """Self-attention between turns, and a feed-forward layer; normalised before each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before_attention = nn.LayerNorm(WIDTH)
+        self.project = nn.Linear(WIDTH, 3 * WIDTH)
+        self.join = nn.Linear(WIDTH, WIDTH)
+        self.before_forward = nn.LayerNorm(WIDTH)
+        self.widen = nn.Linear(WIDTH, 4 * WIDTH)
+        self.narrow = nn.Linear(4 * WIDTH, WIDTH)
+        self.dropout = nn.Dropout(DROPOUT)
+
+    def forward(self, turns: Tensor, bias: Tensor) -> Tensor:
+        """One layer: (dialogues, n, width) to the same; `bias` is (dialogues, heads, n, n)."""
+        batch, n, _ = turns.shape
+        parts = self.project(self.before_attention(turns)).reshape(batch, n, 3, HEADS, WIDTH // HEADS)
+        query, key, value = parts.permute(2, 0, 3, 1, 4).unbind(0)  # (dialogues, heads, n, width / heads)
+        attended = scaled_dot_product_attention(query, key, value, attn_mask=bias.to(query.dtype))
+        turns = turns + self.dropout(self.join(attended.transpose(1, 2).reshape(batch, n, WIDTH)))
+        fed: Tensor = turns + self.dropout(self.narrow(gelu(self.widen(self.before_forward(turns)))))
+        return fed
+
+
+class DialogueEncoder(nn.Module):
+    """Vectors and features of turns to vectors of turns in their dialogue."""
+
+    def __init__(self, features: TurnFeatures, text_width: int) -> None:
+        super().__init__()
+        self.embeddings = nn.ModuleList(nn.Embedding(size, _CATEGORY_WIDTH) for size in features.sizes)
+        joined = 2 * text_width + len(features.sizes) * _CATEGORY_WIDTH + 2 * len(NUMBERS)
+        self.join = nn.Linear(joined, WIDTH)
+        self.normalise = nn.LayerNorm(WIDTH)
+        self.layers = nn.ModuleList(DialogueLayer() for _ in range(LAYERS))
+        self.of_distance = nn.Embedding(DISTANCES, HEADS)
+        self.of_gap = nn.Embedding(GAPS, HEADS)
+        nn.init.zeros_(self.of_distance.weight)
+        nn.init.zeros_(self.of_gap.weight)
+        self.dropout = nn.Dropout(DROPOUT)
+        self.normalise_last = nn.LayerNorm(WIDTH)
+
+    def forward(self, texts: Tensor, inputs: TurnInputs) -> Tensor:
+        """(dialogues, n, width) from texts of (dialogues, n, 2 * text width)."""
+        named = [embed(inputs.categories[..., i]) for i, embed in enumerate(self.embeddings)]
+        joined = torch.cat([texts, *named, inputs.numbers], dim=-1)
+        turns = self.dropout(self.normalise(self.join(joined)))
+        bias = (self.of_distance(inputs.distances) + self.of_gap(inputs.gaps)).permute(0, 3, 1, 2)
+        bias = bias.masked_fill(~inputs.seen.unsqueeze(1), -1e4)  # (dialogues, heads, n, n)
+        for layer in self.layers:
+            turns = layer(turns, bias)
+        encoded: Tensor = self.normalise_last(turns)
+        return encoded
+
+
+class SlotHead(nn.Module):
+    """Tags of the tokens of a request, read in the light of the turn in its dialogue."""
+
+    def __init__(self, text_width: int, tags: int) -> None:
+        super().__init__()
+        self.of_token = nn.Linear(text_width, WIDTH)
+        self.of_turn = nn.Linear(WIDTH, WIDTH)
+        self.tag = nn.Linear(WIDTH, tags)
+        self.dropout = nn.Dropout(DROPOUT)
+
+    def forward(self, states: Tensor, turns: Tensor) -> Tensor:
+        """(tokens, tags) from (tokens, text width) and (tokens, width), the turn that each token is in."""
+        joined = gelu(self.of_token(states) + self.of_turn(turns))
+        logits: Tensor = self.tag(self.dropout(joined))
+        return logits
+
+
+class LabelModel(nn.Module):
+    """All of it; the parts are called one by one."""
+
+    def __init__(
+        self, transformer: nn.Module, text_width: int, features: TurnFeatures, space: LabelSpace
+    ) -> None:
+        super().__init__()
+        self.features = features
+        self.space = space
+        self.turns = TurnEncoder(transformer, text_width)
+        self.dialogues = DialogueEncoder(features, text_width)
+        self.fits = _head(1)  # pre-training: whether the response belongs to the request
+        self.heads = nn.ModuleDict({task: _head(space.width(task)) for task in self.turn_tasks})
+        self.slots = SlotHead(text_width, space.width("slots")) if "slots" in space.tasks else None
+        self.log_variances = nn.ParameterDict({task: nn.Parameter(torch.zeros(())) for task in space.tasks})
+        """Of the tasks' losses (Kendall et al., 2018)."""
+
+    @property
+    def turn_tasks(self) -> Sequence[LabelName]:
+        """The tasks that are about whole turns, in the order of the heads."""
+        return [task for task in self.space.tasks if task != "slots"]
+
+
+def _head(width: int) -> nn.Module:
+    return nn.Sequential(
+        nn.Linear(WIDTH, WIDTH), nn.GELU(approximate="none"), nn.Dropout(DROPOUT), nn.Linear(WIDTH, width)
+    )

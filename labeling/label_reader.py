@@ -1,0 +1,153 @@
+"""The label model in use: logits of all labels, in ONNX Runtime on one thread."""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+import onnxruntime
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from labeling.dialogue_part import NO_CONTEXT, NOTHING_HIDDEN, Part
+from labeling.label_space import LabelSpace, space_views
+from labeling.response_swaps import said_by
+from labeling.turn_features import DialogueFeatures, TurnFeatures
+from labeling.turn_label import LabelName
+from labeling.turn_tokenizer import TurnTokenizer, TurnTokens
+from streams.turn import TurnEvent
+
+WINDOW: Final = 48
+"""Turns that are read together; of longer dialogues, windows that overlap."""
+
+_MARGIN: Final = 12  # turns at an inner edge of a window that are only context
+_TEXTS_KEPT: Final = 1_000  # of turns; each up to 100 kB
+
+
+class TurnLogits(Struct, frozen=True):
+    """What the model says of one turn."""
+
+    values: Mapping[LabelName, NDArray[np.float32]]  # by task: (classes,)
+    tags: NDArray[np.float32] | None  # (tokens of the request, tags)
+    offsets: tuple[tuple[int, int], ...]  # of these tokens: characters
+
+
+class _ReadText(Struct, frozen=True):
+    vector: NDArray[np.float32]  # (2 * text width,)
+    states: NDArray[np.float32]  # (tokens of the request, text width)
+
+
+class LabelReader:
+    """Reads dialogues. What it says of one does not depend on the others: each goes through by itself."""
+
+    def __init__(
+        self,
+        turns: onnxruntime.InferenceSession,
+        dialogues: onnxruntime.InferenceSession,
+        tokenizer: TurnTokenizer,
+        features: TurnFeatures,
+        space: LabelSpace,
+        *,
+        context: bool,
+    ) -> None:
+        self.space = space
+        self._turns = turns
+        self._dialogues = dialogues
+        self._tokenizer = tokenizer
+        self._features = features
+        self._always_hidden = NOTHING_HIDDEN if context else NO_CONTEXT
+        self._read_texts: OrderedDict[TurnTokens, _ReadText] = OrderedDict()
+
+    def read(self, turns: Sequence[TurnEvent]) -> list[TurnLogits]:
+        """Logits of each turn of a dialogue."""
+        values: list[dict[LabelName, NDArray[np.float32]]] = [{} for _ in turns]
+        tags: list[NDArray[np.float32] | None] = [None] * len(turns)
+        offsets: list[tuple[tuple[int, int], ...]] = [()] * len(turns)
+        for start, kept in _windows(len(turns)):
+            window = turns[start : start + WINDOW]
+            for hidden, tasks in space_views(self.space):
+                tokens, of_turns, of_tokens = self._view(window, hidden | self._always_hidden)
+                for position in kept:
+                    row = position - start
+                    offsets[position] = tokens[row].offsets
+                    for task, columns in self._columns(tasks):
+                        values[position][task] = of_turns[row, columns]
+                    if "slots" in tasks:
+                        tags[position] = of_tokens[row]
+        return [TurnLogits(*one) for one in zip(values, tags, offsets, strict=True)]
+
+    def _columns(self, tasks: Sequence[LabelName]) -> Iterator[tuple[LabelName, slice]]:
+        """Where the logits of some tasks are."""
+        first = 0
+        for task in self.space.tasks:
+            if task == "slots":
+                continue
+            last = first + self.space.width(task)
+            if task in tasks:
+                yield task, slice(first, last)
+            first = last
+
+    def _view(
+        self, turns: Sequence[TurnEvent], hidden: frozenset[Part]
+    ) -> tuple[list[TurnTokens], NDArray[np.float32], list[NDArray[np.float32]]]:
+        """Tokens, logits (turns, all classes) and logits of the tags, (tokens, tags) of each turn."""
+        tokens = [
+            self._tokenizer.tokens(turn.request.text, None if "responses" in hidden else said_by(turn))
+            for turn in turns
+        ]
+        texts = [self._text(one) for one in tokens]
+        features = self._features.of(turns, hidden)
+        inputs = {"texts": np.stack([text.vector for text in texts])[None], **_batch_of_one(features)}
+        if "slots" not in self.space.tasks:
+            return tokens, self._dialogues.run(None, inputs)[0][0], []
+        # One row more, so that there is one: a request may be empty.
+        inputs["states"] = np.concatenate(
+            [*(text.states for text in texts), texts[0].vector[None, : self._width]]
+        )
+        lengths = [len(text.states) for text in texts]
+        inputs["turn_of"] = np.array([*np.repeat(np.arange(len(texts)), lengths), 0], dtype=np.int64)
+        of_turns, of_tokens = self._dialogues.run(None, inputs)
+        return tokens, of_turns[0], np.split(of_tokens[:-1], np.cumsum(lengths)[:-1])
+
+    @property
+    def _width(self) -> int:
+        """Of the states."""
+        return int(self._turns.get_outputs()[0].shape[-1])
+
+    def _text(self, tokens: TurnTokens) -> _ReadText:
+        known = self._read_texts.get(tokens)
+        if known is not None:
+            self._read_texts.move_to_end(tokens)
+            return known
+        inputs = {
+            "input_ids": np.array([tokens.ids], dtype=np.int64),
+            "segments": np.array([tokens.segments], dtype=np.int64),
+        }
+        states, vectors = self._turns.run(None, inputs)
+        read = _ReadText(vectors[0], states[0, tokens.request].copy())
+        self._read_texts[tokens] = read
+        if len(self._read_texts) > _TEXTS_KEPT:
+            self._read_texts.popitem(last=False)
+        return read
+
+
+def _windows(n_turns: int) -> Iterator[tuple[int, range]]:
+    """First turn of each window, and the turns that are read in its middle; every turn once."""
+    done = 0
+    start = 0
+    while done < n_turns:
+        end = start + WINDOW
+        last = n_turns if end >= n_turns else end - _MARGIN
+        yield start, range(done, last)
+        done = last
+        start = done - _MARGIN
+
+
+def _batch_of_one(features: DialogueFeatures) -> dict[str, NDArray[np.generic]]:
+    return {
+        "categories": features.categories[None],
+        "numbers": features.numbers[None],
+        "distances": features.distances[None],
+        "gaps": features.gaps[None],
+        "seen": features.seen[None],
+    }

@@ -1,0 +1,332 @@
+"""Training of the label model: first what fits together in a log, then all labels at once.
+
+Each time a dialogue is read, it is read for the labels that share what is hidden for them (`space_views`).
+Other parts are hidden by chance, so that logs without them are labelled as well. The losses of the labels are
+weighted by what the model itself finds uncertain (Kendall et al., 2018).
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import get_args
+
+import numpy as np
+import structlog
+import torch
+from msgspec import Struct
+from torch import Tensor
+
+from labeling.dialogue_part import NO_CONTEXT, NOTHING_HIDDEN, Part
+from labeling.encoder_base import choose_device, multiplies_bfloat16
+from labeling.errors import LabelTrainingError
+from labeling.label_batch import DialogueExample, batch_losses, encode, fit_loss
+from labeling.label_model import LabelModel
+from labeling.label_settings import LabelSettings
+from labeling.label_space import space_views
+from labeling.label_targets import Annotations, TurnTarget, WeakLabels, dialogue_targets, label_space
+from labeling.response_swaps import KINDS, Responses, said_by
+from labeling.roberta_base import roberta_base
+from labeling.training_schedule import Progress, rise_and_fall
+from labeling.turn_features import TurnFeatures
+from labeling.turn_label import LabelName
+from labeling.turn_tokenizer import MOST_TOKENS, TurnTokenizer
+from streams.turn import TurnEvent
+
+log = structlog.get_logger()
+
+HELD_BACK = 0.1
+"""Share of the dialogues on which confidences are calibrated."""
+
+LEAST_HELD_BACK = 300
+"""Turns of these at least, while a quarter of the dialogues has as many."""
+
+WINDOW_TURNS = 24
+"""Turns of a dialogue that are learned from at once; longer ones are cut."""
+
+_SWAPPED = 0.3  # share of the turns, in pre-training
+
+
+class LabelTraining(Struct, frozen=True, kw_only=True):
+    """Settings of the training."""
+
+    base: str | None = None
+    layers: int | None = 3
+    context: bool = True
+    epochs: int = 3
+    pretraining_epochs: int = 1
+    """0: no pre-training."""
+
+    most_turns: int | None = 20_000
+    """Turns of an epoch; of more, other dialogues are drawn in each epoch. None: all."""
+
+    batch_turns: int = 48
+    learning_rate: float = 1e-4
+    """Of the turn encoder, at its highest."""
+
+    head_rate: float = 1e-3
+    """Of everything above it, which starts from nothing."""
+
+    weight_decay: float = 0.01
+    hidden_share: float = 0.1
+    """Probability that a part is hidden from a dialogue."""
+
+    seed: int = 1
+    device: str = "cpu"
+
+    @classmethod
+    def of(cls, settings: LabelSettings) -> "LabelTraining":
+        """What can be set of it."""
+        small = settings.preset == "small"
+        return cls(
+            base=settings.base,
+            layers=3 if small else None,
+            context=settings.context,
+            epochs=3 if small else 4,
+            pretraining_epochs=int(settings.pretrain),
+            most_turns=20_000 if small else None,
+            seed=settings.seed,
+            device=settings.device,
+        )
+
+
+class LabelledDialogue(Struct, frozen=True):
+    """A dialogue, or a stretch of a long one, and what is learned of its turns."""
+
+    turns: Sequence[TurnEvent]
+    targets: Sequence[TurnTarget]
+
+
+class TrainedLabels(Struct, frozen=True, kw_only=True):
+    """A label model, and what was kept back to calibrate it."""
+
+    model: LabelModel
+    tokenizer: TurnTokenizer
+    base: str
+    training: LabelTraining
+    held_back: Sequence[LabelledDialogue]  # that were not learned from
+    turns: int  # that were learned from, at least once
+    why_not: dict[LabelName, str]  # the labels that nothing taught
+
+
+def train_label_model(
+    dialogues: Sequence[Sequence[TurnEvent]],
+    annotations: Annotations,
+    weak: WeakLabels | None = None,
+    training: LabelTraining | None = None,
+    progress: Progress | None = None,
+) -> TrainedLabels:
+    """Trains a label model; the same arguments give the same weights on the same machine.
+
+    Args:
+        dialogues: turns of each, in order.
+        annotations: by event.
+        weak: what the log itself shows, of each dialogue.
+        training: the defaults where None.
+        progress: is told of each step.
+
+    Raises:
+        EncoderBaseError: there is no such model to start from.
+        LabelTrainingError: nothing teaches any label, or there are too few dialogues.
+    """
+    training = training or LabelTraining()
+    space, why_not = label_space(dialogues, annotations, weak)
+    if not space.tasks:
+        raise LabelTrainingError(
+            "nothing teaches any label: " + "; ".join(f"{task}: {why}" for task, why in why_not.items())
+        )
+    if len(dialogues) < 2:
+        raise LabelTrainingError(f"there are {len(dialogues)} dialogues: too few to learn from")
+    generator = np.random.default_rng(training.seed)
+    held_back, learned = _split(dialogues, generator)
+
+    def labelled(number: int) -> LabelledDialogue:
+        shown = weak.dialogues[number] if weak is not None else None
+        return LabelledDialogue(
+            dialogues[number], dialogue_targets(dialogues[number], space, annotations, shown)
+        )
+
+    stretches = [stretch for number in learned for stretch in _stretches(labelled(number))]
+    known = [stretch for stretch in stretches if _says_something(stretch)]
+    if not known:
+        raise LabelTrainingError("no dialogue that is learned from has a label: annotate more of them")
+    device = choose_device(training.device)
+    with torch.random.fork_rng():
+        torch.manual_seed(training.seed)
+        texts = [text for number in learned for turn in dialogues[number] for text in _texts(turn)]
+        base = roberta_base(texts, base=training.base, layers=training.layers, max_tokens=MOST_TOKENS)
+        features = TurnFeatures.fit(dialogues[number] for number in learned)
+        model = LabelModel(base.transformer, base.width, features, space).to(device)
+        tokenizer = TurnTokenizer(base.tokenizer)
+        trainer = _Trainer(model, tokenizer, training, generator, device, progress)
+        if training.pretraining_epochs:
+            trainer.pretrain(stretches)
+        trainer.learn(known)
+    log.debug("label model trained", dialogues=len(known), tasks=space.tasks)
+    n_turns = sum(len(stretch.turns) for stretch in known)
+    return TrainedLabels(
+        model=model.cpu().eval(),
+        tokenizer=tokenizer,
+        base=base.name,
+        training=training,
+        held_back=[labelled(number) for number in held_back],
+        turns=n_turns,
+        why_not=why_not,
+    )
+
+
+class _Trainer:
+    """The steps of one training."""
+
+    def __init__(
+        self,
+        model: LabelModel,
+        tokenizer: TurnTokenizer,
+        training: LabelTraining,
+        generator: np.random.Generator,
+        device: torch.device,
+        progress: Progress | None,
+    ) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.training = training
+        self.generator = generator
+        self.device = device
+        self.progress = progress
+
+    def pretrain(self, dialogues: Sequence[LabelledDialogue]) -> None:
+        """Learns which responses belong where they are."""
+        answered = [one for one in dialogues if any(said_by(turn) is not None for turn in one.turns)]
+        if not answered:
+            return  # a log without responses
+        responses = Responses.of([one.turns for one in answered])
+
+        def examples(batch: Sequence[LabelledDialogue]) -> list[DialogueExample]:
+            return [self._with_swaps(one, responses) for one in batch]
+
+        self._run("which responses fit", self.training.pretraining_epochs, answered, examples, self._fit)
+
+    def learn(self, dialogues: Sequence[LabelledDialogue]) -> None:
+        """Learns all labels."""
+        views = space_views(self.model.space)
+
+        def examples(batch: Sequence[LabelledDialogue]) -> list[DialogueExample]:
+            drawn = self.generator.integers(len(views), size=len(batch)).tolist()
+            return [
+                DialogueExample(one.turns, self._hidden(views[view][0]), one.targets, views[view][1])
+                for one, view in zip(batch, drawn, strict=True)
+            ]
+
+        self._run("labels", self.training.epochs * len(views), dialogues, examples, self._labels)
+
+    def _run(self, stage, epochs, dialogues, examples, loss_of) -> None:  # type: ignore[no-untyped-def]
+        """All epochs of a stage."""
+        batches = [batch for _ in range(epochs) for batch in self._batches(dialogues)]
+        of_encoder = list(self.model.turns.parameters())
+        known = {id(one) for one in of_encoder}
+        others = [one for one in self.model.parameters() if id(one) not in known]
+        optimizer = torch.optim.AdamW(
+            [
+                {"params": of_encoder, "lr": self.training.learning_rate},
+                {"params": others, "lr": self.training.head_rate},
+            ],
+            weight_decay=self.training.weight_decay,
+            fused=True,
+        )
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rise_and_fall(len(batches)))
+        self.model.train()
+        for step, batch in enumerate(batches, start=1):
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=multiplies_bfloat16(self.device)):
+                loss = loss_of(examples(batch))
+            if loss is not None:
+                optimizer.zero_grad()
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+                optimizer.step()
+            schedule.step()
+            if self.progress:
+                self.progress(stage, step, len(batches))
+
+    def _fit(self, examples: Sequence[DialogueExample]) -> Tensor | None:
+        encoded = encode(self.model, self.tokenizer, examples, self.device)
+        return fit_loss(self.model, encoded, examples, self.device)
+
+    def _labels(self, examples: Sequence[DialogueExample]) -> Tensor | None:
+        encoded = encode(self.model, self.tokenizer, examples, self.device)
+        losses = batch_losses(self.model, encoded, examples, self.device)
+        if not losses:
+            return None
+        variances = self.model.log_variances
+        weighted = [torch.exp(-variances[task]) * loss + variances[task] / 2 for task, loss in losses.items()]
+        return torch.stack(weighted).sum()
+
+    def _hidden(self, of_view: frozenset[Part]) -> frozenset[Part]:
+        """What is hidden from one reading of a dialogue: by its labels, by chance, and always."""
+        parts: tuple[Part, ...] = get_args(Part)
+        drawn = self.generator.random(len(parts)) < self.training.hidden_share
+        by_chance = {part for part, is_hidden in zip(parts, drawn, strict=True) if is_hidden}
+        return of_view | by_chance | (NOTHING_HIDDEN if self.training.context else NO_CONTEXT)
+
+    def _with_swaps(self, dialogue: LabelledDialogue, responses: Responses) -> DialogueExample:
+        swapped = {}
+        for position, turn in enumerate(dialogue.turns):
+            if said_by(turn) is None or self.generator.random() >= _SWAPPED:
+                continue
+            kind = KINDS[int(self.generator.integers(len(KINDS)))]
+            other = responses.swapped(dialogue.turns, position, kind, self.generator)
+            if other is None:
+                other = responses.swapped(dialogue.turns, position, "other", self.generator)
+            if other is not None:
+                swapped[position] = other
+        # Not hidden here, the status would tell which responses are reports of errors.
+        hidden = self._hidden(frozenset({"status", "understanding"})) - {"responses"}
+        return DialogueExample(dialogue.turns, hidden, responses=swapped)
+
+    def _batches(self, dialogues: Sequence[LabelledDialogue]) -> Iterator[list[LabelledDialogue]]:
+        """Of one epoch: dialogues in an order by chance, about `batch_turns` turns in each batch."""
+        batch: list[LabelledDialogue] = []
+        n_turns, n_all = 0, 0
+        most = self.training.most_turns or math.inf
+        for number in self.generator.permutation(len(dialogues)).tolist():
+            batch.append(dialogues[number])
+            n_turns += len(dialogues[number].turns)
+            if n_turns >= self.training.batch_turns:
+                yield batch
+                n_all += n_turns
+                batch, n_turns = [], 0
+            if n_all + n_turns >= most:
+                break
+        if batch:
+            yield batch
+
+
+def _split(
+    dialogues: Sequence[Sequence[TurnEvent]], generator: np.random.Generator
+) -> tuple[list[int], list[int]]:
+    """Numbers of the dialogues that are held back, and of those that are learned from."""
+    order = generator.permutation(len(dialogues)).tolist()
+    kept, n_turns = max(1, int(len(order) * HELD_BACK)), 0
+    for n_dialogues, number in enumerate(order[: max(1, len(order) // 4)], start=1):
+        n_turns += len(dialogues[number])
+        if n_turns >= LEAST_HELD_BACK:
+            kept = max(kept, n_dialogues)
+            break
+    else:
+        kept = max(1, len(order) // 4)
+    return sorted(order[:kept]), sorted(order[kept:])
+
+
+def _stretches(dialogue: LabelledDialogue) -> list[LabelledDialogue]:
+    return [
+        LabelledDialogue(
+            dialogue.turns[start : start + WINDOW_TURNS], dialogue.targets[start : start + WINDOW_TURNS]
+        )
+        for start in range(0, len(dialogue.turns), WINDOW_TURNS)
+    ]
+
+
+def _says_something(dialogue: LabelledDialogue) -> bool:
+    return any(target.values or target.classes or target.slots is not None for target in dialogue.targets)
+
+
+def _texts(turn: TurnEvent) -> list[str]:
+    said = said_by(turn)
+    return [turn.request.text] if said is None else [turn.request.text, said]
