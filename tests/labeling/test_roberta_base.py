@@ -14,7 +14,7 @@ from labeling.errors import EncoderBaseError, EncoderTrainingError
 from labeling.onnx_export import token_inputs, write_onnx
 from labeling.roberta_base import RobertaBase, roberta_base
 
-TEXTS = ["turn on the kitchen lights", "turn off the kitchen lights", "what is the weather tomorrow"] * 3
+TEXTS = ["turn on the kitchen lights", "turn off the kitchen lights", "what is the wemo doing"] * 3
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def _bert_ids(text: str) -> list[int]:
     return as_it_is(load_transformer()[2].backend_tokenizer).encode(text).ids
 
 
-@pytest.mark.parametrize("text", ["Turn on the kitchen lights", "what is the weather"])
+@pytest.mark.parametrize("text", ["Turn on the kitchen lights", "is the university allowed?"])
 def test_a_text_of_whole_words_is_read_as_by_the_bert(
     made: RobertaBase, bert: PreTrainedModel, text: str
 ) -> None:
@@ -49,13 +49,14 @@ def test_a_text_of_whole_words_is_read_as_by_the_bert(
     )
 
 
-def test_a_text_of_parts_of_words_is_read_much_alike(made: RobertaBase, bert: PreTrainedModel) -> None:
-    text = "turn the lighting of the kitchenette off"
-    ids = made.tokenizer.encode(text).ids
+def test_a_text_of_parts_of_words_is_read_much_alike(bert: PreTrainedModel) -> None:
+    few = roberta_base(TEXTS, vocabulary=8_000)
+    text = "turn off the lighting in the kitchen tonight"
+    ids = few.tokenizer.encode(text).ids
     assert len(ids) > len(_bert_ids(text))
     meant = _hidden(bert, _bert_ids(text)).mean(dim=0)
     other = _hidden(bert, _bert_ids("what is the weather tomorrow")).mean(dim=0)
-    found = _hidden(made.transformer, ids).mean(dim=0)
+    found = _hidden(few.transformer, ids).mean(dim=0)
     near = cosine_similarity(found, meant, dim=0)
     assert near > 0.6
     assert near > cosine_similarity(found, other, dim=0) + 0.3
@@ -79,8 +80,8 @@ def test_tokens_start_as_the_mean_of_their_word_pieces(made: RobertaBase, bert: 
         ("<pad>", ["[PAD]"]),
         ("<mask>", ["[MASK]"]),
         ("Ġkitchen", ["kitchen"]),
-        ("Ġligh", ["li", "##gh"]),
-        ("igh", ["##igh"]),
+        ("Ġwemo", ["we", "##mo"]),
+        ("ing", ["##ing"]),
         ("!", ["!"]),
     ]:
         assert token in made.tokenizer.get_vocab()
@@ -111,11 +112,11 @@ def test_padding_changes_nothing(made: RobertaBase) -> None:
         torch.testing.assert_close(hidden[: len(ids)], alone, rtol=0, atol=1e-5)
 
 
-def test_without_texts_there_is_a_model_of_bytes() -> None:
+def test_without_texts_there_is_a_model_of_what_the_weights_know() -> None:
     base = roberta_base([], layers=1)
-    ids = base.tokenizer.encode("hello 😀").ids
-    assert ids[0] == base.start_id
-    assert torch.isfinite(_hidden(base.transformer, ids)).all()
+    encoding = base.tokenizer.encode("hello 播 😀")
+    assert encoding.tokens[:2] == ["<s>", "Ġhello"]
+    assert torch.isfinite(_hidden(base.transformer, encoding.ids)).all()
     assert base.transformer.config.num_hidden_layers == 1
 
 
