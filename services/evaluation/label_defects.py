@@ -127,7 +127,7 @@ def prevalence_baseline(items: BinaryItems) -> BinaryAnswers:
     """The share of what is true as the score of every item: the majority class is decided for."""
     prevalence = float(items.truth.mean()) if len(items.truth) else 0.0
     score = np.full(len(items.truth), prevalence)
-    return BinaryAnswers(score, score >= HALF)
+    return BinaryAnswers(score, score > HALF)
 
 
 def _unmet(turns: Sequence[TurnEvent]) -> list[float]:

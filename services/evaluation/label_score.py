@@ -342,7 +342,7 @@ class _Scoring:
                 )
             else:
                 systems.append((BAG_OF_WORDS, learned, None))
-        systems.append((MAJORITY, prevalence_baseline(items.of_all), None))
+        systems.append((MAJORITY, prevalence_baseline(items.items), None))
         human = items.rater_measures(self.resamples)
         for name, answers, there in systems:
             more = {
