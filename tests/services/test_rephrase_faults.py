@@ -1,8 +1,6 @@
 """Rephrases found in a stream are those that are found in a file, whatever fails meanwhile."""
 
 import gc
-import sqlite3
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,17 +8,16 @@ from typing import Any
 import msgspec
 import pytest
 from letter_detector import NAME, REFUSED, LetterDetector, letter_log
-from prometheus_client import CollectorRegistry
 from sqlalchemy import select
 from streaming import (
     WorkerPool,
     drain,
-    eventually,
     requests,
     rewrites,
     send_turns,
     stream_settings,
 )
+from worker_faults import run_and_kill, run_while_locked
 
 from rewriting.online_model_store import set_models
 from rewriting.rephrase_settings import RephraseSettings
@@ -32,13 +29,13 @@ from services.database import open_database
 from services.learning import learn_from_files
 from services.rephrase_absorbing import RephraseAbsorption, absorb_rephrases
 from services.settings import Settings
-from services.worker import ModelLoaders, WorkerKind, worker_loop
+from services.worker import ModelLoaders, WorkerKind
 from streams.checkpoint import saved_offsets
 from streams.consumer_loop import Step
 from streams.database_schema import reading
 from streams.dead_letter import read_dead_letters
 from streams.kafka_settings import KafkaSettings
-from streams.topics import end_offsets, ensure_topics
+from streams.topics import end_offsets
 from streams.turn import AssistantId, TurnEvent, encode_turn
 
 # kafka-python leaves the sockets of refused connections to the garbage collector
@@ -128,24 +125,10 @@ def expected(log: list[TurnEvent], tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture
-def kafka(kafka_settings: KafkaSettings) -> KafkaSettings:
-    """Topics of two partitions, batches of ten records, and the dead soon given up."""
-    ensure_topics(kafka_settings, partitions=2)
-    return msgspec.structs.replace(kafka_settings, max_poll_records=10, max_poll_interval_ms=6_000)
-
-
-@pytest.fixture
 def settings(kafka: KafkaSettings, tmp_path: Path) -> Settings:
     made = stream_settings(str(tmp_path / "rehear.db"), kafka)
     use_detectors(made.database_location)
     return msgspec.structs.replace(made, rephrases=REPHRASE_SETTINGS)
-
-
-def lasting(settings: Settings) -> Settings:
-    """With a place in the group that outlives the worker, as those have that a supervisor starts again."""
-    assert settings.kafka is not None
-    kafka = msgspec.structs.replace(settings.kafka, group_instance_id="the-only-one")
-    return msgspec.structs.replace(settings, kafka=kafka)
 
 
 @pytest.mark.parametrize("chains_first", [True, False])
@@ -195,9 +178,7 @@ def test_a_worker_killed_at_any_step(
 ) -> None:
     send_turns(kafka, log)
     drain(settings, SESSIONS, *LEARNERS)
-    killed = workers.start(REPHRASES, lasting(settings), until_idle=True, killed_at=(step, 3))
-    assert killed.wait() == -9, killed.log.read_text()
-    workers.run(REPHRASES, lasting(settings))
+    run_and_kill(workers, REPHRASES, settings, step)
     drain(settings, *LEARNERS)
     assert known(settings.database_location) == expected
 
@@ -215,8 +196,7 @@ def test_a_worker_killed_on_postgresql(
     use_detectors(postgres_url)
     send_turns(kafka, log)
     drain(settings, SESSIONS, *LEARNERS)
-    assert workers.start(REPHRASES, lasting(settings), until_idle=True, killed_at=(step, 3)).wait() == -9
-    workers.run(REPHRASES, lasting(settings))
+    run_and_kill(workers, REPHRASES, settings, step)
     drain(settings, *LEARNERS)
     assert known(postgres_url) == expected
 
@@ -232,34 +212,7 @@ def test_a_database_that_another_program_locks(
     send_turns(kafka, log)
     drain(settings, SESSIONS, *LEARNERS)
     detector = LetterDetector()
-    engine = open_database(settings.database_location)
-    registry = CollectorRegistry()
-    program = sqlite3.connect(settings.database_location, isolation_level=None)
-    steps: list[Step] = []
-
-    def lock(step: Step) -> None:
-        steps.append(step)
-        if steps.count(Step.WRITE) == 1 and step is Step.WRITE:
-            program_locks.set()
-            is_locked.wait()
-
-    program_locks, is_locked = threading.Event(), threading.Event()
-    loaders = ModelLoaders(detector=lambda folder: detector)
-    loop = worker_loop(REPHRASES, engine, kafka, settings, registry, lock, loaders)
-    thread = threading.Thread(target=loop.run, kwargs={"until_idle": True})
-    thread.start()
-    try:
-        eventually(program_locks.is_set, "the first write")
-        program.execute("BEGIN EXCLUSIVE")
-        is_locked.set()
-        eventually(lambda: steps.count(Step.WRITE) >= 3, "two retries")
-    finally:
-        is_locked.set()
-        program.close()
-        thread.join(60)
-        loop.stop()
-        thread.join(60)
-        engine.dispose()
+    run_while_locked(REPHRASES, settings, ModelLoaders(detector=lambda folder: detector))
     assert detector.judged == 72  # nothing was judged twice
     drain(settings, *LEARNERS)
     assert known(settings.database_location) == expected

@@ -29,6 +29,7 @@ from streaming import (
     send_turns,
     stream_settings,
 )
+from worker_faults import lasting, run_and_kill
 
 from rewriting.rewrite import Rewrite
 from services.database import open_database
@@ -50,7 +51,7 @@ from streams.turn import TurnEvent, encode_turn
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 
 SESSIONS, CHAINS = WorkerKind.SESSIONS, WorkerKind.CHAINS
-KINDS = SESSIONS, CHAINS, WorkerKind.INDEX  # test_rephrase_faults.py has those of the rephrases worker
+KINDS = SESSIONS, CHAINS, WorkerKind.INDEX  # others: test_rephrase_faults.py, test_label_faults.py
 LEARNERS = CHAINS, WorkerKind.INDEX
 N_PAIRS = 12
 
@@ -107,13 +108,6 @@ def kafka(kafka_settings: KafkaSettings) -> KafkaSettings:
 @pytest.fixture
 def settings(kafka: KafkaSettings, tmp_path: Path) -> Settings:
     return stream_settings(str(tmp_path / "rehear.db"), kafka)
-
-
-def lasting(settings: Settings) -> Settings:
-    """With a place in the group that outlives the worker, as those have that a supervisor starts again."""
-    assert settings.kafka is not None
-    kafka = msgspec.structs.replace(settings.kafka, group_instance_id="the-only-one")
-    return msgspec.structs.replace(settings, kafka=kafka)
 
 
 def leave_for(dead: RunningWorker, kafka: KafkaSettings, kind: WorkerKind) -> None:
@@ -184,9 +178,7 @@ def test_a_worker_killed_at_any_step(
     send_turns(kafka, log)
     if kind in LEARNERS:
         drain(settings, SESSIONS)
-    killed = workers.start(kind, lasting(settings), until_idle=True, killed_at=(step, 3))
-    assert killed.wait() == -9, killed.log.read_text()
-    workers.run(kind, lasting(settings))
+    run_and_kill(workers, kind, settings, step)
     drain(settings, *(learner for learner in LEARNERS if learner is not kind))
     assert rewrites(settings.database_location) == expected
     assert requests(settings.database_location) == expected_requests
@@ -208,8 +200,7 @@ def test_a_worker_killed_on_postgresql(
     send_turns(kafka, log)
     if kind in LEARNERS:
         drain(settings, SESSIONS)
-    assert workers.start(kind, lasting(settings), until_idle=True, killed_at=(step, 3)).wait() == -9
-    workers.run(kind, lasting(settings))
+    run_and_kill(workers, kind, settings, step)
     drain(settings, *(learner for learner in LEARNERS if learner is not kind))
     assert rewrites(postgres_url) == expected
     assert requests(postgres_url) == expected_requests

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from kafka import KafkaProducer
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from letter_models import LETTER_MODELS
 from sqlalchemy import Engine, Table, select
 
@@ -75,6 +75,22 @@ def send_to(kafka: KafkaSettings, topic: str, records: Iterable[tuple[bytes | No
 def send_turns(kafka: KafkaSettings, turns: Iterable[TurnEvent]) -> None:
     """Produces turns as an assistant does: a user's in one partition."""
     send(kafka, ((turn.key.encode(), encode_turn(turn)) for turn in turns))
+
+
+def compacted(kafka: KafkaSettings, topic: str) -> dict[bytes, bytes]:
+    """What a topic holds once it is compacted: the last value of each key."""
+    consumer = KafkaConsumer(**kafka.consumer_options())
+    partitions = [TopicPartition(topic, n) for n in consumer.partitions_for_topic(topic) or ()]
+    consumer.assign(partitions)
+    for partition in partitions:
+        consumer.seek(partition, 0)
+    ends = consumer.end_offsets(partitions)
+    found: dict[bytes, bytes | None] = {}
+    while any(consumer.position(partition) < ends[partition] for partition in partitions):
+        for records in consumer.poll(500).values():
+            found |= {record.key: record.value for record in records}
+    consumer.close()
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def drain(settings: Settings, *kinds: WorkerKind) -> None:
