@@ -3,12 +3,12 @@
 import io
 import json
 from collections.abc import Sequence
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from html_page import Page
 from rich.console import Console
 from turns import turn_event
 from typer.testing import CliRunner
@@ -96,31 +96,6 @@ def evaluation() -> RephraseEvaluation:
         resamples=20,
         notes=[f"note {HOSTILE}"],
     )
-
-
-class Page(HTMLParser):
-    """Collects what a browser would run, fetch or show, and checks that elements are closed in order."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.sources: list[str] = []
-        self.open: list[str] = []
-        self.words = ""
-        self.feed(html)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.sources += [value or "" for name, value in attrs if name in ("src", "href")]
-        if tag not in ("meta", "img", "br"):
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.words += data
 
 
 def test_the_page_shows_figures_and_examples_and_runs_nothing(evaluation: RephraseEvaluation) -> None:
