@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 
-def write_tiny_base(folder: Path, words: Iterable[str]) -> Path:
+def write_tiny_base(folder: Path, words: Iterable[str], positions: int = 80) -> Path:
     """Writes a BERT with 2 layers, 32 wide, of random weights, that knows some words and all letters."""
     import torch
     from tokenizers import BertWordPieceTokenizer
@@ -23,7 +23,7 @@ def write_tiny_base(folder: Path, words: Iterable[str]) -> Path:
                 num_hidden_layers=2,
                 num_attention_heads=2,
                 intermediate_size=64,
-                max_position_embeddings=80,
+                max_position_embeddings=positions,
             )
         )
     model.save_pretrained(folder)

@@ -1,0 +1,127 @@
+"""A trained label model at work: the same labels from a file, from the job, and through Kafka."""
+
+import gc
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from letter_detector import letter_log
+from streaming import compacted, send_turns, store_log, stream_settings
+from tiny_encoder import write_tiny_base
+from typer.testing import CliRunner
+
+from labeling.annotation import Annotation
+from labeling.label_export import export_label_model
+from labeling.label_training import LabelTraining, train_label_model
+from labeling.turn_label import TurnLabel
+from rewriting.online_model_store import model_folder, set_models
+from services.cli.main import app
+from services.clock import now_ms
+from services.database import open_database
+from services.label_absorbing import label_all
+from services.model_files import put_model
+from services.settings import Settings
+from services.worker import WorkerKind, worker_loop
+from streams.kafka_settings import KafkaSettings
+from streams.session import sessionize
+from streams.turn import AssistantId, EventId, TurnEvent, encode_turn
+
+# kafka-python leaves the sockets of refused connections to the garbage collector
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+
+LETTERS = AssistantId("letters")
+
+
+@pytest.fixture(autouse=True)
+def _collected() -> Iterator[None]:
+    yield
+    gc.collect()
+
+
+@pytest.fixture(scope="module")
+def log() -> list[TurnEvent]:
+    return letter_log("abcd", users=6)
+
+
+@pytest.fixture(scope="module")
+def state(log: list[TurnEvent], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A folder with a model that has learned intents and defects, and the model's name."""
+    folder = tmp_path_factory.mktemp("state")
+    annotations = {
+        EventId(turn.event_id): Annotation(
+            event_id=turn.event_id,
+            correct="quiet" in turn.request.text,
+            intent=f"letter {turn.request.text[0]}",
+        )
+        for turn in log
+    }
+    words = {word for turn in log for word in turn.request.text.split()}
+    base = write_tiny_base(tmp_path_factory.mktemp("base"), words, positions=130)
+    trained = train_label_model(
+        [session.turns for session in sessionize(log)],
+        annotations,
+        training=LabelTraining(base=str(base), layers=2, epochs=2, pretraining_epochs=0),
+    )
+    name = put_model(
+        model_folder(folder, LETTERS), "labels", lambda path: export_label_model(trained, path, precision=0.9)
+    )
+    return folder, name
+
+
+def made_settings(state: Path, name: str, kafka: KafkaSettings, database: Path) -> Settings:
+    settings = msgspec.structs.replace(stream_settings(str(database), kafka), state=str(state))
+    engine = open_database(settings.database_location)
+    with engine.begin() as connection:
+        set_models(connection, LETTERS, {"labels": name}, 1)
+    engine.dispose()
+    return settings
+
+
+def rehear_label(settings: Settings, folder: Path, *turns: object) -> dict[str, TurnLabel]:
+    """What the command says of each event."""
+    (folder / "rehear.toml").write_text(f'database = "{settings.database_location}"\n')
+    out = folder / "labels.jsonl"
+    given = ("--settings", folder / "rehear.toml", "--state", settings.state, "--out", out, *turns)
+    result = CliRunner().invoke(app, ["label", *map(str, given)])
+    assert result.exit_code == 0, result.output
+    assert "satisfaction" in result.stderr  # that nothing has taught
+    labels = [msgspec.json.decode(line, type=TurnLabel) for line in out.read_bytes().splitlines()]
+    return {label.event_id: label for label in labels}
+
+
+def test_files_the_job_and_the_stream_give_the_same_labels(
+    log: list[TurnEvent], state: tuple[Path, str], kafka: KafkaSettings, tmp_path: Path
+) -> None:
+    file = tmp_path / "turns.jsonl"
+    file.write_bytes(b"".join(encode_turn(turn) + b"\n" for turn in log))
+    streamed = made_settings(*state, kafka, tmp_path / "streamed.db")
+    by_file = rehear_label(streamed, tmp_path, "--turns", file)
+    assert by_file.keys() == {turn.event_id for turn in log}
+    assert all(label.intent is not None and label.defect is not None for label in by_file.values())
+    assert len({label.intent for label in by_file.values()}) > 1
+
+    send_turns(kafka, log)
+    engine = open_database(streamed.database_location)
+    for kind in (WorkerKind.SESSIONS, WorkerKind.LABELS):
+        worker_loop(kind, engine, kafka, streamed).run(until_idle=True)
+    engine.dispose()
+    topic = compacted(kafka, kafka.topics.labels)
+    records: list[dict[str, Any]] = [msgspec.json.decode(value) for value in topic.values()]
+    assert {record["model"] for record in records} == {state[1]}
+    fields = TurnLabel.__struct_fields__
+    assert {
+        record["event_id"]: msgspec.convert({name: record[name] for name in fields}, TurnLabel)
+        for record in records
+    } == by_file
+    assert rehear_label(streamed, tmp_path) == by_file  # what is stored
+
+    by_job = made_settings(*state, kafka, tmp_path / "job.db")
+    engine = open_database(by_job.database_location)
+    store_log(engine, log)
+    done = label_all(engine, by_job, LETTERS, now_ms)
+    engine.dispose()
+    assert done is not None
+    assert (done.model, done.turns, done.refused) == (state[1], len(log), 0)
+    assert rehear_label(by_job, tmp_path) == by_file
