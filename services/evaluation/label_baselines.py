@@ -14,6 +14,7 @@ from services.evaluation.label_binary import BinaryAnswers
 from services.evaluation.label_classes import ClassAnswers, ClassItems
 from services.evaluation.label_log import LabelLog
 from services.evaluation.label_satisfaction import Rated, RatedItems
+from services.evaluation.score_thresholds import thresholds_of
 from streams.turn import TurnEvent
 
 BAG_OF_WORDS = "bag of words"
@@ -83,11 +84,9 @@ def class_baseline(train: LabelLog, log: LabelLog, items: ClassItems, seed: int)
 
 def best_threshold(truth: Bools, score: Floats) -> float:
     """The score from which on something must be said for the best F1; of several, the highest."""
-    order = np.argsort(-score, kind="stable")
-    falling = score[order]
-    ends = np.flatnonzero(np.append(falling[1:] != falling[:-1], True))
+    order, ends, thresholds = thresholds_of(score)
     f1 = 2 * truth[order].cumsum()[ends] / (truth.sum() + ends + 1)
-    return float(falling[ends[f1.argmax()]])
+    return float(thresholds[f1.argmax()])
 
 
 def _drawn(items: int, seed: int) -> NDArray[np.int64]:

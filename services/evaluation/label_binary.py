@@ -9,7 +9,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from services.evaluation.label_resamples import Measures, UserResamples, agreement, share
-from services.evaluation.rephrase_ranking import CURVE_POINTS, CurvePoint
+from services.evaluation.score_thresholds import CurvePoint, drawn_curve, thresholds_of
 
 BINS = 10  # of probabilities, for the calibration
 
@@ -155,14 +155,6 @@ def precision_recall_curve(items: BinaryItems, score: Floats) -> tuple[CurvePoin
     """Precision and recall as the threshold falls; none where nothing is true."""
     if not items.truth.any():
         return ()
-    order = np.argsort(-score, kind="stable")
-    falling = score[order]
-    ends = np.flatnonzero(np.append(falling[1:] != falling[:-1], True))
+    order, ends, thresholds = thresholds_of(score)
     hits = items.truth[order].cumsum()[ends]
-    picked = np.unique(np.linspace(0, len(ends) - 1, CURVE_POINTS).round().astype(np.int64))
-    return tuple(
-        CurvePoint(
-            float(falling[ends[k]]), float(hits[k] / (ends[k] + 1)), float(hits[k] / items.truth.sum())
-        )
-        for k in picked
-    )
+    return drawn_curve(thresholds, hits / (ends + 1), hits / items.truth.sum())

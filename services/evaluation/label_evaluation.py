@@ -11,7 +11,8 @@ from services.evaluation.confidence_interval import DEFAULT_RESAMPLES
 from services.evaluation.label_file import read_labels
 from services.evaluation.label_gold import GoldLabel, read_gold_labels
 from services.evaluation.label_report import TASK_WORDS, label_tables, write_label_report
-from services.evaluation.label_score import TASKS, LabelScores, score_labels
+from services.evaluation.label_score import LabelScores, score_labels
+from services.evaluation.label_task import TASKS
 from streams.session import DEFAULT_GAP_MS
 from streams.turn import TurnEvent
 from streams.turn_file import read_turns

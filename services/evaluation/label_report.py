@@ -12,7 +12,8 @@ from rich.table import Table
 
 from services.evaluation.confidence_interval import Estimate
 from services.evaluation.curve_plots import DrawnSystem, precision_recall_picture, reliability_picture
-from services.evaluation.label_score import LabelScores, SystemScore, Task, TaskScore
+from services.evaluation.label_score import LabelScores
+from services.evaluation.label_task import SystemScore, Task, TaskScore
 from services.evaluation.plots import BASELINE_COLOUR, PREDICTOR_COLOURS, interval_picture
 from services.evaluation.report import (
     ReportFiles,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from services.evaluation.confidence_interval import Estimate, estimate, user_weights
+from services.evaluation.score_thresholds import thresholds_of
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -90,9 +91,7 @@ class UserResamples:
         found = np.full((self.draws, measures), np.nan)
         if not len(scores):
             return found
-        order = np.argsort(-scores, kind="stable")
-        falling = scores[order]
-        ends = np.flatnonzero(np.append(falling[1:] != falling[:-1], True))
+        order, ends, _ = thresholds_of(scores)
         rows = max(1, _CELLS // len(order))
         for start in range(0, self.draws, rows):
             part = slice(start, min(start + rows, self.draws))

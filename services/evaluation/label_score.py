@@ -3,20 +3,18 @@
 What is not labelled counts as wrong: as another class, or as not said. So denominators are those of the gold.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Literal, get_args
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
 from labeling.turn_label import TurnLabel
-from services.evaluation.confidence_interval import DEFAULT_RESAMPLES, Estimate
+from services.evaluation.confidence_interval import DEFAULT_RESAMPLES
 from services.evaluation.errors import MismatchError
 from services.evaluation.label_binary import (
     BinaryAnswers,
     BinaryItems,
-    ReliabilityBin,
     binary_measures,
     coverage_measures,
     precision_recall_curve,
@@ -48,7 +46,7 @@ from services.evaluation.label_goals import (
 )
 from services.evaluation.label_gold import GoldLabel
 from services.evaluation.label_log import LabelLog
-from services.evaluation.label_resamples import Measures, UserResamples, differences, estimates
+from services.evaluation.label_resamples import Measures, UserResamples
 from services.evaluation.label_satisfaction import Rated, RatedItems, satisfaction_answers
 from services.evaluation.label_slots import (
     SlotForm,
@@ -57,25 +55,10 @@ from services.evaluation.label_slots import (
     slot_measures,
     understood_slots,
 )
-from services.evaluation.rephrase_ranking import CurvePoint
+from services.evaluation.label_task import TASKS, Task, TaskBoard, TaskScore
 from services.evaluation.same_events import require_same_events
 from streams.session import DEFAULT_GAP_MS
 from streams.turn import TurnEvent
-
-Task = Literal[
-    "goals",
-    "defect",
-    "defect without signals",
-    "goal success",
-    "satisfaction",
-    "dialogue satisfaction",
-    "domain",
-    "intent",
-    "slots",
-    "slot values",
-]
-
-TASKS: tuple[Task, ...] = get_args(Task)
 
 ONE_RATER = "one rater"
 MAJORITY = "majority"
@@ -84,37 +67,6 @@ SILENT = "the labels say nothing of it"
 NO_GOLD = "the gold says nothing of it"
 
 Bools = NDArray[np.bool_]
-
-
-class SystemScore(Struct, frozen=True, kw_only=True):
-    """What one system is worth on one task."""
-
-    name: str
-    baseline: bool
-    labelled: int  # items of which it says anything
-    measures: dict[str, Estimate]
-    curve: tuple[CurvePoint, ...] = ()
-    reliability: tuple[ReliabilityBin, ...] = ()
-
-
-class Difference(Struct, frozen=True, kw_only=True):
-    """How much more the measures of a system are than those of another, on the same resampled users."""
-
-    system: str
-    other: str
-    measures: dict[str, Estimate]
-
-
-class TaskScore(Struct, frozen=True, kw_only=True):
-    """Systems, baselines last, on the same items."""
-
-    task: Task
-    items: int
-    positives: float | None  # items of which it is true; None: items have classes
-    users: int  # with any item
-    window: int | None = None  # of WindowDiff, in turns
-    systems: tuple[SystemScore, ...]
-    differences: tuple[Difference, ...]  # of the first system and all others
 
 
 class NotScored(Struct, frozen=True):
@@ -274,7 +226,7 @@ class _Scoring:
         items = GoalItems.of(self.log)
         if not self._has_gold("goals", len(items.later)):
             return
-        board = _Board("goals", len(items.later), float(items.boundary.sum()), items.user, items.window)
+        board = TaskBoard("goals", len(items.later), float(items.boundary.sum()), items.user, items.window)
         for name, labels in self.labels.items():
             said = labelled_boundaries(items, labels)
             board.add(name, goal_measures(items, said, self.resamples))
@@ -290,7 +242,7 @@ class _Scoring:
     ) -> None:
         if not self._has_gold(task, len(items.turn)):
             return
-        board = _Board(task, len(items.turn), float(items.items.truth.sum()), items.items.user)
+        board = TaskBoard(task, len(items.turn), float(items.items.truth.sum()), items.items.user)
         for name, labels in self.labels.items():
             self._add_binary(board, name, items.items, *answers_of(items, labels))
         for name, answers in signal_baselines(self.log, items).items():
@@ -299,7 +251,7 @@ class _Scoring:
 
     def _add_binary(
         self,
-        board: "_Board",
+        board: TaskBoard,
         name: str,
         items: BinaryItems,
         answers: BinaryAnswers,
@@ -323,7 +275,7 @@ class _Scoring:
         items = RatedItems.of(self.log, rated)
         if not self._has_gold(task, len(items.turn)):
             return
-        board = _Board(task, len(items.turn), float(items.items.truth.sum()), items.items.user)
+        board = TaskBoard(task, len(items.turn), float(items.items.truth.sum()), items.items.user)
         if items.left_out:
             self.notes.append(
                 f"{task}: {items.left_out:,} {rated}s of one rater alone are left out; others have several."
@@ -362,7 +314,7 @@ class _Scoring:
         items = ClassItems.of(self.log, task, classes or None)
         if not self._has_gold(task, len(items.turn)):
             return
-        board = _Board(task, len(items.turn), None, items.user)
+        board = TaskBoard(task, len(items.turn), None, items.user)
         for name, labels in self.labels.items():
             answers = class_answers(self.log, items, labels)
             labelled = sum(one is not None for one in answers.named)
@@ -385,7 +337,7 @@ class _Scoring:
         items = SlotItems.of(self.log, form)
         if not self._has_gold(task, len(items.turn)):
             return
-        board = _Board(task, len(items.turn), float(sum(one.total() for one in items.truth)), items.user)
+        board = TaskBoard(task, len(items.turn), float(sum(one.total() for one in items.truth)), items.user)
         for name, labels in self.labels.items():
             labelled = sum(labels[turn].slots is not None for turn in items.turn)
             if not labelled:
@@ -403,69 +355,7 @@ class _Scoring:
             self.not_scored.append(NotScored(task, NO_GOLD))
         return items > 0
 
-    def _close(self, board: "_Board") -> None:
+    def _close(self, board: TaskBoard) -> None:
         """Keeps the score of a task, if any system says something of it."""
         if any(not one.baseline for one in board.systems):
             self.tasks.append(board.result())
-
-
-class _Board:
-    """The systems of one task so far."""
-
-    def __init__(
-        self,
-        task: Task,
-        items: int,
-        positives: float | None,
-        user: NDArray[np.int64],
-        window: int | None = None,
-    ) -> None:
-        self.task = task
-        self.items = items
-        self.systems: list[SystemScore] = []
-        self._positives = positives
-        self._users = len(np.unique(user))
-        self._window = window
-        self._draws: dict[str, Measures] = {}
-
-    def add(
-        self,
-        name: str,
-        measures: Measures,
-        *,
-        baseline: bool = False,
-        labelled: int | None = None,
-        curve: Iterable[CurvePoint] = (),
-        reliability: Iterable[ReliabilityBin] = (),
-    ) -> None:
-        self._draws[name] = measures
-        self.systems.append(
-            SystemScore(
-                name=name,
-                baseline=baseline,
-                labelled=self.items if labelled is None else labelled,
-                measures=estimates(measures),
-                curve=tuple(curve),
-                reliability=tuple(reliability),
-            )
-        )
-
-    def result(self) -> TaskScore:
-        first, *others = self.systems
-        return TaskScore(
-            task=self.task,
-            items=self.items,
-            positives=self._positives,
-            users=self._users,
-            window=self._window,
-            systems=tuple(self.systems),
-            differences=tuple(
-                Difference(
-                    system=first.name,
-                    other=other.name,
-                    measures=differences(self._draws[first.name], self._draws[other.name]),
-                )
-                for other in others
-                if not first.baseline
-            ),
-        )

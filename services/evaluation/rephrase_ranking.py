@@ -11,12 +11,10 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from services.evaluation.confidence_interval import Estimate, estimate
+from services.evaluation.score_thresholds import CurvePoint, drawn_curve, thresholds_of
 
 WANTED_PRECISION = 0.9
 """At which the recall is given: what is learned from rephrases may be wrong once in ten."""
-
-CURVE_POINTS = 200
-"""Thresholds in a curve at most: more than a plot of this width can show."""
 
 _CELLS = 4_000_000  # of a table of resamples and turns: some 30 MB at a time
 
@@ -31,14 +29,6 @@ class Ranked(Struct, frozen=True):
     right: Bools  # (turns,) the named turn is the right one
     user: NDArray[np.int64]  # (turns,) 0..users-1
     gold: Floats  # (users,) rephrases of each
-
-
-class CurvePoint(Struct, frozen=True):
-    """Precision and recall if what has at least this score is believed."""
-
-    threshold: float
-    precision: float
-    recall: float
 
 
 class RankingScore(Struct, frozen=True, kw_only=True):
@@ -69,17 +59,16 @@ def score_ranking(ranked: Ranked, weights: Floats) -> tuple[RankingScore, Floats
     """
     if not len(ranked.gold):
         return _NOTHING, np.full(len(weights), np.nan)
-    order = np.argsort(-ranked.scores, kind="stable")
-    falling = ranked.scores[order]
+    n_ranked = len(ranked.scores)
+    if not n_ranked:  # one turn of which nothing true is said makes the arithmetic hold
+        ranked = Ranked(np.zeros(1), np.zeros(1, np.bool_), np.zeros(1, np.int64), ranked.gold)
+    order, ends, thresholds = thresholds_of(ranked.scores)
     right = ranked.right[order].astype(np.float64)
     user = ranked.user[order]
-    if not len(order):  # one turn of which nothing true is said makes the arithmetic hold
-        falling, right, user = np.zeros(1), np.zeros(1), np.zeros(1, dtype=np.int64)
-    ends = np.flatnonzero(np.append(falling[1:] != falling[:-1], True))
     whole = np.ones((1, len(ranked.gold)))
     precision, recall, f1 = _at_thresholds(right, user, ends, ranked.gold, whole)
     values = _measures(precision, recall, f1)[:, 0]
-    rows = max(1, _CELLS // max(1, len(order)))
+    rows = max(1, _CELLS // len(order))
     draws = np.concatenate(
         [np.empty((3, 0))]
         + [
@@ -88,13 +77,13 @@ def score_ranking(ranked: Ranked, weights: Floats) -> tuple[RankingScore, Floats
         ],
         axis=1,
     )  # (3, resamples)
-    found = len(order) > 0 and ranked.gold.sum() > 0
+    found = n_ranked > 0 and ranked.gold.sum() > 0
     score = RankingScore(
         average_precision=estimate(float(values[0]), draws[0]),
         recall_at_precision=estimate(float(values[1]), draws[1]),
         best_f1=estimate(float(values[2]), draws[2]),
-        best_threshold=float(falling[ends[f1[0].argmax()]]) if found else None,
-        curve=tuple(_curve(falling[ends], precision[0], recall[0])) if found else (),
+        best_threshold=float(thresholds[f1[0].argmax()]) if found else None,
+        curve=drawn_curve(thresholds, precision[0], recall[0]) if found else (),
     )
     return score, draws[0]
 
@@ -119,8 +108,3 @@ def _measures(precision: Floats, recall: Floats, f1: Floats) -> Floats:
     steps = np.diff(recall, axis=1, prepend=0.0)
     reached = np.where((precision >= WANTED_PRECISION) | np.isnan(recall), recall, 0.0)
     return np.stack([(steps * precision).sum(axis=1), reached.max(axis=1), f1.max(axis=1)])
-
-
-def _curve(thresholds: Floats, precision: Floats, recall: Floats) -> list[CurvePoint]:
-    picked = np.unique(np.linspace(0, len(thresholds) - 1, CURVE_POINTS).round().astype(np.int64))
-    return [CurvePoint(float(thresholds[k]), float(precision[k]), float(recall[k])) for k in picked]

@@ -18,7 +18,8 @@ from services.errors import SettingsError
 from services.evaluation.errors import EvaluationFileError
 from services.evaluation.label_gold import GoldLabel
 from services.evaluation.label_report import MEASURES, TASK_WORDS, label_report_html
-from services.evaluation.label_score import TASKS, LabelScores, score_labels
+from services.evaluation.label_score import LabelScores, score_labels
+from services.evaluation.label_task import TASKS
 from streams.turn import EventId, Response, TurnEvent
 
 HOSTILE = "<script>alert('x')</script> & co"

@@ -21,10 +21,9 @@ from services.evaluation.label_score import (
     ONE_RATER,
     SILENT,
     LabelScores,
-    SystemScore,
-    Task,
     score_labels,
 )
+from services.evaluation.label_task import SystemScore, Task
 from streams.turn import EventId, NluHypothesis, Recognition, Request, Response, Signals, Slot, TurnEvent
 
 USS = Path(__file__).resolve().parents[4] / "shared/data/uss"
