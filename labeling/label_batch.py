@@ -20,7 +20,7 @@ from labeling.turn_label import LabelName
 from labeling.turn_tokenizer import TurnTokenizer, TurnTokens
 from streams.turn import TurnEvent
 
-_CHUNK = 64
+_CHUNK = 24
 """Texts that go through the turn encoder together, sorted by length: little is padded."""
 
 
@@ -166,8 +166,8 @@ def _read(
         segments, _ = padded([texts[i].segments for i in chunk], device)
         of_tokens, of_texts = model.turns(input_ids, segments, mask)
         vectors.append(of_texts)
-        for row, i in enumerate(chunk):
-            states[i] = of_tokens[row]
+        for i, of_text in zip(chunk, of_tokens.unbind(0), strict=True):
+            states[i] = of_text
     back = torch.argsort(torch.tensor(order)).to(device)
     return states, torch.cat(vectors)[back]
 

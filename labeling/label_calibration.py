@@ -103,9 +103,7 @@ def calibrate(reader: LabelReader, held_back: Sequence["LabelledDialogue"]) -> C
                     [held.target.classes[task] for held in known],
                 )
             )
-    evidence = (
-        _evidence(dialogues, scales) if "defect" in space.tasks and space.hidden_for("defect") else None
-    )
+    evidence = _evidence(dialogues, scales) if "defect" in space.from_log else None
     return Calibration(scales, decisions, {}, evidence)
 
 
@@ -192,7 +190,8 @@ def _temperature(logits: Sequence[NDArray[np.float32]], classes: Sequence[int]) 
 
     def loss(log_factor: float) -> float:
         factor = math.exp(log_factor)
-        return float((np.logaddexp.reduce(stacked * factor, axis=-1) - right * factor).mean())
+        losses = np.logaddexp.reduce(stacked * factor, axis=-1) - right * factor  # (labels,)
+        return float(losses.mean())
 
     found = minimize_scalar(loss, bounds=(-2.0, 2.0), method="bounded")
     return math.exp(float(found.x))

@@ -6,12 +6,13 @@ attention for how many turns and how much time lie between two (as in Shaw et al
 distance).
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import gelu, scaled_dot_product_attention
+from torch.nn.functional import gelu
 
 from labeling.label_space import LabelSpace
 from labeling.turn_features import DISTANCES, GAPS, NUMBERS, TurnFeatures
@@ -44,6 +45,10 @@ class TurnEncoder(nn.Module):
         super().__init__()
         self.transformer = transformer
         self.width = width
+        for name, weights in transformer.named_parameters():
+            # As they come: words that a log has a few times would move away from their likes, and each step
+            # would go through all words.
+            weights.requires_grad_("word_embeddings" not in name)
 
     def forward(self, input_ids: Tensor, segments: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """States and vectors.
@@ -83,7 +88,8 @@ class DialogueLayer(nn.Module):
         batch, n, _ = turns.shape
         parts = self.project(self.before_attention(turns)).reshape(batch, n, 3, HEADS, WIDTH // HEADS)
         query, key, value = parts.permute(2, 0, 3, 1, 4).unbind(0)  # (dialogues, heads, n, width / heads)
-        attended = scaled_dot_product_attention(query, key, value, attn_mask=bias.to(query.dtype))
+        scores = query @ key.transpose(-1, -2) / math.sqrt(WIDTH // HEADS) + bias  # (dialogues, heads, n, n)
+        attended = scores.softmax(dim=-1).to(value.dtype) @ value
         turns = turns + self.dropout(self.join(attended.transpose(1, 2).reshape(batch, n, WIDTH)))
         fed: Tensor = turns + self.dropout(self.narrow(gelu(self.widen(self.before_forward(turns)))))
         return fed

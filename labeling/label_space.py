@@ -27,6 +27,9 @@ class LabelSpace(Struct, frozen=True, forbid_unknown_fields=True):
     domains: tuple[str, ...] = ()
     intents: tuple[str, ...] = ()
     slots: tuple[str, ...] = ()
+    from_log: tuple[LabelName, ...] = ()
+    """The tasks that the log itself teaches, beside what annotations say of them."""
+
     hidden: dict[LabelName, tuple[Part, ...]] = {}
     """What is hidden where a label is given: what it was made of, where the log made it."""
 

@@ -29,6 +29,7 @@ from sqlalchemy import (
 )
 
 from labeling.turn_label import LabelName, SlotLabel, TurnLabel
+from streams.checkpoint import has_read
 from streams.database_schema import METADATA, chunks, is_among, upsert
 from streams.session import Session, SessionId, turns_key
 from streams.session_store import user_key
@@ -68,6 +69,9 @@ LABEL_CHANGE = Table(
     Column("stamp", BigInteger, nullable=False, index=True),  # larger with each change
 )
 """Turns whose labels the topic does not have as they are."""
+
+PUBLISHING_TASK = "labels"
+"""Name of the task that publishes labels."""
 
 _LABEL_COLUMNS = [column for column in LABELS.columns if column.name not in ("user_key", "labelled_ms")]
 _SLOTS = msgspec.json.Decoder(tuple[SlotLabel, ...])
@@ -181,17 +185,15 @@ def drop_labels(connection: Connection, session_ids: Collection[SessionId]) -> N
     _note(connection, gone)
 
 
-def forget_user_labels(
-    connection: Connection, assistant_id: AssistantId, user_id: UserId, *, is_published: bool
-) -> None:
-    """Deletes the labels of a user's turns.
+def are_published(connection: Connection) -> bool:
+    """Whether labels are published: from the first session on that the task has read."""
+    return has_read(connection, PUBLISHING_TASK)
 
-    Args:
-        connection: in a transaction that writes.
-        assistant_id: of the user.
-        user_id: whose.
-        is_published: whether anybody publishes labels: then these are withdrawn from the topic, which needs
-            the ids of their events until it is done. Else nothing is kept.
+
+def forget_user_labels(connection: Connection, assistant_id: AssistantId, user_id: UserId) -> None:
+    """Deletes the labels of a user's turns, and withdraws them where labels are published.
+
+    That needs the ids of their events, until it is done. Where labels are not published, nothing is kept.
     """
     rows = LABELS.c
     of_user = (
@@ -201,7 +203,7 @@ def forget_user_labels(
     )
     gone = {(assistant_id, key) for key in connection.scalars(select(rows.event_id).where(*of_user))}
     connection.execute(delete(LABELS).where(*of_user))
-    if is_published:
+    if are_published(connection):
         _note(connection, gone)
     else:
         for keys in chunks([key for _, key in gone]):

@@ -4,6 +4,7 @@ Targets are distributions over classes (of binary labels: a probability), with a
 known. Those of the log (`WeakLabels`) give way to annotations.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -30,6 +31,9 @@ LEAST_ANNOTATED = 50
 
 LEAST_NAMED = 3
 """Times that an intent, a domain or a slot must be annotated to be learned."""
+
+GIVEN_AWAY = 0.01
+"""Share of the rarer of two answers that a signal may get wrong, to be what an annotation was made of."""
 
 UNKNOWN = -1
 """Class of a name that is not learned, and tag of a token of which nothing is known."""
@@ -78,8 +82,8 @@ def label_space(
     """Which labels can be learned, and why the others cannot.
 
     A label that annotations alone say is learned with everything visible; one that the log shows, with what
-    it was made of hidden, except goal starts: their weak labels join many views, each of which is hidden by
-    chance (`LabelTraining.hidden_share`).
+    it was made of hidden. Where somebody annotates domains, intents or slots, what the assistant itself took
+    a request for is no label of it any more.
     """
     known = [
         annotation
@@ -90,30 +94,36 @@ def label_space(
     shown = [turn for of_dialogue in weak.dialogues for turn in of_dialogue] if weak else []
     tasks: list[LabelName] = []
     why_not: dict[LabelName, str] = {}
+    from_log: list[LabelName] = []
     hidden: dict[LabelName, tuple[Part, ...]] = {}
     for task in (*BINARY, *RATINGS, *NAMED, "slots"):
         n_annotated = sum(annotates(one, task) for one in known)
         n_shown = sum(getattr(one, task, None) is not None for one in shown)
         if max(n_annotated, n_shown) >= LEAST_ANNOTATED:
             tasks.append(task)
-            if weak is not None and n_shown >= LEAST_ANNOTATED:
-                hidden[task] = tuple(sorted(weak.made_of.get(task, frozenset())))
+            gives_way = task in (*NAMED, "slots") and n_annotated >= LEAST_ANNOTATED
+            if weak is not None and n_shown >= LEAST_ANNOTATED and not gives_way:
+                from_log.append(task)
+                if made_of := weak.made_of.get(task):
+                    hidden[task] = tuple(sorted(made_of))
+            elif given_away := _given_away(task, dialogues, annotations):
+                hidden[task] = given_away
         elif n_annotated:
             why_not[task] = f"{n_annotated} turns are annotated, {LEAST_ANNOTATED} are needed"
         else:
             why_not[task] = "no annotation says it"
+
+    def saying(task: LabelName) -> list[Annotation | WeakTurn]:
+        return [*known, *(shown if task in from_log else ())]
+
     names: dict[LabelName, tuple[str, ...]] = {}
     for task in NAMED:
-        names[task] = frequent_names(
-            (name for source in (known, shown) for one in source if (name := getattr(one, task)) is not None),
-            LEAST_NAMED,
-        )
+        said = (name for one in saying(task) if (name := getattr(one, task)) is not None)
+        names[task] = frequent_names(said, LEAST_NAMED)
         if task in tasks and len(names[task]) < 2:
             tasks.remove(task)
             why_not[task] = f"fewer than 2 have been said {LEAST_NAMED} times"
-    slots = frequent_names(
-        (slot.name for source in (known, shown) for one in source for slot in one.slots or ()), LEAST_NAMED
-    )
+    slots = frequent_names((slot.name for one in saying("slots") for slot in one.slots or ()), LEAST_NAMED)
     if "slots" in tasks and not slots:
         tasks.remove("slots")
         why_not["slots"] = f"no slot has been said {LEAST_NAMED} times"
@@ -122,6 +132,7 @@ def label_space(
         domains=names["domain"] if "domain" in tasks else (),
         intents=names["intent"] if "intent" in tasks else (),
         slots=slots if "slots" in tasks else (),
+        from_log=tuple(task for task in from_log if task in tasks),
         hidden={task: parts for task, parts in hidden.items() if task in tasks},
     )
     return space, why_not
@@ -155,12 +166,12 @@ def dialogue_targets(
             elif task == "slots":
                 if annotation is not None and (annotation.slots is not None or _is_understood(annotation)):
                     slots = found_slots(turn.request.text, annotation.slots or ())
-                elif shown.slots is not None:
+                elif shown.slots is not None and task in space.from_log:
                     slots, weights[task] = shown.slots, shown.trust
             else:
                 name = None if annotation is None else getattr(annotation, task)
-                if name is None and (name := getattr(shown, task)) is not None:
-                    weights[task] = shown.trust
+                if name is None and task in space.from_log:
+                    name, weights[task] = getattr(shown, task), shown.trust
                 if name is not None:
                     known = space.domains if task == "domain" else space.intents
                     classes[task] = known.index(name) if name in known else UNKNOWN
@@ -230,6 +241,36 @@ def tagged_slots(
                 found.append((label, range(start, end)))
         start = end
     return found
+
+
+def _given_away(
+    task: LabelName, dialogues: Sequence[Sequence[TurnEvent]], annotations: Annotations
+) -> tuple[Part, ...]:
+    """The signals of a turn that say by themselves what is annotated: it was made of them.
+
+    A model that saw them would learn nothing else, and fail where they are missing.
+    """
+    if task not in ("goal_success", "defect"):
+        return ()
+    pairs = [
+        (turn, annotation)
+        for turns in dialogues
+        for turn in turns
+        if (annotation := annotations.get(EventId(turn.event_id))) is not None and annotates(annotation, task)
+    ]
+    found: list[Part] = []
+    for part in ("status", "signals"):
+        seen: dict[object, Counter[bool]] = {}
+        totals: Counter[bool] = Counter()
+        for turn, annotation in pairs:
+            said = bool(annotation.goal_success if task == "goal_success" else not annotation.correct)
+            signal = turn.signals if part == "signals" else turn.response and turn.response.status
+            seen.setdefault(signal, Counter())[said] += 1
+            totals[said] += 1
+        wrong = sum(counts.total() - max(counts.values()) for counts in seen.values())
+        if wrong <= GIVEN_AWAY * (totals.total() - max(totals.values())):
+            found.append(part)
+    return tuple(found)
 
 
 def _probability(

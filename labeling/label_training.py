@@ -52,6 +52,8 @@ class LabelTraining(Struct, frozen=True, kw_only=True):
     layers: int | None = 3
     context: bool = True
     epochs: int = 3
+    """Of these, one more for each group of labels that has something hidden of its own."""
+
     pretraining_epochs: int = 1
     """0: no pre-training."""
 
@@ -208,20 +210,23 @@ class _Trainer:
         """Learns all labels."""
         views = space_views(self.model.space)
 
+        counts = np.array([len(tasks) for _, tasks in views])
+        shares = np.sqrt(counts) / np.sqrt(counts).sum()  # between one for each view and one for each label
+
         def examples(batch: Sequence[LabelledDialogue]) -> list[DialogueExample]:
-            drawn = self.generator.integers(len(views), size=len(batch)).tolist()
+            drawn = self.generator.choice(len(views), size=len(batch), p=shares).tolist()
             return [
                 DialogueExample(one.turns, self._hidden(views[view][0]), one.targets, views[view][1])
                 for one, view in zip(batch, drawn, strict=True)
             ]
 
-        self._run("labels", self.training.epochs * len(views), dialogues, examples, self._labels)
+        self._run("labels", self.training.epochs + len(views) - 1, dialogues, examples, self._labels)
 
     def _run(self, stage, epochs, dialogues, examples, loss_of) -> None:  # type: ignore[no-untyped-def]
         """All epochs of a stage."""
         batches = [batch for _ in range(epochs) for batch in self._batches(dialogues)]
-        of_encoder = list(self.model.turns.parameters())
-        known = {id(one) for one in of_encoder}
+        of_encoder = [one for one in self.model.turns.parameters() if one.requires_grad]
+        known = {id(one) for one in self.model.turns.parameters()}
         others = [one for one in self.model.parameters() if id(one) not in known]
         optimizer = torch.optim.AdamW(
             [

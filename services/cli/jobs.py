@@ -54,6 +54,9 @@ def learn(
     rephrases: Annotated[
         bool, typer.Option(help="Train the rephrase detector too, and find all rephrases (minutes).")
     ] = True,
+    labels: Annotated[
+        bool, typer.Option(help="Train the label model too, and label all turns (minutes).")
+    ] = True,
     online: Annotated[
         bool, typer.Option(help="Train the encoder and the ranker of online rewriting too (minutes).")
     ] = True,
@@ -61,11 +64,11 @@ def learn(
         list[Path] | None,
         typer.Option(
             help="What people say of turns, JSON Lines, plain or gzipped; '-': standard input. The rephrase "
-            "detector learns from it.",
+            "detector and the label model learn from it.",
         ),
     ] = None,
 ) -> None:
-    """Learn from log files: sessions, chains, the rewrite table, rephrases, and models for online rewriting.
+    """Learn from log files: sessions, chains, the rewrite table, rephrases, labels, and online rewriting.
 
     What is known already changes nothing, so files may be given again, and in any order. Annotations are not
     kept: give them each time.
@@ -78,8 +81,11 @@ def learn(
     from services.database import open_database
     from services.learning import learn_from_files
 
-    if annotations and not rephrases:
-        raise SettingsError("--annotations teach the rephrase detector: leave out --no-rephrases")
+    if annotations and not rephrases and not labels:
+        raise SettingsError(
+            "--annotations teach the rephrase detector and the label model: leave out --no-rephrases or "
+            "--no-labels"
+        )
     if sum(str(file) == "-" for file in (*turns, *(annotations or ()))) > 1:
         raise SettingsError("standard input can be read once only: give one '-' at most, and name files")
     chosen = settings_of(settings, state)
@@ -116,6 +122,12 @@ def learn(
             with progress_bars() as progress:
                 found = learn_rephrases(engine, table, chosen, assistant_id, now_ms, progress, said)
             print(f"{assistant_id}: {found.in_words}")
+        if labels:
+            from services.label_learning import learn_labels
+
+            with progress_bars() as progress:
+                labelled = learn_labels(engine, chosen, assistant_id, now_ms, progress, said)
+            print(f"{assistant_id}: {labelled.in_words}")
         if online:
             from services.online_learning import learn_online
 

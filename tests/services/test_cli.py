@@ -39,7 +39,9 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def learned(log: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     state = tmp_path_factory.mktemp("learned")
-    printed = rehear("learn", "--turns", log / "turns.train.jsonl.gz", "--state", state, "--no-rephrases")
+    printed = rehear(
+        "learn", "--turns", log / "turns.train.jsonl.gz", "--state", state, "--no-rephrases", "--no-labels"
+    )
     assert re.search(r"[1-9][\d,]* live rewrites", printed)
     return state
 
@@ -62,7 +64,9 @@ def rewrite_id(state: Path) -> str:
 
 def test_learning_twice_teaches_nothing_new(log: Path, learned: Path) -> None:
     before = rehear("table", "versions", "--state", learned)
-    printed = rehear("learn", "--turns", log / "turns.train.jsonl.gz", "--state", learned, "--no-rephrases")
+    printed = rehear(
+        "learn", "--turns", log / "turns.train.jsonl.gz", "--state", learned, "--no-rephrases", "--no-labels"
+    )
     assert "(0 new)" in printed
     assert rehear("table", "versions", "--state", learned) == before
 
@@ -176,6 +180,8 @@ def test_a_password_is_not_shown() -> None:
     assert "secret" not in error
 
 
-@pytest.mark.parametrize("command", ["learn", "rewrite", "up", "serve", "work", "demo", "table", "replay"])
+@pytest.mark.parametrize(
+    "command", ["learn", "label", "rewrite", "up", "serve", "work", "demo", "table", "replay"]
+)
 def test_help_teaches(command: str) -> None:
     assert len(rehear(command, "--help")) > 200

@@ -143,7 +143,7 @@ def train(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def learned(settings: Path, train: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Job, str]:
     """The job whose state holds what the world teaches, and what learning printed."""
     job = Job(settings, tmp_path_factory.mktemp("state"))
-    return job, rehear("learn", "--turns", train, "--no-online", *job.options)
+    return job, rehear("learn", "--turns", train, "--no-online", "--no-labels", *job.options)
 
 
 @pytest.fixture
@@ -198,7 +198,9 @@ def test_candidates_are_not_served(learned: tuple[Job, str], unseen: Path, tmp_p
 
 def test_rephrases_can_be_left_out_of_learning(settings: Path, train: Path, tmp_path: Path) -> None:
     job = Job(settings, tmp_path / "state")
-    printed = rehear_without_torch("learn", "--turns", train, "--no-online", "--no-rephrases", *job.options)
+    printed = rehear_without_torch(
+        "learn", "--turns", train, "--no-online", "--no-rephrases", "--no-labels", *job.options
+    )
     assert not any(line.startswith("a:") for line in printed.splitlines())
     assert not any(row.method == "rephrase" for row in rewrites(job))
 
@@ -206,7 +208,7 @@ def test_rephrases_can_be_left_out_of_learning(settings: Path, train: Path, tmp_
 def test_learning_twice_changes_nothing(learned: tuple[Job, str], train: Path, tmp_path: Path) -> None:
     job, _ = learned
     before = kept(job), found_in(job, train, tmp_path / "before.jsonl")
-    printed = rehear("learn", "--turns", train, "--no-online", *job.options)
+    printed = rehear("learn", "--turns", train, "--no-online", "--no-labels", *job.options)
     assert "(0 new)" in printed
     assert "; 0 sessions searched for rephrases" in printed
     assert (kept(job), found_in(job, train, tmp_path / "after.jsonl")) == before
@@ -251,7 +253,7 @@ def test_a_log_without_second_tries_teaches_everything_else(settings: Path, tmp_
     ]
     job = Job(settings, tmp_path / "state")
     log = write_log(tmp_path / "turns.jsonl", asked)
-    printed = rehear("learn", "--turns", log, "--no-online", *job.options)
+    printed = rehear("learn", "--turns", log, "--no-online", "--no-labels", *job.options)
     assert "450 turns (450 new)" in printed
     assert "a: no new rephrase detector: the log shows no second tries: " in printed
     error = rehear_without_torch("rephrases", "--turns", log, "--out", "-", *job.options, code=1)
@@ -264,7 +266,7 @@ def test_where_nothing_can_be_trained_the_detector_in_use_stays(
 ) -> None:
     job, _ = learned
     before = kept(job)
-    printed = rehear_without_torch("learn", "--turns", train, "--no-online", *job.options)
+    printed = rehear_without_torch("learn", "--turns", train, "--no-online", "--no-labels", *job.options)
     assert "no new rephrase detector: install rehear with the extra `train`; 0 sessions searched" in printed
     assert kept(job) == before
 
@@ -372,7 +374,7 @@ def test_learning_goes_on_without_a_session_that_is_too_long(
         for turn in dialogue("play jazz", "play some jazz")
     )
     log = write_log(tmp_path / "long.jsonl", [*dialogue(*["play jazz"] * 21), *short])
-    printed = rehear("learn", "--turns", log, "--no-online", *job.options)
+    printed = rehear("learn", "--turns", log, "--no-online", "--no-labels", *job.options)
     assert "[rephrases] train is false; 1 sessions searched for rephrases, 1 refused; " in printed
 
 
@@ -386,7 +388,7 @@ def test_odd_dialogues_among_others_do_not_keep_a_detector_from_being_learned(
     ]
     job = Job(settings, tmp_path / "state")
     log = write_log(tmp_path / "turns.jsonl", [*odd, *log_of(WORLD[:150])])
-    printed = rehear("learn", "--turns", log, "--no-online", *job.options)
+    printed = rehear("learn", "--turns", log, "--no-online", "--no-labels", *job.options)
     assert "a: a rephrase detector learned from " in printed
     lines = found_in(job, log, tmp_path / "out.jsonl")
     assert len(lines) == len({turn.event_id for turn in odd}) + sum(len(one.turns) for one in WORLD[:150])
