@@ -175,7 +175,8 @@ def _platt(logits: NDArray[np.float64], targets: NDArray[np.float64]) -> Scale:
     def loss(values: NDArray[np.float64]) -> float:
         scaled = values[0] * logits + values[1]
         entropy = np.logaddexp(0, scaled) - targets * scaled
-        return float(entropy.sum()) + (values[0] - 1) ** 2 + values[1] ** 2 / 10  # near as they are
+        moved = (values[0] - 1) ** 2 + values[1] ** 2 / 10  # few labels leave logits near as they are
+        return float(entropy.sum() + moved)
 
     found = minimize(loss, np.array([1.0, 0.0]), method="L-BFGS-B", bounds=[(0.05, 20.0), (-10.0, 10.0)])
     return Scale(float(found.x[0]), float(found.x[1]))
