@@ -9,9 +9,7 @@ from rewriting.chain_store import forget_user_steps
 from rewriting.rephrase_store import forget_user_rephrases
 from rewriting.request_session_store import forget_user_requests
 from rewriting.rewrite_table import RewriteTable
-from services.label_task import TASK as LABEL_TASK
 from services.lookup_api.feedback_store import forget_feedback
-from streams.checkpoint import has_read
 from streams.session_store import forget_user_sessions, lock_sessions
 from streams.turn import AssistantId, UserId
 
@@ -44,7 +42,7 @@ def forget_user(
         forget_user_steps(connection, assistant_id, user_id)
         forget_user_requests(connection, assistant_id, user_id)
         forget_user_rephrases(connection, assistant_id, user_id)
-        forget_user_labels(connection, assistant_id, user_id, is_published=has_read(connection, LABEL_TASK))
+        forget_user_labels(connection, assistant_id, user_id)
         forget_feedback(connection, assistant_id, user_id)
         table.forget_user(connection, assistant_id, user_id)
     return len(sessions)

@@ -14,8 +14,10 @@ from sqlalchemy import Connection, Engine
 
 from labeling.errors import LabelInputError
 from labeling.label_store import (
+    PUBLISHING_TASK,
     LabelChange,
     SessionLabels,
+    are_published,
     drop_labels,
     has_label_changes,
     label_changes,
@@ -28,14 +30,13 @@ from services.current_models import CurrentModels
 from services.database_task import DatabaseTask
 from services.label_generation import label_sessions
 from services.session_judging import JudgedBatch, SessionJudge, as_they_are
-from streams.checkpoint import has_read
 from streams.database_schema import reading
 from streams.session_record import SessionRecord, decode_session
 from streams.session_store import lock_sessions
 from streams.stream_task import OffsetRange, OutgoingRecord, Received
 from streams.topic_names import Topics
 
-TASK = "labels"
+TASK = PUBLISHING_TASK
 
 CHANGES_AT_A_TIME = 5_000
 """Turns announced together, 5 MB. Raised, more memory after all was labelled anew; lowered, more round trips
@@ -116,5 +117,4 @@ class LabelTask(DatabaseTask):
         return JudgedBatch(()) if waiting else None
 
     def _publishes(self, connection: Connection) -> bool:
-        """Whether we publish: not before a session was read, so that all others know that labels are."""
-        return self._holds_first and has_read(connection, TASK)
+        return self._holds_first and are_published(connection)

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from turns import turn_event
 
 from labeling.label_store import (
+    PUBLISHING_TASK,
     LabelChange,
     SessionLabels,
     drop_labels,
@@ -22,8 +23,10 @@ from labeling.label_store import (
     stored_labels,
 )
 from labeling.turn_label import TurnLabel
+from streams.checkpoint import save_offsets
 from streams.database_schema import reading
 from streams.session import Session, sessionize
+from streams.stream_task import OffsetRange
 from streams.turn import AssistantId, TurnEvent, UserId
 
 A = AssistantId("a")
@@ -215,7 +218,9 @@ def test_a_forgotten_user_is_withdrawn_and_others_stay(engine: Engine, is_publis
     store(engine, *map(labelled, sessions))
     announce(engine, limit=4)
     with engine.begin() as connection:
-        forget_user_labels(connection, A, UserId("u"), is_published=is_published)
+        if is_published:
+            save_offsets(connection, PUBLISHING_TASK, "sessions", {0: OffsetRange(None, 3)})
+        forget_user_labels(connection, A, UserId("u"))
     assert [bool(stored(engine, session)) for session in sessions] == [False, True, True]
     told = {change.key: change.record is None for change in announce(engine)}
     withdrawn = {"a/u-0": True, "a/u-1000": True}
