@@ -49,4 +49,8 @@ def without_unsure(label: TurnLabel, *, min_confidence: float = 0.0, abstained_t
 
 def given_labels(label: TurnLabel) -> set[LabelName]:
     """The labels that a turn has, of those that it may lack."""
-    return {name for name, fields in FIELDS_OF.items() if getattr(label, fields[0]) is not None}
+    return {
+        name
+        for name, fields in FIELDS_OF.items()
+        if any(getattr(label, field) is not None for field in fields)
+    }
