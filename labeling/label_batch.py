@@ -72,7 +72,9 @@ def batch_losses(
 ) -> dict[LabelName, Tensor]:
     """Mean cross entropy of each task that the batch says something about."""
     losses: dict[LabelName, Tensor] = {}
-    for task in model.turn_tasks:
+    n_turns = torch.tensor([len(example.turns) for example in examples], device=device)
+    all_logits = model.logits(encoded.dialogues, n_turns)
+    for task, of_task in all_logits.items():
         rows: list[tuple[int, int]] = []
         values: list[tuple[float, ...] | int] = []
         weights: list[float] = []
@@ -88,7 +90,7 @@ def batch_losses(
         if not rows:
             continue
         at = torch.tensor(rows).T.to(device)  # (2, labelled turns)
-        logits = model.heads[task](encoded.dialogues[at[0], at[1]]).float()  # (labelled turns, classes)
+        logits = of_task[at[0], at[1]].float()  # (labelled turns, classes)
         wanted = torch.tensor(values, device=device)
         losses[task] = _weighted(_entropy(task, logits, wanted), weights, device)
     if (tagged := _slot_loss(model, encoded, examples, device)) is not None:

@@ -82,6 +82,7 @@ def calibrate(reader: LabelReader, held_back: Sequence["LabelledDialogue"]) -> C
     space = reader.space
     scales: dict[LabelName, Scale] = {}
     decisions: dict[LabelName, float] = {}
+    ratings: dict[LabelName, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
     for task in space.tasks:
         if task == "slots":
             scales[task] = Scale(_temperature(*_token_logits(turns, space)))
@@ -92,9 +93,8 @@ def calibrate(reader: LabelReader, held_back: Sequence["LabelledDialogue"]) -> C
         elif task in RATINGS:
             known = [held for held in turns if task in held.target.values]
             logits = np.array([dissatisfaction_logit(held.logits.values[task]) for held in known])
-            most = np.array([most_dissatisfied(held.target.values[task]) for held in known], dtype=np.float64)
-            scales[task] = _platt(logits, most)
-            decisions[task] = _best_decision(_scaled(logits, scales[task]))
+            shares = np.array([sum(held.target.values[task][_DISSATISFIED]) for held in known])
+            ratings[task] = logits, shares
         else:
             known = [held for held in turns if held.target.classes.get(task, UNKNOWN) != UNKNOWN]
             scales[task] = Scale(
@@ -103,6 +103,9 @@ def calibrate(reader: LabelReader, held_back: Sequence["LabelledDialogue"]) -> C
                     [held.target.classes[task] for held in known],
                 )
             )
+    for task, scale in _of_most_raters(ratings).items():
+        scales[task] = scale
+        decisions[task] = _best_decision(_scaled(ratings[task][0], scale))
     evidence = _evidence(dialogues, scales) if "defect" in space.from_log else None
     return Calibration(scales, decisions, {}, evidence)
 
@@ -166,6 +169,29 @@ def _token_logits(turns: Sequence[_Held], space: LabelSpace) -> tuple[list[NDArr
             logits += list(held.logits.tags)
             tags += slot_tags(held.logits.offsets, held.target.slots, space.slots).tolist()
     return logits, tags
+
+
+def _of_most_raters(
+    ratings: dict[LabelName, tuple[NDArray[np.float64], NDArray[np.float64]]],
+) -> dict[LabelName, Scale]:
+    """Scales from the log odds that a rater gives 1 or 2 to those that most raters do.
+
+    In two steps: to the share of raters, of which every item tells something; then from share to majority,
+    which few items have, for turns and dialogues together, since it depends on how raters differ.
+
+    Args:
+        ratings: by task logits, and shares of the raters who gave 1 or 2: (items,) each.
+    """
+    of_share = {task: _platt(logits, shares) for task, (logits, shares) in ratings.items()}
+    if not of_share:
+        return {}
+    scaled = [of_share[task].factor * logits + of_share[task].shift for task, (logits, _) in ratings.items()]
+    most = np.concatenate([shares > 0.5 for _, shares in ratings.values()])
+    of_most = _platt(np.concatenate(scaled), most.astype(np.float64))
+    return {
+        task: Scale(of_most.factor * scale.factor, of_most.factor * scale.shift + of_most.shift)
+        for task, scale in of_share.items()
+    }
 
 
 def _platt(logits: NDArray[np.float64], targets: NDArray[np.float64]) -> Scale:

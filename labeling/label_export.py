@@ -111,8 +111,7 @@ class _Dialogues(nn.Module):
 
     def __init__(self, model: LabelModel) -> None:
         super().__init__()
-        self.dialogues = model.dialogues
-        self.heads = nn.ModuleList(model.heads[task] for task in model.turn_tasks)
+        self.model = model
 
     def encoded(
         self,
@@ -124,9 +123,9 @@ class _Dialogues(nn.Module):
         seen: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Vectors of the turns, and all their logits."""
-        turns = self.dialogues(texts, TurnInputs(categories, numbers, distances, gaps, seen))
-        logits = [head(turns) for head in self.heads] or [turns[..., :1]]
-        return turns, torch.cat(logits, dim=-1)
+        turns = self.model.dialogues(texts, TurnInputs(categories, numbers, distances, gaps, seen))
+        of_tasks = self.model.logits(turns)
+        return turns, torch.cat(list(of_tasks.values()) or [turns[..., :1]], dim=-1)
 
     def forward(
         self,

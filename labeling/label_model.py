@@ -159,6 +159,28 @@ class LabelModel(nn.Module):
         self.log_variances = nn.ParameterDict({task: nn.Parameter(torch.zeros(())) for task in space.tasks})
         """Of the tasks' losses (Kendall et al., 2018)."""
 
+    def logits(self, turns: Tensor, n_turns: Tensor | None = None) -> dict[LabelName, Tensor]:
+        """Of each turn task: (dialogues, n, classes) from vectors of turns.
+
+        The rating of a dialogue builds on those of its turns: their mean is added to what its own head says,
+        since dialogues are rated far less often than turns.
+
+        Args:
+            turns: (dialogues, n, width) of the dialogue encoder.
+            n_turns: (dialogues,) how many of the n are no padding; None: all.
+        """
+        found = {task: self.heads[task](turns) for task in self.turn_tasks}
+        if "satisfaction" in found and "dialogue_satisfaction" in found:
+            of_turns = found["satisfaction"]
+            if n_turns is None:
+                mean = of_turns.mean(dim=1, keepdim=True)
+            else:
+                known = torch.arange(of_turns.shape[1], device=turns.device) < n_turns[:, None]
+                kept = known.unsqueeze(-1).to(of_turns.dtype)  # (dialogues, n, 1)
+                mean = (of_turns * kept).sum(dim=1, keepdim=True) / n_turns[:, None, None]
+            found["dialogue_satisfaction"] = found["dialogue_satisfaction"] + mean
+        return found
+
     @property
     def turn_tasks(self) -> Sequence[LabelName]:
         """The tasks that are about whole turns, in the order of the heads."""

@@ -75,6 +75,12 @@ class TurnTarget(Struct, frozen=True):
     said: frozenset[LabelName] = frozenset()
     """What an annotation says."""
 
+    def tells(self, task: LabelName) -> bool:
+        """Whether anything is known of a label."""
+        if task == "slots":
+            return self.slots is not None
+        return task in self.values or self.classes.get(task, UNKNOWN) != UNKNOWN
+
 
 def label_space(
     dialogues: Sequence[Sequence[TurnEvent]], annotations: Annotations, weak: WeakLabels | None

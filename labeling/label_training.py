@@ -51,7 +51,7 @@ class LabelTraining(Struct, frozen=True, kw_only=True):
     base: str | None = None
     layers: int | None = 3
     context: bool = True
-    epochs: int = 3
+    epochs: int = 2
     """Of these, one more for each group of labels that has something hidden of its own."""
 
     pretraining_epochs: int = 1
@@ -82,7 +82,7 @@ class LabelTraining(Struct, frozen=True, kw_only=True):
             base=settings.base,
             layers=3 if small else None,
             context=settings.context,
-            epochs=3 if small else 4,
+            epochs=2 if small else 4,
             pretraining_epochs=int(settings.pretrain),
             most_turns=20_000 if small else None,
             seed=settings.seed,
@@ -209,16 +209,17 @@ class _Trainer:
     def learn(self, dialogues: Sequence[LabelledDialogue]) -> None:
         """Learns all labels."""
         views = space_views(self.model.space)
+        # Between one for each view and one for each label, among the views that a dialogue says something of.
+        shares = np.sqrt([len(tasks) for _, tasks in views])
 
-        counts = np.array([len(tasks) for _, tasks in views])
-        shares = np.sqrt(counts) / np.sqrt(counts).sum()  # between one for each view and one for each label
+        def example(dialogue: LabelledDialogue) -> DialogueExample:
+            told = [any(one.tells(task) for one in dialogue.targets for task in tasks) for _, tasks in views]
+            open_shares = shares * told
+            hidden, tasks = views[self.generator.choice(len(views), p=open_shares / open_shares.sum())]
+            return DialogueExample(dialogue.turns, self._hidden(hidden), dialogue.targets, tasks)
 
         def examples(batch: Sequence[LabelledDialogue]) -> list[DialogueExample]:
-            drawn = self.generator.choice(len(views), size=len(batch), p=shares).tolist()
-            return [
-                DialogueExample(one.turns, self._hidden(views[view][0]), one.targets, views[view][1])
-                for one, view in zip(batch, drawn, strict=True)
-            ]
+            return [example(one) for one in batch]
 
         self._run("labels", self.training.epochs + len(views) - 1, dialogues, examples, self._labels)
 
@@ -329,7 +330,7 @@ def _stretches(dialogue: LabelledDialogue) -> list[LabelledDialogue]:
 
 
 def _says_something(dialogue: LabelledDialogue) -> bool:
-    return any(target.values or target.classes or target.slots is not None for target in dialogue.targets)
+    return any(target.tells(task) for target in dialogue.targets for task in get_args(LabelName))
 
 
 def _texts(turn: TurnEvent) -> list[str]:

@@ -195,6 +195,22 @@ def _same_intent(turn: TurnEvent, other: TurnEvent | None) -> float | None:
     return float(intent_name(turn.nlu[0]) == intent_name(other.nlu[0]))
 
 
+def _same_letters(turn: TurnEvent, other: TurnEvent | None) -> float | None:
+    """Similarity of two requests by their letters in order, 0..1: what is misheard sounds alike."""
+    if other is None:
+        return None
+    first, second = turn.request.text[:_MOST_COMPARED].lower(), other.request.text[:_MOST_COMPARED].lower()
+    return float(fuzz.ratio(first, second)) / 100
+
+
+def _same_slots(turn: TurnEvent, other: TurnEvent | None) -> float | None:
+    """Share of the slots of either that both have with the same value, 0..1."""
+    if other is None or not turn.nlu or not other.nlu:
+        return None
+    slots, others = ({(slot.name, slot.value) for slot in one.nlu[0].slots} for one in (turn, other))
+    return len(slots & others) / len(slots | others) if slots | others else None
+
+
 def _number(value: Callable[[_Place], float | None], *parts: Part) -> NumberKind:
     return NumberKind(frozenset(parts), value)
 
@@ -220,6 +236,18 @@ NUMBERS: Final[Mapping[str, NumberKind]] = {
     "gap after": _number(lambda place: _gap(place.turn, place.after), "time", "following"),
     "like the one before": _number(lambda place: likeness(place.turn, place.before), "likeness", "preceding"),
     "like the one after": _number(lambda place: likeness(place.turn, place.after), "likeness", "following"),
+    "letters of the one before": _number(
+        lambda place: _same_letters(place.turn, place.before), "likeness", "preceding"
+    ),
+    "letters of the one after": _number(
+        lambda place: _same_letters(place.turn, place.after), "likeness", "following"
+    ),
+    "slots of the one before": _number(
+        lambda place: _same_slots(place.turn, place.before), "likeness", "understanding", "preceding"
+    ),
+    "slots of the one after": _number(
+        lambda place: _same_slots(place.turn, place.after), "likeness", "understanding", "following"
+    ),
     "intent of the one before": _number(
         lambda place: _same_intent(place.turn, place.before), "likeness", "understanding", "preceding"
     ),
