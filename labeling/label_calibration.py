@@ -45,7 +45,8 @@ class Calibration(Struct, frozen=True, forbid_unknown_fields=True):
     a rating of 1 or 2."""
 
     decisions: dict[LabelName, float] = {}
-    """Of ratings: probability of dissatisfaction from which it is said."""
+    """Of goal starts and ratings: probability (of a start, of dissatisfaction) from which it is said. Both
+    are rare within a dialogue; the expected F1 is highest there."""
 
     thresholds: dict[LabelName, float] = {}
     """Least confidence for the wanted precision."""
@@ -90,6 +91,8 @@ def calibrate(reader: LabelReader, held_back: Sequence["LabelledDialogue"]) -> C
             known = [held for held in turns if task in held.target.values]
             logits = np.array([float(held.logits.values[task][0]) for held in known])
             scales[task] = _platt(logits, np.array([held.target.values[task][0] for held in known]))
+            if task == "goal_start":
+                decisions[task] = _best_decision(_scaled(logits, scales[task]))
         elif task in RATINGS:
             known = [held for held in turns if task in held.target.values]
             logits = np.array([dissatisfaction_logit(held.logits.values[task]) for held in known])

@@ -28,14 +28,14 @@ def decide(
     """The labels of each turn of a dialogue."""
     scales = calibration.scales
     starts = _goal_starts(logits, scales.get("goal_start") if "goal_start" in space.tasks else None)
-    goals = _goals(starts)
+    goals = _goals(starts, calibration.decisions.get("goal_start", 0.5))
     defects = _defects(turns, logits, space, calibration)
     labels = []
     for position, (turn, of_turn) in enumerate(zip(turns, logits, strict=True)):
         confidence: dict[LabelName, float] = {}
         start = starts[position]
         if start is not None:
-            confidence["goal_start"] = max(start, 1 - start)
+            confidence["goal_start"] = start if position == goals[position][0] else 1 - start
         success = _success(position, of_turn, goals, defects, space, calibration)
         defect = defects[position]
         if success is not None:
@@ -97,9 +97,9 @@ def _goal_starts(logits: Sequence[TurnLogits], scale: Scale | None) -> list[floa
     return [1.0, *(probability(float(one.values["goal_start"][0]), scale) for one in logits[1:])]
 
 
-def _goals(starts: Sequence[float | None]) -> list[range]:
+def _goals(starts: Sequence[float | None], decision: float) -> list[range]:
     """The positions of the goal of each turn."""
-    firsts = [i for i, start in enumerate(starts) if i == 0 or (start is not None and start >= 0.5)]
+    firsts = [i for i, start in enumerate(starts) if i == 0 or (start is not None and start >= decision)]
     goals: list[range] = []
     for first, after in zip(firsts, [*firsts[1:], len(starts)], strict=True):
         goals += [range(first, after)] * (after - first)

@@ -155,6 +155,7 @@ class LabelModel(nn.Module):
         self.dialogues = DialogueEncoder(features, text_width)
         self.fits = _head(1)  # pre-training: whether the response belongs to the request
         self.heads = nn.ModuleDict({task: _head(space.width(task)) for task in self.turn_tasks})
+        self.of_previous = nn.Linear(WIDTH, WIDTH)  # a goal starts where a turn differs from the one before
         self.slots = SlotHead(text_width, space.width("slots")) if "slots" in space.tasks else None
         self.log_variances = nn.ParameterDict({task: nn.Parameter(torch.zeros(())) for task in space.tasks})
         """Of the tasks' losses (Kendall et al., 2018)."""
@@ -163,15 +164,19 @@ class LabelModel(nn.Module):
         """Of each turn task: (dialogues, n, classes) from vectors of turns.
 
         The rating of a dialogue builds on those of its turns: their mean is added to what its own head says,
-        since dialogues are rated far less often than turns.
+        since dialogues are rated far less often than turns. It teaches nothing about them.
 
         Args:
             turns: (dialogues, n, width) of the dialogue encoder.
             n_turns: (dialogues,) how many of the n are no padding; None: all.
         """
-        found = {task: self.heads[task](turns) for task in self.turn_tasks}
+        before = torch.cat([torch.zeros_like(turns[:, :1]), turns[:, :-1]], dim=1)
+        found = {}
+        for task in self.turn_tasks:
+            read = turns + self.of_previous(before) if task == "goal_start" else turns
+            found[task] = self.heads[task](read)
         if "satisfaction" in found and "dialogue_satisfaction" in found:
-            of_turns = found["satisfaction"]
+            of_turns = found["satisfaction"].detach()
             if n_turns is None:
                 mean = of_turns.mean(dim=1, keepdim=True)
             else:
