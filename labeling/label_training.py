@@ -84,7 +84,7 @@ class LabelTraining(Struct, frozen=True, kw_only=True):
             context=settings.context,
             epochs=2 if small else 4,
             pretraining_epochs=int(settings.pretrain),
-            most_turns=20_000 if small else None,
+            most_turns=settings.most_turns or (20_000 if small else None),
             seed=settings.seed,
             device=settings.device,
         )

@@ -3,6 +3,7 @@
 import http.client
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,6 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from sqlalchemy import Engine
 
+from labeling.label_settings import LabelSettings
+from labeling.weak_defects import visible_defect
 from rewriting.online_settings import OnlineSettings
 from rewriting.rephrase_settings import RephraseSettings
 from rewriting.rewrite import GLOBAL, Rewrite, Scope
@@ -23,6 +26,8 @@ from services.errors import DemoError
 from services.evaluation.rewrite_evaluation import run_rewrite_evaluation
 from services.explaining import draw_rewrite, explanation
 from services.index_task import TASK as INDEX
+from services.label_finding import read_labels
+from services.label_learning import learn_labels
 from services.log_folder import LogFolder, find_logs
 from services.lookup_api.api_settings import LookupApiSettings
 from services.lookup_api.explanation import explanation_words
@@ -69,6 +74,9 @@ UNHURRIED_MS = 10_000.0
 REPHRASE_EXAMPLES = 4_000
 """Of the detector's training: enough for a simulated world, and a minute or two."""
 
+LABELLED_TURNS = 2_000
+"""Of a pass of the label model's training: enough for a simulated world, and a minute or two."""
+
 EXAMPLES = 8
 
 
@@ -103,6 +111,7 @@ def run_demo(logs: Path | None, out: Path, console: Console | None = None) -> No
         api=LookupApiSettings(port=0),
         online=OnlineSettings(budget_ms=UNHURRIED_MS),
         rephrases=RephraseSettings(most_examples=REPHRASE_EXAMPLES),
+        labels=LabelSettings(most_turns=LABELLED_TURNS),
     )
     engine = open_database(settings.database_location)
     table = RewriteTable(engine, now_ms)
@@ -117,10 +126,12 @@ def run_demo(logs: Path | None, out: Path, console: Console | None = None) -> No
             _show_live_learning(running, table, console)
         console.rule("4. Who meant what by the second try")
         _learn_rephrases(engine, settings, table, console)
-        console.rule("5. A ranker for what no table knows")
+        console.rule("5. Goals, and defects that nobody let see")
+        _learn_labels(engine, settings, table, console)
+        console.rule("6. A ranker for what no table knows")
         _learn_online(engine, settings, table, console)
         if folder.test is not None:
-            console.rule("6. Asking the lookup API about the test log")
+            console.rule("7. Asking the lookup API about the test log")
             log_file = Path(settings.state) / "logs" / "lookup-api.log"
             with (
                 BackgroundServer(
@@ -130,9 +141,9 @@ def run_demo(logs: Path | None, out: Path, console: Console | None = None) -> No
             ):
                 _ask(server.url, list(read_turns(folder.test)), out / "rewrites.jsonl", progress)
         if folder.can_be_scored:
-            console.rule("7. What the rewrites mended in the test log")
+            console.rule("8. What the rewrites mended in the test log")
             _score(folder, out, console)
-        console.rule("8. Why the strongest rewrite is there")
+        console.rule("9. Why the strongest rewrite is there")
         _explain(engine, table, out, console)
     finally:
         engine.dispose()
@@ -238,6 +249,34 @@ def _learn_rephrases(engine: Engine, settings: Settings, table: RewriteTable, co
                 highlight=False,
                 markup=False,
             )
+
+
+def _learn_labels(engine: Engine, settings: Settings, table: RewriteTable, console: Console) -> None:
+    """Trains the label model of every assistant, and shows which requests most often fail in silence."""
+    for assistant_id in table.versions():
+        with _progress(console) as progress:
+            learned = learn_labels(engine, settings, assistant_id, now_ms, progress)
+        console.print(f"{assistant_id}: {learned.in_words}", highlight=False, soft_wrap=True)
+        goals: dict[str, float] = {}
+        defects: list[TurnEvent] = []
+        with reading(engine) as connection:
+            for one in read_labels(connection, assistant_id):
+                goals[one.label.goal_id] = (
+                    one.label.goal_success or 0.0
+                )  # its last turn is the last to say it
+                if (one.label.defect or 0.0) >= 0.5:
+                    defects.append(one.turn)
+        if not goals:
+            continue
+        silent = Counter(turn.request.text for turn in defects if visible_defect(turn, None) < 0.5)
+        reached = sum(success >= 0.5 for success in goals.values()) / len(goals)
+        console.print(
+            f"  {reached:.0%} of {len(goals):,} goals are reached; {len(defects):,} requests failed, "
+            f"{silent.total():,} of them while the assistant said that all was well and nobody stopped it",
+            highlight=False,
+        )
+        for text, count in sorted(silent.items(), key=lambda item: (-item[1], item[0]))[:EXAMPLES]:
+            console.print(f"  {count:,} times {text!r}", highlight=False, markup=False)
 
 
 def _learn_online(engine: Engine, settings: Settings, table: RewriteTable, console: Console) -> None:
