@@ -91,16 +91,17 @@ def judged_by_links(
 
 def _judged(outcome: TurnOutcome, next_one: float, later: float, rule: EvidenceRule) -> TurnOutcome:
     has_failed = outcome.reason in _VISIBLE_FAILURES
-    goes_on = _eighths(next_one)
+    goes_on = eighths(next_one)
     if next_one >= rule.whole_from or goes_on == 1:
         return TurnOutcome(0, 0, 1, outcome.reason if has_failed else "rephrased")
     reason: Reason = "moved_on" if outcome.reason == "rephrased" else outcome.reason
     rest = 1 - goes_on
-    met = 0.0 if has_failed else max(rest - _eighths(later), 0.0)
+    met = 0.0 if has_failed else max(rest - eighths(later), 0.0)
     if reason == "moved_on":
-        met *= _eighths(rule.met)
+        met *= eighths(rule.met)
     return TurnOutcome(met, rest - met, goes_on, reason)
 
 
-def _eighths(value: float) -> float:
+def eighths(value: float) -> float:
+    """A probability in eighths."""
     return round(value * EIGHTHS) / EIGHTHS
