@@ -99,7 +99,7 @@ def _goal_starts(logits: Sequence[TurnLogits], scale: Scale | None) -> list[floa
 
 def _goals(starts: Sequence[float | None], decision: float) -> list[range]:
     """The positions of the goal of each turn."""
-    firsts = [i for i, start in enumerate(starts) if i == 0 or (start is not None and start >= decision)]
+    firsts = [0, *(i for i, start in enumerate(starts) if i and start is not None and start >= decision)]
     goals: list[range] = []
     for first, after in zip(firsts, [*firsts[1:], len(starts)], strict=True):
         goals += [range(first, after)] * (after - first)

@@ -4,6 +4,7 @@ Targets are distributions over classes (of binary labels: a probability), with a
 known. Those of the log (`WeakLabels`) give way to annotations.
 """
 
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -238,7 +239,9 @@ def tagged_slots(
             inside = tag + 1 if tag % 2 else tag
             while end < len(tags) and int(tags[end]) == inside:
                 end += 1
-            first, last = offsets[start][0], offsets[end - 1][1]
+            # The tokens of one character may have tags of two slots: it is in the first of them alone.
+            first = max(offsets[start][0], found[-1][0].end if found else 0)
+            last = offsets[end - 1][1]
             while first < last and text[first].isspace():
                 first += 1
             if first < last:
@@ -315,6 +318,14 @@ def _success_ahead(said: Sequence[Annotation | None]) -> list[bool | None]:
                 next_said[annotation.goal_id] = annotation.goal_success
         elif annotation.goal_id is not None:
             ahead[position] = next_said.get(annotation.goal_id)
+    last_said: dict[str, bool] = {}
+    for position, annotation in enumerate(said):
+        if annotation is None or annotation.goal_id is None:
+            continue
+        if annotation.goal_success is not None:
+            last_said[annotation.goal_id] = annotation.goal_success
+        elif ahead[position] is None:
+            ahead[position] = last_said.get(annotation.goal_id)
     return ahead
 
 
@@ -336,12 +347,21 @@ def _place(text: str, value: str, taken: Sequence[SlotLabel]) -> tuple[int, int]
     start = folded.find(wanted)
     while start >= 0:
         end = start + len(wanted)
-        whole = not (start and folded[start - 1].isalnum() and wanted[0].isalnum())
-        whole = whole and not (end < len(folded) and folded[end].isalnum() and wanted[-1].isalnum())
+        whole = not (start and _is_one_word(folded[start - 1], wanted[0]))
+        whole = whole and not (end < len(folded) and _is_one_word(wanted[-1], folded[end]))
         if whole and not _overlaps((start, end), taken):
             return start, end
         start = folded.find(wanted, start + 1)
     return None
+
+
+def _is_one_word(character: str, following: str) -> bool:
+    """Whether no word ends between two characters.
+
+    Among letters that are neither small nor capital that cannot be seen: many of their scripts have no spaces
+    (Chinese, Thai), or put particles right after names (Korean).
+    """
+    return all(one.isalnum() and unicodedata.category(one) != "Lo" for one in (character, following))
 
 
 def _overlaps(place: tuple[int, int], taken: Sequence[SlotLabel]) -> bool:

@@ -13,6 +13,8 @@ from typing import Final, Literal, get_args
 import numpy as np
 from msgspec import Struct
 
+from labeling.annotation import AnnotatedSlot
+from labeling.label_targets import found_slots
 from labeling.turn_features import intent_name, interpretation
 from streams.turn import TurnEvent
 
@@ -70,12 +72,10 @@ class Responses(Struct, frozen=True):
         self, turn: TurnEvent, said: str | None, generator: np.random.Generator
     ) -> str | None:
         for name, value in _values(turn):
-            place = (said or "").lower().find(value.lower())
-            if said is None or place < 0:
-                continue
-            other = _drawn(self.values.get(name, ()), value, generator)
-            if other is not None and len(said.lower()) == len(said):
-                return said[:place] + other + said[place + len(value) :]
+            for found in found_slots(said or "", [AnnotatedSlot(name=name, value=value)]):
+                other = _drawn(self.values.get(name, ()), value, generator)
+                if said is not None and other is not None:
+                    return said[: found.start] + other + said[found.end :]
         return None
 
 
@@ -98,8 +98,9 @@ def _values(turn: TurnEvent) -> list[tuple[str, str]]:
 
 
 def _drawn(texts: Sequence[str], without: str | None, generator: np.random.Generator) -> str | None:
-    """One of some texts, not this one; None where chance finds no other."""
+    """One of some texts, not this one, in whatever letters; None where chance finds no other."""
+    own = None if without is None else without.lower()
     for _ in range(3):
-        if texts and (text := texts[int(generator.integers(len(texts)))]) != without:
+        if texts and (text := texts[int(generator.integers(len(texts)))]).lower() != own:
             return text
     return None
