@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from labeling.errors import LabelingError
 from rewriting.errors import RewritingError
-from services.cli import demo, evaluate_labels, jobs, labels, rephrases, running, table
+from services.cli import demo, evaluate_labels, jobs, label_variants, labels, rephrases, running, table
 from services.errors import ServiceError
 from services.evaluation.errors import EvaluationError
 from services.lookup_api.errors import LookupApiError
@@ -42,6 +42,7 @@ app = typer.Typer(
 jobs.register(app)
 rephrases.register(app, jobs.evaluate)
 evaluate_labels.register(jobs.evaluate)
+label_variants.register(jobs.evaluate)
 labels.register(app)
 running.register(app)
 table.register(app)

@@ -1,4 +1,4 @@
-"""Turns with a defect, and goals that were missed: what is true, what labels say, and what signals say."""
+"""Turns with a defect: what is true, what labels say, and what signals say of them and of missed goals."""
 
 from collections.abc import Sequence
 
@@ -44,53 +44,9 @@ def _says_nothing(turn: TurnEvent) -> bool:
     return judge_turns([turn])[0].reason == "accepted"
 
 
-def missed_goal_items(log: LabelLog) -> TurnItems:
-    """The last turn of each goal whose end is known; true: the goal was not reached.
-
-    A goal is reached where gold says so of any of its turns, or if a turn of it is correct; it is missed
-    where gold says so, or if all of its turns are not.
-    """
-    turns: list[int] = []
-    missed: list[bool] = []
-    for goal in _goals(log):
-        lines = [log.gold[turn] for turn in goal]
-        told = [line.goal_success for line in lines if line.goal_success is not None]
-        correct = [line.correct for line in lines if line.correct is not None]
-        # With a turn of unknown correctness the goal may have been reached.
-        if told or any(correct) or len(correct) == len(lines):
-            turns.append(goal[-1])
-            missed.append(not any(told or correct))
-    turn = np.array(turns, dtype=np.int64)
-    return TurnItems(turn, BinaryItems(np.array(missed, dtype=np.float64), log.user[turn]))
-
-
-def _goals(log: LabelLog) -> list[list[int]]:
-    """The turns of each goal: adjacent ones of the same goal id, in one dialogue or of one user."""
-    goals: list[list[int]] = []
-    for number, line in enumerate(log.gold):
-        if line.goal_id is None:
-            continue
-        joins = (
-            number > 0
-            and log.stretch[number] == log.stretch[number - 1]
-            and line.goal_id == log.gold[number - 1].goal_id
-        )
-        if joins:
-            goals[-1].append(number)
-        else:
-            goals.append([number])
-    return goals
-
-
 def defect_answers(items: TurnItems, labels: Sequence[TurnLabel]) -> tuple[BinaryAnswers, Bools]:
     """What labels, parallel to the log's turns, say; and of which items they say anything, (items,)."""
     return probability_answers([labels[turn].defect for turn in items.turn])
-
-
-def missed_goal_answers(items: TurnItems, labels: Sequence[TurnLabel]) -> tuple[BinaryAnswers, Bools]:
-    """The same of missed goals, by the label of their last turn."""
-    reached = [labels[turn].goal_success for turn in items.turn]
-    return probability_answers([None if value is None else 1 - value for value in reached])
 
 
 def probability_answers(probabilities: Sequence[float | None]) -> tuple[BinaryAnswers, Bools]:

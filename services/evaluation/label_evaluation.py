@@ -13,6 +13,7 @@ from services.evaluation.label_gold import GoldLabel, read_gold_labels
 from services.evaluation.label_report import TASK_WORDS, label_tables, write_label_report
 from services.evaluation.label_score import LabelScores, score_labels
 from services.evaluation.label_task import TASKS
+from services.evaluation.report import ReportFiles
 from streams.session import DEFAULT_GAP_MS
 from streams.turn import TurnEvent
 from streams.turn_file import read_turns
@@ -83,6 +84,12 @@ def run_label_evaluation(
             on_scored=lambda _: progress.advance(scoring),
         )
         files = write_label_report(scores, out)
+    print_label_scores(scores, files, console)
+    return scores
+
+
+def print_label_scores(scores: LabelScores, files: ReportFiles, console: Console) -> None:
+    """Prints a table for each label, what could not be scored, and where the report is."""
     for table in label_tables(scores):
         console.print(table)
     for one in scores.not_scored:
@@ -93,4 +100,3 @@ def run_label_evaluation(
         console.print(escape(note), soft_wrap=True, highlight=False)
     console.print("Intervals are 95 %, over users.", highlight=False)
     console.print(f"report: {files.html} and {files.json}", soft_wrap=True)
-    return scores

@@ -91,6 +91,15 @@ def _within(items: GoalItems, boundary: Bools) -> Ints:
     return np.asarray(before[items.ends] - before[items.starts], dtype=np.int64)
 
 
+def says_goals(labels: Sequence[TurnLabel]) -> bool:
+    """Whether labels speak of goals: those that tell how sure they are of others alone were not taught them.
+
+    Labels without any confidence, of other makes, do.
+    """
+    sure_of = {name for label in labels for name in label.confidence}
+    return not sure_of or "goal_start" in sure_of
+
+
 def labelled_boundaries(items: GoalItems, labels: Sequence[TurnLabel]) -> Bools:
     """Where labels, parallel to the turns of the log, say that a goal starts: (pairs,)."""
     return np.array(

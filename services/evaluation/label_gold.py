@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 from msgspec import Struct
 
-from labeling.annotation import AnnotatedSlot, Rating
+from labeling.annotation import AnnotatedSlot, Annotation, Rating
 from services.evaluation.errors import EvaluationFileError
 from services.evaluation.gold import ReferenceNlu
 from streams.turn import EventId
@@ -35,6 +35,21 @@ class GoldLabel(Struct, frozen=True, kw_only=True):
     intent: str | None = None
     intent_within_domain: bool = False  # the intent's name means something only together with the domain's
     slots: tuple[AnnotatedSlot, ...] | None = None
+
+    @classmethod
+    def of(cls, annotation: Annotation) -> "GoldLabel":
+        """What an annotation says is true."""
+        return cls(
+            event_id=EventId(annotation.event_id),
+            goal_id=annotation.goal_id,
+            correct=annotation.correct,
+            goal_success=annotation.goal_success,
+            ratings=annotation.satisfaction or None,
+            dialogue_ratings=annotation.dialogue_satisfaction or None,
+            domain=annotation.domain,
+            intent=annotation.intent,
+            slots=annotation.slots,
+        )
 
     @property
     def says_anything(self) -> bool:

@@ -69,6 +69,14 @@ TASK_WORDS: Mapping[Task, TaskWords] = {
         positives="missed goals",
         headline="average_precision",
     ),
+    "goal success of calls": TaskWords(
+        title="Goal success of calls",
+        explanation="Turns at which it is known whether the goal was reached, such as calls of a service, by "
+        "the label of that very turn.",
+        items="calls",
+        positives="failed calls",
+        headline="average_precision",
+    ),
     "satisfaction": TaskWords(
         title="Satisfaction with turns",
         explanation="Turns with which most raters are dissatisfied: they give less than 3. Everyone is held "

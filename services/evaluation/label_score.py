@@ -32,8 +32,6 @@ from services.evaluation.label_defects import (
     TurnItems,
     defect_answers,
     defect_items,
-    missed_goal_answers,
-    missed_goal_items,
     prevalence_baseline,
     signal_baselines,
     silent_defect_items,
@@ -43,6 +41,7 @@ from services.evaluation.label_goals import (
     goal_baselines,
     goal_measures,
     labelled_boundaries,
+    says_goals,
 )
 from services.evaluation.label_gold import GoldLabel
 from services.evaluation.label_log import LabelLog
@@ -55,6 +54,7 @@ from services.evaluation.label_slots import (
     slot_measures,
     understood_slots,
 )
+from services.evaluation.label_success import failed_call_items, missed_answers, missed_goal_items
 from services.evaluation.label_task import TASKS, Task, TaskBoard, TaskScore
 from services.evaluation.same_events import require_same_events
 from streams.session import DEFAULT_GAP_MS
@@ -212,7 +212,9 @@ class _Scoring:
         elif task == "defect without signals":
             self._defects(task, silent_defect_items(self.log), defect_answers)
         elif task == "goal success":
-            self._defects(task, missed_goal_items(self.log), missed_goal_answers)
+            self._defects(task, missed_goal_items(self.log), missed_answers)
+        elif task == "goal success of calls":
+            self._defects(task, failed_call_items(self.log), missed_answers)
         elif task == "satisfaction":
             self._satisfaction(task, "turn")
         elif task == "dialogue satisfaction":
@@ -228,6 +230,9 @@ class _Scoring:
             return
         board = TaskBoard("goals", len(items.later), float(items.boundary.sum()), items.user, items.window)
         for name, labels in self.labels.items():
+            if not says_goals(labels):
+                self.not_scored.append(NotScored("goals", SILENT, name))
+                continue
             said = labelled_boundaries(items, labels)
             board.add(name, goal_measures(items, said, self.resamples))
         for name, said in goal_baselines(self.log, items).items():

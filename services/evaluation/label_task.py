@@ -17,6 +17,7 @@ Task = Literal[
     "defect",
     "defect without signals",
     "goal success",
+    "goal success of calls",
     "satisfaction",
     "dialogue satisfaction",
     "domain",

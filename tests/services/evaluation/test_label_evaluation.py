@@ -44,6 +44,7 @@ def gold_lines(log: Sequence[TurnEvent] = LOG) -> list[dict[str, Any]]:
             "event_id": turn.event_id,
             "goal_id": "second" if turn.event_id.endswith("2") else "first",
             "correct": not turn.event_id.endswith("0"),
+            "goal_success": not turn.event_id.endswith("0"),
             "satisfaction": [1, 2, 2] if turn.event_id.endswith("0") else [4, 4, 2],
             "dialogue_satisfaction": [2, 1] if turn.event_id == "u0-2" else [5, 4],
             "domain": HOSTILE,

@@ -21,6 +21,7 @@ from services.evaluation.label_score import (
     ONE_RATER,
     SILENT,
     LabelScores,
+    NotScored,
     score_labels,
 )
 from services.evaluation.label_task import SystemScore, Task
@@ -164,6 +165,20 @@ def test_missed_goals() -> None:
     assert (task.items, task.positives) == (3, 1)
     ours = figures(scores, "goal success")
     assert (ours["precision"], ours["recall"], ours["average_precision"]) == (0.5, 1, 1)
+    calls = scores.task("goal success of calls")
+    assert (calls.items, calls.positives) == (2, 1)  # turns 4 and 5, whatever their goal came to
+    ours = figures(scores, "goal success of calls")
+    assert (ours["precision"], ours["recall"], ours["average_precision"]) == (0.5, 1, 1)
+
+
+def test_labels_that_were_not_taught_goals_are_not_scored_on_them() -> None:
+    turns = [turn(n, at_s=n) for n in range(2)]
+    true = [gold(0, goal_id="a", intent="x"), gold(1, goal_id="b", intent="x")]
+    ours = [label(n, intent="x", confidence={"intent": 0.8, "goal_start": 0.8}) for n in range(2)]
+    theirs = [label(n, intent="x", confidence={"intent": 0.8}) for n in range(2)]
+    scores = score_labels(turns, true, {"ours": ours, "theirs": theirs}, resamples=5)
+    assert NotScored("goals", SILENT, "theirs") in scores.not_scored
+    assert [one.name for one in scores.task("goals").systems][:2] == ["ours", "gaps alone"]
 
 
 def test_satisfaction_beside_one_rater_and_the_majority() -> None:
