@@ -19,6 +19,11 @@ class GroupAssignment(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka
 
     def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """The group is about to assign anew, or we have been away for too long."""
+        # When metadata has changed, the client joins again without setting the flag that says so, and forgets
+        # about it as soon as the leader has seen the change. A poll that ends before the group has answered
+        # is then the last to ask for the answer: without heartbeats, and reading nothing, the client would
+        # stay between two assignments for good. With the flag it waits; nothing public sets that.
+        self._consumer._coordinator.request_rejoin()  # noqa: SLF001 - see above
         self.changes += 1
         self.settled = False
 

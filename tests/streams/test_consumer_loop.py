@@ -5,16 +5,18 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
+from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.errors import NoOffsetForPartitionError
 from msgspec import structs
 from prometheus_client import CollectorRegistry
 
 from streams.broker import DevelopmentBroker
-from streams.consumer_loop import ConsumerLoop, Step
+from streams.consumer_loop import POLL_MS, ConsumerLoop, Step
 from streams.dead_letter import read_dead_letters
 from streams.errors import CheckpointConflictError, RecordsRefusedError, StreamError, TopicError
 from streams.kafka_connection import open_consumer
@@ -470,6 +472,30 @@ def test_two_loops_share_the_partitions_and_hand_over(settings: KafkaSettings, l
         eventually(lambda: len(ledger.rows) >= 200, "200 turns")
     assert sorted(Counter(ledger.events).items()) == sorted((name, 1) for name in names(range(200)))
     assert [e for p, _, e in ledger.rows if p == 1] == names(range(100, 200))
+
+
+def test_a_group_that_assigns_slowly_because_of_new_partitions_is_waited_for(
+    settings: KafkaSettings, task: LedgerTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assign, assigned = RangePartitionAssignor.assign, Counter[int]()
+
+    def assign_slowly(cluster: Any, members: Any) -> Any:
+        partitions = len(cluster.partitions_for_topic(task.source_topic))
+        if not assigned:
+            admin = KafkaAdminClient(**settings.admin_options())
+            admin.create_partitions({task.source_topic: 3})
+            admin.close()
+        assigned[partitions] += 1
+        threading.Event().wait(2 * POLL_MS / 1000)  # the poll that asked for it ends
+        return assign(cluster, members)
+
+    monkeypatch.setattr(RangePartitionAssignor, "assign", staticmethod(assign_slowly))
+    with running(ConsumerLoop(task, settings)):
+        eventually(lambda: task.owned == {0, 1, 2}, "the new partition")
+        for partition in range(3):
+            send(settings, [turn(partition)], partition)
+        eventually(lambda: len(task.ledger.rows) == 3, "a turn of each partition")
+    assert assigned[2] >= 1
 
 
 def test_stop_finishes_the_batch(settings: KafkaSettings, task: LedgerTask) -> None:
