@@ -144,6 +144,25 @@ def stored_labels(
     return found
 
 
+def defects_of(connection: Connection, sessions: Iterable[Session]) -> dict[SessionId, dict[int, float]]:
+    """By session and position, the probability of a defect; without turns and sessions that have none.
+
+    What was said of a session when it had other turns is left out.
+    """
+    rows = LABELS.c
+    query = select(rows.session_id, rows.ts_ms, rows.event_id, rows.defect)
+    by_id = {session.session_id: session for session in sessions}
+    found: dict[SessionId, list[tuple[int, str, float | None]]] = {}
+    for ids in chunks(list(by_id)):
+        for key, *turn in connection.execute(query.where(is_among(connection, rows.session_id, ids))):
+            found.setdefault(SessionId(key), []).append((turn[0], turn[1], turn[2]))
+    return {
+        key: {position: defect for position, (_, _, defect) in enumerate(sorted(turns)) if defect is not None}
+        for key, turns in found.items()
+        if turns_key(event_id for _, event_id, _ in sorted(turns)) == by_id[key].turns_key
+    }
+
+
 def store_labels(connection: Connection, labelled: Sequence[SessionLabels], now_ms: int) -> int:
     """Stores the labels of sessions, each in the place of what is stored of it.
 

@@ -1,15 +1,14 @@
 """Chain steps: what one session adds to the chain, in the few numbers that the chain needs."""
 
-from collections.abc import Iterable
-
 from msgspec import Struct
 
 from labeling.question import NO_QUESTION, Question, beside_question, question_before
 from labeling.text_normalisation import normalise
 from labeling.turn_outcome import judge_turns
+from rewriting.defect_outcome import judged_by_defects
 from rewriting.interpretation import Interpretation, interpretation_of, slot_words
-from rewriting.rephrase_link import RephraseLink
-from rewriting.rephrase_outcome import DEFAULT_RULE, EvidenceRule, judged_by_links
+from rewriting.rephrase_outcome import judged_by_links
+from rewriting.session_evidence import NO_EVIDENCE, SessionEvidence
 from rewriting.understanding_confidence import turn_confidence
 from streams.session import Session, SessionId
 from streams.turn import AssistantId, TurnEvent, UserId
@@ -50,17 +49,14 @@ class SessionSteps(Struct, frozen=True, array_like=True):
     is_dialogue: bool = False  # declared by the assistant: later requests answer what it has said
 
 
-def session_steps(
-    session: Session, links: Iterable[RephraseLink] | None = None, rule: EvidenceRule = DEFAULT_RULE
-) -> SessionSteps:
+def session_steps(session: Session, evidence: SessionEvidence = NO_EVIDENCE) -> SessionSteps:
     """Reduces a session to its steps. Requests that were rewritten count for the text that was run.
 
     Turns without a word are left out: nothing can be learned of them, and nothing rewritten to them.
 
     Args:
         session: to be reduced.
-        links: the rephrases that a detector has found in it; None: none has judged it.
-        rule: how links become weights.
+        evidence: what models have said of it.
     """
     previous = (None, *session.turns)
     spoken = [
@@ -68,9 +64,11 @@ def session_steps(
         for position, (turn, before) in enumerate(zip(session.turns, previous, strict=False))
         if normalise(turn.executed)
     ]
+    positions = [position for position, _, _ in spoken]
     outcomes = judge_turns([turn for _, turn, _ in spoken])
-    if links is not None:
-        outcomes = judged_by_links(outcomes, links, [position for position, _, _ in spoken], rule)
+    if evidence.links is not None:
+        outcomes = judged_by_links(outcomes, evidence.links, positions, evidence.rule)
+    outcomes = judged_by_defects(outcomes, evidence.defects, positions)
     steps = tuple(
         ChainStep(
             normalise(turn.executed),

@@ -32,6 +32,7 @@ from rewriting.rephrase_pair import RephrasePair
 from rewriting.rewrite import GLOBAL, RewriteId, rewrite_id
 from streams.database_schema import METADATA, chunks, is_among, upsert
 from streams.session import Session, SessionId
+from streams.session_notice import NotedSession
 from streams.session_store import user_key
 from streams.turn import AssistantId, UserId
 
@@ -108,13 +109,6 @@ class StoredLinks(Struct, frozen=True):
     turns_key: int
     links: tuple[RephraseLink, ...]
     announced: bool
-
-
-class AnnouncedSession(Struct, frozen=True):
-    """A session whose links have changed, which is to be told."""
-
-    session_id: SessionId
-    assistant_id: AssistantId
 
 
 def found_links(session: Session, model: str, links: Iterable[RephraseLink]) -> SessionLinks:
@@ -291,14 +285,14 @@ def mark_fresh(connection: Connection, assistant_id: AssistantId, candidates: Co
         )
 
 
-def sessions_to_announce(connection: Connection, partitions: Collection[int]) -> list[AnnouncedSession]:
+def sessions_to_announce(connection: Connection, partitions: Collection[int]) -> list[NotedSession]:
     """The sessions whose links have changed, and of whom nobody was told; sorted by id."""
     rows = REPHRASE_SESSION.c
     query = select(rows.session_id, rows.assistant_id).where(
         rows.source_partition.in_(list(partitions)), _WAITING
     )
     return [
-        AnnouncedSession(SessionId(key), AssistantId(assistant_id))
+        NotedSession(SessionId(key), AssistantId(assistant_id))
         for key, assistant_id in connection.execute(query.order_by(rows.session_id))
     ]
 

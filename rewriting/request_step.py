@@ -4,7 +4,6 @@ A session's steps are all that the statistics of an assistant, the history of a 
 ranker are made of; they hold what was known when the request came, and how it ended.
 """
 
-from collections.abc import Iterable
 from typing import NewType
 
 from msgspec import Struct
@@ -12,9 +11,10 @@ from msgspec import Struct
 from labeling.question import Question, question_before
 from labeling.text_normalisation import normalise
 from labeling.turn_outcome import UNKNOWN, TurnOutcome, judge_turns
+from rewriting.defect_outcome import judged_by_defects
 from rewriting.interpretation import Interpretation, interpretation_of
-from rewriting.rephrase_link import RephraseLink
-from rewriting.rephrase_outcome import DEFAULT_RULE, EvidenceRule, judged_by_links
+from rewriting.rephrase_outcome import judged_by_links
+from rewriting.session_evidence import NO_EVIDENCE, SessionEvidence
 from rewriting.understanding_confidence import turn_confidence
 from streams.session import Session, SessionId
 from streams.turn import AssistantId, TurnEvent, UserId
@@ -69,23 +69,21 @@ class SessionRequests(Struct, frozen=True, array_like=True, gc=False):
         return last if self.steps[last].success > 0 else None
 
 
-def session_requests(
-    session: Session, links: Iterable[RephraseLink] | None = None, rule: EvidenceRule = DEFAULT_RULE
-) -> SessionRequests:
+def session_requests(session: Session, evidence: SessionEvidence = NO_EVIDENCE) -> SessionRequests:
     """Reduces a session to its steps; turns without a word are left out.
 
     Args:
         session: to be reduced.
-        links: the rephrases that a detector has found in it; None: none has judged it.
-        rule: how links become weights.
+        evidence: what models have said of it.
     """
     positions = [position for position, turn in enumerate(session.turns) if normalise(turn.executed)]
     turns = [session.turns[position] for position in positions]
     outcomes = judge_turns(turns)
     is_weak = session.dialogue_id is not None
-    if links is not None and (rule.in_dialogues or not is_weak):
-        outcomes = judged_by_links(outcomes, links, positions, rule)
+    if evidence.links is not None and (evidence.rule.in_dialogues or not is_weak):
+        outcomes = judged_by_links(outcomes, evidence.links, positions, evidence.rule)
         is_weak = False
+    outcomes = judged_by_defects(outcomes, evidence.defects, positions)
     steps = []
     for i, (turn, outcome) in enumerate(zip(turns, outcomes, strict=True)):
         if is_weak and outcome.reason in _WEAK_IN_DIALOGUES and i + 1 < len(turns):

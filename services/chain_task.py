@@ -11,7 +11,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, Engine
 
 from rewriting.chain_step import SessionSteps, session_steps
-from rewriting.rephrase_settings import RephraseSettings
+from rewriting.evidence_settings import EvidenceSettings
 from rewriting.rewrite import TableVersion
 from rewriting.rewrite_publication import RewritePublication, UnpublishedChanges
 from services.chain_learner import ChainLearner
@@ -43,10 +43,10 @@ class ChainTask(DatabaseTask):
         topics: Topics,
         learner: ChainLearner,
         publication: RewritePublication,
-        rephrases: RephraseSettings | None = None,
+        evidence: EvidenceSettings | None = None,
     ) -> None:
         super().__init__(TASK, topics.sessions, engine)
-        self._rephrases = rephrases or RephraseSettings()
+        self._evidence = evidence or EvidenceSettings()
         self._rewrites_topic = topics.rewrites
         self._learner = learner
         self._publication = publication
@@ -115,6 +115,6 @@ class ChainTask(DatabaseTask):
         return [
             SessionSteps(changed.record.session_id, changed.record.assistant_id, changed.record.user_id, ())
             if changed.session is None
-            else session_steps(changed.session, changed.links, self._rephrases.rule)
-            for changed in judged_sessions(connection, records, self._rephrases)
+            else session_steps(changed.session, changed.evidence)
+            for changed in judged_sessions(connection, records, self._evidence)
         ]

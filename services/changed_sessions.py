@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 from msgspec import Struct
 from sqlalchemy import Connection
 
-from rewriting.rephrase_link import RephraseLink
-from rewriting.rephrase_settings import RephraseSettings
-from rewriting.rephrase_store import links_of
+from rewriting.evidence_settings import EvidenceSettings
+from rewriting.session_evidence import NO_EVIDENCE, SessionEvidence
+from services.stored_evidence import stored_evidence
 from streams.session import Session, SessionId
 from streams.session_record import SessionRecord
 from streams.session_store import read_sessions
@@ -19,7 +19,7 @@ class ChangedSession(Struct, frozen=True):
 
     record: SessionRecord
     session: Session | None  # None: it is no more
-    links: tuple[RephraseLink, ...] | None = None  # what a detector has found in it; None: none has judged it
+    evidence: SessionEvidence = NO_EVIDENCE  # what models have said of it
 
 
 def changed_sessions(connection: Connection, records: Iterable[SessionRecord]) -> Iterator[ChangedSession]:
@@ -34,11 +34,14 @@ def changed_sessions(connection: Connection, records: Iterable[SessionRecord]) -
 
 
 def judged_sessions(
-    connection: Connection, records: Iterable[SessionRecord], settings: RephraseSettings
+    connection: Connection, records: Iterable[SessionRecord], settings: EvidenceSettings
 ) -> list[ChangedSession]:
-    """The same with the rephrases that were found in them, where the settings want that."""
+    """The same with what models have said of them, as far as the settings want it."""
     changed = list(changed_sessions(connection, records))
-    if not settings.in_chains:
-        return changed
-    links = links_of(connection, [item.session for item in changed if item.session is not None])
-    return [ChangedSession(item.record, item.session, links.get(item.record.session_id)) for item in changed]
+    evidence = stored_evidence(
+        connection, [item.session for item in changed if item.session is not None], settings
+    )
+    return [
+        ChangedSession(item.record, item.session, evidence.get(item.record.session_id, NO_EVIDENCE))
+        for item in changed
+    ]

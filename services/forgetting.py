@@ -10,6 +10,7 @@ from rewriting.rephrase_store import forget_user_rephrases
 from rewriting.request_session_store import forget_user_requests
 from rewriting.rewrite_table import RewriteTable
 from services.lookup_api.feedback_store import forget_feedback
+from streams.session_notice import forget_user_notices
 from streams.session_store import forget_user_sessions, lock_sessions
 from streams.turn import AssistantId, UserId
 
@@ -43,6 +44,7 @@ def forget_user(
         forget_user_requests(connection, assistant_id, user_id)
         forget_user_rephrases(connection, assistant_id, user_id)
         forget_user_labels(connection, assistant_id, user_id)
+        forget_user_notices(connection, assistant_id, user_id)
         forget_feedback(connection, assistant_id, user_id)
         table.forget_user(connection, assistant_id, user_id)
     return len(sessions)

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine
 
 from labeling.errors import LabelingError
 from rewriting.errors import RewritingError
-from rewriting.rephrase_settings import RephraseSettings
+from rewriting.evidence_settings import EvidenceSettings
 from rewriting.request_step import SessionRequests, session_requests
 from services.changed_sessions import judged_sessions
 from services.database import is_retriable
@@ -63,10 +63,10 @@ class IndexTask(DatabaseTask):
         learner: RequestLearner,
         encoding: IndexEncoding,
         publishing: IndexPublishing,
-        rephrases: RephraseSettings | None = None,
+        evidence: EvidenceSettings | None = None,
     ) -> None:
         super().__init__(TASK, topics.sessions, engine)
-        self._rephrases = rephrases or RephraseSettings()
+        self._evidence = evidence or EvidenceSettings()
         self._learner = learner
         self._encoding = encoding
         self._publishing = publishing
@@ -159,10 +159,10 @@ class IndexTask(DatabaseTask):
     def _requests(self, connection: Connection, records: Iterable[SessionRecord]) -> list[SessionRequests]:
         """What the sessions are now; those that are no more have no steps."""
         requests = []
-        for changed in judged_sessions(connection, records, self._rephrases):
+        for changed in judged_sessions(connection, records, self._evidence):
             record, session = changed.record, changed.session
             if session is None:
                 requests.append(SessionRequests(record.session_id, record.assistant_id, record.user_id, ()))
             else:
-                requests.append(session_requests(session, changed.links, self._rephrases.rule))
+                requests.append(session_requests(session, changed.evidence))
         return requests

@@ -17,6 +17,8 @@ from labeling.label_store import (
     store_labels,
 )
 from labeling.turn_label import LabelGenerator
+from rewriting.rewrite_table import RewriteTable
+from services.evidence_absorbing import EvidenceLearners
 from services.label_generation import current_generators, label_sessions
 from services.session_judging import judged_or_refused
 from services.settings import Settings
@@ -60,15 +62,18 @@ def label_all(
     progress: Progress | None = None,
     generator: tuple[str, LabelGenerator] | None = None,
 ) -> LabelAbsorption | None:
-    """Labels all sessions of an assistant with the model in use; None where there is none.
+    """Labels all sessions of an assistant with the model in use, and brings what learns from them up to date.
+
+    None where there is no model.
 
     Sessions that this very model has labelled as they are now are not labelled again. What is stored is that
-    which the worker stores, so it does not matter which of them comes first; the worker publishes it. Where
-    it was killed, the next call goes on. A part of the sessions is in memory at a time.
+    which the worker stores, so it does not matter which of them comes first; the worker publishes it. Chains
+    and requests become what the settings make of the labels. Where it was killed, the next call goes on. A
+    part of the sessions is in memory at a time.
 
     Args:
         engine: of the database, with the sessions.
-        settings: say where the models lie.
+        settings: of labels, chains and requests, and where the models lie.
         assistant_id: whose sessions.
         clock_ms: milliseconds since 1970.
         progress: shows how far it is.
@@ -78,6 +83,7 @@ def label_all(
     in_use = generator or current_generators(engine, state).of(assistant_id)
     if in_use is None:
         return None
+    learners = EvidenceLearners(RewriteTable(engine, clock_ms), settings, clock_ms)
     with reading(engine) as connection:
         every_id = session_ids(connection, assistant_id)
     bar = progress.add_task("labels", total=len(every_id)) if progress else None
@@ -97,8 +103,11 @@ def label_all(
                 [item for item in labelled if keys.get(item.session.session_id) == item.session.turns_key],
                 clock_ms(),
             )
+            learners.absorb(connection, assistant_id, list(now.values()))
         if progress and bar is not None:
             progress.advance(bar, len(ids))
+    with engine.begin() as connection:
+        learners.solve(connection)
     with reading(engine) as connection:
         sessions, turns = label_counts(connection, assistant_id)
     return LabelAbsorption(

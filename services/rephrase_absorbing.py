@@ -5,17 +5,14 @@ from collections.abc import Callable, Iterable
 import structlog
 from msgspec import Struct
 from rich.progress import Progress
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
-from rewriting.chain_store import steps_of
 from rewriting.rephrase_link import RephraseDetector
 from rewriting.rephrase_store import SessionLinks, found_links, rephrase_counts, stored_links
-from rewriting.request_session_store import requests_of
 from rewriting.rewrite_table import RewriteTable
-from services.chain_learner import ChainLearner
+from services.evidence_absorbing import EvidenceLearners
 from services.rephrase_detection import detect_sessions
 from services.rephrase_learner import JudgedSession, RephraseLearner
-from services.request_learner import RequestLearner
 from services.settings import Settings
 from streams.database_schema import chunks, reading
 from streams.session import SessionId
@@ -49,33 +46,6 @@ class RephraseAbsorption(Struct, frozen=True, kw_only=True):
         )
 
 
-class _Learners:
-    """What learns from sessions, brought up to date together."""
-
-    def __init__(self, table: RewriteTable, settings: Settings, clock_ms: Callable[[], int]) -> None:
-        self.rephrases = RephraseLearner(table, settings.rephrases, clock_ms)
-        self.chains = ChainLearner(table, settings.chain, clock_ms, settings.answers)
-        self.requests = RequestLearner(settings.online.candidates)
-
-    def store(self, connection: Connection, assistant_id: AssistantId, judged: list[JudgedSession]) -> None:
-        """Stores what was found, and what chains and requests make of it.
-
-        Sessions that chains and requests do not hold yet come to them by their records.
-        """
-        self.rephrases.store(connection, judged, told=True)
-        evidence = [self.rephrases.evidence(item.session, item.found.links) for item in judged]
-        ids = [item.found.session_id for item in judged]
-        known_steps, known_requests = steps_of(connection, ids), requests_of(connection, ids)
-        steps = [new for new, _ in evidence if known_steps.get(new.session_id, new) != new]
-        requests = [new for _, new in evidence if known_requests.get(new.session_id, new) != new]
-        self.chains.absorb(connection, steps)
-        self.chains.announce(connection)
-        if requests:
-            self.requests.absorb(connection, requests)
-            self.requests.write(connection)
-            self.requests.announce(connection, [assistant_id])
-
-
 def absorb_rephrases(
     engine: Engine,
     table: RewriteTable,
@@ -103,7 +73,8 @@ def absorb_rephrases(
         clock_ms: milliseconds since 1970.
         progress: shows how far it is.
     """
-    learners = _Learners(table, settings, clock_ms)
+    learner = RephraseLearner(table, settings.rephrases, clock_ms)
+    learners = EvidenceLearners(table, settings, clock_ms)
     with reading(engine) as connection:
         every_id = session_ids(connection, assistant_id)
     bar = progress.add_task("rephrases", total=len(every_id)) if progress else None
@@ -120,14 +91,13 @@ def absorb_rephrases(
                 for key, links in found.items()
                 if key in sessions and sessions[key].turns_key == links.turns_key
             ]
-            learners.store(connection, assistant_id, judged)
+            learner.store(connection, judged, told=True)
+            learners.absorb(connection, assistant_id, [item.session for item in judged])
         if progress and bar is not None:
             progress.advance(bar, len(ids))
     with engine.begin() as connection:
-        learners.rephrases.refresh(connection, also=[assistant_id])
-        learners.chains.refresh(connection, also=[assistant_id])
-        learners.chains.solve(connection)
-        learners.requests.refresh(connection)
+        learner.refresh(connection, also=[assistant_id])
+        learners.solve(connection, also=[assistant_id])
     with reading(engine) as connection:
         n_sessions, n_pairs = rephrase_counts(connection, assistant_id)
         candidates = table.standing_ids(connection, assistant_id, "rephrase")

@@ -1,12 +1,10 @@
 """The rephrase learner: keeps links, pairs and candidates up with judged sessions, for workers and jobs."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 
 from msgspec import Struct
 from sqlalchemy import Connection
 
-from rewriting.chain_step import SessionSteps, session_steps
-from rewriting.rephrase_link import RephraseLink
 from rewriting.rephrase_miner import mine_candidate
 from rewriting.rephrase_pair import pairs_of
 from rewriting.rephrase_settings import RephraseSettings
@@ -23,9 +21,10 @@ from rewriting.rephrase_store import (
     store_pairs,
     stored_links,
 )
-from rewriting.request_step import SessionRequests, session_requests
 from rewriting.rewrite import RewriteId
 from rewriting.rewrite_table import RewriteTable
+from rewriting.session_evidence import SessionEvidence
+from services.stored_evidence import learned_from
 from streams.session import Session, SessionId
 from streams.turn import AssistantId
 
@@ -113,21 +112,17 @@ class RephraseLearner:
                 candidates.update(self._table.standing_ids(connection, assistant_id, "rephrase"))
             self._make(connection, assistant_id, candidates)
 
-    def evidence(
-        self, session: Session, links: Sequence[RephraseLink] | None
-    ) -> tuple[SessionSteps, SessionRequests]:
-        """What chains and requests make of a session with these links; None: it was not judged."""
-        rule = self._settings.rule
-        used = links if self._settings.in_chains else None
-        return session_steps(session, used, rule), session_requests(session, used, rule)
-
     def _is_changed(self, item: JudgedSession, known: StoredLinks | None) -> bool:
         if not self._settings.in_chains:
             return False
         before = None if known is None or known.turns_key != item.found.turns_key else known.links
         if before == item.found.links:
             return False
-        return self.evidence(item.session, before) != self.evidence(item.session, item.found.links)
+        # Without defects: they split what links leave open, so where this is the same, so is that.
+        rule = self._settings.rule
+        return learned_from(item.session, SessionEvidence(before, rule)) != learned_from(
+            item.session, SessionEvidence(item.found.links, rule)
+        )
 
     def _make(
         self, connection: Connection, assistant_id: AssistantId, candidates: Collection[RewriteId]

@@ -18,14 +18,14 @@ from services.current_models import CurrentModels
 from services.database_task import DatabaseTask
 from services.rephrase_detection import detect
 from services.rephrase_learner import JudgedSession, RephraseLearner
+from services.session_announcing import announcements
 from services.session_judging import JudgedBatch, SessionJudge, as_they_are
 from streams.database_schema import reading
 from streams.session import SessionId
-from streams.session_record import SessionRecord, decode_session, encode_session
-from streams.session_store import lock_sessions, read_sessions
+from streams.session_record import SessionRecord, decode_session
+from streams.session_store import lock_sessions
 from streams.stream_task import OffsetRange, OutgoingRecord, Received
 from streams.topic_names import Topics
-from streams.turn import AssistantId
 
 TASK = "rephrases"
 
@@ -92,25 +92,8 @@ class RephraseTask(DatabaseTask):
         """The sessions whose links have changed, and of which those who learn from them do not know yet."""
         with reading(self._engine) as connection:
             waiting = sessions_to_announce(connection, self._partitions)
-            by_assistant: dict[AssistantId, list[SessionId]] = {}
-            for announced in waiting:
-                by_assistant.setdefault(announced.assistant_id, []).append(announced.session_id)
-            sessions = [
-                session
-                for assistant_id, ids in by_assistant.items()
-                for session in read_sessions(connection, assistant_id, ids)
-            ]
         self._announced = [announced.session_id for announced in waiting]
-        for session in sessions:
-            record = SessionRecord(
-                session_id=session.session_id,
-                assistant_id=session.assistant_id,
-                user_id=session.user_id,
-                turns=session.turns,
-            )
-            yield OutgoingRecord(
-                topic=self.source_topic, key=session.assistant_id.encode(), value=encode_session(record)
-            )
+        yield from announcements(self._engine, self.source_topic, waiting)
 
     def produced(self) -> None:
         """Marks them as announced."""

@@ -18,6 +18,7 @@ from labeling.label_settings import LabelSettings
 from rewriting.answer_miner import AnswerSettings
 from rewriting.chain_miner import ChainSettings
 from rewriting.encoder_settings import EncoderSettings
+from rewriting.evidence_settings import EvidenceSettings
 from rewriting.online_settings import OnlineSettings
 from rewriting.ranker_settings import RankerSettings
 from rewriting.rephrase_settings import RephraseSettings
@@ -79,6 +80,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def online_task(self) -> OnlineTask:
         """What the lookup API needs to rewrite requests online."""
         return OnlineTask(state=str(Path(self.state).absolute()), settings=self.online)
+
+    @property
+    def evidence(self) -> EvidenceSettings:
+        """What chains and online rewriting go by, beside the turns of a session."""
+        return EvidenceSettings.of(self.rephrases, self.labels)
 
     @property
     def database_shown(self) -> str:

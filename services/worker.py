@@ -92,7 +92,7 @@ def worker_loop(
             kafka.topics,
             ChainLearner(table, settings.chain, now_ms, settings.answers),
             RewritePublication(engine, table, kafka.topics.rewrites, now_ms),
-            settings.rephrases,
+            settings.evidence,
         )
     metrics = StreamMetrics(registry or CollectorRegistry())
     return ConsumerLoop(task, kafka, metrics=metrics, on_step=on_step)
@@ -112,7 +112,7 @@ def _index_task(engine: Engine, kafka: KafkaSettings, settings: Settings) -> Str
         RequestLearner(settings.online.candidates),
         IndexEncoding(engine, state),
         IndexPublishing(engine, state),
-        settings.rephrases,
+        settings.evidence,
     )
 
 
@@ -141,7 +141,7 @@ def _label_task(
 
     state = Path(settings.state).absolute()
     generators = current_generators(engine, state, loaders.generator or load_generator)
-    return LabelTask(engine, kafka.topics, generators, now_ms)
+    return LabelTask(engine, kafka.topics, generators, now_ms, settings.evidence)
 
 
 def run_worker(

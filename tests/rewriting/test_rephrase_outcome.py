@@ -10,6 +10,7 @@ from rewriting.errors import RephraseSettingsError
 from rewriting.rephrase_link import RephraseLink
 from rewriting.rephrase_outcome import DEFAULT_RULE, EvidenceRule, judged_by_links
 from rewriting.request_step import session_requests
+from rewriting.session_evidence import SessionEvidence
 from streams.session import Session, sessionize
 from streams.turn import Response, Signals, TurnEvent
 
@@ -96,19 +97,20 @@ def test_steps_go_by_links_where_there_are_any() -> None:
     session = dialogue("play maj and dragons", "", "put on imagine dragons", "lights off")
     links = [RephraseLink(0, 2, 0.9), RephraseLink(2, 3, 0.1)]
     assert [step.goes_on for step in session_steps(session).steps] == [1, 0.5, 0]  # by a shared word
-    assert [step.goes_on for step in session_steps(session, links).steps] == [1, 0.125, 0]
-    assert [step.goes_on for step in session_requests(session, links).steps] == [1, 0.125, 0]
-    assert [step.goes_on for step in session_steps(session, []).steps] == [0, 0, 0]
-    assert session_requests(session, links).meant(0) == 1
-    assert session_requests(session, []).meant(0) == 0
+    assert [step.goes_on for step in session_steps(session, SessionEvidence(links)).steps] == [1, 0.125, 0]
+    assert [step.goes_on for step in session_requests(session, SessionEvidence(links)).steps] == [1, 0.125, 0]
+    assert [step.goes_on for step in session_steps(session, SessionEvidence([])).steps] == [0, 0, 0]
+    assert session_requests(session, SessionEvidence(links)).meant(0) == 1
+    assert session_requests(session, SessionEvidence([])).meant(0) == 0
 
 
 def test_links_are_trusted_in_declared_dialogues_where_the_rule_says_so() -> None:
     session = dialogue("cheap food", "something cheap", dialogue_id="d")
     links = [RephraseLink(0, 1, 0.9)]
     assert session_requests(session).steps[0].goes_on == 0
-    assert session_requests(session, links).steps[0].goes_on == 1
-    assert session_requests(session, links, EvidenceRule(in_dialogues=False)) == session_requests(session)
+    assert session_requests(session, SessionEvidence(links)).steps[0].goes_on == 1
+    untrusted = SessionEvidence(links, EvidenceRule(in_dialogues=False))
+    assert session_requests(session, untrusted) == session_requests(session)
 
 
 def turns_of(statuses: str) -> list[TurnEvent]:
@@ -142,7 +144,7 @@ def test_weights_sum_to_one_and_counts_leave_no_trace() -> None:
             assert outcome.success + outcome.failure + outcome.goes_on == 1
             assert min(outcome.success, outcome.failure, outcome.goes_on) >= 0
         (session,) = sessionize(turns)
-        sessions.append(session_steps(session, links, rule))
+        sessions.append(session_steps(session, SessionEvidence(links, rule)))
     for steps in sessions:
         counts.add(steps)
     for steps in reversed(sessions[1:]):

@@ -8,6 +8,7 @@ from streaming import everything, feed, record_of, row_count, store_log
 
 from labeling.errors import ArtifactError
 from rewriting.chain_miner import ChainSettings
+from rewriting.evidence_settings import EvidenceSettings
 from rewriting.lookup_table import LookupTable
 from rewriting.online_model_store import set_models
 from rewriting.rephrase_link import RephraseDetector
@@ -64,7 +65,13 @@ def new_task(
 def chain_task(engine: Engine) -> ChainTask:
     table = RewriteTable(engine, now_ms)
     publication = RewritePublication(engine, table, Topics().rewrites, now_ms)
-    task = ChainTask(engine, Topics(), ChainLearner(table, ChainSettings(), now_ms), publication, SETTINGS)
+    task = ChainTask(
+        engine,
+        Topics(),
+        ChainLearner(table, ChainSettings(), now_ms),
+        publication,
+        EvidenceSettings.of(SETTINGS),
+    )
     task.assigned([0])
     return task
 

@@ -1,0 +1,209 @@
+"""Chains and online rewriting go by the probability of a defect, in a stream as in a file."""
+
+import gc
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from letter_detector import NAME as DETECTOR
+from letter_detector import LetterDetector, letter_log
+from letter_labels import NAME, LetterLabels
+from sqlalchemy import select
+from streaming import WorkerPool, drain, requests, rewrites, row_count, send_turns, stream_settings
+from worker_faults import run_and_kill
+
+from labeling.label_settings import LabelSettings
+from rewriting.chain_store import CHAIN_SESSION
+from rewriting.online_model_store import set_models
+from rewriting.rephrase_settings import RephraseSettings
+from rewriting.rewrite_table import RewriteTable
+from services.clock import now_ms
+from services.database import open_database
+from services.label_absorbing import label_all
+from services.learning import learn_from_files
+from services.rephrase_absorbing import absorb_rephrases
+from services.settings import Settings
+from services.worker import WorkerKind
+from streams.consumer_loop import Step
+from streams.database_schema import reading
+from streams.kafka_settings import KafkaSettings
+from streams.session_notice import SESSION_NOTICE
+from streams.topics import end_offsets
+from streams.turn import AssistantId, TurnEvent, encode_turn
+
+# kafka-python leaves the sockets of refused connections to the garbage collector
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+
+LETTERS = AssistantId("letters")
+SESSIONS, REPHRASES, LABELS = WorkerKind.SESSIONS, WorkerKind.REPHRASES, WorkerKind.LABELS
+LEARNERS = WorkerKind.CHAINS, WorkerKind.INDEX
+DEFECTS = LabelSettings(in_chains=True)
+
+
+@pytest.fixture(autouse=True)
+def _collected() -> Iterator[None]:
+    yield
+    gc.collect()
+
+
+@pytest.fixture(scope="module")
+def log() -> list[TurnEvent]:
+    return letter_log("abcd")  # sixteen sessions that labels change, and four that they do not
+
+
+def use_models(location: str, **models: str) -> None:
+    engine = open_database(location)
+    with engine.begin() as connection:
+        set_models(connection, LETTERS, models, 1)
+    engine.dispose()
+
+
+def learn(settings: Settings, turns: list[TurnEvent], folder: Path) -> None:
+    """What `rehear learn` does, with models that are trained already."""
+    file = folder / "turns.jsonl"
+    file.write_bytes(b"\n".join(map(encode_turn, turns)))
+    engine = open_database(settings.database_location)
+    table = RewriteTable(engine, now_ms)
+    learn_from_files(engine, table, [file], settings.chain, now_ms, rephrases=settings.rephrases)
+    if settings.rephrases.in_chains:
+        absorb_rephrases(engine, table, settings, LETTERS, DETECTOR, LetterDetector(), now_ms)
+    label_all(engine, settings, LETTERS, now_ms, generator=(NAME, LetterLabels()))
+    engine.dispose()
+
+
+def known(location: str) -> dict[str, Any]:
+    """All that chains and online rewriting have learned, and which sessions wait for being announced."""
+    engine = open_database(location)
+    with reading(engine) as connection:
+        steps = sorted(tuple(row) for row in connection.execute(select(CHAIN_SESSION)))
+    waiting = row_count(engine, SESSION_NOTICE)
+    engine.dispose()
+    return {
+        "steps": steps,
+        "rewrites": rewrites(location),
+        "requests": requests(location),
+        "waiting": waiting,
+    }
+
+
+def learned_by_files(log: list[TurnEvent], folder: Path, **sections: Any) -> dict[str, Any]:
+    settings = Settings(database=str(folder / "files.db"), **sections)
+    learn(settings, log, folder)
+    return known(settings.database_location)
+
+
+@pytest.fixture(scope="module")
+def plain(log: list[TurnEvent], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the log teaches without the labels."""
+    return learned_by_files(log, tmp_path_factory.mktemp("plain"))
+
+
+@pytest.fixture(scope="module")
+def expected(log: list[TurnEvent], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What it teaches with them."""
+    return learned_by_files(log, tmp_path_factory.mktemp("expected"), labels=DEFECTS)
+
+
+@pytest.fixture
+def settings(kafka: KafkaSettings, tmp_path: Path) -> Settings:
+    made = msgspec.structs.replace(stream_settings(str(tmp_path / "rehear.db"), kafka), labels=DEFECTS)
+    use_models(made.database_location, labels=NAME)
+    return made
+
+
+def produced(kafka: KafkaSettings) -> int:
+    return sum(end_offsets(kafka, kafka.topics.sessions).values())
+
+
+def test_labels_change_what_is_left_open_and_nothing_else(
+    plain: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    changed = [
+        (before, after)
+        for before, after in zip(plain["steps"], expected["steps"], strict=True)
+        if before != after
+    ]
+    assert len(plain["steps"]) == 20
+    assert len(changed) == 16
+    assert plain["requests"]["sessions"] != expected["requests"]["sessions"]
+    assert plain["waiting"] == expected["waiting"] == 0
+
+
+def test_learning_again_with_the_setting_on_or_off_makes_all_anew(
+    log: list[TurnEvent], plain: dict[str, Any], expected: dict[str, Any], tmp_path: Path
+) -> None:
+    on = Settings(database=str(tmp_path / "rehear.db"), labels=DEFECTS)
+    off = Settings(database=on.database)
+    for settings, found in ((off, plain), (on, expected), (off, plain)):
+        learn(settings, log, tmp_path)
+        assert known(settings.database_location) == found
+
+
+@pytest.mark.parametrize("chains_first", [True, False])
+def test_a_stream_teaches_what_a_file_does(
+    chains_first: bool,
+    log: list[TurnEvent],
+    plain: dict[str, Any],
+    expected: dict[str, Any],
+    settings: Settings,
+    kafka: KafkaSettings,
+) -> None:
+    send_turns(kafka, log)
+    drain(settings, SESSIONS)
+    if chains_first:
+        drain(settings, *LEARNERS)
+        assert known(settings.database_location) == plain
+    drain(settings, LABELS, *LEARNERS)
+    assert known(settings.database_location) == expected
+    assert produced(kafka) == 20 + 16  # those that labels change come once more
+    drain(settings)
+    assert produced(kafka) == 20 + 16
+    assert known(settings.database_location) == expected
+
+
+@pytest.mark.parametrize("step", [Step.WRITE, Step.PRODUCE, Step.COMMIT])
+def test_a_worker_killed_before_a_step(
+    step: Step,
+    log: list[TurnEvent],
+    expected: dict[str, Any],
+    settings: Settings,
+    kafka: KafkaSettings,
+    workers: WorkerPool,
+) -> None:
+    send_turns(kafka, log)
+    drain(settings, SESSIONS, *LEARNERS)
+    run_and_kill(workers, LABELS, settings, step, time=1)
+    drain(settings, *LEARNERS)
+    assert known(settings.database_location) == expected
+
+
+@pytest.mark.parametrize("labels_first", [True, False])
+def test_links_and_defects_together(
+    labels_first: bool,
+    log: list[TurnEvent],
+    expected: dict[str, Any],
+    settings: Settings,
+    kafka: KafkaSettings,
+    tmp_path: Path,
+) -> None:
+    both = msgspec.structs.replace(settings, rephrases=RephraseSettings(in_chains=True))
+    use_models(both.database_location, rephrase=DETECTOR)
+    by_files = learned_by_files(log, tmp_path, labels=DEFECTS, rephrases=both.rephrases)
+    assert by_files["steps"] != expected["steps"]
+    send_turns(kafka, log)
+    drain(both, SESSIONS, *LEARNERS)
+    for worker in (LABELS, REPHRASES) if labels_first else (REPHRASES, LABELS):
+        drain(both, worker, *LEARNERS)
+    assert known(both.database_location) == by_files
+
+
+def test_nothing_is_announced_where_chains_do_not_go_by_defects(
+    log: list[TurnEvent], plain: dict[str, Any], settings: Settings, kafka: KafkaSettings
+) -> None:
+    off = msgspec.structs.replace(settings, labels=LabelSettings())
+    send_turns(kafka, log)
+    drain(off, SESSIONS, LABELS, *LEARNERS)
+    assert produced(kafka) == 20
+    assert known(off.database_location) == plain
