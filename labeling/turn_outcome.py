@@ -46,6 +46,14 @@ class TurnOutcome(Struct, frozen=True):
     goes_on: float  # to the next request of the session
     reason: Reason
 
+    @classmethod
+    def weighed(cls, success: float, failure: float, goes_on: float, reason: Reason) -> "TurnOutcome":
+        """Of weights that were computed: whole ones as integers, as those of `judge_turns` are.
+
+        So outcomes that are equal are stored as the same bytes, however they came about.
+        """
+        return cls(_whole(success), _whole(failure), _whole(goes_on), reason)
+
 
 def judge_turns(turns: Sequence[TurnEvent]) -> list[TurnOutcome]:
     """Judges the turns of one session, in order; the last one never goes on.
@@ -53,6 +61,10 @@ def judge_turns(turns: Sequence[TurnEvent]) -> list[TurnOutcome]:
     A turn without any signal counts as met only if the session ends with it.
     """
     return [_judge(turn, after) for turn, after in zip_longest(turns, turns[1:])]
+
+
+def _whole(weight: float) -> float:
+    return int(weight) if weight in (0, 1) else weight
 
 
 def _judge(turn: TurnEvent, following: TurnEvent | None) -> TurnOutcome:

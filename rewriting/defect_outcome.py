@@ -38,4 +38,4 @@ def judged_by_defects(
 def _split(outcome: TurnOutcome, defect: float) -> TurnOutcome:
     rest = outcome.success + outcome.failure
     failed = rest * eighths(defect)
-    return TurnOutcome(rest - failed, failed, outcome.goes_on, outcome.reason)
+    return TurnOutcome.weighed(rest - failed, failed, outcome.goes_on, outcome.reason)

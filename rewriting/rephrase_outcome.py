@@ -99,7 +99,7 @@ def _judged(outcome: TurnOutcome, next_one: float, later: float, rule: EvidenceR
     met = 0.0 if has_failed else max(rest - eighths(later), 0.0)
     if reason == "moved_on":
         met *= eighths(rule.met)
-    return TurnOutcome(met, rest - met, goes_on, reason)
+    return TurnOutcome.weighed(met, rest - met, goes_on, reason)
 
 
 def eighths(value: float) -> float:

@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 from turns import turn_event
 
@@ -35,6 +36,7 @@ def test_what_is_left_open_is_split_by_the_probability_of_a_defect(
     assert found == TurnOutcome(*after, before[3])
     assert found.success + found.failure + found.goes_on == 1
     assert all(weight * 64 % 1 == 0 for weight in after)
+    assert msgspec.json.encode(found) == msgspec.json.encode(TurnOutcome(*after, before[3]))
 
 
 def test_requests_without_a_label_stay_as_they_are_and_positions_are_those_of_the_turns() -> None:
