@@ -5,12 +5,17 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LOGS ?=
 ABLATE ?=
+PRESET ?=
 ABLATED = $(or $(LOGS),ablations-output/log)
 # As in the demo: all logs of a folder but the test log are learned from.
 TRAINING = $(if $(LOGS),$(filter-out %/turns.test.jsonl.gz,$(wildcard $(LOGS)/turns*.jsonl.gz)),$(ABLATED)/turns.train.jsonl.gz)
+# Nothing that is annotated in the test log is learned from. Where a folder has no test log, a fold of the other is one.
+ANNOTATED = $(if $(LOGS),$(filter-out %/annotations.test.jsonl.gz,$(wildcard $(LOGS)/annotations*.jsonl.gz)))
+TESTED = $(if $(LOGS),$(wildcard $(LOGS)/turns.test.jsonl.gz),$(ABLATED)/turns.test.jsonl.gz)
+TRUE = $(if $(TESTED),$(ABLATED)/gold.test.jsonl.gz,$(firstword $(wildcard $(LOGS)/gold*.jsonl.gz)))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint fmt types imports bench ablations rephrases clean
+.PHONY: help install demo test lint fmt types imports bench ablations rephrases labels clean
 
 help:  ## Show these lines
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -65,5 +70,12 @@ endif
 	  --gold $(ABLATED)/gold.test.jsonl.gz $(addprefix --train ,$(TRAINING)) --out rephrases-output/report \
 	  $(if $(ABLATE),--ablations)
 
+labels: $(STAMP)  ## Train label models without each of their parts, and score them (LOGS=folder; else simulated)
+ifeq ($(LOGS),)
+	$(BIN)/rehear simulate --out ablations-output/log
+endif
+	$(BIN)/rehear evaluate label-variants $(addprefix --turns ,$(TRAINING)) $(addprefix --annotations ,$(ANNOTATED)) \
+	  $(addprefix --test-turns ,$(TESTED)) $(addprefix --gold ,$(TRUE)) --out labels-output $(if $(PRESET),--preset $(PRESET))
+
 clean:  ## Remove what make has built
-	rm -rf $(VENV) demo-output benchmarks-output ablations-output rephrases-output .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) demo-output benchmarks-output ablations-output rephrases-output labels-output .mypy_cache .ruff_cache .pytest_cache

@@ -74,7 +74,7 @@ def variant_training(
         settings: of the system.
     """
     training = LabelTraining.of(variant.settings(settings))
-    if variant.annotated in (0.0, 1.0):
+    if variant.annotated in (0.0, 1.0) or not annotations:
         return training
     space, _ = label_space(lesson.dialogues, annotations, lesson.weak)
     taught = [
