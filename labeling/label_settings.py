@@ -14,12 +14,15 @@ class LabelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Whether `rehear learn` trains a label model."""
 
     preset: Preset = "small"
-    """`small`: three layers of the base, one or two passes over at most 20,000 turns, minutes on two cores.
-    `full`: all layers and all turns, for a GPU or a night."""
+    """`small`: three layers of the base, two passes over at most 20,000 turns (up to six over fewer), minutes
+    on two cores. `full`: all layers, four passes over all turns, for a GPU or a night."""
 
     most_turns: int | None = None
     """Turns of one pass, where the preset's number is not wanted: of more, others are drawn for each pass. On
     two cores a pass over 1,000 takes some ten seconds."""
+
+    passes: int | None = None
+    """Passes over the turns, where the preset's number is not wanted."""
 
     base: str | None = None
     """RoBERTa to start from: folder or name on the model hub (`roberta-base`); None: one that is made of the

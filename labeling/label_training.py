@@ -42,6 +42,12 @@ LEAST_HELD_BACK = 300
 WINDOW_TURNS = 24
 """Turns of a dialogue that are learned from at once; longer ones are cut."""
 
+LEAST_READ = 40_000
+"""Turns that the preset `small` reads at least: two passes over 20,000."""
+
+MOST_EPOCHS = 6
+"""Passes over few turns: with more, they are learned by heart."""
+
 _SWAPPED = 0.3  # share of the turns, in pre-training
 
 
@@ -53,6 +59,10 @@ class LabelTraining(Struct, frozen=True, kw_only=True):
     context: bool = True
     epochs: int = 2
     """Of these, one more for each group of labels that has something hidden of its own."""
+
+    least_read: int = 0
+    """Turns that are read at least, all passes together: of few turns there are more passes, up to
+    `MOST_EPOCHS`."""
 
     pretraining_epochs: int = 1
     """0: no pre-training."""
@@ -82,7 +92,8 @@ class LabelTraining(Struct, frozen=True, kw_only=True):
             base=settings.base,
             layers=3 if small else None,
             context=settings.context,
-            epochs=2 if small else 4,
+            epochs=settings.passes or (2 if small else 4),
+            least_read=LEAST_READ if small and settings.passes is None else 0,
             pretraining_epochs=int(settings.pretrain),
             most_turns=settings.most_turns or (20_000 if small else None),
             seed=settings.seed,
@@ -221,7 +232,10 @@ class _Trainer:
         def examples(batch: Sequence[LabelledDialogue]) -> list[DialogueExample]:
             return [example(one) for one in batch]
 
-        self._run("labels", self.training.epochs + len(views) - 1, dialogues, examples, self._labels)
+        n_turns = sum(len(one.turns) for one in dialogues)
+        passes = min(math.ceil(self.training.least_read / n_turns), MOST_EPOCHS)
+        epochs = max(self.training.epochs, passes) + len(views) - 1
+        self._run("labels", epochs, dialogues, examples, self._labels)
 
     def _run(self, stage, epochs, dialogues, examples, loss_of) -> None:  # type: ignore[no-untyped-def]
         """All epochs of a stage."""
