@@ -16,7 +16,7 @@ from worker_faults import run_and_kill
 
 from labeling.label_settings import LabelSettings
 from rewriting.chain_store import CHAIN_SESSION
-from rewriting.online_model_store import set_models
+from rewriting.online_model_store import ModelKind, set_models
 from rewriting.rephrase_settings import RephraseSettings
 from rewriting.rewrite_table import RewriteTable
 from services.clock import now_ms
@@ -53,10 +53,10 @@ def log() -> list[TurnEvent]:
     return letter_log("abcd")  # sixteen sessions that labels change, and four that they do not
 
 
-def use_models(location: str, **models: str) -> None:
+def use_model(location: str, kind: ModelKind, name: str) -> None:
     engine = open_database(location)
     with engine.begin() as connection:
-        set_models(connection, LETTERS, models, 1)
+        set_models(connection, LETTERS, {kind: name}, 1)
     engine.dispose()
 
 
@@ -109,7 +109,7 @@ def expected(log: list[TurnEvent], tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture
 def settings(kafka: KafkaSettings, tmp_path: Path) -> Settings:
     made = msgspec.structs.replace(stream_settings(str(tmp_path / "rehear.db"), kafka), labels=DEFECTS)
-    use_models(made.database_location, labels=NAME)
+    use_model(made.database_location, "labels", NAME)
     return made
 
 
@@ -189,7 +189,7 @@ def test_links_and_defects_together(
     tmp_path: Path,
 ) -> None:
     both = msgspec.structs.replace(settings, rephrases=RephraseSettings(in_chains=True))
-    use_models(both.database_location, rephrase=DETECTOR)
+    use_model(both.database_location, "rephrase", DETECTOR)
     by_files = learned_by_files(log, tmp_path, labels=DEFECTS, rephrases=both.rephrases)
     assert by_files["steps"] != expected["steps"]
     send_turns(kafka, log)
