@@ -26,6 +26,7 @@ LAYERS = 2
 HEADS = 4
 DROPOUT = 0.1
 _CATEGORY_WIDTH = 16
+_CATEGORY_SPREAD = 0.1  # at the start: the words of a turn shall count for more than all of its features
 
 
 class TurnInputs(NamedTuple):
@@ -101,6 +102,9 @@ class DialogueEncoder(nn.Module):
     def __init__(self, features: TurnFeatures, text_width: int) -> None:
         super().__init__()
         self.embeddings = nn.ModuleList(nn.Embedding(size, _CATEGORY_WIDTH) for size in features.sizes)
+        for embedding in self.embeddings:
+            nn.init.normal_(embedding.weight, std=_CATEGORY_SPREAD)  # type: ignore[arg-type]  # of an Embedding
+        self.normalise_texts = nn.LayerNorm(2 * text_width)
         joined = 2 * text_width + len(features.sizes) * _CATEGORY_WIDTH + 2 * len(NUMBERS)
         self.join = nn.Linear(joined, WIDTH)
         self.normalise = nn.LayerNorm(WIDTH)
@@ -115,7 +119,7 @@ class DialogueEncoder(nn.Module):
     def forward(self, texts: Tensor, inputs: TurnInputs) -> Tensor:
         """(dialogues, n, width) from texts of (dialogues, n, 2 * text width)."""
         named = [embed(inputs.categories[..., i]) for i, embed in enumerate(self.embeddings)]
-        joined = torch.cat([texts, *named, inputs.numbers], dim=-1)
+        joined = torch.cat([self.normalise_texts(texts), *named, inputs.numbers], dim=-1)
         turns = self.dropout(self.normalise(self.join(joined)))
         bias = (self.of_distance(inputs.distances) + self.of_gap(inputs.gaps)).permute(0, 3, 1, 2)
         bias = bias.masked_fill(~inputs.seen.unsqueeze(1), -1e4)  # (dialogues, heads, n, n)
