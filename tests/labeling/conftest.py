@@ -20,7 +20,7 @@ def world_training(base: Path, **changes: object) -> LabelTraining:
         "epochs": 6,
         "pretraining_epochs": 0,
         "learning_rate": 3e-3,
-        "batch_turns": 32,
+        "batch_turns": 24,
     }
     return LabelTraining(**{**known, **changes})  # type: ignore[arg-type]  # names and types of its fields
 
