@@ -25,6 +25,7 @@ from labeling.label_model_generator import ModelLabelGenerator
 from labeling.label_settings import LabelSettings
 from labeling.label_training import (
     HELD_BACK,
+    MOST_EPOCHS,
     WINDOW_TURNS,
     LabelTraining,
     TrainedLabels,
@@ -285,6 +286,33 @@ def test_steps_are_told(world_base: Path) -> None:
         assert len(steps) == 3  # 60 turns of an epoch, 20 at a time
 
 
+def test_few_turns_are_read_more_often(world_base: Path) -> None:
+    world = label_dialogues(30)
+
+    def passes(least_read: int) -> tuple[int, int]:
+        """How many, and how many turns each has."""
+        steps: list[int] = []
+        trained = train_label_model(
+            turns_of(world),
+            annotations_of(world, "intent"),
+            training=LabelTraining(
+                base=str(world_base),
+                layers=1,
+                epochs=1,
+                pretraining_epochs=0,
+                batch_turns=10_000,  # all of a pass
+                least_read=least_read,
+            ),
+            progress=lambda _, done, total: steps.append(total),
+        )
+        return len(steps), trained.turns
+
+    once, n_turns = passes(0)
+    assert once == 1
+    assert passes(3 * n_turns - 1)[0] == 3
+    assert passes(10**9)[0] == MOST_EPOCHS
+
+
 def test_long_dialogues_and_logs_without_responses_are_learned_from(world_base: Path) -> None:
     long = [
         [
@@ -364,3 +392,6 @@ def test_settings_choose_the_training() -> None:
     assert (full.layers, full.most_turns, full.pretraining_epochs) == (None, None, 0)
     assert full.epochs > small.epochs
     assert LabelTraining.of(LabelSettings(most_turns=500)).most_turns == 500
+    assert full.least_read == 0 < small.least_read
+    chosen = LabelTraining.of(LabelSettings(passes=7))
+    assert (chosen.epochs, chosen.least_read) == (7, 0)
