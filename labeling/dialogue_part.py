@@ -6,8 +6,6 @@ does not only repeat the signal.
 
 from typing import Final, Literal
 
-from msgspec import Struct
-
 Part = Literal[
     "signals",  # barge-in, termination, feedback
     "status",  # of the response
@@ -25,10 +23,3 @@ NOTHING_HIDDEN: Final[frozenset[Part]] = frozenset()
 
 NO_CONTEXT: Final[frozenset[Part]] = frozenset({"preceding", "following"})
 """A turn is read by itself."""
-
-
-class View(Struct, frozen=True):
-    """What is hidden for a group of labels, in training and in use."""
-
-    name: str
-    hidden: frozenset[Part]

@@ -38,6 +38,7 @@ class EncodedTurns(NamedTuple):
     """What the model makes of a batch."""
 
     dialogues: Tensor  # (dialogues, n, width) of the dialogue encoder
+    seen: Tensor  # (dialogues, n, n) whether the row's turn may read the column's
     states: Sequence[Tensor]  # by text: (tokens, text width)
     tokens: Sequence[TurnTokens]  # by text
     text_of: Sequence[Sequence[int]]  # by dialogue and turn: number of its text
@@ -63,8 +64,9 @@ def encode(
     for row, of_dialogue in enumerate(text_of):
         where[row, : len(of_dialogue)] = torch.tensor(of_dialogue)
     features = [model.features.of(example.turns, example.hidden) for example in examples]
-    encoded = model.dialogues(vectors[where.to(device)], _stacked(features, most, device))
-    return EncodedTurns(encoded, states, texts, text_of)
+    inputs = _stacked(features, most, device)
+    encoded = model.dialogues(vectors[where.to(device)], inputs)
+    return EncodedTurns(encoded, inputs.seen, states, texts, text_of)
 
 
 def batch_losses(
@@ -72,8 +74,7 @@ def batch_losses(
 ) -> dict[LabelName, Tensor]:
     """Mean cross entropy of each task that the batch says something about."""
     losses: dict[LabelName, Tensor] = {}
-    n_turns = torch.tensor([len(example.turns) for example in examples], device=device)
-    all_logits = model.logits(encoded.dialogues, n_turns)
+    all_logits = model.logits(encoded.dialogues, encoded.seen)
     for task, of_task in all_logits.items():
         rows: list[tuple[int, int]] = []
         values: list[tuple[float, ...] | int] = []

@@ -124,7 +124,7 @@ class _Dialogues(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Vectors of the turns, and all their logits."""
         turns = self.model.dialogues(texts, TurnInputs(categories, numbers, distances, gaps, seen))
-        of_tasks = self.model.logits(turns)
+        of_tasks = self.model.logits(turns, seen)
         return turns, torch.cat(list(of_tasks.values()) or [turns[..., :1]], dim=-1)
 
     def forward(

@@ -164,29 +164,27 @@ class LabelModel(nn.Module):
         self.log_variances = nn.ParameterDict({task: nn.Parameter(torch.zeros(())) for task in space.tasks})
         """Of the tasks' losses (Kendall et al., 2018)."""
 
-    def logits(self, turns: Tensor, n_turns: Tensor | None = None) -> dict[LabelName, Tensor]:
+    def logits(self, turns: Tensor, seen: Tensor) -> dict[LabelName, Tensor]:
         """Of each turn task: (dialogues, n, classes) from vectors of turns.
 
-        The rating of a dialogue builds on those of its turns: their mean is added to what its own head says,
-        since dialogues are rated far less often than turns. It teaches nothing about them.
+        Whether a goal starts is read against the turn before. The rating of a dialogue builds on those of its
+        turns: their mean is added to what its own head says, since dialogues are rated far less often than
+        turns. It teaches nothing about them.
 
         Args:
             turns: (dialogues, n, width) of the dialogue encoder.
-            n_turns: (dialogues,) how many of the n are no padding; None: all.
+            seen: (dialogues, n, n) whether the row's turn may read the column's; padding is not seen.
         """
-        before = torch.cat([torch.zeros_like(turns[:, :1]), turns[:, :-1]], dim=1)
+        sees_previous = torch.diagonal(seen, offset=-1, dim1=1, dim2=2).unsqueeze(-1)  # (dialogues, n - 1, 1)
+        before = torch.cat([torch.zeros_like(turns[:, :1]), turns[:, :-1] * sees_previous], dim=1)
         found = {}
         for task in self.turn_tasks:
             read = turns + self.of_previous(before) if task == "goal_start" else turns
             found[task] = self.heads[task](read)
         if "satisfaction" in found and "dialogue_satisfaction" in found:
             of_turns = found["satisfaction"].detach()
-            if n_turns is None:
-                mean = of_turns.mean(dim=1, keepdim=True)
-            else:
-                known = torch.arange(of_turns.shape[1], device=turns.device) < n_turns[:, None]
-                kept = known.unsqueeze(-1).to(of_turns.dtype)  # (dialogues, n, 1)
-                mean = (of_turns * kept).sum(dim=1, keepdim=True) / n_turns[:, None, None]
+            kept = seen.to(of_turns.dtype)  # (dialogues, n, n)
+            mean = (kept @ of_turns) / kept.sum(dim=-1, keepdim=True)
             found["dialogue_satisfaction"] = found["dialogue_satisfaction"] + mean
         return found
 

@@ -132,7 +132,8 @@ def test_only_what_is_known_and_asked_for_is_learned(untrained: Parts) -> None:
 def test_losses_are_cross_entropies_with_the_weights_of_the_labels(untrained: Parts) -> None:
     turns = WORLD[0].turns[:1]
     with torch.no_grad():
-        found = untrained[0].logits(_encoded(untrained, [DialogueExample(turns, NOTHING_HIDDEN)]).dialogues)
+        encoded = _encoded(untrained, [DialogueExample(turns, NOTHING_HIDDEN)])
+        found = untrained[0].logits(encoded.dialogues, encoded.seen)
     defect = float(found["defect"][0, 0, 0])
     rating = torch.log_softmax(found["satisfaction"][0, 0], dim=-1)
     intent = torch.log_softmax(found["intent"][0, 0], dim=-1)

@@ -47,7 +47,7 @@ def test_torch_and_the_artifact_give_the_same_logits(trained: TrainedLabels, art
         for hidden, tasks in space_views(model.space):
             with torch.no_grad():
                 encoded = encode(model, trained.tokenizer, [DialogueExample(turns, hidden)], CPU)
-                expected = model.logits(encoded.dialogues)
+                expected = model.logits(encoded.dialogues, encoded.seen)
             for position, logits in enumerate(found):
                 for task in tasks:
                     if task == "slots":

@@ -85,7 +85,7 @@ def test_words_are_not_trained_and_all_else_is(model: LabelModel) -> None:
 def test_each_task_has_its_logits_for_each_turn(model: LabelModel) -> None:
     turns = model.dialogues(_texts(2, 4), _inputs(2, 4))
     assert turns.shape == (2, 4, WIDTH)
-    assert {task: tuple(one.shape) for task, one in model.logits(turns).items()} == {
+    assert {task: tuple(one.shape) for task, one in model.logits(turns, _all_seen(2, 4)).items()} == {
         "goal_start": (2, 4, 1),
         "defect": (2, 4, 1),
         "satisfaction": (2, 4, 5),
@@ -96,7 +96,7 @@ def test_each_task_has_its_logits_for_each_turn(model: LabelModel) -> None:
     assert model.slots(torch.zeros((7, TEXT_WIDTH)), turns[0, [0] * 7]).shape == (7, 3)
     bare = LabelModel(_Embeddings(), TEXT_WIDTH, FEATURES, LabelSpace(tasks=("defect",)))
     assert bare.slots is None
-    assert list(bare.logits(turns)) == ["defect"]
+    assert list(bare.logits(turns, _all_seen(2, 4))) == ["defect"]
 
 
 def _changed(texts: Tensor, rows: Sequence[int]) -> Tensor:
@@ -144,8 +144,8 @@ def test_padding_changes_no_turn_and_no_rating_of_the_dialogue(model: LabelModel
         ),
     )
     torch.testing.assert_close(together[:, :n], alone)
-    expected = model.logits(alone)
-    for task, logits in model.logits(together, torch.tensor([n])).items():
+    expected = model.logits(alone, seen[:, :n, :n])
+    for task, logits in model.logits(together, seen).items():
         torch.testing.assert_close(logits[:, :n], expected[task])
 
 
@@ -153,7 +153,7 @@ def test_a_rating_of_a_dialogue_builds_on_those_of_its_turns_and_teaches_them_no
     model: LabelModel,
 ) -> None:
     turns = torch.randn((1, 4, WIDTH), generator=torch.Generator().manual_seed(4))
-    logits = model.logits(turns)
+    logits = model.logits(turns, _all_seen(1, 4))
     own = model.heads["dialogue_satisfaction"](turns)
     torch.testing.assert_close(
         logits["dialogue_satisfaction"], own + logits["satisfaction"].mean(dim=1, keepdim=True)
@@ -166,7 +166,23 @@ def test_a_goal_start_is_read_against_the_turn_before(model: LabelModel) -> None
     turns = torch.randn((1, 4, WIDTH), generator=torch.Generator().manual_seed(5))
     changed = turns.clone()
     changed[:, 1] += 1
-    before, after = model.logits(turns), model.logits(changed)
+    seen = _all_seen(1, 4)
+    before, after = model.logits(turns, seen), model.logits(changed, seen)
     differs = (before["goal_start"] - after["goal_start"]).abs()[0, :, 0] > 1e-6
     assert differs.tolist() == [False, True, True, False]
     assert (before["defect"] - after["defect"]).abs()[0, [0, 2, 3]].max() == 0
+
+
+def test_nothing_is_read_of_turns_that_are_not_seen(model: LabelModel) -> None:
+    turns = torch.randn((1, 4, WIDTH), generator=torch.Generator().manual_seed(6))
+    changed = turns.clone()
+    changed[:, 1] += 1
+    alone = torch.eye(4, dtype=torch.bool)[None]
+    before, after = model.logits(turns, alone), model.logits(changed, alone)
+    for task in before:
+        assert (before[task] - after[task])[:, [0, 2, 3]].abs().max() == 0
+        assert (before[task] - after[task])[:, 1].abs().max() > 0
+
+
+def _all_seen(dialogues: int, n: int) -> Tensor:
+    return torch.ones((dialogues, n, n), dtype=torch.bool)

@@ -44,7 +44,7 @@ def _logits(
     """Of a dialogue: (turns, classes)."""
     with torch.no_grad():
         encoded = encode(trained.model, trained.tokenizer, [DialogueExample(turns, hidden)], CPU)
-        found: np.ndarray = trained.model.logits(encoded.dialogues)[task][0].numpy()  # type: ignore[type-arg]
+        found: np.ndarray = trained.model.logits(encoded.dialogues, encoded.seen)[task][0].numpy()  # type: ignore[type-arg]
     return found
 
 
