@@ -14,7 +14,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 from scipy.optimize import minimize, minimize_scalar
 
-from labeling.label_reader import LabelReader, TurnLogits
+from labeling.label_reader import TurnLogits
 from labeling.label_space import BINARY, N_RATINGS, RATINGS, LabelSpace
 from labeling.label_targets import UNKNOWN, TurnTarget, slot_tags
 from labeling.turn_label import LabelName
@@ -63,24 +63,24 @@ class _Held(Struct, frozen=True):
     target: TurnTarget
 
 
-def calibrate(reader: LabelReader, held_back: Sequence["LabelledDialogue"]) -> Calibration:
+def calibrate(
+    space: LabelSpace, held_back: Sequence["LabelledDialogue"], logits_of: Sequence[Sequence[TurnLogits]]
+) -> Calibration:
     """Learns scales, decisions and what signals tell; no thresholds.
 
     Args:
-        reader: of the model.
+        space: of the labels.
         held_back: dialogues and what is known of them.
+        logits_of: what the model says of each turn of each.
     """
     dialogues = [
         [
             _Held(turn, logits, target)
-            for turn, logits, target in zip(
-                dialogue.turns, reader.read(dialogue.turns), dialogue.targets, strict=True
-            )
+            for turn, logits, target in zip(dialogue.turns, of_dialogue, dialogue.targets, strict=True)
         ]
-        for dialogue in held_back
+        for dialogue, of_dialogue in zip(held_back, logits_of, strict=True)
     ]
     turns = [held for dialogue in dialogues for held in dialogue]
-    space = reader.space
     scales: dict[LabelName, Scale] = {}
     decisions: dict[LabelName, float] = {}
     ratings: dict[LabelName, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}

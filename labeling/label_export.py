@@ -71,10 +71,11 @@ def export_label_model(
             model.space,
             context=trained.training.context,
         )
-        calibration = calibrate(reader, trained.held_back)
+        logits = [reader.read(dialogue.turns) for dialogue in trained.held_back]
+        calibration = calibrate(model.space, trained.held_back, logits)
         labels = [
-            decide(dialogue.turns, reader.read(dialogue.turns), model.space, calibration)
-            for dialogue in trained.held_back
+            decide(dialogue.turns, of_dialogue, model.space, calibration)
+            for dialogue, of_dialogue in zip(trained.held_back, logits, strict=True)
         ]
         targets = [dialogue.targets for dialogue in trained.held_back]
         description = LabelDescription(

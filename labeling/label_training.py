@@ -6,7 +6,7 @@ weighted by what the model itself finds uncertain (Kendall et al., 2018).
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import get_args
 
 import numpy as np
@@ -237,7 +237,14 @@ class _Trainer:
         epochs = max(self.training.epochs, passes) + len(views) - 1
         self._run("labels", epochs, dialogues, examples, self._labels)
 
-    def _run(self, stage, epochs, dialogues, examples, loss_of) -> None:  # type: ignore[no-untyped-def]
+    def _run(
+        self,
+        stage: str,
+        epochs: int,
+        dialogues: Sequence[LabelledDialogue],
+        examples: Callable[[Sequence[LabelledDialogue]], list[DialogueExample]],
+        loss_of: Callable[[Sequence[DialogueExample]], Tensor | None],
+    ) -> None:
         """All epochs of a stage."""
         batches = [batch for _ in range(epochs) for batch in self._batches(dialogues)]
         of_encoder = [one for one in self.model.turns.parameters() if one.requires_grad]
@@ -258,7 +265,7 @@ class _Trainer:
                 loss = loss_of(examples(batch))
             if loss is not None:
                 optimizer.zero_grad()
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]  # torch does not type it
                 torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
                 optimizer.step()
             schedule.step()

@@ -17,12 +17,12 @@ from msgspec import Struct
 from tokenizers import AddedToken, Tokenizer
 
 from labeling.request_tokenizer import MOST_CHARACTERS, RequestTokenizer, spoken
+from labeling.turn_features import seconds_between
 from rewriting.turn_pair import (
     EQUAL,
     NOTHING,
     UNDERSTANDINGS,
     confidence_bands,
-    seconds_between,
     time_bucket,
     understood_alike,
     words_alike,

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from rapidfuzz import fuzz
 
 from labeling.text_normalisation import normalise
+from labeling.turn_features import seconds_between
 from streams.turn import NluHypothesis, TurnEvent
 
 MOST_COMPARED = 1_000
@@ -77,13 +78,6 @@ def candidates_by_source(
     for source, target in sorted(candidate_pairs(turns, window_turns, window_s)):
         candidates.setdefault(source, []).append(target)
     return candidates
-
-
-def seconds_between(earlier: TurnEvent, later: TurnEvent) -> float | None:
-    """Time between the starts of two requests, 0 or more; None where a log does not tell it (0 as time)."""
-    if earlier.ts_ms <= 0 or later.ts_ms < earlier.ts_ms:
-        return None
-    return (later.ts_ms - earlier.ts_ms) / 1000
 
 
 def pair_views(earlier: TurnEvent, later: TurnEvent) -> PairViews:

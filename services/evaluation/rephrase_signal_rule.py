@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from labeling.text_normalisation import normalise
+from labeling.turn_features import seconds_between
 from rewriting.rephrase_link import RephraseLink
 from rewriting.rephrase_settings import RephraseSettings
-from rewriting.turn_pair import MOST_COMPARED, seconds_between
+from rewriting.turn_pair import MOST_COMPARED
 from streams.turn import TurnEvent
 
 CORRECTIONS = (

@@ -1,7 +1,7 @@
 """Probabilities that hold: of logits that are distorted in a known way."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ from labeling.label_calibration import (
     most_dissatisfied,
     probability,
 )
-from labeling.label_reader import LabelReader, TurnLogits
+from labeling.label_reader import TurnLogits
 from labeling.label_space import LabelSpace
 from labeling.label_targets import UNKNOWN, TurnTarget
 from labeling.label_training import LabelledDialogue
@@ -57,7 +57,8 @@ class _World:
         self.held.append(LabelledDialogue([turn], [target]))
 
     def calibrated(self) -> Calibration:
-        return calibrate(cast(LabelReader, self.reader), self.held)
+        logits = [self.reader.read(dialogue.turns) for dialogue in self.held]
+        return calibrate(self.reader.space, self.held, logits)
 
 
 def _binary(count: int, seed: int = 1) -> tuple[_World, NDArray[np.float64], NDArray[np.float64]]:

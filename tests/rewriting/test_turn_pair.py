@@ -3,12 +3,12 @@ from typing import Any
 import pytest
 from turns import turn_event
 
+from labeling.turn_features import seconds_between
 from rewriting.turn_pair import (
     NOTHING,
     candidate_pairs,
     confidence_bands,
     pair_views,
-    seconds_between,
     time_bucket,
 )
 from streams.turn import NluHypothesis, Recognition, Request, Response, Signals, Slot, TurnEvent
