@@ -23,7 +23,16 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Reports:
 
 
 def test_every_benchmark_says_what_it_measured_and_where(reports: Reports) -> None:
-    assert sorted(reports) == ["fundamental", "ingest", "lookup", "mining", "online", "rephrases", "vectors"]
+    assert sorted(reports) == [
+        "fundamental",
+        "ingest",
+        "labels",
+        "lookup",
+        "mining",
+        "online",
+        "rephrases",
+        "vectors",
+    ]
     for report in reports.values():
         assert report["quick"]
         assert report["machine"]["cores"] >= 1
