@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from failure_isolation.failure_settings import FailureSettings
 from labeling.label_settings import LabelSettings
 from rewriting.answer_miner import AnswerSettings
 from rewriting.chain_miner import ChainSettings
@@ -62,6 +63,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ranker: RankerSettings = RankerSettings()
     rephrases: RephraseSettings = RephraseSettings()
     labels: LabelSettings = LabelSettings()
+    failures: FailureSettings = FailureSettings()
     api: LookupApiSettings = LookupApiSettings()
     metrics: MetricsSettings = MetricsSettings()
 
