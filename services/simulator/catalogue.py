@@ -1,6 +1,7 @@
 """What the assistant knows, what its users want of it, and in which words.
 
-Names are made of syllables, so that no two worlds with different seeds share them.
+Names are made of syllables, so that worlds with different seeds share next to none; a lexicon that is held
+out shares none at all.
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from msgspec import Struct
 
 from services.simulator.chance import pick, stream
 from services.simulator.frame import Frame, frame
+from services.simulator.lexicon import USUAL, Lexicon
 from services.simulator.sound import sound_alike
 
 SONGS, ARTISTS, CITIES, CONTACTS = 70, 24, 20, 20
@@ -19,14 +21,11 @@ TWIN_SHARE = 0.12
 """Share of names that sound like a better known one of the same kind. Raised, more errors are requests that
 another user means, which no table for everybody can tell apart."""
 
-ROOMS = ("kitchen", "bedroom", "hall", "study", "garage", "garden", "attic", "bathroom")
-DEVICES = ("lights", "lamp", "heater", "fan", "radio", "blinds", "kettle")
 DURATIONS = (
     *(f"{number} minutes" for number in ("ten", "five", "fifteen", "thirty", "nine", "fifty", "forty")),
     *(f"{number} minutes" for number in ("thirteen", "fourteen", "sixteen", "sixty")),
     "two hours",
 )
-TITLE_WORDS = ("blue", "river", "night", "summer", "golden", "paper", "silver", "winter", "velvet", "morning")
 ONSETS = ("b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "z")
 VOWELS = ("a", "e", "i", "o", "u")
 CODAS = ("", "", "", "n", "r", "l", "s")
@@ -55,20 +54,26 @@ class Catalogue(Struct, frozen=True, kw_only=True):
         return tuple(goal for goals in self.goals.values() for goal in goals)
 
 
-def make_catalogue(seed: int) -> Catalogue:
-    """The catalogue of a world."""
-    coiner = _NameCoiner(seed)
+def make_catalogue(seed: int, lexicon: Lexicon = USUAL) -> Catalogue:
+    """The catalogue of a world, with names made of the words of `lexicon`."""
+    coiner = _NameCoiner(seed, lexicon)
     songs = coiner.names("song", SONGS, title=True)
     artists = coiner.names("artist", ARTISTS, surname=True)
     cities = coiner.names("city", CITIES)
     contacts = coiner.names("contact", CONTACTS)
     rng = stream(seed, "popularity")
     goals = {
-        "song": tuple(_song(song) for song in songs),
+        "song": tuple(_song(song, lexicon) for song in songs),
         "artist": tuple(_artist(artist) for artist in artists),
         "weather": tuple(_weather(city, tomorrow) for city in cities for tomorrow in (False, True)),
         "home": _shuffled(
-            rng, [_switch(room, device, way) for room in ROOMS for device in DEVICES for way in ("on", "off")]
+            rng,
+            [
+                _switch(room, device, way)
+                for room in lexicon.rooms
+                for device in lexicon.devices
+                for way in ("on", "off")
+            ],
         ),
         "timer": tuple(_timer(duration) for duration in DURATIONS),
         "call": tuple(_call(contact) for contact in contacts),
@@ -79,8 +84,8 @@ def make_catalogue(seed: int) -> Catalogue:
         "artist": artists,
         "city": cities,
         "contact": contacts,
-        "room": ROOMS,
-        "device": DEVICES,
+        "room": lexicon.rooms,
+        "device": lexicon.devices,
         "duration": DURATIONS,
         "day": ("tomorrow",),
     }
@@ -92,13 +97,13 @@ def make_catalogue(seed: int) -> Catalogue:
         for text in (*goal.phrasings, *goal.awkward)
         for word in text.split()
     }
-    familiar = frozenset((spoken - invented) | set(TITLE_WORDS))
+    familiar = frozenset((spoken - invented) | set(lexicon.title_words))
     return Catalogue(names=names, goals=goals, twins=coiner.twins, familiar=familiar)
 
 
-def _song(song: str) -> Goal:
+def _song(song: str, lexicon: Lexicon) -> Goal:
     words = song.split()
-    short = [word for word in words if word not in TITLE_WORDS] if len(words) > 1 else []
+    short = [word for word in words if word not in lexicon.title_words] if len(words) > 1 else []
     return Goal(
         frame=frame("music", "play_song", song=song),
         phrasings=(f"play {song}", f"play the song {song}", f"i want to hear {song}", f"put on {song}"),
@@ -176,9 +181,10 @@ def _shuffled(rng: Random, goals: Sequence[Goal]) -> tuple[Goal, ...]:
 class _NameCoiner:
     """Coins names whose invented words are all different; `twins` fills as it goes."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, lexicon: Lexicon) -> None:
         self.twins: dict[str, str] = {}
         self._seed = seed
+        self._lexicon = lexicon
         self._used: set[str] = set()
 
     def names(self, kind: str, count: int, *, title: bool = False, surname: bool = False) -> tuple[str, ...]:
@@ -194,12 +200,13 @@ class _NameCoiner:
     def _name(self, rng: Random, original: str | None, *, title: bool, surname: bool) -> str:
         if original is not None:
             words = original.split()
-            place = max(range(len(words)), key=lambda index: words[index] not in TITLE_WORDS)
+            place = max(range(len(words)), key=lambda index: words[index] not in self._lexicon.title_words)
             twin = next(
                 heard
                 for kind in range(3, 99)
                 if (heard := sound_alike(self._seed, words[place], kind)) not in self._used
                 and " " not in heard
+                and self._lexicon.admits(heard)
             )
             self._used.add(twin)
             self.twins[twin] = words[place]
@@ -208,7 +215,7 @@ class _NameCoiner:
         if surname:
             return f"{word} {self._word(rng)}"
         if title and rng.random() < 0.5:
-            plain = pick(rng, TITLE_WORDS)
+            plain = pick(rng, self._lexicon.title_words)
             return f"{plain} {word}" if rng.random() < 0.5 else f"{word} {plain}"
         return word
 
@@ -216,6 +223,6 @@ class _NameCoiner:
         while True:
             syllables = [pick(rng, ONSETS) + pick(rng, VOWELS) for _ in range(2 if rng.random() < 0.5 else 3)]
             word = "".join(syllables) + pick(rng, CODAS)
-            if word not in self._used:
+            if word not in self._used and self._lexicon.admits(word):
                 self._used.add(word)
                 return word
