@@ -1,15 +1,12 @@
 """How good labels are."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from services.cli.options import SettingsOption, settings_of
+from services.cli.options import SettingsOption, named_files, settings_of
 from services.errors import SettingsError
-
-ONE_SYSTEM = "rehear"
 
 
 def register(evaluate: typer.Typer) -> None:
@@ -57,7 +54,7 @@ def evaluate_labels_command(
     run_label_evaluation(
         turns=turns,
         gold=gold,
-        labels=named_files(labels),
+        labels=named_files(labels, "--labels"),
         out=out,
         train_turns=train_turns or [],
         train_annotations=train_annotations or [],
@@ -65,25 +62,3 @@ def evaluate_labels_command(
         resamples=resamples,
         seed=seed,
     )
-
-
-def named_files(options: Sequence[str]) -> dict[str, Path]:
-    """Files by their names, in order.
-
-    Args:
-        options: `NAME=FILE`, or a file: it is called `rehear` if it is the only one, else as the file is.
-
-    Raises:
-        SettingsError: a name is empty, or occurs twice.
-    """
-    files: dict[str, Path] = {}
-    for option in options:
-        name, equals, path = option.partition("=")
-        if not equals or Path(option).exists():
-            name, path = ONE_SYSTEM if len(options) == 1 else Path(option).name.split(".")[0], option
-        if not name or not path:
-            raise SettingsError(f"--labels {option!r}: give NAME=FILE, or a file")
-        if name in files:
-            raise SettingsError(f"--labels: two are called {name!r}: name each, as NAME=FILE")
-        files[name] = Path(path)
-    return files

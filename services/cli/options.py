@@ -1,13 +1,14 @@
 """Options that several commands share, and the settings they lead to."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
 
-from services.errors import StateError
+from services.errors import SettingsError, StateError
 from services.settings import Settings, load_settings
 
 StateOption = Annotated[
@@ -29,6 +30,9 @@ AssistantOption = Annotated[
     typer.Option("--assistant", help="Whose table; needed when there are several assistants."),
 ]
 
+ONE_SYSTEM = "rehear"
+"""Name of the only system whose output is scored."""
+
 
 def settings_of(path: Path | None, state: Path | None) -> Settings:
     """The settings of a command; a state folder that was given goes before the one in the settings."""
@@ -45,3 +49,26 @@ def require_state(settings: Settings) -> None:
     location = settings.database_location
     if "://" not in location and not Path(location).exists():
         raise StateError(f"{location} does not exist: make it with `rehear learn` or `rehear up`")
+
+
+def named_files(given: Sequence[str], option: str) -> dict[str, Path]:
+    """Files by their names, in order.
+
+    Args:
+        given: `NAME=FILE`, or a file: it is called `rehear` if it is the only one, else as the file is.
+        option: with which they are given, for messages.
+
+    Raises:
+        SettingsError: a name is empty, or occurs twice.
+    """
+    files: dict[str, Path] = {}
+    for one in given:
+        name, equals, path = one.partition("=")
+        if not equals or Path(one).exists():
+            name, path = ONE_SYSTEM if len(given) == 1 else Path(one).name.split(".")[0], one
+        if not name or not path:
+            raise SettingsError(f"{option} {one!r}: give NAME=FILE, or a file")
+        if name in files:
+            raise SettingsError(f"{option}: two are called {name!r}: name each, as NAME=FILE")
+        files[name] = Path(path)
+    return files

@@ -74,7 +74,7 @@ def binary_measures(
         **decision_measures(items, answers.decided, resamples),
         "average_precision": average,
         "roc_auc": roc,
-        "calibration_error": _calibration_error(items, answers.score, resamples),
+        "calibration_error": calibration_error(items, answers.score, resamples),
     }
 
 
@@ -126,7 +126,8 @@ def _at(sums: Floats, last: Ints) -> Floats:
     return np.where(last >= 0, sums[np.arange(len(sums)), last], 0.0)
 
 
-def _calibration_error(items: BinaryItems, score: Floats, resamples: UserResamples) -> Floats:
+def calibration_error(items: BinaryItems, score: Floats, resamples: UserResamples) -> Floats:
+    """How far scores are from the share that is true, in tenths of scores: (draws,)."""
     columns = np.zeros((len(score), 2, BINS))
     rows, bins = np.arange(len(score)), _bins(score)
     columns[rows, 0, bins] = 1

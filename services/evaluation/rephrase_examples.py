@@ -7,6 +7,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from services.evaluation.dialogue_example import ExampleLine, example_lines
 from streams.turn import TurnEvent
 
 Kind = Literal["found", "missed", "false", "wrong source"]
@@ -18,18 +19,6 @@ EXAMPLES = 8
 
 _AROUND = 1  # turns before the first and after the last of those that matter
 _MOST_LINES = 12  # in the middle of a long detour, lines are left out
-_MOST_CHARACTERS = 300  # of a text: the rest would hide what the example is about
-
-
-class ExampleLine(Struct, frozen=True, kw_only=True):
-    """One turn of an example."""
-
-    event_id: str
-    gap_s: float | None  # since the line above; None for the first
-    text: str
-    response: str | None
-    signals: tuple[str, ...]  # what the log shows of how it went, a few words each
-    role: str | None  # "this turn", "right", "named", or "named, right"
 
 
 class Example(Struct, frozen=True, kw_only=True):
@@ -37,7 +26,7 @@ class Example(Struct, frozen=True, kw_only=True):
 
     kind: Kind
     score: float  # of the turn in question
-    lines: tuple[ExampleLine, ...]
+    lines: tuple[ExampleLine, ...]  # roles: "this turn", "right", "named", or "named, right"
 
 
 def examples_of(
@@ -85,39 +74,13 @@ def _lines(turns: Sequence[TurnEvent], turn: int, right: int, named: int) -> lis
     if len(shown) > _MOST_LINES:
         kept = {right, named, *shown[: _AROUND + 1], *shown[_AROUND + 1 - _MOST_LINES + 2 :]}
         shown = [number for number in shown if number in kept]
-    lines = []
-    for above, number in zip([None, *shown], shown, strict=False):
-        event = turns[number]
-        roles = [
+    roles = {}
+    for number in shown:
+        named_as = [
             role
             for role, other in (("this turn", turn), ("named", named), ("right", right))
             if number == other
         ]
-        lines.append(
-            ExampleLine(
-                event_id=event.event_id,
-                gap_s=None if above is None else (event.ts_ms - turns[above].ts_ms) / 1000,
-                text=_cut(event.request.text),
-                response=None if event.response is None else _cut(event.response.text or ""),
-                signals=tuple(_signals(event)),
-                role=", ".join(roles) or None,
-            )
-        )
-    return lines
-
-
-def _signals(turn: TurnEvent) -> list[str]:
-    signals = []
-    if turn.response is not None and turn.response.status not in (None, "ok"):
-        signals.append(str(turn.response.status))
-    if turn.signals.barge_in:
-        signals.append("interrupted")
-    if turn.signals.terminated:
-        signals.append("stopped")
-    if turn.signals.feedback is not None:
-        signals.append(f"{turn.signals.feedback} feedback")
-    return signals
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…"
+        if named_as:
+            roles[number] = ", ".join(named_as)
+    return example_lines(turns, shown, roles)

@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
+from services.evaluation.dialogue_example import seconds_in_words
 from services.evaluation.rephrase_examples import KINDS, Kind
 from services.evaluation.rephrase_groups import GROUPINGS
 from services.evaluation.rephrase_plots import precision_recall_plot, reliability_plot
@@ -45,18 +46,10 @@ def rephrase_report_html(evaluation: RephraseEvaluation) -> str:
         breakdowns=GROUPINGS,
         kinds=KINDS,
         titles=_TITLES,
-        time=_time,
+        time=seconds_in_words,
         precision_recall=precision_recall_plot(evaluation),
         reliability=reliability_plot(evaluation),
     )
-
-
-def _time(seconds: float) -> str:
-    """A time that people can judge at a glance."""
-    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.1f} s"
 
 
 def rephrase_table(evaluation: RephraseEvaluation) -> Table:

@@ -12,8 +12,8 @@ from turns import turn_event
 from typer.testing import CliRunner
 
 from labeling.turn_label import TurnLabel
-from services.cli.evaluate_labels import named_files
 from services.cli.main import app
+from services.cli.options import named_files
 from services.errors import SettingsError
 from services.evaluation.errors import EvaluationFileError
 from services.evaluation.label_gold import GoldLabel
@@ -191,9 +191,9 @@ def test_a_line_that_is_no_label_is_named_and_nothing_is_written(
 def test_names_of_files(tmp_path: Path) -> None:
     odd = tmp_path / "a=b.jsonl"
     odd.touch()
-    assert named_files(["x/labels.jsonl"]) == {"rehear": Path("x/labels.jsonl")}
-    assert named_files([str(odd)]) == {"rehear": odd}
-    assert named_files(["a=x", "y/b.jsonl.gz"]) == {"a": Path("x"), "b": Path("y/b.jsonl.gz")}
+    assert named_files(["x/labels.jsonl"], "--labels") == {"rehear": Path("x/labels.jsonl")}
+    assert named_files([str(odd)], "--labels") == {"rehear": odd}
+    assert named_files(["a=x", "y/b.jsonl.gz"], "--labels") == {"a": Path("x"), "b": Path("y/b.jsonl.gz")}
     for options, problem in ((["a=x", "a=y"], "two are called 'a'"), (["=x"], "give NAME=FILE")):
         with pytest.raises(SettingsError, match=problem):
-            named_files(options)
+            named_files(options, "--labels")
