@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from sqlalchemy import Engine
 
-from labeling.label_store import forget_user_labels
+from labeling.label_store import LABEL_STORE
 from rewriting.chain_store import forget_user_steps
 from rewriting.rephrase_store import forget_user_rephrases
 from rewriting.request_session_store import forget_user_requests
@@ -43,7 +43,7 @@ def forget_user(
         forget_user_steps(connection, assistant_id, user_id)
         forget_user_requests(connection, assistant_id, user_id)
         forget_user_rephrases(connection, assistant_id, user_id)
-        forget_user_labels(connection, assistant_id, user_id)
+        LABEL_STORE.forget_user(connection, assistant_id, user_id)
         forget_user_notices(connection, assistant_id, user_id)
         forget_feedback(connection, assistant_id, user_id)
         table.forget_user(connection, assistant_id, user_id)

@@ -4,19 +4,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from sqlalchemy import Connection
 
-from labeling.label_store import LabelRecord, stored_labels
+from labeling.label_store import LABEL_STORE, LabelRecord
 from labeling.labelled_turn import LabelledTurn
 from labeling.turn_label import LabelGenerator, TurnLabel
 from services.errors import StateError
 from services.label_generation import label_sessions
-from services.turn_answers import Answer, turn_answers
-from streams.database_schema import chunks
+from services.turn_answers import Answer, stored_answers, turn_answers
 from streams.session import Session
-from streams.session_store import read_sessions, session_ids
 from streams.turn import AssistantId, EventId, TurnEvent
-
-SESSIONS_AT_A_TIME = 500
-"""Read from the database together. Raised, more memory; lowered, more queries."""
 
 
 def find_labels(
@@ -70,20 +65,9 @@ def read_labels(
         assistant_id: whose.
         on_read: is told how many sessions were read since it was last told.
     """
-    for ids in chunks(session_ids(connection, assistant_id), SESSIONS_AT_A_TIME):
-        labels = stored_labels(connection, ids)
-        sessions = {found.session_id: found for found in read_sessions(connection, assistant_id, labels)}
-        for key in ids:
-            if key in sessions and key in labels:
-                yield from _together(sessions[key], labels[key])
-        on_read(len(ids))
-
-
-def _together(session: Session, records: Sequence[LabelRecord]) -> Iterator[LabelledTurn]:
-    if [turn.event_id for turn in session.turns] != [record.event_id for record in records]:
-        return
-    for turn, record in zip(session.turns, records, strict=True):
-        yield LabelledTurn(turn, session.session_id, _label(record))
+    for session, records in stored_answers(connection, assistant_id, LABEL_STORE, on_read):
+        for turn, record in zip(session.turns, records, strict=True):
+            yield LabelledTurn(turn, session.session_id, _label(record))
 
 
 def _label(record: LabelRecord) -> TurnLabel:

@@ -1,15 +1,27 @@
-"""Turn answers: what is said of each turn of a log, in its order, by what answers for its assistant."""
+"""Turn answers: what is said of each turn of a log, in its order, by what answers for its assistant.
+
+What is stored of turns is such answers too.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
+from sqlalchemy import Connection
+
+from streams.database_schema import chunks
 from streams.session import Session
+from streams.session_store import read_sessions, session_ids
 from streams.turn import AssistantId, EventId, TurnEvent
+from streams.turn_store import TurnRecord, TurnStore
 
 T = TypeVar("T")
+R = TypeVar("R", bound=TurnRecord)
 
 SESSIONS_AT_A_TIME = 1_000
 """Between two steps of a progress bar."""
+
+SESSIONS_READ_TOGETHER = 500
+"""From the database. Raised, more memory; lowered, more queries."""
 
 Answer = Callable[[Sequence[Session]], Iterable[tuple[EventId, T]]]
 """What is said of each turn of some sessions."""
@@ -43,3 +55,31 @@ def turn_answers(
         said = found.pop((turn.assistant_id, turn.event_id), None)
         if said is not None:
             yield said
+
+
+def stored_answers(
+    connection: Connection,
+    assistant_id: AssistantId,
+    store: TurnStore[R],
+    on_read: Callable[[int], None] = lambda sessions: None,
+) -> Iterator[tuple[Session, Sequence[R]]]:
+    """The sessions of an assistant, by their start, with what is stored of each turn; a part at a time.
+
+    A session that has changed since is left out.
+
+    Args:
+        connection: that reads.
+        assistant_id: whose.
+        store: of what is said.
+        on_read: is told how many sessions were read since it was last told.
+    """
+    for ids in chunks(session_ids(connection, assistant_id), SESSIONS_READ_TOGETHER):
+        records = store.records(connection, ids)
+        sessions = {found.session_id: found for found in read_sessions(connection, assistant_id, records)}
+        for key in ids:
+            if key not in sessions or key not in records:
+                continue
+            judged = [record.event_id for record in records[key]]
+            if judged == [turn.event_id for turn in sessions[key].turns]:
+                yield sessions[key], records[key]
+        on_read(len(ids))

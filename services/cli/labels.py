@@ -117,11 +117,11 @@ def _of_log(
 
 
 def _stored(engine: "Engine", assistant: str | None, progress: "Progress") -> "Iterator[LabelledTurn]":
-    from labeling.label_store import labelled_assistants
+    from labeling.label_store import LABEL_STORE
     from streams.database_schema import reading
 
     with reading(engine) as connection:
-        known = labelled_assistants(connection)
+        known = LABEL_STORE.assistants(connection)
         if assistant is not None:
             known = [key for key in known if key == assistant]
         if not known:

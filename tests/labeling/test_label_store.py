@@ -9,18 +9,11 @@ from sqlalchemy import Engine
 from turns import turn_event
 
 from labeling.label_store import (
+    LABEL_STORE,
     PUBLISHING_TASK,
     LabelChange,
     SessionLabels,
-    drop_labels,
-    forget_user_labels,
-    has_label_changes,
-    label_changes,
-    label_counts,
-    labelled_sessions,
-    mark_announced,
     store_labels,
-    stored_labels,
 )
 from labeling.turn_label import TurnLabel
 from streams.checkpoint import save_offsets
@@ -64,7 +57,7 @@ def store(engine: Engine, *items: SessionLabels, now_ms: int = 1) -> int:
 
 def stored(engine: Engine, session: Session) -> list[TurnLabel]:
     with reading(engine) as connection:
-        records = stored_labels(connection, [session.session_id]).get(session.session_id, [])
+        records = LABEL_STORE.records(connection, [session.session_id]).get(session.session_id, [])
     return [
         TurnLabel(**{name: getattr(record, name) for name in TurnLabel.__struct_fields__})
         for record in records
@@ -74,9 +67,9 @@ def stored(engine: Engine, session: Session) -> list[TurnLabel]:
 def announce(engine: Engine, limit: int = 100) -> list[LabelChange]:
     """What the topic lacked, and now has."""
     with reading(engine) as connection:
-        changes = label_changes(connection, limit)
+        changes = LABEL_STORE.changes(connection, limit)
     with engine.begin() as connection:
-        mark_announced(connection, changes)
+        LABEL_STORE.mark_announced(connection, changes)
     return changes
 
 
@@ -86,11 +79,11 @@ def test_what_is_stored_is_what_was_said(engine: Engine) -> None:
     assert store(engine, said) == 3
     assert stored(engine, session) == list(said.labels)
     with reading(engine) as connection:
-        assert labelled_sessions(connection, [session.session_id]) == {
+        assert LABEL_STORE.known(connection, [session.session_id]) == {
             session.session_id: ("m", session.turns_key)
         }
-        assert label_counts(connection, A) == (1, 3)
-        assert label_counts(connection, AssistantId("b")) == (0, 0)
+        assert LABEL_STORE.counts(connection, A) == (1, 3)
+        assert LABEL_STORE.counts(connection, AssistantId("b")) == (0, 0)
 
 
 def test_a_turn_of_which_nothing_is_said_and_one_of_which_all_is(engine: Engine) -> None:
@@ -143,10 +136,10 @@ def test_a_turn_that_changes_while_it_is_announced_is_announced_again(engine: En
     session = session_of(dialogue(["ahush", "aquiet please"]))
     store(engine, labelled(session))
     with reading(engine) as connection:
-        told = label_changes(connection, 100)
+        told = LABEL_STORE.changes(connection, 100)
     store(engine, labelled(session, third=0.5))
     with engine.begin() as connection:
-        mark_announced(connection, told)
+        LABEL_STORE.mark_announced(connection, told)
     (change,) = announce(engine)
     assert change.record is not None
     assert change.record.defect == 0.5
@@ -189,12 +182,12 @@ def test_turns_that_move_to_another_session_keep_one_row(engine: Engine, joined_
     assert stored(engine, withdrawn) == []
     assert all(change.record is not None for change in announce(engine))
     with reading(engine) as connection:
-        assert label_counts(connection, A) == (1, 3)
+        assert LABEL_STORE.counts(connection, A) == (1, 3)
 
 
 def _drop(engine: Engine, session: Session) -> None:
     with engine.begin() as connection:
-        drop_labels(connection, [session.session_id])
+        LABEL_STORE.drop(connection, [session.session_id])
 
 
 def test_events_of_two_assistants_may_have_the_same_id(engine: Engine) -> None:
@@ -220,7 +213,7 @@ def test_a_forgotten_user_is_withdrawn_and_others_stay(engine: Engine, is_publis
     with engine.begin() as connection:
         if is_published:
             save_offsets(connection, PUBLISHING_TASK, "sessions", {0: OffsetRange(None, 3)})
-        forget_user_labels(connection, A, UserId("u"))
+        LABEL_STORE.forget_user(connection, A, UserId("u"))
     assert [bool(stored(engine, session)) for session in sessions] == [False, True, True]
     told = {change.key: change.record is None for change in announce(engine)}
     withdrawn = {"a/u-0": True, "a/u-1000": True}
@@ -228,7 +221,7 @@ def test_a_forgotten_user_is_withdrawn_and_others_stay(engine: Engine, is_publis
         withdrawn if is_published else {}
     )
     with reading(engine) as connection:
-        assert not has_label_changes(connection)
+        assert not LABEL_STORE.has_changes(connection)
 
 
 def test_the_record_is_json_that_reads_back(engine: Engine) -> None:

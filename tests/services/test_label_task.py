@@ -15,7 +15,7 @@ from labeling.errors import ArtifactError
 from labeling.label_store import LABEL_CHANGE, LABELS, LabelRecord
 from labeling.turn_label import LabelGenerator
 from rewriting.online_model_store import set_models
-from services import label_task
+from services import judging_task
 from services.clock import now_ms
 from services.forgetting import forget_user
 from services.label_absorbing import label_all
@@ -135,7 +135,7 @@ def test_what_a_dead_worker_has_not_announced_the_next_one_does(engine: Engine, 
 def test_many_changes_are_announced_a_part_at_a_time(
     engine: Engine, log: list[TurnEvent], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(label_task, "CHANGES_AT_A_TIME", 10)
+    monkeypatch.setattr(judging_task, "CHANGES_AT_A_TIME", 10)
     store_log(engine, log)
     use_model(engine)
     task = new_task(engine)
