@@ -9,9 +9,20 @@ from rich.console import Console
 from rich.markup import escape
 from sqlalchemy.exc import DBAPIError
 
+from failure_isolation.errors import FailureIsolationError
 from labeling.errors import LabelingError
 from rewriting.errors import RewritingError
-from services.cli import demo, evaluate_labels, jobs, label_variants, labels, rephrases, running, table
+from services.cli import (
+    demo,
+    evaluate_failures,
+    evaluate_labels,
+    jobs,
+    label_variants,
+    labels,
+    rephrases,
+    running,
+    table,
+)
 from services.errors import ServiceError
 from services.evaluation.errors import EvaluationError
 from services.lookup_api.errors import LookupApiError
@@ -20,6 +31,7 @@ from streams.errors import StreamError
 _EXPECTED = (
     StreamError,
     LabelingError,
+    FailureIsolationError,
     RewritingError,
     ServiceError,
     EvaluationError,
@@ -42,6 +54,7 @@ app = typer.Typer(
 jobs.register(app)
 rephrases.register(app, jobs.evaluate)
 evaluate_labels.register(jobs.evaluate)
+evaluate_failures.register(jobs.evaluate)
 label_variants.register(jobs.evaluate)
 labels.register(app)
 running.register(app)

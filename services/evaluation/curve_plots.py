@@ -50,7 +50,7 @@ def precision_recall_picture(
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.2, 4.0), layout="constrained")
         axes = figure.subplots()
-        for one, (colour, line) in zip(drawn, _strokes(drawn), strict=True):
+        for one, (colour, line) in zip(drawn, strokes_of(drawn), strict=True):
             axes.plot(
                 [100 * recall for recall in one.recalls],
                 [100 * precision for precision in one.precisions],
@@ -89,7 +89,7 @@ def reliability_picture(systems: Sequence[DrawnSystem], *, true: str, items: str
         figure = Figure(figsize=(7.2, 4.0), layout="constrained")
         axes = figure.subplots()
         axes.plot([0, 100], [0, 100], color=INK, linewidth=0.8)
-        for one, (colour, line) in zip(drawn, _strokes(drawn), strict=True):
+        for one, (colour, line) in zip(drawn, strokes_of(drawn), strict=True):
             scores = [100 * score for score in one.scores]
             shares = [100 * share for share in one.shares]
             sizes = [30.0 if size >= MARKED_ITEMS else 8.0 for size in one.sizes]
@@ -105,7 +105,7 @@ def reliability_picture(systems: Sequence[DrawnSystem], *, true: str, items: str
         return svg_of(figure)
 
 
-def _strokes(systems: Sequence[DrawnSystem]) -> list[tuple[str, object]]:
+def strokes_of(systems: Sequence[DrawnSystem]) -> list[tuple[str, object]]:
     """Colour and kind of line of each: colours for systems, kinds of lines for baselines."""
     strokes: list[tuple[str, object]] = []
     ours = baselines = 0

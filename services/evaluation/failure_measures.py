@@ -103,5 +103,4 @@ def _covered_accuracy(
         rows = np.arange(len(said))
         return share(hits[rows, reached], said[rows, reached])[:, None]
 
-    (accuracy,) = resamples.at_thresholds(answers.confidence, right, items.cluster, at_coverage, 1).T
-    return accuracy
+    return resamples.at_thresholds(answers.confidence, right, items.cluster, at_coverage, 1)[:, 0]

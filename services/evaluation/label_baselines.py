@@ -54,7 +54,7 @@ def dissatisfaction_baseline(
         None where the annotations do not know both kinds.
     """
     learned = RatedItems.of(train, rated)
-    chosen = _drawn(len(learned.turn), seed)
+    chosen = drawn_items(len(learned.turn), seed)
     turns = 1 if rated == "turn" else LAST_TURNS
     words = [_last_words(train, number, turns) for number in learned.turn[chosen].tolist()]
     truth = learned.of_all.truth[chosen].astype(np.bool_)
@@ -74,7 +74,7 @@ def class_baseline(train: LabelLog, log: LabelLog, items: ClassItems, seed: int)
     classes = sorted(set(learned.truth))
     if len(classes) < 2 or not len(items.turn):
         return None
-    chosen = _drawn(len(learned.turn), seed)
+    chosen = drawn_items(len(learned.turn), seed)
     words = [_last_words(train, number, 1) for number in learned.turn[chosen].tolist()]
     truth = np.array([classes.index(learned.truth[item]) for item in chosen])
     fitted = _fitted(words, truth)
@@ -89,7 +89,7 @@ def best_threshold(truth: Bools, score: Floats) -> float:
     return float(thresholds[f1.argmax()])
 
 
-def _drawn(items: int, seed: int) -> NDArray[np.int64]:
+def drawn_items(items: int, seed: int) -> NDArray[np.int64]:
     """The numbers of the items to learn from, rising."""
     if items <= MOST_TURNS:
         return np.arange(items)

@@ -1,17 +1,19 @@
-"""A plain encoder as a baseline of meaning: a transformer with linear layers, fine-tuned on requests alone.
+"""A plain encoder as a baseline: a transformer with linear layers, fine-tuned on turns without dialogues.
 
-Domain and intent are read off the mean of the request's tokens, slots off each token. It starts from the same
+Classes are read off the mean of the tokens of the request, and of the response where that is read, slots off
+each token of the request. It starts from the same
 weights as the label model, and takes as many steps of the same size for as many epochs; it has neither the
 dialogue, nor what the log itself shows, nor pre-training on the log, nor calibration.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import torch
 from msgspec import Struct
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -32,7 +34,7 @@ from labeling.response_swaps import said_by
 from labeling.roberta_base import roberta_base
 from labeling.training_schedule import Progress, rise_and_fall
 from labeling.turn_label import LabelName, SlotLabel, TurnLabel
-from labeling.turn_tokenizer import IN_REQUEST, MOST_TOKENS, TurnTokenizer, TurnTokens
+from labeling.turn_tokenizer import MOST_TOKENS, SPECIAL, TurnTokenizer, TurnTokens
 from streams.turn import EventId, TurnEvent
 
 STAGE: Final = "plain encoder"
@@ -57,7 +59,7 @@ class PlainEncoder(nn.Module):
         Args:
             ids: (requests, tokens)
             mask: (requests, tokens) 1 for tokens, 0 for padding.
-            inside: (requests, tokens) 1 for tokens of the text, 0 for others.
+            inside: (requests, tokens) 1 for tokens of the texts, 0 for others.
 
         Returns:
             (requests, classes) each; of slots (requests, tokens, tags).
@@ -68,10 +70,22 @@ class PlainEncoder(nn.Module):
         return {task: head(states if task == "slots" else means) for task, head in self.heads.items()}
 
 
+class PlainTexts(NamedTuple):
+    """What is read of one turn."""
+
+    request: str
+    response: str | None  # None: it is not read, or there is none
+
+    @classmethod
+    def of(cls, turn: TurnEvent, *, responses: bool) -> "PlainTexts":
+        """The texts of a turn, with or without the response."""
+        return cls(turn.request.text, said_by(turn) if responses else None)
+
+
 class _Request(Struct, frozen=True):
     """What is learned from one turn."""
 
-    text: str
+    texts: PlainTexts
     target: TurnTarget
 
 
@@ -99,32 +113,60 @@ class PlainLabeller:
     """Labels domains, intents and slots, turn by turn; of goals and how turns went it says nothing."""
 
     def __init__(
-        self, model: PlainEncoder, tokenizer: TurnTokenizer, space: LabelSpace, device: torch.device
+        self,
+        model: PlainEncoder,
+        tokenizer: TurnTokenizer,
+        space: LabelSpace,
+        device: torch.device,
+        *,
+        responses: bool = False,
     ) -> None:
         self._model = model.eval()
         self._tokenizer = tokenizer
         self._device = device
+        self._responses = responses
         self.space = space
 
     def label(self, sessions: Sequence[Sequence[TurnEvent]]) -> list[list[TurnLabel]]:
         """The labels of each turn of each session."""
-        texts = sorted({turn.request.text for turns in sessions for turn in turns}, key=lambda x: (len(x), x))
-        remaining = iter(texts)
-        meanings: dict[str, _Meaning] = {}
-        while some := list(islice(remaining, _AT_A_TIME)):
+        read = self._texts(sessions)
+        meanings: dict[PlainTexts, _Meaning] = {}
+        for some in _some_of(read):
             meanings |= zip(some, self._read(some), strict=True)
         return [
-            [meanings[turn.request.text].label(turn, turns[0].event_id) for turn in turns]
+            [meanings[self._texts_of(turn)].label(turn, turns[0].event_id) for turn in turns]
             for turns in sessions
         ]
 
+    def shares(self, sessions: Sequence[Sequence[TurnEvent]], task: LabelName) -> list[NDArray[np.float32]]:
+        """The probabilities of the classes of one label: (turns, classes) for each session."""
+        found: dict[PlainTexts, NDArray[np.float32]] = {}
+        for some in _some_of(self._texts(sessions)):
+            found |= zip(some, self._shares(some)[1][task], strict=True)
+        return [np.stack([found[self._texts_of(turn)] for turn in turns]) for turns in sessions]
+
+    def _texts_of(self, turn: TurnEvent) -> PlainTexts:
+        return PlainTexts.of(turn, responses=self._responses)
+
+    def _texts(self, sessions: Sequence[Sequence[TurnEvent]]) -> list[PlainTexts]:
+        """Distinct ones, the short ones first."""
+        distinct = {self._texts_of(turn) for turns in sessions for turn in turns}
+        return sorted(
+            distinct, key=lambda one: (len(one.request) + len(one.response or ""), one.request, str(one))
+        )
+
     @torch.inference_mode()
-    def _read(self, texts: Sequence[str]) -> list[_Meaning]:
-        tokens = [self._tokenizer.tokens(text, None) for text in texts]
-        shares = {
+    def _shares(
+        self, texts: Sequence[PlainTexts]
+    ) -> tuple[list[TurnTokens], dict[LabelName, NDArray[np.float32]]]:
+        tokens = [self._tokenizer.tokens(*one) for one in texts]
+        return tokens, {
             task: logits.float().softmax(dim=-1).cpu().numpy()
             for task, logits in self._model(*_inputs(tokens, self._device)).items()
         }
+
+    def _read(self, texts: Sequence[PlainTexts]) -> list[_Meaning]:
+        tokens, shares = self._shares(texts)
         meanings = []
         for row, (text, of_text) in enumerate(zip(texts, tokens, strict=True)):
             confidence: dict[LabelName, float] = {}
@@ -135,7 +177,7 @@ class PlainLabeller:
                 if task == "slots":
                     own = own[of_text.request]  # (tokens of the text, tags)
                     tags = own.argmax(axis=-1).tolist()
-                    found = tagged_slots(text, of_text.offsets, tags, self.space.slots)
+                    found = tagged_slots(text.request, of_text.offsets, tags, self.space.slots)
                     slots = tuple(slot for slot, _ in found)
                 else:
                     names[task] = (self.space.domains if task == "domain" else self.space.intents)[
@@ -151,6 +193,10 @@ def train_plain_encoder(
     annotations: Annotations,
     training: LabelTraining | None = None,
     progress: Progress | None = None,
+    *,
+    space: LabelSpace | None = None,
+    responses: bool = False,
+    weights: Mapping[LabelName, Sequence[float]] | None = None,
 ) -> PlainLabeller:
     """Trains a plain encoder on all annotated turns; the same arguments give the same one on one machine.
 
@@ -160,21 +206,18 @@ def train_plain_encoder(
         training: base, layers, epochs, turns of an epoch and of a batch, rates, seed and device; the
             defaults where None.
         progress: is told of each step.
+        space: classes that may be said; those of which the annotations say enough where None.
+        responses: whether these are read with their requests.
+        weights: of the classes of a label in its loss; each counts the same where there are none.
 
     Raises:
         EncoderBaseError: there is no such model to start from.
         LabelTrainingError: annotations name too few domains, intents and slots.
     """
     training = training or LabelTraining()
-    known, why_not = label_space(dialogues, annotations, None)
-    tasks = tuple(task for task in _TASKS if task in known.tasks)
-    if not tasks:
-        raise LabelTrainingError(
-            "nothing to learn from: " + "; ".join(f"{task}: {why_not[task]}" for task in _TASKS)
-        )
-    space = LabelSpace(tasks, domains=known.domains, intents=known.intents, slots=known.slots)
+    space = space or _known_space(dialogues, annotations)
     requests = [
-        _Request(turn.request.text, target)
+        _Request(PlainTexts.of(turn, responses=responses), target)
         for turns in dialogues
         for turn, target in zip(turns, dialogue_targets(turns, space, annotations, None), strict=True)
         if target.slots is not None or any(number != UNKNOWN for number in target.classes.values())
@@ -191,8 +234,24 @@ def train_plain_encoder(
         )
         tokenizer = TurnTokenizer(base.tokenizer)
         model = PlainEncoder(base.transformer, base.width, space).to(device)
-        _fine_tune(model, tokenizer, space, requests, training, device, progress)
-    return PlainLabeller(model, tokenizer, space, device)
+        _fine_tune(model, tokenizer, space, requests, training, device, progress, weights or {})
+    return PlainLabeller(model, tokenizer, space, device, responses=responses)
+
+
+def _known_space(dialogues: Sequence[Sequence[TurnEvent]], annotations: Annotations) -> LabelSpace:
+    known, why_not = label_space(dialogues, annotations, None)
+    tasks = tuple(task for task in _TASKS if task in known.tasks)
+    if not tasks:
+        raise LabelTrainingError(
+            "nothing to learn from: " + "; ".join(f"{task}: {why_not[task]}" for task in _TASKS)
+        )
+    return LabelSpace(tasks, domains=known.domains, intents=known.intents, slots=known.slots)
+
+
+def _some_of(texts: Sequence[PlainTexts]) -> Iterator[list[PlainTexts]]:
+    remaining = iter(texts)
+    while some := list(islice(remaining, _AT_A_TIME)):
+        yield some
 
 
 def _fine_tune(
@@ -203,6 +262,7 @@ def _fine_tune(
     training: LabelTraining,
     device: torch.device,
     progress: Progress | None,
+    weights: Mapping[LabelName, Sequence[float]],
 ) -> None:
     generator = np.random.default_rng(training.seed)
     batches = list(
@@ -218,10 +278,10 @@ def _fine_tune(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rise_and_fall(len(batches)))
     model.train()
     for step, batch in enumerate(batches, start=1):
-        tokens = [tokenizer.tokens(request.text, None) for request in batch]
+        tokens = [tokenizer.tokens(*request.texts) for request in batch]
         with torch.autocast(device.type, torch.bfloat16, enabled=multiplies_bfloat16(device)):
             logits = model(*_inputs(tokens, device))
-        losses = list(_losses(logits, tokens, batch, space, device))
+        losses = list(_losses(logits, tokens, batch, space, device, weights))
         if losses:
             optimizer.zero_grad()
             torch.stack(losses).sum().backward()  # type: ignore[no-untyped-call]  # torch does not type it
@@ -238,6 +298,7 @@ def _losses(
     batch: Sequence[_Request],
     space: LabelSpace,
     device: torch.device,
+    weights: Mapping[LabelName, Sequence[float]],
 ) -> Iterator[Tensor]:
     """Mean cross entropy of each label that a batch says something about."""
     for task in space.tasks:
@@ -251,12 +312,15 @@ def _losses(
             else:
                 truth[row] = request.target.classes.get(task, UNKNOWN)
         if bool((truth != UNKNOWN).any()):
-            yield cross_entropy(scores.flatten(0, -2), truth.to(device).flatten(), ignore_index=UNKNOWN)
+            weight = torch.tensor(weights[task], device=device) if task in weights else None
+            yield cross_entropy(
+                scores.flatten(0, -2), truth.to(device).flatten(), weight, ignore_index=UNKNOWN
+            )
 
 
 def _inputs(tokens: Sequence[TurnTokens], device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     ids, mask = padded([one.ids for one in tokens], device)
-    inside, _ = padded([[int(part == IN_REQUEST) for part in one.segments] for one in tokens], device)
+    inside, _ = padded([[int(part != SPECIAL) for part in one.segments] for one in tokens], device)
     return ids, mask, inside
 
 
