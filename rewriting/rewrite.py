@@ -6,7 +6,7 @@ from typing import Literal, NewType
 from msgspec import Struct
 
 from streams.session import SessionId
-from streams.turn import AssistantId
+from streams.turn import AssistantId, UserId
 
 RewriteId = NewType("RewriteId", str)
 TableVersion = NewType("TableVersion", int)
@@ -14,6 +14,8 @@ Scope = NewType("Scope", str)
 
 GLOBAL = Scope("global")
 """The scope of a rewrite that holds for every user of the assistant."""
+
+_OF_USER = "user:"
 
 Method = Literal["chain", "answer", "rephrase", "retrieval", "taught"]
 RewriteStatus = Literal["candidate", "shadow", "live", "blocked", "retired"]
@@ -41,7 +43,7 @@ class Rewrite(Struct, frozen=True, kw_only=True):
     source_count: int
     target_success_rate: float  # 0..1, of target_count requests
     target_count: int
-    failure_point: str | None  # dominant failure point of the source, where known
+    failure_point: str | None  # at which most failed requests with the source failed, where known
     evidence: tuple[SessionId, ...]  # some of the sessions, sorted
     status: RewriteStatus = "live"
     version: TableVersion = TableVersion(0)  # of the table, at the last change of this row
@@ -67,4 +69,9 @@ def rewrite_id(
 
 def user_scope(user_id: str) -> Scope:
     """The scope of a rewrite that holds for one user alone."""
-    return Scope(f"user:{user_id}")
+    return Scope(f"{_OF_USER}{user_id}")
+
+
+def user_of(scope: Scope) -> UserId:
+    """The user for whom alone a rewrite with this scope holds."""
+    return UserId(scope.removeprefix(_OF_USER))

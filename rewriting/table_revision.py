@@ -35,14 +35,7 @@ class TableRevision:
     def __init__(
         self, connection: Connection, assistant_id: AssistantId, changed_ms: int, reason: str, actor: str
     ) -> None:
-        upsert(connection, REWRITE_TABLES, [{"assistant_id": assistant_id, "version": 0}], update=())
-        self.base = TableVersion(
-            connection.execute(
-                select(REWRITE_TABLES.c.version)
-                .where(REWRITE_TABLES.c.assistant_id == assistant_id)
-                .with_for_update()
-            ).scalar_one()
-        )
+        self.base = lock_table(connection, assistant_id)
         self.version = TableVersion(self.base + 1)
         self._connection = connection
         self._assistant_id = assistant_id
@@ -180,6 +173,17 @@ class TableRevision:
                 )
                 .values(until_version=self.version)
             )
+
+
+def lock_table(connection: Connection, assistant_id: AssistantId) -> TableVersion:
+    """Keeps other writers from a table until the transaction ends; gives its newest version."""
+    upsert(connection, REWRITE_TABLES, [{"assistant_id": assistant_id, "version": 0}], update=())
+    version = connection.execute(
+        select(REWRITE_TABLES.c.version)
+        .where(REWRITE_TABLES.c.assistant_id == assistant_id)
+        .with_for_update()
+    ).scalar_one()
+    return TableVersion(version)
 
 
 def rewrites_where(connection: Connection, *conditions: ColumnElement[bool]) -> Iterator[Rewrite]:

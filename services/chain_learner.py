@@ -27,6 +27,7 @@ from rewriting.chain_store import (
 )
 from rewriting.rewrite import Method, Rewrite
 from rewriting.rewrite_table import RewriteTable
+from services.failure_points import put_rewrites
 from streams.session import SessionId
 from streams.turn import AssistantId
 
@@ -142,8 +143,9 @@ class ChainLearner:
                 continue
             started_s = time.monotonic()
             change = self._miners_of(connection, assistant_id).solve()
-            self._table.put(
+            put_rewrites(
                 connection,
+                self._table,
                 assistant_id,
                 change.rewrites,
                 [rewrite.rewrite_id for rewrite in change.withdrawn],
@@ -212,8 +214,9 @@ class ChainLearner:
         standing = {
             key for method in METHODS for key in self._table.standing_ids(connection, assistant_id, method)
         }
-        self._table.put(
+        put_rewrites(
             connection,
+            self._table,
             assistant_id,
             rewrites,
             sorted(standing - warranted),

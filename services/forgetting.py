@@ -4,11 +4,13 @@ from collections.abc import Callable
 
 from sqlalchemy import Engine
 
+from failure_isolation.failure_store import FAILURE_STORE, failed_turns_of
 from labeling.label_store import LABEL_STORE
 from rewriting.chain_store import forget_user_steps
 from rewriting.rephrase_store import forget_user_rephrases
 from rewriting.request_session_store import forget_user_requests
 from rewriting.rewrite_table import RewriteTable
+from services.failure_points import renew_points
 from services.lookup_api.feedback_store import forget_feedback
 from streams.session_notice import forget_user_notices
 from streams.session_store import forget_user_sessions, lock_sessions
@@ -20,14 +22,15 @@ ACTOR = "forget-user"
 def forget_user(
     engine: Engine, clock_ms: Callable[[], int], assistant_id: AssistantId, user_id: UserId
 ) -> int:
-    """Deletes a user's sessions, steps, requests, rephrases, labels, feedback and personal rewrites.
+    """Deletes what there is of a user: sessions, what was learned and said of them, feedback, own rewrites.
 
     The chain is to be rebuilt after that: the worker that has it does so when it next looks, or
     `ChainLearner.refresh`; global rewrites that have too few users without this one are then withdrawn. So
     are statistics and rows of the request index, by `RequestLearner.refresh`; the index worker then replaces
     the base of the index by one without them. Candidates that came from rephrases are made anew by
-    `RephraseLearner.refresh`, or by the rephrases worker. Published labels are withdrawn from their topic by
-    the labels worker; until then the ids of their events are kept. For the rewrites, what a rollback holds
+    `RephraseLearner.refresh`, or by the rephrases worker. Published labels and failures are withdrawn from
+    their topics by the labels and failures workers; until then the ids of their events are kept. What global
+    rewrites say of failures is made anew here. For the rewrites, what a rollback holds
     is released first: privacy goes before a rollback. Keys of the user's events remain, as hashes, so that a
     replay of the log does not bring them back. What Kafka's topics hold is Kafka's to delete.
 
@@ -44,7 +47,10 @@ def forget_user(
         forget_user_requests(connection, assistant_id, user_id)
         forget_user_rephrases(connection, assistant_id, user_id)
         LABEL_STORE.forget_user(connection, assistant_id, user_id)
+        failed = failed_turns_of(connection, assistant_id, user_id)
+        FAILURE_STORE.forget_user(connection, assistant_id, user_id)
         forget_user_notices(connection, assistant_id, user_id)
         forget_feedback(connection, assistant_id, user_id)
         table.forget_user(connection, assistant_id, user_id)
+        renew_points(connection, failed, clock_ms())
     return len(sessions)

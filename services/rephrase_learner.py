@@ -24,6 +24,7 @@ from rewriting.rephrase_store import (
 from rewriting.rewrite import RewriteId
 from rewriting.rewrite_table import RewriteTable
 from rewriting.session_evidence import SessionEvidence
+from services.failure_points import put_rewrites
 from services.stored_evidence import learned_from
 from streams.session import Session, SessionId
 from streams.turn import AssistantId
@@ -133,7 +134,7 @@ class RephraseLearner:
         mined = [mine_candidate(assistant_id, some, self._settings) for some in pairs.values()]
         rows = [row for row in mined if row is not None]
         withdrawn = set(candidates).difference(row.rewrite_id for row in rows)
-        self._table.put(connection, assistant_id, rows, withdrawn, REASON, self._clock_ms())
+        put_rewrites(connection, self._table, assistant_id, rows, withdrawn, REASON, self._clock_ms())
         mark_fresh(connection, assistant_id, candidates)
 
 

@@ -12,6 +12,7 @@ from msgspec import Struct
 from prometheus_client import CollectorRegistry, start_http_server
 from sqlalchemy import Engine
 
+from failure_isolation.turn_failure import FailureIsolator
 from labeling.turn_label import LabelGenerator
 from rewriting.rephrase_link import RephraseDetector
 from rewriting.rewrite_publication import RewritePublication
@@ -35,6 +36,7 @@ class ModelLoaders(Struct, frozen=True):
 
     detector: Callable[[Path], RephraseDetector] | None = None
     generator: Callable[[Path], LabelGenerator] | None = None
+    isolator: Callable[[Path], FailureIsolator] | None = None
 
 
 AS_TRAINED = ModelLoaders()
@@ -48,6 +50,7 @@ class WorkerKind(StrEnum):
     INDEX = "index"  # sessions -> what online rewriting knows
     REPHRASES = "rephrases"  # sessions -> which request is the next try of which, and sessions again
     LABELS = "labels"  # sessions -> labels of their turns
+    FAILURES = "failures"  # sessions -> failure points of their turns, and what rewrites mend
 
 
 def worker_loop(
@@ -85,6 +88,8 @@ def worker_loop(
         task = _rephrase_task(engine, kafka, settings, loaders)
     elif kind is WorkerKind.LABELS:
         task = _label_task(engine, kafka, settings, loaders)
+    elif kind is WorkerKind.FAILURES:
+        task = _failure_task(engine, kafka, settings, loaders)
     else:
         table = RewriteTable(engine, now_ms)
         task = ChainTask(
@@ -142,6 +147,17 @@ def _label_task(
     state = Path(settings.state).absolute()
     generators = current_generators(engine, state, loaders.generator or load_generator)
     return LabelTask(engine, kafka.topics, generators, now_ms, settings.evidence)
+
+
+def _failure_task(
+    engine: Engine, kafka: KafkaSettings, settings: Settings, loaders: ModelLoaders
+) -> StreamTask[Any, Any]:
+    from services.failure_isolating import current_isolators, load_isolator
+    from services.failure_task import FailureTask
+
+    state = Path(settings.state).absolute()
+    isolators = current_isolators(engine, state, loaders.isolator or load_isolator)
+    return FailureTask(engine, kafka.topics, isolators, now_ms)
 
 
 def run_worker(

@@ -22,7 +22,8 @@ def ensure_topics(settings: KafkaSettings, partitions: int, replication_factor: 
     """Creates the topics that are missing, and returns their names; leaves others as they are.
 
     Records are kept forever: an old log is replayed with its own timestamps, which a retention time would
-    delete at once. The topics of rewrites and of labels are compacted.
+    delete at once. The topics of rewrites, labels and failures are
+    compacted.
 
     Args:
         settings: where, and which names.
@@ -42,7 +43,7 @@ def ensure_topics(settings: KafkaSettings, partitions: int, replication_factor: 
         missing = [name for name in topics.all if name not in existing]
         for name in missing:
             configs = {"retention.ms": "-1"}
-            if name in (topics.rewrites, topics.labels):
+            if name in (topics.rewrites, topics.labels, topics.failures):
                 configs["cleanup.policy"] = "compact"
             if name == topics.dead_letters:  # what came through the source must fit in here
                 configs["max.message.bytes"] = str(settings.max_request_bytes)

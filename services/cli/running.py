@@ -42,8 +42,9 @@ def work(
         str,
         typer.Argument(
             help="sessions (turns to sessions), chains (sessions to rewrites), index (sessions to what "
-            "online rewriting knows), rephrases (sessions to who tried what again) or labels (sessions to "
-            "goals, success, defects, intents and slots of their turns)."
+            "online rewriting knows), rephrases (sessions to who tried what again), labels (sessions to "
+            "goals, success, defects, intents and slots of their turns) or failures (sessions to where their "
+            "turns failed)."
         ),
     ],
     state: StateOption = None,

@@ -13,6 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, MetaData, column, create_engine, inspect, make_url, table, text, update
 
+import failure_isolation
 import labeling
 import rewriting
 import services
@@ -54,7 +55,7 @@ def held(engine: Engine) -> dict[str, int]:
 
 
 def test_the_migrations_make_the_tables_that_the_code_declares(engine: Engine) -> None:
-    for package in (streams, labeling, rewriting, services):
+    for package in (streams, labeling, rewriting, failure_isolation, services):
         for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
             if not module.name.startswith("services.migrations."):
                 importlib.import_module(module.name)

@@ -1,0 +1,56 @@
+"""A failure isolator whose answers are known: a request fails if the next one begins with the same letter."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from failure_isolation.errors import FailureInputError
+from failure_isolation.failure_rule import FAILURE_POINTS, STAGES
+from failure_isolation.turn_failure import TurnFailure
+from labeling.annotation import FailurePoint
+from streams.turn import EventId, TurnEvent
+
+NAME = "failures-letters"
+REFUSED = "isolate me not"
+
+
+def point_of(text: str) -> FailurePoint:
+    """Where a request fails if it does: by its first letter, "a" at the first stage, "b" at the second."""
+    return STAGES[(ord(text[0]) - ord("a")) % len(STAGES)]
+
+
+class LetterFailures:
+    """Takes no session in which `REFUSED` is said, and abstains from requests with "maybe" in them.
+
+    It is sure to seven tenths, and thinks the same of all other points.
+    """
+
+    def __init__(self, sure: float = 0.7) -> None:
+        self._sure = sure
+        self.isolated = 0  # sessions
+
+    @classmethod
+    def load(cls, folder: Path) -> "LetterFailures":
+        return cls()
+
+    def isolate(self, sessions: Sequence[Sequence[TurnEvent]]) -> list[list[TurnFailure]]:
+        for turns in sessions:
+            if any(turn.request.text == REFUSED for turn in turns):
+                raise FailureInputError("the failures of this session cannot be isolated")
+        self.isolated += len(sessions)
+        return [self._failures([(turn.event_id, turn.request.text) for turn in turns]) for turns in sessions]
+
+    def _failures(self, said: Sequence[tuple[EventId, str]]) -> list[TurnFailure]:
+        following = [text[:1] for _, text in said[1:]] + [""]
+        return [
+            TurnFailure(
+                event_id=event_id,
+                failure_point=point,
+                probabilities={
+                    name: self._sure if name == point else (1 - self._sure) / (len(FAILURE_POINTS) - 1)
+                    for name in FAILURE_POINTS
+                },
+                abstains="maybe" in text,
+            )
+            for (event_id, text), next_letter in zip(said, following, strict=True)
+            for point in [point_of(text) if text[:1] == next_letter else "correct"]
+        ]
