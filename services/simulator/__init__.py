@@ -7,7 +7,8 @@ from services.simulator.generated_log import GeneratedLogSettings, generate_turn
 from services.simulator.gold import GoldTurn
 from services.simulator.planted_log import PlantedPair, planted_log
 from services.simulator.settings import SimulationSettings
-from services.simulator.simulation import SimulatedTurn, simulate
+from services.simulator.simulated_turn import SimulatedTurn
+from services.simulator.simulation import simulate
 from services.simulator.simulation_files import SimulationFiles, write_simulation
 
 __all__ = [

@@ -1,13 +1,10 @@
 """What a log does not tell: what was meant, and whether it was got right."""
 
-from typing import Literal
-
 from msgspec import Struct
 
+from labeling.annotation import FailurePoint
 from services.simulator.frame import Frame
 from streams.turn import EventId
-
-FailurePoint = Literal["asr", "nlu", "entity_resolution", "correct"]
 
 
 class GoldTurn(Struct, frozen=True, kw_only=True):
@@ -17,7 +14,8 @@ class GoldTurn(Struct, frozen=True, kw_only=True):
     goal_id: str  # shared by all tries of one wish
     reference_text: str  # what was said
     reference_nlu: Frame  # what was meant
-    correct: bool  # the assistant understood what was meant, even where it does not support it
+    correct: bool  # the assistant understood what was meant, even where it does not support it; with stage
+    # faults: no stage failed and was not made good
     attempt: int  # number of the try, from 0
     rephrase_of: EventId | None  # the try before
     failure_point: FailurePoint  # the earliest stage that failed and was not made good

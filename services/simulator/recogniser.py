@@ -46,27 +46,33 @@ class Recogniser:
     def __init__(self, seed: int, catalogue: Catalogue) -> None:
         self._seed = seed
         self._catalogue = catalogue
-        self._hearing = lru_cache(maxsize=REMEMBERED_PHRASES)(self._make_hearing)
+        self._remembered = lru_cache(maxsize=REMEMBERED_PHRASES)(self._make_hearing)
+
+    def hearing(self, phrase: str) -> Hearing:
+        """How a phrase is heard: always the same for the same phrase."""
+        return self._remembered(phrase)
 
     def hear(self, phrase: str, tries: int, rng: Random) -> Heard:
         """Hears a phrase at the user's try number `tries`, from 0."""
-        hearing = self._hearing(phrase)
+        hearing = self.hearing(phrase)
         text = phrase
         if rng.random() < hearing.error_rate * CLEARER[min(tries, len(CLEARER) - 1)]:
-            text = self._misheard(phrase, hearing, rng)
+            text = self.misheard(phrase, rng)
         return self._heard(text, right=text == phrase, hearing=hearing, rng=rng)
 
     def hear_as(self, phrase: str, text: str, rng: Random) -> Heard:
         """Hears a phrase as another text, for a user whose way of speaking does that."""
-        return self._heard(text, right=False, hearing=self._hearing(phrase), rng=rng)
+        return self._heard(text, right=False, hearing=self.hearing(phrase), rng=rng)
 
-    def _misheard(self, phrase: str, hearing: Hearing, rng: Random) -> str:
+    def misheard(self, phrase: str, rng: Random) -> str:
+        """What a phrase is taken for when it is misheard."""
         if rng.random() < ONE_OFF_SHARE:
             words = phrase.split()
             place = int(rng.random() * len(words))
             words[place] = sound_alike(self._seed, words[place], 3 + int(rng.random() * 30))
             return " ".join(words)
-        return pick_by(rng, hearing.errors, _ERROR_ODDS[: len(hearing.errors)])
+        errors = self.hearing(phrase).errors
+        return pick_by(rng, errors, _ERROR_ODDS[: len(errors)])
 
     def _heard(self, text: str, *, right: bool, hearing: Hearing, rng: Random) -> Heard:
         # Wide enough that the two overlap: right and wrong cannot be told by confidence alone.

@@ -23,6 +23,9 @@ class SimulationSettings(Struct, frozen=True, kw_only=True):
         1_736_121_600_000  # midnight UTC of the first day, milliseconds since 1970; 6 January 2025
     )
     assistant_id: str = "demo-assistant"
+    stage_faults: bool = False  # each stage can fail by itself, false wakes and traces included
+    held_out: bool = False  # names and users that no world has that is not held out; needs `stage_faults`
+    annotated_share: float = 0.2  # of the turns to learn from, with `stage_faults`; 0..1
 
     def __post_init__(self) -> None:
         checks = {
@@ -30,6 +33,7 @@ class SimulationSettings(Struct, frozen=True, kw_only=True):
             "days": (self.days, 0, 3_650),
             "test_days": (self.test_days, 0, 3_650),
             "requests_per_user_day": (self.requests_per_user_day, 0, 200),
+            "annotated_share": (self.annotated_share, 0, 1),
             "start_ms": (self.start_ms, 0, 200_000_000_000_000),
         }
         for name, (value, least, most) in checks.items():
@@ -39,6 +43,11 @@ class SimulationSettings(Struct, frozen=True, kw_only=True):
                 )
         if not self.assistant_id.strip():
             raise SimulationError("assistant_id of a simulation is empty: give the assistant a name")
+
+        if self.held_out and not self.stage_faults:
+            raise SimulationError(
+                "held_out of a simulation is set without stage_faults: set both, or neither"
+            )
 
     @property
     def test_start_ms(self) -> int:

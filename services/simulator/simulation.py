@@ -5,17 +5,20 @@ from itertools import count
 from random import Random
 
 import msgspec
-from msgspec import Struct
 
+from labeling.annotation import FailurePoint
 from services.simulator.assistant import Assistant
 from services.simulator.catalogue import Goal, make_catalogue
 from services.simulator.chance import bell, stream
 from services.simulator.frame import Frame
-from services.simulator.gold import FailurePoint, GoldTurn
+from services.simulator.gold import GoldTurn
 from services.simulator.language_understanding import FALLBACK, LanguageUnderstanding
 from services.simulator.recogniser import Heard, Recogniser
 from services.simulator.settings import DAY_MS, SimulationSettings
+from services.simulator.simulated_turn import SimulatedTurn
+from services.simulator.stage_world import StageWorld
 from services.simulator.user import Population, User
+from services.simulator.visits import LATEST_VISIT_MS, MORE_WISHES_RATE, visits
 from streams.turn import EventId, Feedback, NluHypothesis, Recognition, Request, Signals, TurnEvent
 
 MOST_TRIES = 4
@@ -23,43 +26,6 @@ MOST_TRIES = 4
 
 MISSPOKEN_RATE = 0.75
 """How often a user's habitual confusion strikes at the first try."""
-
-LATEST_VISIT_MS = DAY_MS - 1_800_000
-"""No visit starts in the last half hour of a day, UTC: so none crosses midnight, and a day is complete when
-its users are."""
-
-MORE_WISHES_RATE = 0.3
-"""Chance that one more wish follows in the same visit, often within the gap that ends a session."""
-
-HOUR_MS = 3_600_000
-
-
-class SimulatedTurn(Struct, frozen=True):
-    """A turn as the log has it, and the truth about it."""
-
-    event: TurnEvent
-    gold: GoldTurn
-
-
-def simulate(settings: SimulationSettings) -> Iterator[SimulatedTurn]:
-    """Yields the turns of all users in time order (then by event id), one day after the other.
-
-    The same settings give the same turns, on every platform. Memory holds the turns of one day and, for
-    `recording_heard_before`, the distinct ways in which phrases were heard.
-    """
-    world = World(settings)
-    heard_before: set[tuple[str, str]] = set()
-    for day in range(settings.days + settings.test_days):
-        turns = [turn for number in range(settings.users) for turn in world.day_of(number, day)]
-        turns.sort(key=lambda turn: (turn.event.ts_ms, turn.event.event_id))
-        for turn in turns:
-            recording = (turn.gold.reference_text, turn.event.request.text)
-            if day < settings.days:
-                heard_before.add(recording)
-                yield turn
-            else:
-                gold = msgspec.structs.replace(turn.gold, recording_heard_before=recording in heard_before)
-                yield SimulatedTurn(turn.event, gold)
 
 
 class World:
@@ -82,7 +48,7 @@ class World:
         midnight_ms = self._settings.start_ms + day * DAY_MS
         numbers = count()
         free_ms = 0
-        for visit_ms in self._visits(user, rng):
+        for visit_ms in visits(user, self._settings.requests_per_user_day, rng):
             now_ms = max(visit_ms, free_ms)
             more = True
             while more and now_ms <= LATEST_VISIT_MS:
@@ -93,17 +59,6 @@ class World:
                 now_ms += 12_000 + int(80_000 * rng.random())
                 more = rng.random() < MORE_WISHES_RATE
             free_ms = now_ms + 120_000
-
-    def _visits(self, user: User, rng: Random) -> list[int]:
-        """Starts of the stretches in which a user has one wish or several, milliseconds after midnight."""
-        # A visit has 1 / (1 - MORE_WISHES_RATE) wishes on average; some days are busier than others.
-        wishes = self._settings.requests_per_user_day * (0.4 + 1.2 * rng.random())
-        visits = wishes * (1 - MORE_WISHES_RATE)
-        hours = [
-            bell(rng, user.hours[rng.random() < 0.6], 2.5) if rng.random() < 0.8 else 5 + 18 * rng.random()
-            for _ in range(int(visits) + (rng.random() < visits % 1))
-        ]
-        return sorted(int(hour * HOUR_MS) for hour in hours)
 
     def _pursue(
         self, user: User, goal: Goal, ts_ms: int, day: int, numbers: Iterator[int], rng: Random
@@ -218,3 +173,29 @@ def _signals(correct: bool, leaves: bool, rng: Random) -> Signals:
     if rng.random() < 0.02:
         feedback = "negative"
     return Signals(barge_in=rng.random() < 0.45, terminated=leaves and rng.random() < 0.5, feedback=feedback)
+
+
+def simulate(settings: SimulationSettings) -> Iterator[SimulatedTurn]:
+    """Yields the turns of all users in time order (then by event id), one day after the other.
+
+    The same settings give the same turns, on every platform. Memory holds the turns of one day and, for
+    `recording_heard_before`, the distinct ways in which phrases were heard.
+    """
+    world = world_of(settings)
+    heard_before: set[tuple[str, str]] = set()
+    for day in range(settings.days + settings.test_days):
+        turns = [turn for number in range(settings.users) for turn in world.day_of(number, day)]
+        turns.sort(key=lambda turn: (turn.event.ts_ms, turn.event.event_id))
+        for turn in turns:
+            recording = (turn.gold.reference_text, turn.event.request.text)
+            if day < settings.days:
+                heard_before.add(recording)
+                yield turn
+            else:
+                gold = msgspec.structs.replace(turn.gold, recording_heard_before=recording in heard_before)
+                yield msgspec.structs.replace(turn, gold=gold)
+
+
+def world_of(settings: SimulationSettings) -> World | StageWorld:
+    """The world that a simulation takes place in."""
+    return StageWorld(settings) if settings.stage_faults else World(settings)

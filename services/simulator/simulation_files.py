@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from services.simulator.settings import SimulationSettings
-from services.simulator.simulation import World, simulate
+from services.simulator.simulation import simulate, world_of
 from streams.turn import Slot, encode_turn
 
 COMPRESSION = 6
@@ -67,7 +67,7 @@ def write_simulation(settings: SimulationSettings, folder: str | Path) -> Simula
                 test_count += 1
                 test.write(encode_turn(turn.event) + b"\n")
                 gold.write(msgspec.json.encode(turn.gold) + b"\n")
-    understanding = World(settings).understanding
+    understanding = world_of(settings).understanding
     with _gzip_writer(nlu_path) as nlu:
         for text in sorted(texts):
             meaning = understanding.understand(text)

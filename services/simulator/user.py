@@ -1,5 +1,6 @@
 """Users: what they want, when, in which words, and how they speak."""
 
+from collections.abc import Mapping
 from difflib import SequenceMatcher
 from random import Random
 
@@ -48,11 +49,11 @@ class User(Struct, frozen=True, kw_only=True):
 class Population:
     """Makes users one by one, so that none need be kept."""
 
-    def __init__(self, seed: int, catalogue: Catalogue) -> None:
+    def __init__(self, seed: int, catalogue: Catalogue, themes: Mapping[str, int] = THEMES) -> None:
         self._seed = seed
         self._catalogue = catalogue
-        self._themes = tuple(THEMES)
-        self._theme_odds = cumulative(tuple(THEMES.values()))
+        self._themes = tuple(themes)
+        self._theme_odds = cumulative(tuple(themes.values()))
         self._goal_odds = {theme: rank_weights(len(goals), 2) for theme, goals in catalogue.goals.items()}
         self._habit_odds = rank_weights(HABITS, 1.5)
 
