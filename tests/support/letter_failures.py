@@ -52,5 +52,5 @@ class LetterFailures:
                 abstains="maybe" in text,
             )
             for (event_id, text), next_letter in zip(said, following, strict=True)
-            for point in [point_of(text) if text[:1] == next_letter else "correct"]
+            for point in [point_of(text) if text and text[:1] == next_letter else "correct"]
         ]
