@@ -71,8 +71,9 @@ def label_variants_command(
     """
     from labeling.label_settings import Preset
     from services.evaluation.label_ablations import run_label_variants
-    from services.evaluation.label_split import Fold, read_split
+    from services.evaluation.label_split import read_split
     from services.evaluation.label_variants import named_variants
+    from services.evaluation.log_split import Fold
 
     named_variants(variant or [])
     if preset is not None and preset not in get_args(Preset):

@@ -6,46 +6,25 @@ from functools import cache
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from labeling.errors import LabelTrainingError
-from labeling.label_file import replaced_file
 from labeling.training_schedule import Progress as StepProgress
 from labeling.turn_label import TurnLabel
 from services.evaluation.confidence_interval import DEFAULT_RESAMPLES
 from services.evaluation.label_evaluation import print_label_scores
 from services.evaluation.label_report import write_label_report
 from services.evaluation.label_score import LabelScores, score_labels
-from services.evaluation.label_split import LabelSplit, by_assistant
+from services.evaluation.label_split import LabelSplit
 from services.evaluation.label_task import TASKS
 from services.evaluation.label_variants import LabelVariant, named_variants
-from services.evaluation.variant_labels import LabelFolder, VariantFacts, VariantLabels, inputs_key
+from services.evaluation.log_split import by_assistant
+from services.evaluation.variant_labels import VariantLabels, inputs_key, label_folder
+from services.evaluation.variant_output import VariantFacts
+from services.evaluation.variants_made import LeftOut, VariantsMade
 from services.settings import Settings
 from streams.turn import AssistantId, EventId
-
-FACTS = "variants.json"
-"""In the folder of the report: how the variants were made, with times, which the report does not hold."""
-
-
-class LeftOut(Struct, frozen=True):
-    """A variant that was not made."""
-
-    variant: str
-    reason: str
-
-
-class VariantsMade(Struct, frozen=True):
-    """How the variants were made; the content of `FACTS`."""
-
-    train_turns: int
-    test_turns: int
-    annotated_turns: int  # of the training turns
-    variants: tuple[VariantFacts, ...]
-    left_out: tuple[LeftOut, ...]
 
 
 def run_label_variants(
@@ -91,7 +70,7 @@ def run_label_variants(
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         made: dict[str, VariantLabels] = {}
-        folder = LabelFolder(out / "labels")
+        folder = label_folder(out / "labels")
         workshop = _Workshop(split, settings, progress)
         for variant in variants:
             inputs = inputs_key(split, settings, variant)
@@ -104,7 +83,7 @@ def run_label_variants(
                 left_out.append(LeftOut(variant.name, known.facts.why_not))
             else:
                 made[variant.name] = known
-                console.print(f"{variant.name}: {folder.labels_file(variant)}", soft_wrap=True)
+                console.print(f"{variant.name}: {folder.lines_file(variant)}", soft_wrap=True)
         if not made:
             raise LabelTrainingError(
                 "no variant can be trained: " + "; ".join(f"{one.variant}: {one.reason}" for one in left_out)
@@ -113,7 +92,7 @@ def run_label_variants(
         scores = score_labels(
             split.test_turns,
             split.gold,
-            {name: one.labels for name, one in made.items()},
+            {name: one.lines for name, one in made.items()},
             train_turns=split.train_turns,
             train_gold=split.train_gold,
             gap_ms=settings.sessions.gap_ms,
@@ -128,40 +107,12 @@ def run_label_variants(
         variants=tuple(one.facts for one in made.values()),
         left_out=tuple(left_out),
     )
-    scores = msgspec.structs.replace(scores, notes=(*scores.notes, *_notes(split, all_made)))
+    scores = msgspec.structs.replace(scores, notes=(*scores.notes, *all_made.notes(split.strangers)))
     files = write_label_report(scores, out)
-    with replaced_file(out / FACTS) as stream:
-        stream.write(msgspec.json.format(msgspec.json.encode(all_made), indent=2) + b"\n")
-    console.print(facts_table(all_made))
+    all_made.write(out)
+    console.print(all_made.table())
     print_label_scores(scores, files, console)
     return scores
-
-
-def facts_table(made: VariantsMade) -> Table:
-    """What the making of each model took."""
-    table = Table(
-        title=f"Variants, learned from {made.train_turns:,} turns, {made.annotated_turns:,} annotated"
-    )
-    several = len({model.assistant_id for one in made.variants for model in one.models}) > 1
-    table.add_column("variant")
-    if several:
-        table.add_column("assistant")
-    for column in ("annotated", "epochs", "minutes", "learned/s", "labelled/s", "MB"):
-        table.add_column(column, justify="right")
-    for variant in made.variants:
-        for model in variant.models:
-            figures = (
-                f"{model.annotated_turns:,}",
-                f"{model.epochs}",
-                f"{model.training_minutes:.1f}",
-                f"{model.training_turns_per_s:,.0f}",
-                f"{model.labelling_turns_per_s:,.0f}",
-                f"{model.peak_memory_mb:,.0f}",
-            )
-            whose = [escape(model.assistant_id)] if several else []
-            table.add_row(variant.variant, *whose, *(["-"] * len(figures) if model.why_not else figures))
-    table.caption = "turns annotated, learned and labelled; MB: the most memory"
-    return table
 
 
 class _Workshop:
@@ -222,16 +173,3 @@ def _shown(progress: Progress, bar: TaskID, name: str) -> StepProgress:
         progress.update(bar, description=f"{name}: {stage}", completed=done, total=total)
 
     return show
-
-
-def _notes(split: LabelSplit, made: VariantsMade) -> list[str]:
-    notes = [f"Left out: {one.variant} ({one.reason})." for one in made.left_out]
-    for variant in made.variants:
-        notes += [
-            f"{variant.variant} says nothing of {model.assistant_id}: {model.why_not}."
-            for model in variant.models
-            if model.why_not
-        ]
-    if split.strangers:
-        notes.append(f"{split.strangers:,} annotations are of turns that are in none of the logs.")
-    return notes

@@ -3,78 +3,29 @@
 Nothing that is said of a turn that is scored is ever learned from.
 """
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-from msgspec import Struct
 
 from labeling.annotation import Annotation
 from labeling.annotation_file import read_annotations
-from labeling.label_targets import Annotations
 from services.evaluation.errors import EvaluationFileError, MismatchError
 from services.evaluation.intent_file import is_intent_file, read_intent_file
 from services.evaluation.label_gold import GoldLabel, read_gold_labels
-from streams.session import Session, sessionize
-from streams.turn import AssistantId, EventId, TurnEvent
+from services.evaluation.log_split import Fold, LogSplit, events_of, split_logs
+from streams.turn import EventId, TurnEvent
 from streams.turn_file import read_turns
 
 
-class Fold(Struct, frozen=True):
-    """Which part of the dialogues is scored."""
+class LabelSplit(LogSplit, frozen=True, kw_only=True):
+    """Sessions to learn from and sessions to be scored on."""
 
-    number: int = 0  # 0..folds-1
-    folds: int = 5
-
-    def holds(self, session: Session) -> bool:
-        """Whether a session is in it."""
-        return stable_number(session) % self.folds == self.number
-
-
-class LabelSplit(Struct, frozen=True, kw_only=True):
-    """Sessions to learn from and sessions to be scored on; they have no turn in common."""
-
-    train: Sequence[Session]
-    test: Sequence[Session]
-    annotations: Annotations  # of training turns alone
-    strangers: int  # annotations of turns that no log has
     gold: Sequence[GoldLabel]  # of test turns alone
-
-    @property
-    def train_turns(self) -> list[TurnEvent]:
-        """The turns that are learned from."""
-        return [turn for session in self.train for turn in session.turns]
-
-    @property
-    def test_turns(self) -> list[TurnEvent]:
-        """The turns that are labelled."""
-        return [turn for session in self.test for turn in session.turns]
 
     @property
     def train_gold(self) -> list[GoldLabel]:
         """The annotations of the training turns, as gold, in the order of these turns."""
         said = (self.annotations.get(EventId(turn.event_id)) for turn in self.train_turns)
         return [GoldLabel.of(annotation) for annotation in said if annotation is not None]
-
-
-def stable_number(session: Session, salt: str = "") -> int:
-    """A number that depends on a dialogue alone: on its assistant, and its id or else its first event.
-
-    Args:
-        session: the dialogue.
-        salt: another one, other numbers.
-    """
-    name = session.dialogue_id or session.turns[0].event_id
-    key = "\x00".join([salt, session.assistant_id, name] if salt else [session.assistant_id, name])
-    return int.from_bytes(hashlib.sha256(key.encode()).digest(), "big")
-
-
-def by_assistant(sessions: Iterable[Session]) -> dict[AssistantId, list[Session]]:
-    """Sessions of each assistant, the assistants in the order of their names."""
-    found: dict[AssistantId, list[Session]] = {}
-    for session in sessions:
-        found.setdefault(session.assistant_id, []).append(session)
-    return dict(sorted(found.items()))
 
 
 def read_split(
@@ -104,32 +55,20 @@ def read_split(
     """
     said = dict(read_annotations(*annotations))
     _require_other_names([*turns, *([] if test_turns is None else [test_turns])])
-    log = [turn for path in turns for turn in _read_log(path, said)]
-    if test_turns is None:
-        fold = fold or Fold()
-        sessions = sessionize(log, gap_ms)
-        train = [session for session in sessions if not fold.holds(session)]
-        test = [session for session in sessions if fold.holds(session)]
-    else:
-        train = sessionize(log, gap_ms)
-        test = sessionize(_read_log(test_turns, said), gap_ms)
-    learned, scored = _events(train), _events(test)
-    both = sorted(learned & scored)
-    if both:
-        raise MismatchError(
-            f"{len(both)} turns are to be learned from and to be scored on ({both[0]}, ...): give logs that "
-            "have no turn in common"
-        )
-    for part, kind in ((train, "learn from"), (test, "be scored on")):
-        if not part:
-            remedy = "give a larger log, or another fold" if test_turns is None else "give another log"
-            raise MismatchError(f"there is no dialogue to {kind}: {remedy}")
+    split = split_logs(
+        turns=turns,
+        test_turns=test_turns,
+        read_log=lambda path: _read_log(path, said),
+        said=said,
+        fold=fold or Fold(),
+        gap_ms=gap_ms,
+    )
     return LabelSplit(
-        train=train,
-        test=test,
-        annotations={event: one for event, one in said.items() if event in learned},
-        strangers=len(said.keys() - learned - scored),
-        gold=_gold(gold, said, scored, is_part=test_turns is None),
+        train=split.train,
+        test=split.test,
+        annotations=split.annotations,
+        strangers=split.strangers,
+        gold=_gold(gold, said, events_of(split.test), is_part=test_turns is None),
     )
 
 
@@ -171,7 +110,3 @@ def _require_other_names(paths: Sequence[Path]) -> None:
                 "rename one"
             )
         names[path.name] = path
-
-
-def _events(sessions: Iterable[Session]) -> set[EventId]:
-    return {EventId(turn.event_id) for session in sessions for turn in session.turns}

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from labeling.label_settings import LabelSettings
 from labeling.label_targets import Annotations
 from services.errors import SettingsError
-from services.evaluation.label_split import LabelSplit, stable_number
+from services.evaluation.label_split import LabelSplit
+from services.evaluation.log_split import stable_number
 from streams.session import Session
 from streams.turn import EventId
 

@@ -11,7 +11,8 @@ from turns import turn_event
 from labeling.errors import AnnotationFileError
 from services.evaluation.errors import EvaluationFileError, MismatchError
 from services.evaluation.label_gold import GoldLabel
-from services.evaluation.label_split import Fold, LabelSplit, by_assistant, read_split, stable_number
+from services.evaluation.label_split import LabelSplit, read_split
+from services.evaluation.log_split import Fold, by_assistant, stable_number
 from streams.session import DEFAULT_GAP_MS, Session, sessionize
 
 LOG = request_log(range(40))

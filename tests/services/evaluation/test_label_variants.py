@@ -33,7 +33,8 @@ from services.evaluation.label_variants import (
     LabelVariant,
     named_variants,
 )
-from services.evaluation.variant_labels import LabelFolder, VariantFacts, VariantLabels, inputs_key
+from services.evaluation.variant_labels import inputs_key, label_folder
+from services.evaluation.variant_output import VariantFacts, VariantOutput
 from services.settings import Settings
 from streams.session import sessionize
 from streams.turn import AssistantId, EventId
@@ -135,15 +136,15 @@ def test_labels_are_taken_again_only_if_nothing_changed(tmp_path: Path) -> None:
         inputs_key(split(), Settings(labels=LabelSettings(seed=2)), every),
     ]
     assert len({key, *others}) == len(others) + 1
-    folder = LabelFolder(tmp_path / "labels")
+    folder = label_folder(tmp_path / "labels")
     labels = [label for some in SilentGenerator().label([UNSEEN[0].turns]) for label in some]
-    made = VariantLabels(VariantFacts(variant=every.name, inputs=key, models=()), labels)
+    made = VariantOutput(VariantFacts(variant=every.name, inputs=key, models=()), labels)
     assert folder.read(every, key) is None
     folder.write(every, made)
     assert folder.read(every, key) == made
     assert folder.read(every, others[0]) is None
     assert folder.read(plain, key) is None
-    with folder.labels_file(every).open("a") as stream:
+    with folder.lines_file(every).open("a") as stream:
         stream.write("damaged")
     assert folder.read(every, key) is None
 
