@@ -6,16 +6,15 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from msgspec import Struct
-from numpy.typing import NDArray
 from torch import Tensor
 
 from labeling.dialogue_part import Part
 from labeling.encoder_base import padded
-from labeling.label_model import LabelModel, TurnInputs
+from labeling.label_model import LabelModel
 from labeling.label_space import BINARY, RATINGS
 from labeling.label_targets import UNKNOWN, TurnTarget, slot_tags
 from labeling.response_swaps import said_by
-from labeling.turn_features import DialogueFeatures
+from labeling.turn_inputs import turn_inputs
 from labeling.turn_label import LabelName
 from labeling.turn_tokenizer import TurnTokenizer, TurnTokens
 from streams.turn import TurnEvent
@@ -64,7 +63,7 @@ def encode(
     for row, of_dialogue in enumerate(text_of):
         where[row, : len(of_dialogue)] = torch.tensor(of_dialogue)
     features = [model.features.of(example.turns, example.hidden) for example in examples]
-    inputs = _stacked(features, most, device)
+    inputs = turn_inputs(features, device)
     encoded = model.dialogues(vectors[where.to(device)], inputs)
     return EncodedTurns(encoded, inputs.seen, states, texts, text_of)
 
@@ -173,23 +172,3 @@ def _read(
             states[i] = of_text
     back = torch.argsort(torch.tensor(order)).to(device)
     return states, torch.cat(vectors)[back]
-
-
-def _stacked(features: Sequence[DialogueFeatures], most: int, device: torch.device) -> TurnInputs:
-    """Dialogues of different lengths in one batch; a turn that is padding sees itself."""
-
-    def stack(arrays: Sequence[NDArray[np.generic]], axes: int) -> Tensor:
-        rows = [
-            np.pad(one, [(0, most - one.shape[axis]) if axis < axes else (0, 0) for axis in range(one.ndim)])
-            for one in arrays
-        ]
-        return torch.from_numpy(np.stack(rows)).to(device)
-
-    seen = stack([one.seen for one in features], 2) | torch.eye(most, dtype=torch.bool, device=device)
-    return TurnInputs(
-        stack([one.categories for one in features], 1),
-        stack([one.numbers for one in features], 1),
-        stack([one.distances for one in features], 2),
-        stack([one.gaps for one in features], 2),
-        seen,
-    )

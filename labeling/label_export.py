@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from labeling.artifact import Manifest, write_artifact
+from labeling.dialogue_layer import WIDTH
 from labeling.label_calibration import calibrate
 from labeling.label_decision import decide
-from labeling.label_model import WIDTH, LabelModel, SlotHead, TurnInputs
+from labeling.label_model import LabelModel, SlotHead
 from labeling.label_model_generator import (
     DESCRIPTION,
     DIALOGUES,
@@ -27,6 +28,7 @@ from labeling.label_training import TrainedLabels
 from labeling.onnx_export import OnnxInput, write_onnx
 from labeling.onnx_model import TOKENIZER_NAME, open_session
 from labeling.turn_features import CATEGORIES, NUMBERS
+from labeling.turn_inputs import TurnInputs
 from labeling.turn_tokenizer import MOST_TOKENS
 
 

@@ -1,42 +1,25 @@
 """The label model as torch modules: turn encoder, dialogue encoder over its vectors, a head for each label.
 
 The turn encoder (a RoBERTa) reads request and response of one turn; the features of the turn join its vector.
-The dialogue encoder (a Transformer, Vaswani et al., 2017) reads the turns of a dialogue, with a bias of
-attention for how many turns and how much time lie between two (as in Shaw et al., 2018, with time beside
-distance).
+The dialogue encoder (a Transformer) reads the turns of a dialogue.
 """
 
-import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
+from labeling.dialogue_layer import DROPOUT, WIDTH, DialogueLayer, TurnRelations
 from labeling.label_space import LabelSpace
-from labeling.turn_features import DISTANCES, GAPS, NUMBERS, TurnFeatures
+from labeling.turn_features import NUMBERS, TurnFeatures
+from labeling.turn_inputs import TurnInputs
 from labeling.turn_label import LabelName
 from labeling.turn_tokenizer import IN_REQUEST, IN_RESPONSE
 
-WIDTH = 256
-"""Of the dialogue encoder."""
-
-LAYERS = 2
-HEADS = 4
-DROPOUT = 0.1
+_LAYERS = 2
 _CATEGORY_WIDTH = 16
 _CATEGORY_SPREAD = 0.1  # at the start: the words of a turn shall count for more than all of its features
-
-
-class TurnInputs(NamedTuple):
-    """The features of a batch of dialogues of up to n turns."""
-
-    categories: Tensor  # (dialogues, n, kinds)
-    numbers: Tensor  # (dialogues, n, 2 * kinds)
-    distances: Tensor  # (dialogues, n, n)
-    gaps: Tensor  # (dialogues, n, n)
-    seen: Tensor  # (dialogues, n, n) bool; a turn that is padding sees itself
 
 
 class TurnEncoder(nn.Module):
@@ -71,31 +54,6 @@ class TurnEncoder(nn.Module):
         return states, torch.cat(means, dim=-1)
 
 
-class DialogueLayer(nn.Module):
-    """Self-attention between turns, and a feed-forward layer; normalised before each."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.before_attention = nn.LayerNorm(WIDTH)
-        self.project = nn.Linear(WIDTH, 3 * WIDTH)
-        self.join = nn.Linear(WIDTH, WIDTH)
-        self.before_forward = nn.LayerNorm(WIDTH)
-        self.widen = nn.Linear(WIDTH, 4 * WIDTH)
-        self.narrow = nn.Linear(4 * WIDTH, WIDTH)
-        self.dropout = nn.Dropout(DROPOUT)
-
-    def forward(self, turns: Tensor, bias: Tensor) -> Tensor:
-        """One layer: (dialogues, n, width) to the same; `bias` is (dialogues, heads, n, n)."""
-        batch, n, _ = turns.shape
-        parts = self.project(self.before_attention(turns)).reshape(batch, n, 3, HEADS, WIDTH // HEADS)
-        query, key, value = parts.permute(2, 0, 3, 1, 4).unbind(0)  # (dialogues, heads, n, width / heads)
-        scores = query @ key.transpose(-1, -2) / math.sqrt(WIDTH // HEADS) + bias  # (dialogues, heads, n, n)
-        attended = scores.softmax(dim=-1).to(value.dtype) @ value
-        turns = turns + self.dropout(self.join(attended.transpose(1, 2).reshape(batch, n, WIDTH)))
-        fed: Tensor = turns + self.dropout(self.narrow(gelu(self.widen(self.before_forward(turns)))))
-        return fed
-
-
 class DialogueEncoder(nn.Module):
     """Vectors and features of turns to vectors of turns in their dialogue."""
 
@@ -108,11 +66,8 @@ class DialogueEncoder(nn.Module):
         joined = 2 * text_width + len(features.sizes) * _CATEGORY_WIDTH + 2 * len(NUMBERS)
         self.join = nn.Linear(joined, WIDTH)
         self.normalise = nn.LayerNorm(WIDTH)
-        self.layers = nn.ModuleList(DialogueLayer() for _ in range(LAYERS))
-        self.of_distance = nn.Embedding(DISTANCES, HEADS)
-        self.of_gap = nn.Embedding(GAPS, HEADS)
-        nn.init.zeros_(self.of_distance.weight)
-        nn.init.zeros_(self.of_gap.weight)
+        self.layers = nn.ModuleList(DialogueLayer() for _ in range(_LAYERS))
+        self.relations = TurnRelations()
         self.dropout = nn.Dropout(DROPOUT)
         self.normalise_last = nn.LayerNorm(WIDTH)
 
@@ -121,8 +76,7 @@ class DialogueEncoder(nn.Module):
         named = [embed(inputs.categories[..., i]) for i, embed in enumerate(self.embeddings)]
         joined = torch.cat([self.normalise_texts(texts), *named, inputs.numbers], dim=-1)
         turns = self.dropout(self.normalise(self.join(joined)))
-        bias = (self.of_distance(inputs.distances) + self.of_gap(inputs.gaps)).permute(0, 3, 1, 2)
-        bias = bias.masked_fill(~inputs.seen.unsqueeze(1), -1e4)  # (dialogues, heads, n, n)
+        bias = self.relations(inputs.distances, inputs.gaps, inputs.seen)
         for layer in self.layers:
             turns = layer(turns, bias)
         encoded: Tensor = self.normalise_last(turns)

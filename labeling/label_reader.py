@@ -15,12 +15,9 @@ from labeling.response_swaps import said_by
 from labeling.turn_features import DialogueFeatures, TurnFeatures
 from labeling.turn_label import LabelName
 from labeling.turn_tokenizer import TurnTokenizer, TurnTokens
+from labeling.turn_windows import WINDOW, turn_windows
 from streams.turn import TurnEvent
 
-WINDOW: Final = 48
-"""Turns that are read together; of longer dialogues, windows that overlap."""
-
-_MARGIN: Final = 12  # turns at an inner edge of a window that are only context
 _TEXTS_KEPT: Final = 1_000  # of turns; each up to 100 kB
 
 
@@ -63,7 +60,7 @@ class LabelReader:
         values: list[dict[LabelName, NDArray[np.float32]]] = [{} for _ in turns]
         tags: list[NDArray[np.float32] | None] = [None] * len(turns)
         offsets: list[tuple[tuple[int, int], ...]] = [()] * len(turns)
-        for start, kept in _windows(len(turns)):
+        for start, kept in turn_windows(len(turns)):
             window = turns[start : start + WINDOW]
             for hidden, tasks in space_views(self.space):
                 tokens, of_turns, of_tokens = self._view(window, hidden | self._always_hidden)
@@ -129,18 +126,6 @@ class LabelReader:
         if len(self._read_texts) > _TEXTS_KEPT:
             self._read_texts.popitem(last=False)
         return read
-
-
-def _windows(n_turns: int) -> Iterator[tuple[int, range]]:
-    """First turn of each window, and the turns that are read in its middle; every turn once."""
-    done = 0
-    start = 0
-    while done < n_turns:
-        end = start + WINDOW
-        last = n_turns if end >= n_turns else end - _MARGIN
-        yield start, range(done, last)
-        done = last
-        start = done - _MARGIN
 
 
 def _batch_of_one(features: DialogueFeatures) -> dict[str, NDArray[np.generic]]:

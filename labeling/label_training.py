@@ -6,7 +6,7 @@ weighted by what the model itself finds uncertain (Kendall et al., 2018).
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import get_args
 
 import numpy as np
@@ -15,9 +15,11 @@ import torch
 from msgspec import Struct
 from torch import Tensor
 
+from labeling.dialogue_batches import epoch_batches, held_back
 from labeling.dialogue_part import NO_CONTEXT, NOTHING_HIDDEN, Part
-from labeling.encoder_base import choose_device, multiplies_bfloat16
+from labeling.encoder_base import choose_device
 from labeling.errors import LabelTrainingError
+from labeling.gradient_steps import LearningRates, take_steps
 from labeling.label_batch import DialogueExample, batch_losses, encode, fit_loss
 from labeling.label_model import LabelModel
 from labeling.label_settings import LabelSettings
@@ -25,19 +27,13 @@ from labeling.label_space import space_views
 from labeling.label_targets import Annotations, TurnTarget, WeakLabels, dialogue_targets, label_space
 from labeling.response_swaps import KINDS, Responses, said_by
 from labeling.roberta_base import roberta_base
-from labeling.training_schedule import Progress, rise_and_fall
+from labeling.training_schedule import Progress
 from labeling.turn_features import TurnFeatures
 from labeling.turn_label import LabelName
 from labeling.turn_tokenizer import MOST_TOKENS, TurnTokenizer
 from streams.turn import TurnEvent
 
 log = structlog.get_logger()
-
-HELD_BACK = 0.1
-"""Share of the dialogues on which confidences are calibrated."""
-
-LEAST_HELD_BACK = 300
-"""Turns of these at least, while a quarter of the dialogues has as many."""
 
 WINDOW_TURNS = 24
 """Turns of a dialogue that are learned from at once; longer ones are cut."""
@@ -149,7 +145,7 @@ def train_label_model(
     if len(dialogues) < 2:
         raise LabelTrainingError(f"there are {len(dialogues)} dialogues: too few to learn from")
     generator = np.random.default_rng(training.seed)
-    held_back, learned = _split(dialogues, generator)
+    kept_back, learned = held_back(dialogues, generator)
 
     def labelled(number: int) -> LabelledDialogue:
         shown = weak.dialogues[number] if weak is not None else None
@@ -180,7 +176,7 @@ def train_label_model(
         tokenizer=tokenizer,
         base=base.name,
         training=training,
-        held_back=[labelled(number) for number in held_back],
+        held_back=[labelled(number) for number in kept_back],
         turns=n_turns,
         why_not=why_not,
     )
@@ -246,31 +242,36 @@ class _Trainer:
         loss_of: Callable[[Sequence[DialogueExample]], Tensor | None],
     ) -> None:
         """All epochs of a stage."""
-        batches = [batch for _ in range(epochs) for batch in self._batches(dialogues)]
-        of_encoder = [one for one in self.model.turns.parameters() if one.requires_grad]
-        known = {id(one) for one in self.model.turns.parameters()}
-        others = [one for one in self.model.parameters() if id(one) not in known]
-        optimizer = torch.optim.AdamW(
-            [
-                {"params": of_encoder, "lr": self.training.learning_rate},
-                {"params": others, "lr": self.training.head_rate},
-            ],
-            weight_decay=self.training.weight_decay,
-            fused=True,
+        training = self.training
+        batches = [
+            batch
+            for _ in range(epochs)
+            for batch in epoch_batches(
+                dialogues,
+                self.generator,
+                batch_turns=training.batch_turns,
+                most_turns=training.most_turns,
+            )
+        ]
+        rates = LearningRates(
+            of_encoder=training.learning_rate,
+            of_others=training.head_rate,
+            weight_decay=training.weight_decay,
         )
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rise_and_fall(len(batches)))
-        self.model.train()
-        for step, batch in enumerate(batches, start=1):
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=multiplies_bfloat16(self.device)):
-                loss = loss_of(examples(batch))
-            if loss is not None:
-                optimizer.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]  # torch does not type it
-                torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-                optimizer.step()
-            schedule.step()
+
+        def report(step: int, steps: int) -> None:
             if self.progress:
-                self.progress(stage, step, len(batches))
+                self.progress(stage, step, steps)
+
+        take_steps(
+            self.model,
+            self.model.turns,
+            batches,
+            lambda batch: loss_of(examples(batch)),
+            rates,
+            self.device,
+            report,
+        )
 
     def _fit(self, examples: Sequence[DialogueExample]) -> Tensor | None:
         encoded = encode(self.model, self.tokenizer, examples, self.device)
@@ -306,39 +307,6 @@ class _Trainer:
         # Not hidden here, the status would tell which responses are reports of errors.
         hidden = self._hidden(frozenset({"status", "understanding"})) - {"responses"}
         return DialogueExample(dialogue.turns, hidden, responses=swapped)
-
-    def _batches(self, dialogues: Sequence[LabelledDialogue]) -> Iterator[list[LabelledDialogue]]:
-        """Of one epoch: dialogues in an order by chance, about `batch_turns` turns in each batch."""
-        batch: list[LabelledDialogue] = []
-        n_turns, n_all = 0, 0
-        most = self.training.most_turns or math.inf
-        for number in self.generator.permutation(len(dialogues)).tolist():
-            batch.append(dialogues[number])
-            n_turns += len(dialogues[number].turns)
-            if n_turns >= self.training.batch_turns:
-                yield batch
-                n_all += n_turns
-                batch, n_turns = [], 0
-            if n_all + n_turns >= most:
-                break
-        if batch:
-            yield batch
-
-
-def _split(
-    dialogues: Sequence[Sequence[TurnEvent]], generator: np.random.Generator
-) -> tuple[list[int], list[int]]:
-    """Numbers of the dialogues that are held back, and of those that are learned from."""
-    order = generator.permutation(len(dialogues)).tolist()
-    kept, n_turns = max(1, int(len(order) * HELD_BACK)), 0
-    for n_dialogues, number in enumerate(order[: max(1, len(order) // 4)], start=1):
-        n_turns += len(dialogues[number])
-        if n_turns >= LEAST_HELD_BACK:
-            kept = max(kept, n_dialogues)
-            break
-    else:
-        kept = max(1, len(order) // 4)
-    return sorted(order[:kept]), sorted(order[kept:])
 
 
 def _stretches(dialogue: LabelledDialogue) -> list[LabelledDialogue]:

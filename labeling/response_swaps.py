@@ -1,7 +1,7 @@
 """Response swaps: dialogues made worse on purpose, to learn from unlabelled logs what a fitting response is.
 
 A model that can tell the assistant's own response from one that was put in its place knows much of what makes
-a turn fail (the contrastive pre-training of METHODS 6 takes the same path: Kachuee et al., 2021). The kinds,
+a turn fail (Kachuee et al., NAACL 2021, pre-train for satisfaction in the same way). The kinds,
 from easy to hard: the response to anything (`other`), to a request of the same intent (`same_intent`), an
 earlier one of the same dialogue (`stale`), the same words with another value (`entity`).
 """

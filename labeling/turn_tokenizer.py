@@ -1,8 +1,10 @@
 """Turns as the tokens that the turn encoder reads: request and response in one sequence.
 
-As RoBERTa does with two texts: `<s> request </s></s> response </s>`.
+As RoBERTa does with two texts: `<s> request </s></s> response </s>`. Further texts follow, each after another
+`</s>`.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -18,20 +20,23 @@ REQUEST_TOKENS: Final = 64
 RESPONSE_TOKENS: Final = 48
 """Of a response, from its start. Raised, labelling takes longer, and long answers tell little more."""
 
+FURTHER_TOKENS: Final = 12
+"""Of each further text: a second guess of the recogniser, a name and its value."""
+
 _MOST_CHARACTERS: Final = 2_000  # of a text; more than its tokens hold
 _TEXTS_KEPT: Final = 20_000
 
 SPECIAL: Final = 0
 IN_REQUEST: Final = 1
 IN_RESPONSE: Final = 2
-"""What a token belongs to."""
+"""What a token belongs to; the first of the further texts is `IN_RESPONSE + 1`."""
 
 
 class TurnTokens(Struct, frozen=True):
     """One turn as a sequence."""
 
     ids: tuple[int, ...]
-    segments: tuple[int, ...]  # SPECIAL, IN_REQUEST or IN_RESPONSE
+    segments: tuple[int, ...]  # SPECIAL, IN_REQUEST, IN_RESPONSE or that of a further text
     offsets: tuple[tuple[int, int], ...]  # of the request's tokens: characters of its text
 
     @property
@@ -59,8 +64,14 @@ class TurnTokenizer:
         """Writes a `tokenizer.json`."""
         self._tokenizer.save(str(path))
 
-    def tokens(self, request: str, response: str | None) -> TurnTokens:
-        """A turn; a response of None is not read."""
+    def tokens(self, request: str, response: str | None, further: Sequence[str | None] = ()) -> TurnTokens:
+        """A turn.
+
+        Args:
+            request: may be empty.
+            response: None is not read.
+            further: texts in an order that the reader knows; one of None keeps its number, and is not read.
+        """
         asked, offsets = self._cut(request[:_MOST_CHARACTERS])
         asked, offsets = asked[:REQUEST_TOKENS], offsets[:REQUEST_TOKENS]
         ids = [self._first, *asked, self._last]
@@ -69,6 +80,11 @@ class TurnTokenizer:
             said = self._cut(response[:_MOST_CHARACTERS])[0][:RESPONSE_TOKENS]
             ids += [self._last, *said, self._last]
             segments += [SPECIAL] + [IN_RESPONSE] * len(said) + [SPECIAL]
+        for number, text in enumerate(further, start=IN_RESPONSE + 1):
+            if text:
+                read = self._cut(text[:_MOST_CHARACTERS])[0][:FURTHER_TOKENS]
+                ids += [self._last, *read]
+                segments += [SPECIAL] + [number] * len(read)
         return TurnTokens(tuple(ids), tuple(segments), offsets)
 
     def _cut_anew(self, text: str) -> tuple[tuple[int, ...], tuple[tuple[int, int], ...]]:

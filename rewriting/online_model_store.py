@@ -12,7 +12,7 @@ from rewriting.text_encoder import TEXT_ENCODER
 from streams.database_schema import METADATA, upsert
 from streams.turn import AssistantId
 
-ModelKind = Literal["encoder", "pair", "ranker", "rephrase", "labels"]
+ModelKind = Literal["encoder", "pair", "ranker", "rephrase", "labels", "failures"]
 
 ONLINE_MODEL = Table(
     "online_model",

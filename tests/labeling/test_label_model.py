@@ -7,9 +7,11 @@ import torch
 from torch import Tensor, nn
 from turns import turn_event
 
-from labeling.label_model import WIDTH, LabelModel, TurnEncoder, TurnInputs
+from labeling.dialogue_layer import WIDTH
+from labeling.label_model import LabelModel, TurnEncoder
 from labeling.label_space import LabelSpace
 from labeling.turn_features import CATEGORIES, NUMBERS, TurnFeatures
+from labeling.turn_inputs import TurnInputs
 from labeling.turn_tokenizer import IN_REQUEST, IN_RESPONSE, SPECIAL
 
 TEXT_WIDTH = 6
@@ -41,7 +43,7 @@ class _Embeddings(nn.Module):
 def model() -> LabelModel:
     torch.manual_seed(1)
     made = LabelModel(_Embeddings(), TEXT_WIDTH, FEATURES, SPACE)
-    for weights in (made.dialogues.of_distance.weight, made.dialogues.of_gap.weight):
+    for weights in (made.dialogues.relations.of_distance.weight, made.dialogues.relations.of_gap.weight):
         nn.init.normal_(weights)  # as learned: they start from 0
     return made.eval()  # type: ignore[no-any-return]  # torch does not type it
 

@@ -12,10 +12,11 @@ from turns import turn_event
 
 from labeling.dialogue_part import Part
 from labeling.label_model_generator import DIALOGUES, TURNS, ModelLabelGenerator
-from labeling.label_reader import WINDOW, LabelReader, TurnLogits
+from labeling.label_reader import LabelReader, TurnLogits
 from labeling.label_training import TrainedLabels
 from labeling.onnx_model import TOKENIZER_NAME, open_session
 from labeling.turn_tokenizer import TurnTokenizer
+from labeling.turn_windows import WINDOW
 from streams.turn import (
     Device,
     NluHypothesis,

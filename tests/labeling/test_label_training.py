@@ -18,13 +18,13 @@ from sklearn.metrics import roc_auc_score
 from turns import turn_event
 
 from labeling.annotation import Annotation
+from labeling.dialogue_batches import HELD_BACK
 from labeling.dialogue_part import NO_CONTEXT, NOTHING_HIDDEN, Part
 from labeling.errors import EncoderBaseError, EncoderTrainingError, LabelTrainingError
 from labeling.label_batch import DialogueExample, encode
 from labeling.label_model_generator import ModelLabelGenerator
 from labeling.label_settings import LabelSettings
 from labeling.label_training import (
-    HELD_BACK,
     MOST_EPOCHS,
     WINDOW_TURNS,
     LabelTraining,

@@ -1,0 +1,138 @@
+"""The failure model as torch modules: encoders of the texts, of the turns, and of their dialogue.
+
+The text encoder (a RoBERTa) reads request, response and traces of one turn in one sequence. Their vectors,
+the features of the turn and the numbers of its traces become tokens of a small Transformer that mixes them
+(the "mixing encoder" of Khaziev et al., NAACL 2022). What it makes of each turn is read by another one over
+the turns of the dialogue, earlier and later.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from failure_isolation.failure_rule import FAILURE_POINTS
+from failure_isolation.trace_item import NUMBERS as ITEM_NUMBERS
+from failure_isolation.trace_item import PLACES
+from labeling.dialogue_layer import DROPOUT, UNSEEN, WIDTH, DialogueLayer, TurnRelations
+from labeling.turn_features import NUMBERS, TurnFeatures
+from labeling.turn_inputs import TurnInputs
+from labeling.turn_tokenizer import IN_RESPONSE
+
+TEXTS = 2 + PLACES
+"""Of a turn: request, response, and those of its trace items."""
+
+LAST_SEGMENT = IN_RESPONSE + PLACES
+
+_NUMBER_TOKENS = 4
+"""Tokens that all numbers of a turn become."""
+
+_MIXING_LAYERS = 2
+_DIALOGUE_LAYERS = 2
+
+
+class FailureInputs(NamedTuple):
+    """What is known of a batch of dialogues of up to n turns, beside their texts."""
+
+    turns: TurnInputs
+    items: Tensor  # (dialogues, n, PLACES, ITEM_NUMBERS)
+    items_there: Tensor  # (dialogues, n, PLACES) bool
+
+
+class TraceEncoder(nn.Module):
+    """Tokens of turns to vectors of their texts."""
+
+    def __init__(self, transformer: nn.Module, width: int) -> None:
+        super().__init__()
+        self.transformer = transformer
+        self.width = width
+        for name, weights in transformer.named_parameters():
+            # As they come: words that a log has a few times would move away from their likes.
+            weights.requires_grad_("word_embeddings" not in name)
+
+    def forward(self, input_ids: Tensor, segments: Tensor, mask: Tensor) -> Tensor:
+        """Means over the tokens of each text, 0 where there is none.
+
+        Args:
+            input_ids: (turns, tokens)
+            segments: (turns, tokens) which text each token belongs to; 0: none.
+            mask: (turns, tokens) 1 for tokens, 0 for padding.
+
+        Returns:
+            (turns, TEXTS, width)
+        """
+        states = self.transformer(input_ids=input_ids, attention_mask=mask).last_hidden_state
+        texts = torch.arange(1, LAST_SEGMENT + 1, device=segments.device)
+        kept = (segments.unsqueeze(1) == texts.unsqueeze(-1)).to(states.dtype)  # (turns, TEXTS, tokens)
+        means: Tensor = (kept @ states) / kept.sum(dim=-1, keepdim=True).clamp(min=1)
+        return means
+
+
+class MixingEncoder(nn.Module):
+    """All that is known of a turn to its vector."""
+
+    def __init__(self, features: TurnFeatures, text_width: int) -> None:
+        super().__init__()
+        self.normalise_texts = nn.LayerNorm(text_width)
+        self.of_text = nn.Linear(text_width, WIDTH)
+        self.of_item = nn.Linear(ITEM_NUMBERS, WIDTH)
+        self.of_category = nn.ModuleList(nn.Embedding(size, WIDTH) for size in features.sizes)
+        self.of_numbers = nn.Linear(2 * len(NUMBERS), _NUMBER_TOKENS * WIDTH)
+        n_tokens = 1 + TEXTS + len(features.sizes) + _NUMBER_TOKENS
+        self.places = nn.Parameter(torch.randn(n_tokens, WIDTH) * 0.1)  # the first is that of the turn
+        for embedding in self.of_category:
+            nn.init.normal_(embedding.weight, std=0.1)  # type: ignore[arg-type]  # of an Embedding
+        self.normalise = nn.LayerNorm(WIDTH)
+        self.layers = nn.ModuleList(DialogueLayer() for _ in range(_MIXING_LAYERS))
+
+    def forward(self, texts: Tensor, inputs: FailureInputs) -> Tensor:
+        """(turns, WIDTH) from texts of (turns, TEXTS, text width); dialogues and turns are one axis here."""
+        n = texts.shape[0]
+        of_texts = self.of_text(self.normalise_texts(texts))  # (turns, TEXTS, WIDTH)
+        of_items = self.of_item(inputs.items.reshape(n, PLACES, ITEM_NUMBERS))
+        there = inputs.items_there.reshape(n, PLACES)
+        of_texts = torch.cat([of_texts[:, :2], of_texts[:, 2:] + of_items], dim=1)
+        categories = inputs.turns.categories.reshape(n, -1)
+        named = torch.stack([embed(categories[:, i]) for i, embed in enumerate(self.of_category)], dim=1)
+        numbers = self.of_numbers(inputs.turns.numbers.reshape(n, -1)).reshape(n, _NUMBER_TOKENS, WIDTH)
+        of_turn = torch.zeros_like(numbers[:, :1])
+        tokens = torch.cat([of_turn, of_texts, named, numbers], dim=1) + self.places
+        always = torch.ones_like(there[:, :1])
+        known = torch.cat(
+            [always.expand(-1, 3), there, always.expand(-1, tokens.shape[1] - 3 - PLACES)], dim=1
+        )  # (turns, tokens)
+        bias = torch.zeros_like(known, dtype=tokens.dtype).masked_fill(~known, UNSEEN)[:, None, None, :]
+        mixed = self.normalise(tokens)
+        for layer in self.layers:
+            mixed = layer(mixed, bias)
+        turns: Tensor = mixed[:, 0]
+        return turns
+
+
+class FailureModel(nn.Module):
+    """All of it; texts are encoded apart, each once."""
+
+    def __init__(self, transformer: nn.Module, text_width: int, features: TurnFeatures) -> None:
+        super().__init__()
+        self.features = features
+        self.texts = TraceEncoder(transformer, text_width)
+        self.mixing = MixingEncoder(features, text_width)
+        self.layers = nn.ModuleList(DialogueLayer() for _ in range(_DIALOGUE_LAYERS))
+        self.relations = TurnRelations()
+        self.normalise = nn.LayerNorm(WIDTH)
+        self.head = nn.Sequential(
+            nn.Linear(WIDTH, WIDTH),
+            nn.GELU(approximate="none"),
+            nn.Dropout(DROPOUT),
+            nn.Linear(WIDTH, len(FAILURE_POINTS)),
+        )
+
+    def forward(self, texts: Tensor, inputs: FailureInputs) -> Tensor:
+        """(dialogues, n, classes) logits, from texts of (dialogues, n, TEXTS, text width)."""
+        batch, n = texts.shape[:2]
+        turns = self.mixing(texts.reshape(batch * n, TEXTS, -1), inputs).reshape(batch, n, WIDTH)
+        bias = self.relations(inputs.turns.distances, inputs.turns.gaps, inputs.turns.seen)
+        for layer in self.layers:
+            turns = layer(turns, bias)
+        logits: Tensor = self.head(self.normalise(turns))
+        return logits

@@ -1,0 +1,74 @@
+"""The failure model in use: logits of each turn, in ONNX Runtime on one thread."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from failure_isolation.failure_part import FailurePart
+from failure_isolation.failure_view import dialogue_view
+from labeling.turn_features import TurnFeatures
+from labeling.turn_tokenizer import TurnTokenizer, TurnTokens
+from labeling.turn_windows import WINDOW, turn_windows
+from streams.turn import TurnEvent
+
+_TEXTS_KEPT: Final = 1_000  # of turns; each 25 kB
+
+
+class FailureReader:
+    """Reads dialogues. What it says of one does not depend on the others: each goes through by itself."""
+
+    def __init__(
+        self,
+        texts: onnxruntime.InferenceSession,
+        dialogues: onnxruntime.InferenceSession,
+        tokenizer: TurnTokenizer,
+        features: TurnFeatures,
+        hidden: frozenset[FailurePart],
+    ) -> None:
+        self._texts = texts
+        self._dialogues = dialogues
+        self._tokenizer = tokenizer
+        self._features = features
+        self._hidden = hidden
+        self._read_texts: OrderedDict[TurnTokens, NDArray[np.float32]] = OrderedDict()
+
+    def read(self, turns: Sequence[TurnEvent]) -> NDArray[np.float32]:
+        """Logits of each turn of a dialogue: (n, classes)."""
+        parts = []
+        for start, kept in turn_windows(len(turns)):
+            window = turns[start : start + WINDOW]
+            view = dialogue_view(window, self._hidden, self._features, self._tokenizer)
+            inputs: dict[str, NDArray[Any]] = {
+                "texts": np.stack([self._text(tokens) for tokens in view.tokens]),
+                "categories": view.features.categories,
+                "numbers": view.features.numbers,
+                "distances": view.features.distances,
+                "gaps": view.features.gaps,
+                "seen": view.features.seen,
+                "items": view.items,
+                "items_there": view.items_there,
+            }
+            of_batch = self._dialogues.run(None, {name: value[None] for name, value in inputs.items()})
+            logits: NDArray[np.float32] = of_batch[0][0]
+            parts.append(logits[kept.start - start : kept.stop - start])
+        return np.concatenate(parts)
+
+    def _text(self, tokens: TurnTokens) -> NDArray[np.float32]:
+        """Vectors of the texts of a turn: (TEXTS, width)."""
+        known = self._read_texts.get(tokens)
+        if known is not None:
+            self._read_texts.move_to_end(tokens)
+            return known
+        inputs = {
+            "input_ids": np.array([tokens.ids], dtype=np.int64),
+            "segments": np.array([tokens.segments], dtype=np.int64),
+        }
+        read: NDArray[np.float32] = self._texts.run(None, inputs)[0][0]
+        self._read_texts[tokens] = read
+        if len(self._read_texts) > _TEXTS_KEPT:
+            self._read_texts.popitem(last=False)
+        return read

@@ -1,0 +1,250 @@
+"""Training of the failure model, on turns of which somebody said, or a simulation knows, where they failed.
+
+Whole parts of a dialogue are hidden by chance, so that logs that lack some of them are read as well. Rare
+classes weigh more than frequent ones; what that does to probabilities is undone by the calibration.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import structlog
+import torch
+from msgspec import Struct
+from torch import Tensor
+
+from failure_isolation.errors import FailureTrainingError
+from failure_isolation.failure_batch import FailureExample, failure_logits
+from failure_isolation.failure_model import LAST_SEGMENT, FailureModel
+from failure_isolation.failure_part import PARTS, TRACES, FailurePart
+from failure_isolation.failure_rule import FAILURE_POINTS
+from failure_isolation.failure_settings import FailureSettings
+from failure_isolation.failure_view import said_texts
+from labeling.annotation import Annotation, FailurePoint
+from labeling.dialogue_batches import epoch_batches, held_back
+from labeling.dialogue_part import NO_CONTEXT, NOTHING_HIDDEN
+from labeling.encoder_base import choose_device
+from labeling.gradient_steps import LearningRates, take_steps
+from labeling.roberta_base import roberta_base
+from labeling.training_schedule import Progress
+from labeling.turn_features import TurnFeatures
+from labeling.turn_tokenizer import FURTHER_TOKENS, MOST_TOKENS, TurnTokenizer
+from streams.turn import EventId, TurnEvent
+
+log = structlog.get_logger()
+
+LEAST_ANNOTATED = 50
+"""Turns whose failure point is known, to learn from: of fewer, chance teaches as much."""
+
+NEIGHBOURS = 8
+"""Turns before and after an annotated one that are read in training."""
+
+READ = 30_000
+"""Annotated turns that are read in all passes together, where their number is not set."""
+
+LEAST_PASSES = 2
+MOST_PASSES = 12
+
+TOKENS = MOST_TOKENS + (LAST_SEGMENT - 2) * (1 + FURTHER_TOKENS)
+"""Of the longest sequence of a turn."""
+
+
+class FailureTraining(Struct, frozen=True, kw_only=True):
+    """Settings of the training."""
+
+    base: str | None = None
+    layers: int | None = 3
+    passes: int | None = None
+    """Over the annotated turns; None: by their number."""
+
+    hidden: frozenset[FailurePart] = NOTHING_HIDDEN
+    """What is always hidden, in training and in use."""
+
+    hidden_share: float = 0.1
+    """Probability that any other part is hidden from a dialogue."""
+
+    batch_turns: int = 48
+    learning_rate: float = 1e-4
+    """Of the text encoder, at its highest."""
+
+    head_rate: float = 5e-4
+    """Of everything above it, which starts from nothing."""
+
+    weight_decay: float = 0.01
+    seed: int = 1
+    device: str = "cpu"
+
+    @classmethod
+    def of(cls, settings: FailureSettings) -> "FailureTraining":
+        """What can be set of it."""
+        hidden: frozenset[FailurePart] = NOTHING_HIDDEN if settings.context else NO_CONTEXT
+        return cls(
+            base=settings.base,
+            layers=settings.layers,
+            passes=settings.passes,
+            hidden=hidden if settings.traces else hidden | TRACES,
+            seed=settings.seed,
+            device=settings.device,
+        )
+
+
+class KnownFailures(Struct, frozen=True):
+    """A dialogue, or a stretch of a long one, and the failure points that are known of its turns."""
+
+    turns: Sequence[TurnEvent]
+    known: Sequence[FailurePoint | None]  # of each turn
+
+    @property
+    def says_something(self) -> bool:
+        """Whether that of any turn is known."""
+        return any(point is not None for point in self.known)
+
+
+class TrainedFailures(Struct, frozen=True, kw_only=True):
+    """A failure model, and what was kept back to calibrate it."""
+
+    model: FailureModel
+    tokenizer: TurnTokenizer
+    base: str
+    training: FailureTraining
+    held_back: Sequence[KnownFailures]  # that were not learned from
+    turns: int  # annotated ones that were learned from
+    class_weights: tuple[float, ...]  # by class, 0..1; 0: no turn that was learned from has it
+
+
+def train_failure_model(
+    dialogues: Sequence[Sequence[TurnEvent]],
+    annotations: Mapping[EventId, Annotation],
+    training: FailureTraining | None = None,
+    progress: Progress | None = None,
+) -> TrainedFailures:
+    """Trains a failure model; the same arguments give the same weights on the same machine.
+
+    Args:
+        dialogues: turns of each, in order; those without a known failure point teach nothing.
+        annotations: by event.
+        training: the defaults where None.
+        progress: is told of each step.
+
+    Raises:
+        EncoderBaseError: there is no such model to start from.
+        FailureTrainingError: fewer than `LEAST_ANNOTATED` turns have a known failure point, or all the same,
+            or they are of one dialogue.
+    """
+    training = training or FailureTraining()
+    told = [known_failures(turns, annotations) for turns in dialogues]
+    known = [one for one in told if one.says_something]
+    counts = Counter(point for one in known for point in one.known if point is not None)
+    if counts.total() < LEAST_ANNOTATED or len(counts) < 2 or len(known) < 2:
+        raise FailureTrainingError(
+            f"the failure points of {counts.total()} turns of {len(known)} dialogues are annotated, with "
+            f"{len(counts)} different ones: {LEAST_ANNOTATED} turns, 2 dialogues and 2 failure points are "
+            "needed; `rehear annotate export` draws turns to annotate"
+        )
+    generator = np.random.default_rng(training.seed)
+    kept_back, learned = held_back([one.turns for one in known], generator)
+    stretches = [stretch for number in learned for stretch in _stretches(known[number])]
+    device = choose_device(training.device)
+    with torch.random.fork_rng():
+        torch.manual_seed(training.seed)
+        texts = [
+            text for one in stretches for turn in one.turns for text in said_texts(turn, training.hidden)
+        ]
+        base = roberta_base(texts, base=training.base, layers=training.layers, max_tokens=TOKENS)
+        features = TurnFeatures.fit(known[number].turns for number in learned)
+        model = FailureModel(base.transformer, base.width, features).to(device)
+        tokenizer = TurnTokenizer(base.tokenizer)
+        learned_counts = Counter(point for one in stretches for point in one.known if point is not None)
+        class_weights = _class_weights(learned_counts)
+        _learn(model, tokenizer, stretches, class_weights, training, generator, device, progress)
+    log.debug("failure model trained", classes=dict(learned_counts))
+    return TrainedFailures(
+        model=model.cpu().eval(),
+        tokenizer=tokenizer,
+        base=base.name,
+        training=training,
+        held_back=[known[number] for number in kept_back],
+        turns=learned_counts.total(),
+        class_weights=tuple(class_weights),
+    )
+
+
+def known_failures(turns: Sequence[TurnEvent], annotations: Mapping[EventId, Annotation]) -> KnownFailures:
+    """A dialogue with what is annotated of it."""
+    said = [annotations.get(EventId(turn.event_id)) for turn in turns]
+    return KnownFailures(turns, [one.failure_point if one else None for one in said])
+
+
+def _learn(
+    model: FailureModel,
+    tokenizer: TurnTokenizer,
+    stretches: Sequence[KnownFailures],
+    class_weights: Sequence[float],
+    training: FailureTraining,
+    generator: np.random.Generator,
+    device: torch.device,
+    progress: Progress | None,
+) -> None:
+    n_known = sum(point is not None for one in stretches for point in one.known)
+    passes = training.passes or min(max(math.ceil(READ / n_known), LEAST_PASSES), MOST_PASSES)
+    batches = [
+        batch
+        for _ in range(passes)
+        for batch in epoch_batches(stretches, generator, batch_turns=training.batch_turns)
+    ]
+    weights = torch.tensor(class_weights, device=device)
+
+    def loss_of(batch: Sequence[KnownFailures]) -> Tensor:
+        examples = [FailureExample(one.turns, _hidden(training, generator)) for one in batch]
+        logits = failure_logits(model, tokenizer, examples, device)
+        rows = [
+            (row, position, FAILURE_POINTS.index(point))
+            for row, one in enumerate(batch)
+            for position, point in enumerate(one.known)
+            if point is not None
+        ]
+        at = torch.tensor(rows, device=device).T  # (3, known turns)
+        return torch.nn.functional.cross_entropy(logits[at[0], at[1]].float(), at[2], weight=weights)
+
+    def report(step: int, steps: int) -> None:
+        if progress:
+            progress("failure points", step, steps)
+
+    rates = LearningRates(
+        of_encoder=training.learning_rate, of_others=training.head_rate, weight_decay=training.weight_decay
+    )
+    take_steps(model, model.texts, batches, loss_of, rates, device, report)
+
+
+def _class_weights(counts: Mapping[FailurePoint, int]) -> list[float]:
+    """By the root of how rare a class is: by rarity itself, a few turns would decide."""
+    weights = [1 / math.sqrt(counts[point]) if counts.get(point) else 0.0 for point in FAILURE_POINTS]
+    return [weight / max(weights) for weight in weights]
+
+
+def _hidden(training: FailureTraining, generator: np.random.Generator) -> frozenset[FailurePart]:
+    drawn = generator.random(len(PARTS)) < training.hidden_share
+    return training.hidden | {part for part, is_hidden in zip(PARTS, drawn, strict=True) if is_hidden}
+
+
+def _stretches(dialogue: KnownFailures) -> list[KnownFailures]:
+    """The turns of a dialogue that are near known ones, cut where many in a row are not."""
+    known = [position for position, point in enumerate(dialogue.known) if point is not None]
+    found: list[KnownFailures] = []
+    first = 0
+    while first < len(known):
+        last = first
+        start = max(known[first] - NEIGHBOURS, 0)
+        while last + 1 < len(known) and known[last + 1] - known[last] <= NEIGHBOURS:
+            if known[last + 1] - start >= 3 * NEIGHBOURS:
+                break
+            last += 1
+        end = known[last] + NEIGHBOURS + 1
+        points = [
+            point if known[first] <= position <= known[last] else None
+            for position, point in enumerate(dialogue.known)
+        ]
+        found.append(KnownFailures(dialogue.turns[start:end], points[start:end]))
+        first = last + 1
+    return found

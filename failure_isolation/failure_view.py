@@ -1,0 +1,56 @@
+"""The failure view: a dialogue as a failure model reads it, with parts hidden."""
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from failure_isolation.failure_part import TRACES, FailurePart
+from failure_isolation.trace_item import item_numbers, trace_items
+from labeling.dialogue_part import Part
+from labeling.response_swaps import said_by
+from labeling.turn_features import DialogueFeatures, TurnFeatures
+from labeling.turn_tokenizer import TurnTokenizer, TurnTokens
+from streams.turn import TurnEvent
+
+
+class DialogueView(Struct, frozen=True):
+    """A dialogue of n turns."""
+
+    tokens: Sequence[TurnTokens]  # of request, response and trace items of each turn
+    features: DialogueFeatures
+    items: NDArray[np.float32]  # (n, PLACES, NUMBERS) of the trace items
+    items_there: NDArray[np.bool_]  # (n, PLACES)
+
+
+def dialogue_view(
+    turns: Sequence[TurnEvent],
+    hidden: frozenset[FailurePart],
+    features: TurnFeatures,
+    tokenizer: TurnTokenizer,
+) -> DialogueView:
+    """Reads a dialogue; what is hidden is missing."""
+    items = [trace_items(turn, hidden) for turn in turns]
+    numbers = [item_numbers(of_turn) for of_turn in items]
+    return DialogueView(
+        [
+            tokenizer.tokens(
+                turn.request.text,
+                None if "responses" in hidden else said_by(turn),
+                [item.text if item else None for item in of_turn],
+            )
+            for turn, of_turn in zip(turns, items, strict=True)
+        ],
+        features.of(turns, cast(frozenset[Part], hidden - TRACES)),
+        np.stack([values for values, _ in numbers]),
+        np.stack([there for _, there in numbers]),
+    )
+
+
+def said_texts(turn: TurnEvent, hidden: frozenset[FailurePart]) -> list[str]:
+    """All texts of a turn."""
+    texts = [turn.request.text, None if "responses" in hidden else said_by(turn)]
+    texts += [item.text if item else None for item in trace_items(turn, hidden)]
+    return [text for text in texts if text]
