@@ -16,6 +16,8 @@ from services.cli import (
     demo,
     evaluate_failures,
     evaluate_labels,
+    failure_variants,
+    failures,
     jobs,
     label_variants,
     labels,
@@ -55,8 +57,10 @@ jobs.register(app)
 rephrases.register(app, jobs.evaluate)
 evaluate_labels.register(jobs.evaluate)
 evaluate_failures.register(jobs.evaluate)
+failure_variants.register(jobs.evaluate)
 label_variants.register(jobs.evaluate)
 labels.register(app)
+failures.register(app)
 running.register(app)
 table.register(app)
 demo.register(app)

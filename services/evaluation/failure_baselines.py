@@ -70,10 +70,20 @@ class FailureLesson(Struct, frozen=True, kw_only=True):
         return [known for turns in self.dialogues for _, known in self.known(turns)]
 
 
-def turn_failure(event_id: str, shares: Sequence[float]) -> TurnFailure:
-    """The failure that some probabilities of the classes, in their order, amount to."""
-    probabilities = dict(zip(FAILURE_POINTS, (float(share) for share in shares), strict=True))
-    likeliest = max(FAILURE_POINTS, key=probabilities.__getitem__)  # of several, the first stage
+def turn_failure(event_id: str, shares: Floats, weights: Floats | None = None) -> TurnFailure:
+    """The failure that some probabilities amount to.
+
+    Args:
+        event_id: of the turn.
+        shares: (classes,) probabilities, as a model has them that learned from weighted classes.
+        weights: (classes,) how much each weighed: rare ones are named more often for it, and the
+            probabilities are those without.
+    """
+    likeliest = FAILURE_POINTS[int(shares.argmax())]  # of several, the first stage
+    if weights is not None:
+        shares = shares / weights
+        shares = shares / shares.sum()
+    probabilities = dict(zip(FAILURE_POINTS, shares.tolist(), strict=True))
     return TurnFailure(event_id=EventId(event_id), failure_point=likeliest, probabilities=probabilities)
 
 
@@ -82,7 +92,7 @@ class MajorityIsolator:
 
     def __init__(self, lesson: FailureLesson) -> None:
         counts = np.bincount(_required_classes(lesson), minlength=len(FAILURE_POINTS))
-        self._shares = (counts / counts.sum()).tolist()
+        self._shares = counts / counts.sum()
 
     def isolate(self, sessions: Sequence[Sequence[TurnEvent]]) -> list[list[TurnFailure]]:
         """The same of each turn."""
@@ -119,21 +129,23 @@ class MetadataIsolator:
         users = [owners[item][len({user for user, _ in owners}) < 2] for item in chosen.tolist()]
         self.weighted = _is_better_weighted(columns, classes, users)
         self._model = _regression(weighted=self.weighted).fit(columns, classes)
+        counts = np.bincount(classes, minlength=len(FAILURE_POINTS))
+        self._weights = 1.0 / np.maximum(counts, 1) if self.weighted else None
 
     def isolate(self, sessions: Sequence[Sequence[TurnEvent]]) -> list[list[TurnFailure]]:
         """The likeliest class of each turn, and the probabilities of all."""
         return [
             [
-                turn_failure(turn.event_id, shares)
+                turn_failure(turn.event_id, shares, self._weights)
                 for turn, shares in zip(turns, self._shares(turns), strict=True)
             ]
             for turns in sessions
         ]
 
-    def _shares(self, turns: Sequence[TurnEvent]) -> list[list[float]]:
+    def _shares(self, turns: Sequence[TurnEvent]) -> Floats:
         shares = np.zeros((len(turns), len(FAILURE_POINTS)))
         shares[:, self._model.classes_] = self._model.predict_proba(self._rows(turns))
-        return shares.tolist()
+        return shares
 
     def _rows(self, turns: Sequence[TurnEvent]) -> Floats:
         """What is read of the turns of a dialogue: (turns, columns)."""
@@ -153,8 +165,10 @@ class MetadataIsolator:
 class PlainEncoderIsolator:
     """Reads request and response of each turn by itself."""
 
-    def __init__(self, labeller: PlainLabeller) -> None:
+    def __init__(self, labeller: PlainLabeller, weights: Floats) -> None:
+        """Takes a labeller over that learned from classes, each with a weight, (classes,)."""
         self._labeller = labeller
+        self._weights = weights
         self._classes = [
             FAILURE_POINTS.index(point) for point in FAILURE_POINTS if point in labeller.space.intents
         ]
@@ -166,7 +180,10 @@ class PlainEncoderIsolator:
             shares = np.zeros((len(turns), len(FAILURE_POINTS)))
             shares[:, self._classes] = known
             failures.append(
-                [turn_failure(turn.event_id, row) for turn, row in zip(turns, shares.tolist(), strict=True)]
+                [
+                    turn_failure(turn.event_id, row, self._weights)
+                    for turn, row in zip(turns, shares, strict=True)
+                ]
             )
         return failures
 
@@ -186,7 +203,7 @@ def train_encoder_isolator(
     known = np.flatnonzero(counts)
     if len(known) < 2:
         raise BaselineError(f"no {PLAIN_ENCODER}: the annotations to learn from know one class alone")
-    weights = np.sqrt(counts.sum() / (len(known) * counts[known]))
+    weights = np.sqrt(counts.sum() / (len(known) * np.maximum(counts, 1)))
     # The classes stand where the plain encoder has its intents.
     annotations = {
         event: Annotation(event_id=event, intent=point) for event, point in lesson.failure_points.items()
@@ -198,9 +215,9 @@ def train_encoder_isolator(
         progress,
         space=LabelSpace(("intent",), intents=tuple(FAILURE_POINTS[number] for number in known)),
         responses=True,
-        weights={"intent": weights.tolist()},
+        weights={"intent": weights[known].tolist()},
     )
-    return PlainEncoderIsolator(labeller)
+    return PlainEncoderIsolator(labeller, weights)
 
 
 def encoder_training(settings: FailureSettings, turns: int) -> LabelTraining:

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from labeling.errors import LabelTrainingError
-from labeling.training_schedule import Progress as StepProgress
 from labeling.turn_label import TurnLabel
 from services.evaluation.confidence_interval import DEFAULT_RESAMPLES
 from services.evaluation.label_evaluation import print_label_scores
@@ -22,7 +21,7 @@ from services.evaluation.label_variants import LabelVariant, named_variants
 from services.evaluation.log_split import by_assistant
 from services.evaluation.variant_labels import VariantLabels, inputs_key, label_folder
 from services.evaluation.variant_output import VariantFacts
-from services.evaluation.variants_made import LeftOut, VariantsMade
+from services.evaluation.variants_made import LeftOut, VariantsMade, shown
 from services.settings import Settings
 from streams.turn import AssistantId, EventId
 
@@ -160,16 +159,9 @@ class _Workshop:
                 self._lesson_of(assistant_id),
                 sessions,
                 self._settings.labels,
-                _shown(self._progress, bar, name),
+                shown(self._progress, bar, name),
             )
             labels += of_assistant
             models.append(facts)
             self._progress.remove_task(bar)
         return VariantLabels(VariantFacts(variant=variant.name, inputs=inputs, models=tuple(models)), labels)
-
-
-def _shown(progress: Progress, bar: TaskID, name: str) -> StepProgress:
-    def show(stage: str, done: int, total: int) -> None:
-        progress.update(bar, description=f"{name}: {stage}", completed=done, total=total)
-
-    return show

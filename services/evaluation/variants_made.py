@@ -7,9 +7,11 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 from rich.markup import escape
+from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from labeling.label_file import replaced_file
+from labeling.training_schedule import Progress as StepProgress
 from services.evaluation.variant_output import VariantFacts
 
 FACTS: Final = "variants.json"
@@ -79,3 +81,12 @@ class VariantsMade(Struct, frozen=True):
                 table.add_row(variant.variant, *whose, *(["-"] * len(figures) if model.why_not else figures))
         table.caption = "turns annotated, learned and labelled; MB: the most memory"
         return table
+
+
+def shown(progress: Progress, bar: TaskID, name: str) -> StepProgress:
+    """Shows the steps of a variant of this name in a bar."""
+
+    def show(stage: str, done: int, total: int) -> None:
+        progress.update(bar, description=f"{name}: {stage}", completed=done, total=total)
+
+    return show
