@@ -12,18 +12,19 @@ from time import perf_counter
 from msgspec import Struct
 from msgspec.structs import replace
 
+from labeling.dialogue_batches import HELD_BACK, LEAST_HELD_BACK
 from labeling.errors import LabelTrainingError
 from labeling.label_export import export_label_model
 from labeling.label_model_generator import ModelLabelGenerator
 from labeling.label_settings import LabelSettings
 from labeling.label_targets import Annotations, WeakLabels, label_space
-from labeling.label_training import HELD_BACK, LEAST_HELD_BACK, LabelTraining, train_label_model
+from labeling.label_training import LabelTraining, train_label_model
 from labeling.training_schedule import Progress
 from labeling.turn_label import LabelGenerator, TurnLabel
 from services.evaluation.label_variants import LEAST_STEPS, LabelVariant
 from services.evaluation.peak_memory import forget_peak_memory, peak_memory_mb
 from services.evaluation.plain_encoder import train_plain_encoder
-from services.evaluation.variant_labels import ModelFacts
+from services.evaluation.variant_output import ModelFacts
 from services.label_generation import label_sessions
 from streams.session import Session
 from streams.turn import AssistantId, EventId, TurnEvent
