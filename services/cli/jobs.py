@@ -57,6 +57,13 @@ def learn(
     labels: Annotated[
         bool, typer.Option(help="Train the label model too, and label all turns (minutes).")
     ] = True,
+    failures: Annotated[
+        bool,
+        typer.Option(
+            help="Train the failure model too, where failure points are annotated, and isolate all failures "
+            "(minutes)."
+        ),
+    ] = True,
     online: Annotated[
         bool, typer.Option(help="Train the encoder and the ranker of online rewriting too (minutes).")
     ] = True,
@@ -64,11 +71,11 @@ def learn(
         list[Path] | None,
         typer.Option(
             help="What people say of turns, JSON Lines, plain or gzipped; '-': standard input. The rephrase "
-            "detector and the label model learn from it.",
+            "detector, the label model and the failure model learn from it.",
         ),
     ] = None,
 ) -> None:
-    """Learn from log files: sessions, chains, the rewrite table, rephrases, labels, and online rewriting.
+    """Learn from log files: sessions, chains, the rewrite table, rephrases, labels, failures, online models.
 
     What is known already changes nothing, so files may be given again, and in any order. Annotations are not
     kept: give them each time.
@@ -81,10 +88,10 @@ def learn(
     from services.database import open_database
     from services.learning import learn_from_files
 
-    if annotations and not rephrases and not labels:
+    if annotations and not (rephrases or labels or failures):
         raise SettingsError(
-            "--annotations teach the rephrase detector and the label model: leave out --no-rephrases or "
-            "--no-labels"
+            "--annotations teach the rephrase detector, the label model and the failure model: leave out "
+            "--no-rephrases, --no-labels or --no-failures"
         )
     if sum(str(file) == "-" for file in (*turns, *(annotations or ()))) > 1:
         raise SettingsError("standard input can be read once only: give one '-' at most, and name files")
@@ -128,6 +135,12 @@ def learn(
             with progress_bars() as progress:
                 labelled = learn_labels(engine, chosen, assistant_id, now_ms, progress, said)
             print(f"{assistant_id}: {labelled.in_words}")
+        if failures:
+            from services.failure_learning import learn_failures
+
+            with progress_bars() as progress:
+                isolated = learn_failures(engine, chosen, assistant_id, now_ms, progress, said)
+            print(f"{assistant_id}: {isolated.in_words}")
         if online:
             from services.online_learning import learn_online
 
@@ -249,12 +262,37 @@ def simulate(
     users: Annotated[int, typer.Option(help="How many people use the assistant.")] = 300,
     days: Annotated[int, typer.Option(help="To learn from.")] = 14,
     test_days: Annotated[int, typer.Option(help="To be scored on.")] = 3,
+    stage_faults: Annotated[
+        bool, typer.Option("--stage-faults", help="Each stage can fail by itself; with traces.")
+    ] = False,
+    held_out: Annotated[
+        bool,
+        typer.Option(
+            "--held-out", help="With --stage-faults: names and users of no world without --held-out."
+        ),
+    ] = False,
+    annotated_share: Annotated[
+        float, typer.Option(help="With --stage-faults: of the turns to learn from, annotated.")
+    ] = 0.2,
 ) -> None:
     """Write the log of a simulated assistant, with gold: to try Rehear without a log of one's own."""
     from services.simulator import SimulationSettings, write_simulation
 
-    files = write_simulation(SimulationSettings(seed=seed, users=users, days=days, test_days=test_days), out)
+    chosen = SimulationSettings(
+        seed=seed,
+        users=users,
+        days=days,
+        test_days=test_days,
+        stage_faults=stage_faults,
+        held_out=held_out,
+        annotated_share=annotated_share,
+    )
+    files = write_simulation(chosen, out)
     print(f"{files.train_count:,} turns to learn from and {files.test_count:,} to be scored on in {out}")
+    if files.annotations is not None:
+        print(
+            f"{files.annotation_count:,} of them are annotated with their failure point: {files.annotations}"
+        )
 
 
 def schema(

@@ -6,7 +6,7 @@ from random import Random
 
 from msgspec import Struct
 
-from services.simulator.catalogue import Catalogue
+from services.simulator.catalogue import DURATIONS, Catalogue
 from services.simulator.chance import bell, pick_by, stream
 from services.simulator.frame import Frame
 from services.simulator.traces import clipped
@@ -15,7 +15,10 @@ from streams.turn import Entity, Slot
 VERSIONS = {"song": "live", "artist": "band", "city": "north", "contact": "work"}
 """Slot -> what tells a second entry of the same name from the first."""
 
-OWN_VERSION_SHARE = 0.06
+KINDS = frozenset((*VERSIONS, "duration", "time"))
+"""Slots whose values are resolved as they are; a device is together with its room."""
+
+OWN_VERSION_SHARE = 0.03
 """Share of (user, name) for which the user means the second entry, and the assistant knows that."""
 
 LEAST_LIKENESS = 0.7
@@ -49,6 +52,7 @@ class EntityLinker:
             kind: (*names[kind], *(f"{name} {version}" for name in names[kind]))
             for kind, version in VERSIONS.items()
         }
+        entries["duration"] = entries["time"] = DURATIONS
         entries["device"] = tuple(f"{room} {device}" for room in names["room"] for device in names["device"])
         self._entries = entries
         self._known = {kind: frozenset(found) for kind, found in entries.items()}
@@ -76,7 +80,8 @@ class EntityLinker:
                 if likeliest < LEAST_LIKENESS:
                     best, found[kind] = 0.5 * likeliest, None
                 else:
-                    found[kind] = ranked[0]
+                    found[kind] = self._own(user_id, kind, ranked[0]) or ranked[0]
+                    ranked = [found[kind] or "", *(entry for entry in ranked if entry != found[kind])]
             elif fault:
                 wrong = pick_by(rng, ranked[1:], _WRONG_ODDS[: len(ranked) - 1])
                 right_listed = [own] if rng.random() < RIGHT_LISTED else []
@@ -131,7 +136,7 @@ def _mentions(request: Frame) -> list[tuple[str, str]]:
     slots = {slot.name: slot.value or "" for slot in request.slots}
     if "device" in slots:
         return [("device", f"{slots.get('room', '')} {slots['device']}".strip())]
-    return [(name, value) for name, value in slots.items() if name in VERSIONS]
+    return [(name, value) for name, value in slots.items() if name in KINDS]
 
 
 def _replaced(request: Frame, found: dict[str, str | None]) -> Frame:

@@ -17,7 +17,7 @@ SAME_WORDS: dict[FailurePoint, float] = {
 }  # fmt: skip
 """Share of second tries in the same words, by what went wrong: users see what happened, and guess why."""
 
-AGAIN_AFTER_SUCCESS = 0.02
+AGAIN_AFTER_SUCCESS = 0.015
 """Chance that somebody asks again for what they got."""
 
 AGAIN_AFTER_REFUSAL = 0.2

@@ -11,7 +11,7 @@ from services.simulator.chance import cumulative, pick, pick_by
 from services.simulator.entity_linking import EntityLinker
 from services.simulator.frame import Frame
 from services.simulator.language_understanding import FALLBACK
-from services.simulator.stage_truth import FAILED, REFUSED
+from services.simulator.stage_truth import FAILED, refusal
 from streams.turn import Response, Slot, Status
 
 UNSUPPORTED_DOMAINS = frozenset({"food", "travel", "fun"})
@@ -61,13 +61,13 @@ class Replier:
 
     def intended(self, resolved: Frame) -> Frame:
         """What is done about a frame when nothing goes wrong."""
-        refused = resolved == FALLBACK or resolved.domain in UNSUPPORTED_DOMAINS
-        return REFUSED if refused or _missing(resolved) else resolved
+        unable = resolved == FALLBACK or resolved.domain in UNSUPPORTED_DOMAINS
+        return refusal(resolved) if unable or _missing(resolved) else resolved
 
     def carry_out(self, resolved: Frame, *, fault: bool, rng: Random) -> tuple[Frame, Response]:
         """What is done and said; a fault strikes only where something would be done."""
         done = self.intended(resolved)
-        if done == REFUSED:
+        if done != resolved:
             return done, self._logged(self._refusal(resolved, rng), rng)
         response = Response(text=_said(resolved, rng), action=resolved.action, status="ok")
         if fault:
@@ -95,14 +95,10 @@ class Replier:
     def _other(self, resolved: Frame, rng: Random) -> Frame | None:
         """The same done to something else; None where there is nothing else."""
         for place, slot in enumerate(resolved.slots):
-            if slot.name in ("duration", "time"):
-                others: tuple[str, ...] = tuple(d for d in ("ten minutes", "two hours") if d != slot.value)
-            elif slot.name != "day" and slot.value is not None:
-                others = self._linker.others(slot.name, slot.value)
-            else:
+            if slot.name == "day" or slot.value is None:
                 continue
             slots = list(resolved.slots)
-            slots[place] = Slot(name=slot.name, value=pick(rng, others))
+            slots[place] = Slot(name=slot.name, value=pick(rng, self._linker.others(slot.name, slot.value)))
             return Frame(domain=resolved.domain, intent=resolved.intent, slots=tuple(slots))
         return None
 

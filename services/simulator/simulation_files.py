@@ -9,7 +9,10 @@ from typing import BinaryIO, cast
 import msgspec
 from msgspec import Struct
 
+from labeling.annotation import Annotation
+from services.simulator.chance import stream
 from services.simulator.settings import SimulationSettings
+from services.simulator.simulated_turn import SimulatedTurn
 from services.simulator.simulation import simulate, world_of
 from streams.turn import Slot, encode_turn
 
@@ -36,6 +39,9 @@ class SimulationFiles(Struct, frozen=True, kw_only=True):
     train_count: int  # turns
     test_count: int  # turns
     text_count: int  # distinct texts, heard or said
+    gold_train: Path | None = None  # of stage faults, as are the annotations
+    annotations: Path | None = None
+    annotation_count: int = 0  # turns
 
 
 def write_simulation(settings: SimulationSettings, folder: str | Path) -> SimulationFiles:
@@ -43,7 +49,9 @@ def write_simulation(settings: SimulationSettings, folder: str | Path) -> Simula
 
     `turns.train.jsonl.gz` and `turns.test.jsonl.gz` hold the turn events in time order, `gold.test.jsonl.gz`
     a `GoldTurn` for each test turn in the same order, `nlu.jsonl.gz` how the assistant understands each text
-    that is heard or said in them, sorted by text. The same settings give the same content.
+    that is heard or said in them, sorted by text. Where stages can fail one by one, `gold.train.jsonl.gz` has
+    the gold of the other turns, and `annotations.train.jsonl.gz` the failure points of a sample of them. The
+    same settings give the same content.
 
     Raises:
         OSError: the folder cannot be written.
@@ -52,17 +60,31 @@ def write_simulation(settings: SimulationSettings, folder: str | Path) -> Simula
     folder.mkdir(parents=True, exist_ok=True)
     names = ("turns.train", "turns.test", "gold.test", "nlu")
     train_path, test_path, gold_path, nlu_path = (folder / f"{name}.jsonl.gz" for name in names)
+    gold_train_path = annotations_path = None
+    if settings.stage_faults:
+        gold_train_path, annotations_path = (
+            folder / f"{name}.jsonl.gz" for name in ("gold.train", "annotations.train")
+        )
     texts: set[str] = set()
-    train_count = test_count = 0
+    train_count = test_count = annotation_count = 0
     with ExitStack() as files:
         train, test, gold = (
             files.enter_context(_gzip_writer(path)) for path in (train_path, test_path, gold_path)
+        )
+        gold_train, annotations = (
+            files.enter_context(_gzip_writer(path)) if path else None
+            for path in (gold_train_path, annotations_path)
         )
         for turn in simulate(settings):
             texts.update((turn.event.request.text, turn.gold.reference_text))
             if turn.event.ts_ms < settings.test_start_ms:
                 train_count += 1
                 train.write(encode_turn(turn.event) + b"\n")
+                if gold_train is not None:
+                    gold_train.write(msgspec.json.encode(turn.gold) + b"\n")
+                if annotations is not None and _is_annotated(turn, settings):
+                    annotation_count += 1
+                    annotations.write(msgspec.json.encode(_annotation(turn)) + b"\n")
             else:
                 test_count += 1
                 test.write(encode_turn(turn.event) + b"\n")
@@ -81,7 +103,19 @@ def write_simulation(settings: SimulationSettings, folder: str | Path) -> Simula
         train_count=train_count,
         test_count=test_count,
         text_count=len(texts),
+        gold_train=gold_train_path,
+        annotations=annotations_path,
+        annotation_count=annotation_count,
     )
+
+
+def _is_annotated(turn: SimulatedTurn, settings: SimulationSettings) -> bool:
+    chance = stream(settings.seed, "annotated", turn.event.event_id).random()
+    return chance < settings.annotated_share
+
+
+def _annotation(turn: SimulatedTurn) -> Annotation:
+    return Annotation(event_id=turn.event.event_id, failure_point=turn.gold.failure_point)
 
 
 @contextmanager

@@ -11,8 +11,10 @@ from services.simulator.frame import Frame, frame
 FAILED: Final = frame("none", "failed")
 """Done, where the assistant could have done what was asked for, tried, and did not."""
 
-REFUSED: Final = frame("none", "refused")
-"""Done, where the assistant says that it cannot do what it understood, or does not understand."""
+
+def refusal(request: Frame) -> Frame:
+    """Done, where the assistant says that it cannot do this: whatever the names in it, it is the same."""
+    return frame("refused", request.action)
 
 
 class Passage(Struct, frozen=True, kw_only=True):

@@ -77,6 +77,7 @@ class Heard(Struct, frozen=True, kw_only=True):
     text: str
     usual: Frame  # how the assistant understands it when it does not fail
     goal: Goal | None  # None: overheard
+    likely: Frame | None = None  # what the words are near to, where they fit no template
 
 
 class Turn(Struct, frozen=True, kw_only=True):
@@ -244,11 +245,12 @@ class StageWorld:
         if rng.random() < hearing.error_rate * clearer * person.asr_factor:
             text = self._recogniser.misheard(spoken, rng)
         usual = self.understanding.understand(text)
-        if text != spoken and usual == FALLBACK and rng.random() < ABSORBED:
-            told = self.understanding.understand(spoken)
-            if all((slot.value or "") in text for slot in told.slots):
-                usual = told
-        return Heard(said=spoken, text=text, usual=usual, goal=goal)
+        likely = None
+        if usual == FALLBACK and all((slot.value or "") in text for slot in goal.frame.slots):
+            likely = goal.frame
+            if self.understanding.understand(spoken) == goal.frame and rng.random() < ABSORBED:
+                usual = goal.frame
+        return Heard(said=spoken, text=text, usual=usual, goal=goal, likely=likely)
 
     def _turn(
         self,
@@ -264,6 +266,8 @@ class StageWorld:
         user_id = person.user.user_id
         understood = executed = heard.usual
         others = taken_for(heard.usual)
+        if heard.usual == FALLBACK and heard.likely is not None:
+            others = (heard.likely, *others)
         if "nlu" in faults.stages and others and heard.usual != FALLBACK:
             # A text is misunderstood the same way by everybody: understanding knows the text alone.
             way = stream(self._settings.seed, "taken for", heard.text)
@@ -362,7 +366,7 @@ def _event_id(person: Person, day: int, numbers: Iterator[int]) -> EventId:
 
 def _wake_confidence(person: Person, overheard: bool, rng: Random) -> float | None:
     if overheard:
-        return clipped(bell(rng, 0.66, 0.3))
+        return clipped(bell(rng, 0.68, 0.3))
     if person.device.type == "phone" and rng.random() < NO_WAKE_WORD:
         return None
     return clipped(bell(rng, 0.85, 0.16))

@@ -10,7 +10,7 @@ from streams.turn import NluHypothesis, Recognition
 
 T = TypeVar("T")
 
-TRUTH_HEARD = 0.8
+TRUTH_HEARD = 0.85
 """Share of misheard requests whose right words are further down the list of recognitions."""
 
 TRUTH_UNDERSTOOD = 0.85
