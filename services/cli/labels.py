@@ -2,21 +2,19 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, get_args
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
-from services.cli.jobs import output_stream, progress_bars
+from services.cli.jobs import progress_bars
 from services.cli.options import SettingsOption, StateOption, require_state, settings_of
-from services.errors import SettingsError, StateError
-from streams.turn import AssistantId
+from services.cli.turn_exports import FormatOption, chosen_format, read_log, stored_turns, write_export
 
 if TYPE_CHECKING:
     from rich.progress import Progress
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Engine
 
     from labeling.labelled_turn import LabelledTurn
     from services.settings import Settings
@@ -42,12 +40,7 @@ def label_command(
     assistant: Annotated[
         str | None, typer.Option(help="Of the stored labels, only those of this assistant.")
     ] = None,
-    file_format: Annotated[
-        str | None,
-        typer.Option(
-            "--format", help="jsonl or parquet; by default parquet if the file's name ends in .parquet."
-        ),
-    ] = None,
+    file_format: FormatOption = None,
     min_confidence: Annotated[
         float, typer.Option(min=0, max=1, help="Leave out labels that are less sure than this.")
     ] = 0.0,
@@ -64,18 +57,11 @@ def label_command(
 
     Example: `rehear label --state state --turns july.jsonl.gz --out labels.parquet --without-abstained`
     """
-    from labeling.label_file import WRITERS, Format, format_of, replaced_file
+    from labeling.label_file import WRITERS
     from labeling.labelled_turn import LabelledTurn, without_unsure
     from services.database import open_database
 
-    if file_format is None:
-        file_format = format_of(out)
-    if file_format not in WRITERS:
-        raise SettingsError(f"no format {file_format!r}: there are {', '.join(get_args(Format))}")
-    if file_format == "parquet" and str(out) == "-":
-        raise SettingsError("Parquet cannot go to standard output: name a file with --out")
-    if turns and assistant is not None:
-        raise SettingsError("--assistant chooses among stored labels: leave it out where --turns are given")
+    chosen_as = chosen_format(out, file_format, of_log=bool(turns), assistant=assistant, what="labels")
     chosen = settings_of(settings, state)
     require_state(chosen)
     engine = open_database(chosen.database_location)
@@ -94,10 +80,7 @@ def label_command(
             )
             for one in seen.watch(labelled)
         )
-        first = next(kept, None)  # an error comes before anything is written
-        rows = kept if first is None else chain((first,), kept)
-        with output_stream(out) if str(out) == "-" else replaced_file(out) as stream:
-            WRITERS[file_format](stream, rows)
+        write_export(out, chosen_as, WRITERS, kept)
     typer.echo(seen.in_words, err=True)
 
 
@@ -106,40 +89,20 @@ def _of_log(
 ) -> "Iterator[LabelledTurn]":
     from services.label_finding import find_labels
     from services.label_generation import current_generator
-    from streams.session import sessionize
-    from streams.turn_file import read_turns
 
-    log = [turn for file in files for turn in read_turns(file)]
-    sessions = sessionize(log, settings.sessions.gap_ms)
-    bar = progress.add_task("sessions labelled", total=len(sessions))
+    log = read_log(settings, files, progress, "sessions labelled")
     generator_of = partial(current_generator, engine, settings)
-    return find_labels(log, sessions, generator_of, lambda count: progress.advance(bar, count))
+    return find_labels(log.turns, log.sessions, generator_of, log.on_found)
 
 
 def _stored(engine: "Engine", assistant: str | None, progress: "Progress") -> "Iterator[LabelledTurn]":
     from labeling.label_store import LABEL_STORE
-    from streams.database_schema import reading
-
-    with reading(engine) as connection:
-        known = LABEL_STORE.assistants(connection)
-        if assistant is not None:
-            known = [key for key in known if key == assistant]
-        if not known:
-            whose = "" if assistant is None else f" of assistant {assistant!r}"
-            raise StateError(
-                f"no labels{whose} are stored: `rehear learn` trains a label model and labels what is stored"
-            )
-        for assistant_id in known:
-            yield from _stored_of(connection, assistant_id, progress)
-
-
-def _stored_of(
-    connection: "Connection", assistant_id: AssistantId, progress: "Progress"
-) -> "Iterator[LabelledTurn]":
     from services.label_finding import read_labels
 
-    bar = progress.add_task(f"sessions of {assistant_id}", total=None)
-    return read_labels(connection, assistant_id, lambda count: progress.advance(bar, count))
+    def missing(whose: str) -> str:
+        return f"no labels{whose} are stored: `rehear learn` trains a label model and labels what is stored"
+
+    return stored_turns(engine, assistant, LABEL_STORE, read_labels, progress, missing)
 
 
 class _Seen:

@@ -9,9 +9,10 @@ import pytest
 from letter_labels import LetterLabels
 from turns import turn_event
 
-from labeling import label_file
-from labeling.label_file import format_of, replaced_file, write_jsonl, write_parquet
+from labeling import turn_export
+from labeling.label_file import replaced_file, write_jsonl, write_parquet
 from labeling.labelled_turn import FIELDS_OF, LabelledTurn, given_labels, without_unsure
+from labeling.turn_export import format_of
 from labeling.turn_label import TurnLabel
 from streams.session import SessionId
 from streams.turn import Response, TurnEvent
@@ -97,7 +98,7 @@ def test_parquet_and_json_lines_say_the_same(rows: list[LabelledTurn], tmp_path:
 
 
 def test_rows_are_written_a_part_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(label_file, "ROWS_AT_A_TIME", 10)
+    monkeypatch.setattr(turn_export, "ROWS_AT_A_TIME", 10)
     rows = labelled([turn_event(f"a{i}", event_id=str(i), ts_ms=i) for i in range(25)])
     file = parquet(tmp_path / "x.parquet", iter(rows))
     assert pq.ParquetFile(file).num_row_groups == 3
