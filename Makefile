@@ -56,7 +56,7 @@ ablations: $(STAMP)  ## Learn a log, and score what each part of rewriting adds 
 ifeq ($(LOGS),)
 	$(BIN)/rehear simulate --out ablations-output/log
 endif
-	$(BIN)/rehear learn $(addprefix --turns ,$(TRAINING)) --state ablations-output/state --no-rephrases --no-labels
+	$(BIN)/rehear learn $(addprefix --turns ,$(TRAINING)) --state ablations-output/state --no-rephrases --no-labels --no-failures
 	$(BIN)/rehear evaluate ablations --state ablations-output/state --turns $(ABLATED)/turns.test.jsonl.gz \
 	  --gold $(ABLATED)/gold.test.jsonl.gz --out ablations-output/report \
 	  --understanding $(or $(firstword $(wildcard $(ABLATED)/*_nlu.py)),$(ABLATED)/nlu.jsonl.gz)
@@ -65,7 +65,7 @@ rephrases: $(STAMP)  ## Learn to find second tries in a log, and score that (LOG
 ifeq ($(LOGS),)
 	$(BIN)/rehear simulate --out ablations-output/log
 endif
-	$(BIN)/rehear learn $(addprefix --turns ,$(TRAINING)) --state rephrases-output/state --no-online --no-labels
+	$(BIN)/rehear learn $(addprefix --turns ,$(TRAINING)) --state rephrases-output/state --no-online --no-labels --no-failures
 	$(BIN)/rehear evaluate rephrases --state rephrases-output/state --turns $(ABLATED)/turns.test.jsonl.gz \
 	  --gold $(ABLATED)/gold.test.jsonl.gz $(addprefix --train ,$(TRAINING)) --out rephrases-output/report \
 	  $(if $(ABLATE),--ablations)

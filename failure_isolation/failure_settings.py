@@ -23,8 +23,8 @@ class FailureSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Whether the lists of alternatives are read: recognitions, interpretations, entities."""
 
     planted_turns: int = 0
-    """Simulated turns with planted faults that are learned from beside the annotated ones, about so many. With
-    annotations of the own log, they are rarely needed; without, they teach what traces and signals tell."""
+    """Simulated turns with planted faults that are learned from beside the annotated ones, about so many: they
+    teach what traces and signals tell."""
 
     passes: int | None = None
     """Passes over the annotated turns, where the default is not wanted: about 30,000 turns in all, at least

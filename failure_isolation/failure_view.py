@@ -32,7 +32,8 @@ def dialogue_view(
     tokenizer: TurnTokenizer,
 ) -> DialogueView:
     """Reads a dialogue; what is hidden is missing."""
-    items = [trace_items(turn, hidden) for turn in turns]
+    following = [None] * len(turns) if "following" in hidden else [*turns[1:], None]
+    items = [trace_items(turn, hidden, after) for turn, after in zip(turns, following, strict=True)]
     numbers = [item_numbers(of_turn) for of_turn in items]
     return DialogueView(
         [

@@ -22,7 +22,7 @@ from labeling.label_model_generator import (
     TURNS,
     LabelDescription,
 )
-from labeling.label_reader import WINDOW, LabelReader
+from labeling.label_reader import LabelReader
 from labeling.label_thresholds import label_thresholds
 from labeling.label_training import TrainedLabels
 from labeling.onnx_export import OnnxInput, write_onnx
@@ -30,6 +30,7 @@ from labeling.onnx_model import TOKENIZER_NAME, open_session
 from labeling.turn_features import CATEGORIES, NUMBERS
 from labeling.turn_inputs import TurnInputs
 from labeling.turn_tokenizer import MOST_TOKENS
+from labeling.turn_windows import WINDOW
 
 
 def export_label_model(

@@ -32,7 +32,9 @@ class Job(Struct, frozen=True):
     state: Path
 
     def learn(self, turns: Path, *options: object) -> str:
-        return rehear("learn", "--turns", turns, "--no-online", "--no-labels", *options, *self._places)
+        return rehear(
+            "learn", "--turns", turns, "--no-online", "--no-labels", "--no-failures", *options, *self._places
+        )
 
     def rephrases(self, turns: Path) -> dict[str, str | None]:
         """By event id the one that it is said to rephrase."""
@@ -175,7 +177,10 @@ def test_a_line_that_is_no_annotation_is_named_before_anything_is_learned(job: J
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--annotations", "x", "--no-rephrases", "--no-labels"), "leave out --no-rephrases"),
+        (
+            ("--annotations", "x", "--no-rephrases", "--no-labels", "--no-failures"),
+            "leave out --no-rephrases",
+        ),
         (("--annotations", "-", "--annotations", "-"), "standard input can be read once"),
     ],
 )
