@@ -1,11 +1,12 @@
 """What can fail in services.
 
 ServiceError
-├── DatabaseError     a database cannot be opened as asked
-├── DemoError         the demo cannot go on
-├── SettingsError     settings that cannot be read or used
-├── StateError        a state folder does not hold what is asked of it
-└── SimulationError   a simulation cannot be made as asked
+├── AnnotationSheetError  a sheet that people have filled in cannot be used
+├── DatabaseError         a database cannot be opened as asked
+├── DemoError             the demo cannot go on
+├── SettingsError         settings that cannot be read or used
+├── StateError            a state folder does not hold what is asked of it
+└── SimulationError       a simulation cannot be made as asked
 """
 
 
@@ -17,6 +18,10 @@ class ServiceError(Exception):
 
 class DatabaseError(ServiceError):
     """A database cannot be opened as asked; the message says what to name instead."""
+
+
+class AnnotationSheetError(ServiceError):
+    """A sheet that people have filled in cannot be used; the message names file and line, and what to do."""
 
 
 class SimulationError(ServiceError):

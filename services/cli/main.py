@@ -13,6 +13,7 @@ from failure_isolation.errors import FailureIsolationError
 from labeling.errors import LabelingError
 from rewriting.errors import RewritingError
 from services.cli import (
+    annotate,
     demo,
     evaluate_failures,
     evaluate_labels,
@@ -58,6 +59,7 @@ rephrases.register(app, jobs.evaluate)
 evaluate_labels.register(jobs.evaluate)
 evaluate_failures.register(jobs.evaluate)
 failure_variants.register(jobs.evaluate)
+annotate.register(app)
 label_variants.register(jobs.evaluate)
 labels.register(app)
 failures.register(app)
