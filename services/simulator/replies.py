@@ -30,6 +30,9 @@ done although the reply says so."""
 UNSAID = 0.02
 """Share of replies whose text was not logged; as many have no status."""
 
+CANCELLED = 0.01
+"""Share of replies that end as cancelled, whatever they were: somebody pressed a button."""
+
 _REPLIES: dict[str, tuple[str, ...]] = {
     "music.play_song": ("Playing {song}.", "Here is {song}.", "{song}, coming up."),
     "music.play_artist": ("Playing songs by {artist}.", "Here is {artist}.", "Shuffling {artist}."),
@@ -50,7 +53,8 @@ _TROUBLE = (
 )
 _NOT_FOUND = ("Sorry, I could not find that.", "I found nothing for that.")
 _UNABLE = ("Sorry, I cannot do that.", "That is not something I can do yet.", "I do not know about that.")
-_NOT_UNDERSTOOD = ("Sorry, I did not get that.", "I am not sure what you mean.", *_UNABLE, *_TROUBLE[:2], "")
+_NOT_UNDERSTOOD = ("Sorry, I did not get that.", "I am not sure what you mean.", *_UNABLE, *_TROUBLE, "")
+_NOT_UNDERSTOOD_AS: dict[Status, int] = {"error": 44, "no_result": 22, "unsupported": 24, "cancelled": 10}
 
 
 class Replier:
@@ -105,20 +109,23 @@ class Replier:
     def _refusal(self, resolved: Frame, rng: Random) -> Response:
         chance = rng.random()
         if resolved == FALLBACK:
-            status: Status = "error" if chance < 0.5 else "no_result" if chance < 0.75 else "unsupported"
+            status = pick_by(rng, tuple(_NOT_UNDERSTOOD_AS), cumulative(tuple(_NOT_UNDERSTOOD_AS.values())))
             return Response(text=pick(rng, _NOT_UNDERSTOOD), action=None, status=status)
         missing = _missing(resolved)
         if missing is not None:
-            text = pick(rng, (*_NOT_FOUND, f"I know no such {missing}.", *_TROUBLE[:1]))
+            text = pick(rng, (*_NOT_FOUND, f"I know no such {missing}.", *_TROUBLE))
             status = "no_result" if chance < 0.85 else "error"
             return Response(text=text, action=resolved.action, status=status)
         status = "unsupported" if chance < 0.8 else "error"
-        return Response(text=pick(rng, (*_UNABLE, *_TROUBLE[:1])), action=resolved.action, status=status)
+        return Response(
+            text=pick(rng, (*_UNABLE, pick(rng, _TROUBLE))), action=resolved.action, status=status
+        )
 
     def _logged(self, response: Response, rng: Random) -> Response:
         """A reply as it gets into the log: now and then without its text or its status."""
         text = None if rng.random() < UNSAID else response.text
-        status = None if rng.random() < UNSAID else response.status
+        chance = rng.random()
+        status = None if chance < UNSAID else "cancelled" if chance < UNSAID + CANCELLED else response.status
         return Response(text=text, action=response.action, status=status)
 
 
