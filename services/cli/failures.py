@@ -68,7 +68,7 @@ def isolate_command(
         if turns:
             isolated = _of_log(engine, chosen, turns, progress)
         else:
-            isolated = _stored(engine, assistant, progress)
+            isolated = stored_failures(engine, assistant, progress)
         kept = (
             one
             for one in seen.watch(isolated)
@@ -89,7 +89,10 @@ def _of_log(
     return find_failures(log.turns, log.sessions, isolator_of, log.on_found)
 
 
-def _stored(engine: "Engine", assistant: str | None, progress: "Progress") -> "Iterator[IsolatedTurn]":
+def stored_failures(
+    engine: "Engine", assistant: str | None, progress: "Progress"
+) -> "Iterator[IsolatedTurn]":
+    """The failure points that are stored of one assistant, or of all, with their turns."""
     from failure_isolation.failure_store import FAILURE_STORE
     from services.failure_finding import read_failures
 

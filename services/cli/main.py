@@ -23,6 +23,7 @@ from services.cli import (
     label_variants,
     labels,
     rephrases,
+    report,
     running,
     table,
 )
@@ -60,6 +61,7 @@ evaluate_labels.register(jobs.evaluate)
 evaluate_failures.register(jobs.evaluate)
 failure_variants.register(jobs.evaluate)
 annotate.register(app)
+report.register(app)
 label_variants.register(jobs.evaluate)
 labels.register(app)
 failures.register(app)

@@ -43,11 +43,13 @@ def write_report(evaluation: RewriteEvaluation, out_dir: str | Path) -> ReportFi
     return write_report_files(out_dir, report_json(evaluation), report_html(evaluation))
 
 
-def write_report_files(out_dir: str | Path, json_bytes: bytes, html: str) -> ReportFiles:
+def write_report_files(
+    out_dir: str | Path, json_bytes: bytes, html: str, json_name: str = "evaluation.json"
+) -> ReportFiles:
     """Writes both files of a report to a folder, which is made where there is none."""
     folder = Path(out_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    files = ReportFiles(folder / "evaluation.json", folder / "report.html")
+    files = ReportFiles(folder / json_name, folder / "report.html")
     files.json.write_bytes(json_bytes)
     files.html.write_text(html, encoding="utf-8", newline="\n")
     return files

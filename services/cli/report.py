@@ -1,0 +1,94 @@
+"""Reports for the team of an assistant."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from services.cli.jobs import progress_bars
+from services.cli.options import SettingsOption, StateOption, require_state, settings_of
+from services.errors import SettingsError
+
+if TYPE_CHECKING:
+    from failure_isolation.failure_file import IsolatedTurn
+    from services.settings import Settings
+
+report = typer.Typer(no_args_is_help=True, help="Reports on an assistant, for the team that makes it.")
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands to `rehear`."""
+    report.command("failures")(report_failures_command)
+    app.add_typer(report, name="report")
+
+
+def report_failures_command(
+    out: Annotated[Path, typer.Option(help="Folder for the report (HTML and JSON).")],
+    turns: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Turn events, JSON Lines, plain or gzipped; without them: what `rehear learn` and the "
+            "workers have stored."
+        ),
+    ] = None,
+    failures: Annotated[
+        list[Path] | None, typer.Option(help="Output of `rehear isolate` on these turns.")
+    ] = None,
+    state: StateOption = None,
+    settings: SettingsOption = None,
+    assistant: Annotated[
+        str | None, typer.Option(help="Of what is stored, only that of this assistant.")
+    ] = None,
+    resamples: Annotated[int, typer.Option(help="Resamples of the users for the intervals.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Of the resampling.")] = 0,
+) -> None:
+    """Where the assistant fails: by stage, domain, intent, device, locale and day, with example dialogues.
+
+    Example: `rehear report failures --state state --out report`
+    """
+    from services.evaluation.failure_overview import failure_overview
+    from services.evaluation.failure_overview_report import failure_overview_table, write_failure_overview
+
+    if bool(turns) != bool(failures):
+        raise SettingsError("--turns and --failures belong together: give both, or neither")
+    if turns and assistant is not None:
+        raise SettingsError("--assistant chooses among what is stored: leave it out where --turns are given")
+    chosen = settings_of(settings, state)
+    if turns and failures:
+        isolated = _of_files(turns, failures, chosen)
+    else:
+        isolated = _stored(chosen, assistant)
+    overview = failure_overview(isolated, resamples=resamples, seed=seed)
+    files = write_failure_overview(overview, out)
+    console = Console()
+    console.print(failure_overview_table(overview))
+    console.print(f"report: {files.html} and {files.json}", soft_wrap=True)
+
+
+def _of_files(turns: Sequence[Path], failures: Sequence[Path], settings: "Settings") -> "list[IsolatedTurn]":
+    from failure_isolation.failure_file import IsolatedTurn
+    from services.evaluation.failure_file import read_failures
+    from services.evaluation.same_events import require_same_events
+    from streams.session import sessionize
+    from streams.turn_file import read_turns
+
+    log = [turn for file in turns for turn in read_turns(file)]
+    said = [one for file in failures for one in read_failures(file)]
+    require_same_events([turn.event_id for turn in log], [str(one.event_id) for one in said], "failures")
+    by_event = {str(one.event_id): one for one in said}
+    return [
+        IsolatedTurn(turn, session.session_id, by_event[turn.event_id])
+        for session in sessionize(log, settings.sessions.gap_ms)
+        for turn in session.turns
+    ]
+
+
+def _stored(settings: "Settings", assistant: str | None) -> "list[IsolatedTurn]":
+    from services.cli.failures import stored_failures
+    from services.database import open_database
+
+    require_state(settings)
+    with progress_bars() as progress:
+        return list(stored_failures(open_database(settings.database_location), assistant, progress))
