@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import BigInteger, Boolean, Column, Connection, Index, Text, func, select
+from sqlalchemy import BigInteger, Boolean, Column, Connection, Index, Text, func, null, select
 
 from failure_isolation.turn_failure import TurnFailure
 from labeling.annotation import FailurePoint
@@ -145,21 +145,22 @@ def failure_tallies(
     """
     rows = FAILURES.c
     key = rows.user_key
+    # The assistant is in the key; as a condition beside it, it would lead SQLite to all rows of the assistant.
+    whose = rows.assistant_id
     by_source = [rows.source_text, rows.question, rows.failure_point]
     tallied = [func.count(), func.min(key), func.max(key)]
     found: list[FailureTally] = []
     wanted = [_source_key(assistant_id, text) for text in sorted(set(source_texts))]
     user_keys = None if users is None else [user_key(assistant_id, user) for user in sorted(set(users))]
     for keys in chunks(wanted):
-        conditions = [rows.assistant_id == assistant_id, is_among(connection, rows.source_key, keys)]
+        of_source = is_among(connection, rows.source_key, keys)
         if user_keys is None:
-            query = select(*by_source, *tallied).where(*conditions).group_by(*by_source)
-            found += [FailureTally(None, *row) for row in connection.execute(query)]
+            query = select(whose, null(), *by_source, *tallied).where(of_source).group_by(whose, *by_source)
         else:
-            conditions.append(is_among(connection, key, user_keys))
-            query = select(rows.user_id, *by_source, *tallied).where(*conditions)
-            of_users = connection.execute(query.group_by(rows.user_id, *by_source))
-            found += [FailureTally(*row) for row in of_users]
+            query = select(whose, rows.user_id, *by_source, *tallied)
+            query = query.where(of_source, is_among(connection, key, user_keys))
+            query = query.group_by(whose, rows.user_id, *by_source)
+        found += [FailureTally(*row) for owner, *row in connection.execute(query) if owner == assistant_id]
     return found
 
 

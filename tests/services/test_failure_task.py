@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from letter_detector import LetterDetector, letter_log
 from letter_failures import NAME, REFUSED, LetterFailures
 from rewrites import rewrite_row
 from sqlalchemy import Engine, select
@@ -26,6 +27,7 @@ from services.failure_points import put_rewrites
 from services.failure_task import FailureTask
 from services.forgetting import forget_user
 from services.learning import learn_from_files
+from services.rephrase_absorbing import absorb_rephrases
 from services.settings import Settings
 from services.simulator import PlantedPair, planted_log
 from streams.database_schema import reading
@@ -383,3 +385,13 @@ def test_a_forgotten_user_leaves_table_topic_and_failure_points(
     feed(task, records, place)
     assert announced(task) == {}
     assert row_count(engine, FAILURE_CHANGE) == 0
+
+
+def test_candidates_of_rephrases_have_failure_points_too(engine: Engine) -> None:
+    log = letter_log("bc")
+    store_log(engine, log)
+    isolate(engine)
+    table = RewriteTable(engine, now_ms)
+    absorb_rephrases(engine, table, Settings(), LETTERS, "letters", LetterDetector(), now_ms)
+    assert points(engine) == {"bhush": "asr", "chush": "nlu"}
+    assert {row.status for row in rewrites_in(engine)} == {"candidate"}
