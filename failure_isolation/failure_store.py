@@ -145,7 +145,7 @@ def failure_tallies(
     """
     rows = FAILURES.c
     key = rows.user_key
-    # The assistant is in the key; as a condition beside it, it would lead SQLite to all rows of the assistant.
+    # The assistant is in the key. Beside it, it would lead SQLite to all rows of the assistant.
     whose = rows.assistant_id
     by_source = [rows.source_text, rows.question, rows.failure_point]
     tallied = [func.count(), func.min(key), func.max(key)]
