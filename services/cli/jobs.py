@@ -74,6 +74,14 @@ def learn(
             "detector, the label model and the failure model learn from it.",
         ),
     ] = None,
+    pass_over_unknown: Annotated[
+        bool,
+        typer.Option(
+            "--pass-over-unknown",
+            help="Leave out annotations of events that no stored session of these assistants has, as those "
+            "of a log that is not learned from; else they are refused.",
+        ),
+    ] = False,
 ) -> None:
     """Learn from log files: sessions, chains, the rewrite table, rephrases, labels, failures, online models.
 
@@ -82,7 +90,7 @@ def learn(
 
     Example: `rehear learn --turns june.jsonl.gz --turns july.jsonl.gz --state state`
     """
-    from labeling.annotation_file import read_annotations
+    from labeling.annotation_file import GIVE_ALL_LOGS, read_annotation_lines, require_known_events
     from rewriting.rewrite_table import RewriteTable
     from services.clock import now_ms
     from services.database import open_database
@@ -96,7 +104,8 @@ def learn(
     if sum(str(file) == "-" for file in (*turns, *(annotations or ()))) > 1:
         raise SettingsError("standard input can be read once only: give one '-' at most, and name files")
     chosen = settings_of(settings, state)
-    said = read_annotations(*(annotations or ()))
+    lines = read_annotation_lines(*(annotations or ()))
+    said = {event: line.annotation for event, line in lines.items()}
     engine = open_database(chosen.database_location)
     table = RewriteTable(engine, now_ms)
     with progress_bars() as progress:
@@ -120,6 +129,9 @@ def learn(
         from services.rephrase_learning import events_not_stored
 
         missing = events_not_stored(engine, summary.assistants, said)
+        if not pass_over_unknown:
+            remedy = f"{GIVE_ALL_LOGS}; or leave such lines out with --pass-over-unknown"
+            require_known_events(lines.values(), said.keys() - missing, "the stored sessions", remedy)
         warning = f"; {len(missing):,} left out: no session has their events" if missing else ""
         print(f"{len(said):,} annotations{warning}")
     for assistant_id in summary.assistants:

@@ -30,6 +30,8 @@ FAILURE_COLOURS: Final[Mapping[FailurePoint, str]] = {
     "correct": "#8a949e",
 }
 
+_BASELINE_MARKERS: Final = "sD^vX"  # all of one colour
+
 
 def macro_f1_plot(scores: FailureScores) -> bytes:
     """Macro F1 of each system with its interval."""
@@ -59,14 +61,14 @@ def class_f1_plot(scores: FailureScores) -> bytes:
                 axes.plot(
                     [100 * found.low, 100 * found.high], [height] * 2, color=colour, linewidth=3, alpha=0.45
                 )
-                marker = "s" if one.baseline else "o"
+                marker = _BASELINE_MARKERS[row % len(_BASELINE_MARKERS)] if one.baseline else "o"
                 axes.plot(100 * found.value, height, marker, color=colour, markersize=6, label=label)
         axes.set_yticks(ticks, [in_words(point) for point in scores.classes])
         axes.set_ylim(len(scores.classes) * (rows + 1) - 0.5, -1)
         axes.set_xlim(0, 101)
         axes.grid(axis="x")
         axes.tick_params(axis="y", length=0)
-        axes.set_xlabel("F1, %, with 95 % interval (squares: baselines)")
+        axes.set_xlabel("F1, %, with 95 % interval (grey: baselines)")
         axes.set_title("Each class")
         if rows > 1:
             figure.legend(loc="outside lower center", ncols=3)

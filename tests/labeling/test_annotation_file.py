@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from labeling.annotation import Annotation
-from labeling.annotation_file import read_annotations
+from labeling.annotation_file import read_annotation_lines, read_annotations, require_known_events
 from labeling.errors import AnnotationFileError
 
 LINES = b'{"event_id": "a", "correct": true}\n\n{"event_id": "b"}\n'
@@ -50,3 +50,32 @@ def test_an_event_is_annotated_once(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read_is_named(name: str, tmp_path: Path) -> None:
     with pytest.raises(AnnotationFileError, match="cannot read"):
         read_annotations(tmp_path / name)
+
+
+def test_a_wrong_failure_point_is_named_with_those_that_there_are(tmp_path: Path) -> None:
+    file = tmp_path / "people.jsonl"
+    file.write_bytes(LINES + b'{"event_id": "c", "failure_point": "tts"}\n')
+    with pytest.raises(
+        AnnotationFileError, match=r"people\.jsonl, line 4: .*'tts'.* one of false_wake, asr, nlu, entity_res"
+    ):
+        read_annotations(file)
+
+
+def test_two_failure_points_of_one_event_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "people.jsonl"
+    file.write_bytes(
+        b'{"event_id": "a", "failure_point": "asr"}\n{"event_id": "a", "failure_point": "nlu"}\n'
+    )
+    with pytest.raises(AnnotationFileError, match=r"people\.jsonl, line 2: event 'a' is annotated .*line 1"):
+        read_annotations(file)
+
+
+def test_unknown_events_are_named_with_their_line(tmp_path: Path) -> None:
+    file = tmp_path / "people.jsonl"
+    file.write_bytes(LINES + b'{"event_id": "c"}\n{"event_id": "d"}\n')
+    lines = read_annotation_lines(file).values()
+    require_known_events(lines, {"a", "b", "c", "d"}, "the log")
+    with pytest.raises(
+        AnnotationFileError, match=r"people\.jsonl, line 4: event 'c' is not in the log, and 1 more"
+    ):
+        require_known_events(lines, {"a", "b"}, "the log")

@@ -154,7 +154,7 @@ def test_too_few_annotations_teach_nothing_by_themselves(job: Job, tmp_path: Pat
     assert "; and annotations settle" in printed
 
 
-def test_annotations_of_events_that_no_session_has_are_counted(
+def test_annotations_of_events_that_no_session_has_are_refused_or_counted(
     job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REHEAR_REPHRASES__TRAIN", "false")
@@ -162,7 +162,13 @@ def test_annotations_of_events_that_no_session_has_are_counted(
     strangers = [Annotation(event_id=f"stranger {number}", correct=True) for number in range(3)]
     said = annotations_of(world)
     file = write_annotations(tmp_path / "people.jsonl", [*said.values(), *strangers])
-    printed = job.learn(write_turns(tmp_path / "turns.jsonl", world), "--annotations", file)
+    turns = write_turns(tmp_path / "turns.jsonl", world)
+    with pytest.raises(
+        AnnotationFileError,
+        match=rf"people\.jsonl, line {len(said) + 1}: event 'stranger 0' is not in the stored .*, and 2 more",
+    ):
+        job.learn(turns, "--annotations", file)
+    printed = job.learn(turns, "--annotations", file, "--pass-over-unknown")
     assert f"\n{len(said) + 3} annotations; 3 left out: no session has their events\n" in printed
 
 
