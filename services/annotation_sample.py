@@ -37,7 +37,7 @@ class _Drawn(Struct, frozen=True):
 
 
 def sample_turns(
-    sessions: Sequence[Session], size: int, seed: int = 0, troubled: float = TROUBLED
+    sessions: Sequence[Session], size: int, seed: int = 0, troubled: float | None = TROUBLED
 ) -> list[SampledTurn]:
     """Draws turns, in the order of the sessions.
 
@@ -47,7 +47,8 @@ def sample_turns(
         sessions: of a log.
         size: turns to draw; all turns where there are no more.
         seed: another one, other turns.
-        troubled: share of them with visible trouble, 0..1; where one half has too few, the other fills up.
+        troubled: share of them with visible trouble, 0..1; where one part has too few, the other fills up.
+            None: the share that they have in the log, for turns to be scored on.
     """
     halves: dict[bool, list[_Drawn]] = {True: [], False: []}
     for session in sessions:
@@ -61,6 +62,8 @@ def sample_turns(
                 hashlib.sha256(f"{seed}\x00{turn.event_id}".encode()).digest(),
             )
             halves[drawn.troubled].append(drawn)
+    if troubled is None:
+        troubled = len(halves[True]) / max(len(halves[True]) + len(halves[False]), 1)
     wanted = round(size * troubled)
     n_troubled = min(len(halves[True]), max(wanted, size - len(halves[False])))
     n_others = min(len(halves[False]), size - n_troubled)

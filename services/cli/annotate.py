@@ -42,6 +42,12 @@ def export_command(
             min=0, max=1, help="Share of turns after which the log shows trouble: failures are rare."
         ),
     ] = 0.5,
+    as_they_come: Annotated[
+        bool,
+        typer.Option(
+            "--as-they-come", help="As much trouble as there is in the log: for turns to be scored on."
+        ),
+    ] = False,
     seed: Annotated[int, typer.Option(help="Another seed, other turns.")] = 0,
     settings: SettingsOption = None,
 ) -> None:
@@ -62,7 +68,8 @@ def export_command(
     if len(set(names)) < len(names) or not all(names) or any("/" in name for name in names):
         raise SettingsError("--annotator: give each a name of its own, without a slash")
     log = [turn for file in turns for turn in read_turns(file)]
-    sample = sample_turns(sessionize(log, settings_of(settings, None).sessions.gap_ms), size, seed, troubled)
+    sessions = sessionize(log, settings_of(settings, None).sessions.gap_ms)
+    sample = sample_turns(sessions, size, seed, None if as_they_come else troubled)
     files = {out / f"{name}.csv": name for name in names} or {out: ""}
     for file, name in files.items():
         file.parent.mkdir(parents=True, exist_ok=True)

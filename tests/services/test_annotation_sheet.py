@@ -44,6 +44,16 @@ def test_a_sample_is_half_trouble_and_always_the_same() -> None:
     assert len(kept) >= 36
 
 
+def test_turns_as_they_come() -> None:
+    """One turn of a dialogue shows an error, and two are followed by much the same words."""
+    reasons = [one.reason for session in SESSIONS for one in judge_turns(session.turns)]
+    troubled = sum(reason in ("failed", "rephrased") for reason in reasons) / len(reasons)
+    sample = sample_turns(SESSIONS, 40, troubled=None)
+    drawn = [judge_turns(one.session.turns)[one.position].reason for one in sample]
+    assert len(drawn) == 40
+    assert sum(reason in ("failed", "rephrased") for reason in drawn) == pytest.approx(40 * troubled, abs=1)
+
+
 def test_where_one_half_is_small_the_other_fills_up() -> None:
     assert len(sample_turns(SESSIONS, 40, troubled=1.0)) == 40
     quiet = sessionize([turn_event(event_id=f"e{n}", user_id=f"u{n}") for n in range(30)])
