@@ -9,6 +9,7 @@ from msgspec import Struct
 from services.simulator.catalogue import DURATIONS, Catalogue
 from services.simulator.chance import bell, pick_by, stream
 from services.simulator.frame import Frame
+from services.simulator.stage_truth import UNKNOWN
 from services.simulator.traces import clipped
 from streams.turn import Entity, Slot
 
@@ -35,7 +36,7 @@ REMEMBERED_MENTIONS = 20_000
 
 
 class Linked(Struct, frozen=True):
-    """A frame with catalogue entries in the place of mentions (None: not found), and how that came about."""
+    """A frame with catalogue entries in the place of the mentions found, and how that came about."""
 
     resolved: Frame
     entities: tuple[Entity, ...]  # by mention, the best first
@@ -60,14 +61,16 @@ class EntityLinker:
 
     def intended(self, user_id: str, meant: Frame) -> Frame:
         """What `meant` resolves to when nothing goes wrong."""
-        return _replaced(meant, {kind: self._own(user_id, kind, text) for kind, text in _mentions(meant)})
+        mentions = _mentions(meant)
+        return _replaced(meant, mentions, {kind: self._own(user_id, kind, text) for kind, text in mentions})
 
     def link(self, user_id: str, understood: Frame, *, fault: bool, rng: Random) -> Linked:
         """Resolves the mentions of a frame; with a fault, those that are known resolve to another entry."""
         found: dict[str, str | None] = {}
         entities: list[Entity] = []
         surest = 1.0
-        for kind, mention in _mentions(understood):
+        mentions = _mentions(understood)
+        for kind, mention in mentions:
             own = self._own(user_id, kind, mention)
             nearest = self._nearest(kind, mention)
             ranked = [own] if own else []
@@ -102,7 +105,7 @@ class EntityLinker:
                 near = 0.95 if fault and place == 0 else 0.35 + 0.5 * likeness.get(entry, 0.6)
                 confidence = clipped(confidence * min(bell(rng, near, 0.35), 1.0))
                 entities.append(Entity(mention=mention, type=kind, resolved=entry, confidence=confidence))
-        return Linked(_replaced(understood, found), tuple(entities), surest)
+        return Linked(_replaced(understood, mentions, found), tuple(entities), surest)
 
     def others(self, kind: str, entry: str) -> tuple[str, ...]:
         """Other entries of a kind, the likest first; at least one."""
@@ -139,9 +142,13 @@ def _mentions(request: Frame) -> list[tuple[str, str]]:
     return [(name, value) for name, value in slots.items() if name in KINDS]
 
 
-def _replaced(request: Frame, found: dict[str, str | None]) -> Frame:
+def _replaced(request: Frame, mentions: list[tuple[str, str]], found: dict[str, str | None]) -> Frame:
     slots = [slot for slot in request.slots if slot.name not in found and slot.name != "room"]
-    slots += [Slot(name=kind, value=entry) for kind, entry in found.items()]
+    for kind, mention in mentions:
+        entry = found[kind]
+        slots.append(
+            Slot(name=UNKNOWN + kind, value=mention) if entry is None else Slot(name=kind, value=entry)
+        )
     return Frame(
         domain=request.domain,
         intent=request.intent,

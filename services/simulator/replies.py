@@ -11,7 +11,7 @@ from services.simulator.chance import cumulative, pick, pick_by
 from services.simulator.entity_linking import EntityLinker
 from services.simulator.frame import Frame
 from services.simulator.language_understanding import FALLBACK
-from services.simulator.stage_truth import FAILED, refusal
+from services.simulator.stage_truth import FAILED, UNKNOWN, refusal
 from streams.turn import Response, Slot, Status
 
 UNSUPPORTED_DOMAINS = frozenset({"food", "travel", "fun"})
@@ -99,7 +99,7 @@ class Replier:
     def _other(self, resolved: Frame, rng: Random) -> Frame | None:
         """The same done to something else; None where there is nothing else."""
         for place, slot in enumerate(resolved.slots):
-            if slot.name == "day" or slot.value is None:
+            if slot.name == "day" or slot.value is None:  # nothing else that it could be
                 continue
             slots = list(resolved.slots)
             slots[place] = Slot(name=slot.name, value=pick(rng, self._linker.others(slot.name, slot.value)))
@@ -113,7 +113,7 @@ class Replier:
             return Response(text=pick(rng, _NOT_UNDERSTOOD), action=None, status=status)
         missing = _missing(resolved)
         if missing is not None:
-            text = pick(rng, (*_NOT_FOUND, f"I know no such {missing}.", *_TROUBLE))
+            text = pick(rng, (*_NOT_FOUND, f"I know no such {missing.removeprefix(UNKNOWN)}.", *_TROUBLE))
             status = "no_result" if chance < 0.85 else "error"
             return Response(text=text, action=resolved.action, status=status)
         status = "unsupported" if chance < 0.8 else "error"
@@ -130,7 +130,7 @@ class Replier:
 
 
 def _missing(resolved: Frame) -> str | None:
-    return next((slot.name for slot in resolved.slots if slot.value is None), None)
+    return next((slot.name for slot in resolved.slots if slot.name.startswith(UNKNOWN)), None)
 
 
 def _said(done: Frame, rng: Random) -> str:

@@ -8,13 +8,17 @@ from failure_isolation.failure_rule import StageOutput, failure_point
 from labeling.annotation import FailurePoint
 from services.simulator.frame import Frame, frame
 
+UNKNOWN: Final = "unknown "
+"""Begins the name of the slot of a mention that no catalogue entry was found for, in a resolved frame."""
+
 FAILED: Final = frame("none", "failed")
 """Done, where the assistant could have done what was asked for, tried, and did not."""
 
 
 def refusal(request: Frame) -> Frame:
-    """Done, where the assistant says that it cannot do this: whatever the names in it, it is the same."""
-    return frame("refused", request.action)
+    """Done, where the assistant says that it cannot do this, or does not know the names in it."""
+    unknown = tuple(slot for slot in request.slots if slot.name.startswith(UNKNOWN))
+    return Frame(domain="refused", intent=request.action, slots=unknown)
 
 
 class Passage(Struct, frozen=True, kw_only=True):
@@ -26,7 +30,7 @@ class Passage(Struct, frozen=True, kw_only=True):
     awake: bool  # the assistant took what it heard for a request
     heard: str | None
     understood: Frame | None
-    resolved: Frame | None  # with catalogue entries in the place of mentions; those not found are None
+    resolved: Frame | None  # with catalogue entries in the place of mentions that were found
     done: Frame | None
 
 

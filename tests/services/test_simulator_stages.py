@@ -1,6 +1,8 @@
 """Simulated worlds whose stages can fail by themselves: the rule, the rates, the traces, held-out names."""
 
 import itertools
+import subprocess
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -287,6 +289,25 @@ class TestFiles:
         assert len(annotations) / files.train_count == pytest.approx(0.2, abs=0.03)
         for annotation in annotations:
             assert annotation.failure_point == gold[EventId(annotation.event_id)].failure_point
+
+    def test_the_command_writes_held_out_worlds(self, tmp_path: Path) -> None:
+        done = subprocess.run(
+            [
+                *(sys.executable, "-c", "from services.cli import main; main()", "simulate"),
+                *("--out", str(tmp_path), "--users", "3", "--days", "2", "--test-days", "1"),
+                *("--stage-faults", "--held-out", "--annotated-share", "1"),
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert "annotated with their failure point" in done.stdout
+        trained_on = [turn.event_id for turn in read_turns(tmp_path / "turns.train.jsonl.gz")]
+        assert all(event_id.startswith("h7-") for event_id in trained_on)
+        annotations = [
+            decode_annotation(line) for _, line in read_lines(tmp_path / "annotations.train.jsonl.gz")
+        ]
+        assert [annotation.event_id for annotation in annotations] == trained_on
 
     def test_other_logs_have_no_annotations(self, tmp_path: Path) -> None:
         files = write_simulation(SimulationSettings(users=2, days=1, test_days=1), tmp_path)
