@@ -120,18 +120,18 @@ def confidence_plot(scores: FailureScores) -> bytes | None:
 
 
 def days_plot(days: Sequence[str], shares: Mapping[FailurePoint, Sequence[float]]) -> bytes | None:
-    """How failures go over the days; None where there are under two days.
+    """How failures go over the days; None where there are under two days, or no failures.
 
     Args:
         days: in order, each `YYYY-MM-DD`.
         shares: of all turns of a day, 0..1, by class; `correct` is not drawn.
     """
-    if len(days) < 2:
+    drawn = [point for point in FAILURE_POINTS if point != "correct" and any(shares.get(point, ()))]
+    if len(days) < 2 or not drawn:
         return None
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(9.6, 3.6), layout="constrained")
         axes = figure.subplots()
-        drawn = [point for point in FAILURE_POINTS if point != "correct" and any(shares.get(point, ()))]
         axes.stackplot(
             range(len(days)),
             *([100 * share for share in shares[point]] for point in drawn),
@@ -146,8 +146,7 @@ def days_plot(days: Sequence[str], shares: Mapping[FailurePoint, Sequence[float]
         axes.grid(axis="y")
         axes.set_ylabel("share of the turns, %")
         axes.set_title("Failures by day")
-        if drawn:
-            figure.legend(loc="outside right center", reverse=True)
+        figure.legend(loc="outside right center", reverse=True)
         return svg_of(figure)
 
 

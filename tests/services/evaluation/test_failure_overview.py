@@ -140,6 +140,15 @@ def test_an_empty_log_has_a_report() -> None:
     assert "0 of 0 turns" in " ".join(page.words.split())
 
 
+def test_a_log_without_failures_has_a_report() -> None:
+    log = failure_log(range(40), ("correct",))
+    overview = failure_overview(isolated(log), resamples=5)
+    page = Page(failure_overview_html(overview))
+    assert not page.open
+    assert page.sources == []
+    assert (overview.failing_turns, overview.requests) == (0, ())
+
+
 def test_every_class_says_what_to_do() -> None:
     assert set(MEANINGS) == set(FAILURE_POINTS)
     assert all(advice for point, (_, advice) in MEANINGS.items() if point != "correct")
