@@ -23,12 +23,12 @@ class FailureSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Whether the lists of alternatives are read: recognitions, interpretations, entities."""
 
     planted_turns: int = 0
-    """Simulated turns with planted faults that are learned from beside the annotated ones, about so many: they
-    teach what traces and signals tell."""
+    """Simulated turns with planted faults that are learned from beside the annotated ones, about so many;
+    they teach what traces and signals tell."""
 
     passes: int | None = None
-    """Passes over the annotated turns, where the default is not wanted: about 30,000 turns in all, at least
-    two passes and at most twelve."""
+    """Passes over the annotated turns, where the default is not wanted: about 24,000 turns in all, at least
+    two passes and at most eight."""
 
     coverage: float = 0.9
     """Wanted share of turns for which the model does not abstain, 0..1."""

@@ -90,6 +90,11 @@ def _learn_model(
     chosen = settings.failures
     if not chosen.train:
         raise FailureTrainingError("[failures] train is false")
+    if not chosen.planted_turns and all(one.failure_point is None for one in annotations.values()):
+        raise FailureTrainingError(
+            "no annotation says where a turn failed; `rehear annotate export` draws turns to annotate, and "
+            "[failures] planted_turns learns from simulated ones"
+        )
     if importlib.util.find_spec("torch") is None:
         raise FailureTrainingError("install rehear with the extra `train`")
     from failure_isolation.failure_export import export_failure_model
