@@ -4,6 +4,7 @@ The most frequent class; logistic regression on what a log says beside its texts
 request and the response of one turn, without the dialogue around it and what components wrote down.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -17,6 +18,7 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from failure_isolation.failure_rule import FAILURE_POINTS
 from failure_isolation.failure_settings import FailureSettings
+from failure_isolation.failure_training import LEAST_PASSES, MOST_PASSES, READ
 from failure_isolation.trace_item import item_numbers, trace_items
 from failure_isolation.turn_failure import TurnFailure
 from labeling.annotation import Annotation, FailurePoint
@@ -33,13 +35,6 @@ from streams.turn import EventId, TurnEvent
 MAJORITY: Final = "majority"
 METADATA: Final = "metadata"
 PLAIN_ENCODER: Final = "no-context encoder"
-
-READ_TURNS: Final = 30_000
-"""Annotated turns that the encoder reads, all passes together: at least `_LEAST_PASSES` passes, and at most
-`_MOST_PASSES`, as the failure model does."""
-
-_LEAST_PASSES: Final = 2
-_MOST_PASSES: Final = 12
 
 _FOLDS: Final = 5  # of the annotated turns, by users, to choose how classes are weighted
 _INVERSE_PENALTY: Final = 1.0  # of a few hundred features, most of which are rarely there
@@ -222,7 +217,7 @@ def train_encoder_isolator(
 
 def encoder_training(settings: FailureSettings, turns: int) -> LabelTraining:
     """How the encoder is trained on so many annotated turns."""
-    passes = settings.passes or min(max(READ_TURNS // max(turns, 1), _LEAST_PASSES), _MOST_PASSES)
+    passes = settings.passes or min(max(math.ceil(READ / max(turns, 1)), LEAST_PASSES), MOST_PASSES)
     return LabelTraining(
         base=settings.base,
         layers=settings.layers,

@@ -135,6 +135,9 @@ def baseline_failures(
     Raises:
         MismatchError: the test log has turns of the training log, or an annotation is of none of its turns.
     """
+    if any(importlib.util.find_spec(name) is None for name in ("torch", "sklearn")):
+        notes.append("There are no baselines: they need the extra `train` of rehear.")
+        return {}
     from services.evaluation.failure_baselines import (
         MAJORITY,
         METADATA,
@@ -164,8 +167,6 @@ def baseline_failures(
     )
 
     def plain_encoder() -> FailureIsolator:
-        if importlib.util.find_spec("torch") is None:
-            raise BaselineError(f"no {PLAIN_ENCODER}: install rehear with the extra `train`")
         bar = progress.add_task(PLAIN_ENCODER, total=None)
         made = train_encoder_isolator(
             lesson, settings, lambda _, done, total: progress.update(bar, completed=done, total=total)
