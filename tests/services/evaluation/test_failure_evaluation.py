@@ -22,6 +22,7 @@ from typer.testing import CliRunner
 
 from failure_isolation.failure_rule import FAILURE_POINTS
 from failure_isolation.failure_settings import FailureSettings
+from failure_isolation.failure_training import LEAST_PASSES, MOST_PASSES, READ
 from services.cli.main import app
 from services.errors import SettingsError
 from services.evaluation.errors import BaselineError, EvaluationError, EvaluationFileError, MismatchError
@@ -81,7 +82,7 @@ def test_metadata_knows_status_and_place_but_no_words() -> None:
 
 
 def test_the_encoder_learns_words_and_says_all_classes(tmp_path: Path) -> None:
-    base = write_tiny_base(tmp_path / "tiny", [*WORDS.values(), "play", "done"], positions=130)
+    base = write_tiny_base(tmp_path / "tiny", [*WORDS.values(), "play", "done"], positions=300)
     settings = FailureSettings(base=str(base), layers=1, passes=60)
     steps: list[tuple[str, int, int]] = []
     isolator = train_encoder_isolator(lesson(), settings, lambda *step: steps.append(step))
@@ -94,7 +95,8 @@ def test_the_encoder_learns_words_and_says_all_classes(tmp_path: Path) -> None:
 
 def test_the_encoder_reads_as_often_as_the_failure_model() -> None:
     settings = FailureSettings(layers=2, seed=5)
-    assert [encoder_training(settings, n).epochs for n in (0, 100, 6_000, 1_000_000)] == [12, 12, 5, 2]
+    passes = [encoder_training(settings, n).epochs for n in (0, 100, READ // 4, READ * 9)]
+    assert passes == [MOST_PASSES, MOST_PASSES, 4, LEAST_PASSES]
     assert (encoder_training(settings, 1).layers, encoder_training(settings, 1).seed) == (2, 5)
     assert encoder_training(FailureSettings(passes=3), 10).epochs == 3
 
