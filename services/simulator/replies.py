@@ -111,9 +111,8 @@ class Replier:
         if resolved == FALLBACK:
             status = pick_by(rng, tuple(_NOT_UNDERSTOOD_AS), cumulative(tuple(_NOT_UNDERSTOOD_AS.values())))
             return Response(text=pick(rng, _NOT_UNDERSTOOD), action=None, status=status)
-        missing = _missing(resolved)
-        if missing is not None:
-            text = pick(rng, (*_NOT_FOUND, f"I know no such {missing.removeprefix(UNKNOWN)}.", *_TROUBLE))
+        if _missing(resolved):
+            text = pick(rng, (*_NOT_FOUND, "I know no such name.", *_TROUBLE))
             status = "no_result" if chance < 0.85 else "error"
             return Response(text=text, action=resolved.action, status=status)
         status = "unsupported" if chance < 0.8 else "error"
@@ -129,8 +128,8 @@ class Replier:
         return Response(text=text, action=response.action, status=status)
 
 
-def _missing(resolved: Frame) -> str | None:
-    return next((slot.name for slot in resolved.slots if slot.name.startswith(UNKNOWN)), None)
+def _missing(resolved: Frame) -> bool:
+    return any(slot.name.startswith(UNKNOWN) for slot in resolved.slots)
 
 
 def _said(done: Frame, rng: Random) -> str:
