@@ -163,7 +163,7 @@ def _bare(encoder, tokenizer, dialogues: Dialogues, batch: int, backward: bool) 
     import torch
 
     from labeling.encoder_base import multiplies_bfloat16, padded
-    from labeling.response_swaps import said_by
+    from labeling.turn_texts import said_by
 
     device = next(encoder.parameters()).device
     texts = [tokenizer.tokens(turn.request.text, said_by(turn)) for turns in dialogues for turn in turns]

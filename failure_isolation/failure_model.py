@@ -17,12 +17,10 @@ from failure_isolation.trace_item import PLACES
 from labeling.dialogue_layer import DROPOUT, UNSEEN, WIDTH, DialogueLayer, TurnRelations
 from labeling.turn_features import NUMBERS, TurnFeatures
 from labeling.turn_inputs import TurnInputs
-from labeling.turn_tokenizer import IN_RESPONSE
+from labeling.turn_tokenizer import IN_PROMPT
 
-TEXTS = 2 + PLACES
-"""Of a turn: request, response, and those of its trace items."""
-
-LAST_SEGMENT = IN_RESPONSE + PLACES
+TEXTS = IN_PROMPT + PLACES
+"""Of a turn: request, response, what came before, and those of its trace items."""
 
 _NUMBER_TOKENS = 4
 """Tokens that all numbers of a turn become."""
@@ -62,7 +60,7 @@ class TraceEncoder(nn.Module):
             (turns, TEXTS, width)
         """
         states = self.transformer(input_ids=input_ids, attention_mask=mask).last_hidden_state
-        texts = torch.arange(1, LAST_SEGMENT + 1, device=segments.device)
+        texts = torch.arange(1, TEXTS + 1, device=segments.device)
         kept = (segments.unsqueeze(1) == texts.unsqueeze(-1)).to(states.dtype)  # (turns, TEXTS, tokens)
         means: Tensor = (kept @ states) / kept.sum(dim=-1, keepdim=True).clamp(min=1)
         return means
@@ -91,7 +89,7 @@ class MixingEncoder(nn.Module):
         of_texts = self.of_text(self.normalise_texts(texts))  # (turns, TEXTS, WIDTH)
         of_items = self.of_item(inputs.items.reshape(n, PLACES, ITEM_NUMBERS))
         there = inputs.items_there.reshape(n, PLACES)
-        of_texts = torch.cat([of_texts[:, :2], of_texts[:, 2:] + of_items], dim=1)
+        of_texts = torch.cat([of_texts[:, :IN_PROMPT], of_texts[:, IN_PROMPT:] + of_items], dim=1)
         categories = inputs.turns.categories.reshape(n, -1)
         named = torch.stack([embed(categories[:, i]) for i, embed in enumerate(self.of_category)], dim=1)
         numbers = self.of_numbers(inputs.turns.numbers.reshape(n, -1)).reshape(n, _NUMBER_TOKENS, WIDTH)
@@ -99,7 +97,7 @@ class MixingEncoder(nn.Module):
         tokens = torch.cat([of_turn, of_texts, named, numbers], dim=1) + self.places
         always = torch.ones_like(there[:, :1])
         known = torch.cat(
-            [always.expand(-1, 3), there, always.expand(-1, tokens.shape[1] - 3 - PLACES)], dim=1
+            [always.expand(-1, 1 + IN_PROMPT), there, always.expand(-1, tokens.shape[1] - 1 - TEXTS)], dim=1
         )  # (turns, tokens)
         bias = torch.zeros_like(known, dtype=tokens.dtype).masked_fill(~known, UNSEEN)[:, None, None, :]
         mixed = self.normalise(tokens)

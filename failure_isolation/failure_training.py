@@ -16,13 +16,14 @@ from torch import Tensor
 
 from failure_isolation.errors import FailureTrainingError
 from failure_isolation.failure_batch import FailureExample, failure_logits
-from failure_isolation.failure_model import LAST_SEGMENT, FailureModel
+from failure_isolation.failure_model import FailureModel
 from failure_isolation.failure_part import PARTS, TRACES, FailurePart
 from failure_isolation.failure_rule import FAILURE_POINTS
 from failure_isolation.failure_settings import FailureSettings
 from failure_isolation.failure_view import said_texts
+from failure_isolation.trace_item import PLACES
 from labeling.annotation import Annotation, FailurePoint
-from labeling.dialogue_batches import epoch_batches, held_back
+from labeling.dialogue_batches import epoch_batches, held_back_groups
 from labeling.dialogue_part import NO_CONTEXT, NOTHING_HIDDEN
 from labeling.encoder_base import choose_device
 from labeling.gradient_steps import LearningRates, take_steps
@@ -40,13 +41,14 @@ LEAST_ANNOTATED = 50
 NEIGHBOURS = 8
 """Turns before and after an annotated one that are read in training."""
 
-READ = 30_000
+READ = 24_000
 """Annotated turns that are read in all passes together, where their number is not set."""
 
 LEAST_PASSES = 2
-MOST_PASSES = 12
+MOST_PASSES = 8
+"""Over few turns: with more, they are learned by heart."""
 
-TOKENS = MOST_TOKENS + (LAST_SEGMENT - 2) * (1 + FURTHER_TOKENS)
+TOKENS = MOST_TOKENS + PLACES * (1 + FURTHER_TOKENS)
 """Of the longest sequence of a turn."""
 
 
@@ -118,6 +120,7 @@ def train_failure_model(
     annotations: Mapping[EventId, Annotation],
     training: FailureTraining | None = None,
     progress: Progress | None = None,
+    groups: Sequence[str] | None = None,
 ) -> TrainedFailures:
     """Trains a failure model; the same arguments give the same weights on the same machine.
 
@@ -126,6 +129,8 @@ def train_failure_model(
         annotations: by event.
         training: the defaults where None.
         progress: is told of each step.
+        groups: of each dialogue; those of one group are alike, so that none is held back while another one is
+            learned from. None: those of one user.
 
     Raises:
         EncoderBaseError: there is no such model to start from.
@@ -135,6 +140,9 @@ def train_failure_model(
     training = training or FailureTraining()
     told = [known_failures(turns, annotations) for turns in dialogues]
     known = [one for one in told if one.says_something]
+    if groups is None:
+        groups = [turns[0].user_id if turns else "" for turns in dialogues]
+    known_groups = [group for group, one in zip(groups, told, strict=True) if one.says_something]
     counts = Counter(point for one in known for point in one.known if point is not None)
     if counts.total() < LEAST_ANNOTATED or len(counts) < 2 or len(known) < 2:
         raise FailureTrainingError(
@@ -143,8 +151,8 @@ def train_failure_model(
             "needed; `rehear annotate export` draws turns to annotate"
         )
     generator = np.random.default_rng(training.seed)
-    kept_back, learned = held_back([one.turns for one in known], generator)
-    stretches = [stretch for number in learned for stretch in _stretches(known[number])]
+    kept_back, learned = held_back_groups([one.turns for one in known], known_groups, generator)
+    stretches = [stretch for number in learned for stretch in learned_stretches(known[number])]
     device = choose_device(training.device)
     with torch.random.fork_rng():
         torch.manual_seed(training.seed)
@@ -228,7 +236,7 @@ def _hidden(training: FailureTraining, generator: np.random.Generator) -> frozen
     return training.hidden | {part for part, is_hidden in zip(PARTS, drawn, strict=True) if is_hidden}
 
 
-def _stretches(dialogue: KnownFailures) -> list[KnownFailures]:
+def learned_stretches(dialogue: KnownFailures) -> list[KnownFailures]:
     """The turns of a dialogue that are near known ones, cut where many in a row are not."""
     known = [position for position, point in enumerate(dialogue.known) if point is not None]
     found: list[KnownFailures] = []

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from failure_isolation.failure_part import TRACES, FailurePart
 from failure_isolation.trace_item import item_numbers, trace_items
 from labeling.dialogue_part import Part
-from labeling.response_swaps import said_by
 from labeling.turn_features import DialogueFeatures, TurnFeatures
+from labeling.turn_texts import said_by, turn_texts
 from labeling.turn_tokenizer import TurnTokenizer, TurnTokens
 from streams.turn import TurnEvent
 
@@ -38,11 +38,12 @@ def dialogue_view(
     return DialogueView(
         [
             tokenizer.tokens(
-                turn.request.text,
-                None if "responses" in hidden else said_by(turn),
+                texts.request,
+                texts.response,
+                texts.prompt,
                 [item.text if item else None for item in of_turn],
             )
-            for turn, of_turn in zip(turns, items, strict=True)
+            for texts, of_turn in zip(turn_texts(turns, hidden), items, strict=True)
         ],
         features.of(turns, cast(frozenset[Part], hidden - TRACES)),
         np.stack([values for values, _ in numbers]),

@@ -61,7 +61,12 @@ def epoch_batches(
 def held_back(
     dialogues: Sequence[Sequence[TurnEvent]], generator: np.random.Generator
 ) -> tuple[list[int], list[int]]:
-    """Numbers of the dialogues that are held back, and of those that are learned from; at least two."""
+    """Numbers of the dialogues that are held back, and of those that are learned from.
+
+    Args:
+        dialogues: at least two.
+        generator: is moved on.
+    """
     order = generator.permutation(len(dialogues)).tolist()
     kept, n_turns = max(1, int(len(order) * HELD_BACK)), 0
     for n_dialogues, number in enumerate(order[: max(1, len(order) // 4)], start=1):
@@ -72,3 +77,27 @@ def held_back(
     else:
         kept = max(1, len(order) // 4)
     return sorted(order[:kept]), sorted(order[kept:])
+
+
+def held_back_groups(
+    dialogues: Sequence[Sequence[TurnEvent]], groups: Sequence[str], generator: np.random.Generator
+) -> tuple[list[int], list[int]]:
+    """The same, where dialogues of one group (a user, an utterance) are alike: none is on both sides.
+
+    Args:
+        dialogues: at least two.
+        groups: of each dialogue; where all are of one group, they are taken as groups of their own.
+        generator: is moved on.
+    """
+    members: dict[str, list[int]] = {}
+    for number, group in enumerate(groups):
+        members.setdefault(group, []).append(number)
+    if len(members) < 2:
+        return held_back(dialogues, generator)
+    joined = [[turn for number in of_group for turn in dialogues[number]] for of_group in members.values()]
+    kept, learned = held_back(joined, generator)
+    numbers = list(members.values())
+    return (
+        sorted(number for group in kept for number in numbers[group]),
+        sorted(number for group in learned for number in numbers[group]),
+    )

@@ -6,6 +6,7 @@ time beside distance).
 
 import math
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
@@ -16,6 +17,9 @@ WIDTH = 256
 
 HEADS = 4
 DROPOUT = 0.1
+
+_DECLINE = 1.0
+"""How much less each further turn counts before training, as the bias of attention."""
 
 UNSEEN = -1e4
 """Bias of attention for what is not read; finite, so that a row without anything to read stays a number."""
@@ -47,13 +51,18 @@ class DialogueLayer(nn.Module):
 
 
 class TurnRelations(nn.Module):
-    """What attention makes of how far turns are apart; nothing, before it is trained."""
+    """What attention makes of how far turns are apart.
+
+    Before it is trained, a turn reads itself and its neighbours more than the others, and time tells nothing.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.of_distance = nn.Embedding(DISTANCES, HEADS)
         self.of_gap = nn.Embedding(GAPS, HEADS)
-        nn.init.zeros_(self.of_distance.weight)
+        steps = (torch.arange(DISTANCES) - DISTANCES // 2).abs().float()
+        with torch.no_grad():
+            self.of_distance.weight.copy_((-_DECLINE * steps).unsqueeze(-1).expand(-1, HEADS))
         nn.init.zeros_(self.of_gap.weight)
 
     def forward(self, distances: Tensor, gaps: Tensor, seen: Tensor) -> Tensor:

@@ -13,9 +13,9 @@ from labeling.encoder_base import padded
 from labeling.label_model import LabelModel
 from labeling.label_space import BINARY, RATINGS
 from labeling.label_targets import UNKNOWN, TurnTarget, slot_tags
-from labeling.response_swaps import said_by
 from labeling.turn_inputs import turn_inputs
 from labeling.turn_label import LabelName
+from labeling.turn_texts import said_by, turn_texts
 from labeling.turn_tokenizer import TurnTokenizer, TurnTokens
 from streams.turn import TurnEvent
 
@@ -50,12 +50,9 @@ def encode(
     numbers: dict[TurnTokens, int] = {}
     text_of = []
     for example in examples:
-        of_dialogue = []
-        for position, turn in enumerate(example.turns):
-            response = example.responses.get(position, said_by(turn))
-            tokens = tokenizer.tokens(turn.request.text, None if "responses" in example.hidden else response)
-            of_dialogue.append(numbers.setdefault(tokens, len(numbers)))
-        text_of.append(of_dialogue)
+        texts_of = turn_texts(example.turns, example.hidden, example.responses)
+        tokens_of = [tokenizer.tokens(one.request, one.response, one.prompt) for one in texts_of]
+        text_of.append([numbers.setdefault(tokens, len(numbers)) for tokens in tokens_of])
     texts = list(numbers)
     states, vectors = _read(model, texts, device)
     most = max(len(example.turns) for example in examples)

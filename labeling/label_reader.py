@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from labeling.dialogue_part import NO_CONTEXT, NOTHING_HIDDEN, Part
 from labeling.label_space import LabelSpace, space_views
-from labeling.response_swaps import said_by
 from labeling.turn_features import DialogueFeatures, TurnFeatures
 from labeling.turn_label import LabelName
+from labeling.turn_texts import turn_texts
 from labeling.turn_tokenizer import TurnTokenizer, TurnTokens
 from labeling.turn_windows import WINDOW, turn_windows
 from streams.turn import TurnEvent
@@ -89,8 +89,8 @@ class LabelReader:
     ) -> tuple[list[TurnTokens], NDArray[np.float32], list[NDArray[np.float32]]]:
         """Tokens, logits (turns, all classes) and logits of the tags, (tokens, tags) of each turn."""
         tokens = [
-            self._tokenizer.tokens(turn.request.text, None if "responses" in hidden else said_by(turn))
-            for turn in turns
+            self._tokenizer.tokens(texts.request, texts.response, texts.prompt)
+            for texts in turn_texts(turns, hidden)
         ]
         texts = [self._text(one) for one in tokens]
         features = self._features.of(turns, hidden)

@@ -33,6 +33,9 @@ LEAST_ANNOTATED = 50
 LEAST_NAMED = 3
 """Times that an intent, a domain or a slot must be annotated to be learned."""
 
+SAID_ELSEWHERE = 0.2
+"""Weight of a success that is said at another turn of the goal: there is what tells it."""
+
 GIVEN_AWAY = 0.01
 """Share of the rarer of two answers that a signal may get wrong, to be what an annotation was made of."""
 
@@ -89,8 +92,8 @@ def label_space(
     """Which labels can be learned, and why the others cannot.
 
     A label that annotations alone say is learned with everything visible; one that the log shows, with what
-    it was made of hidden. Where somebody annotates domains, intents or slots, what the assistant itself took
-    a request for is no label of it any more.
+    it was made of hidden. What the log shows is no label any more where annotations say at least half as
+    much; of domains, intents and slots, where they say anything.
     """
     known = [
         annotation
@@ -108,7 +111,8 @@ def label_space(
         n_shown = sum(getattr(one, task, None) is not None for one in shown)
         if max(n_annotated, n_shown) >= LEAST_ANNOTATED:
             tasks.append(task)
-            gives_way = task in (*NAMED, "slots") and n_annotated >= LEAST_ANNOTATED
+            of_meaning = task in (*NAMED, "slots")
+            gives_way = n_annotated >= (LEAST_ANNOTATED if of_meaning else max(LEAST_ANNOTATED, n_shown / 2))
             if weak is not None and n_shown >= LEAST_ANNOTATED and not gives_way:
                 from_log.append(task)
                 if made_of := weak.made_of.get(task):
@@ -163,9 +167,12 @@ def dialogue_targets(
         shown = weak[position] if weak is not None else WeakTurn()
         for task in space.tasks:
             if task in BINARY:
-                value = _probability(task, position, said, success, shown)
+                of_log = shown if task in space.from_log else WeakTurn()
+                value = _probability(task, position, said, success, of_log)
                 if value is not None:
                     values[task] = (value,)
+                if task == "goal_success" and success[position] is not None and not _says_success(annotation):
+                    weights[task] = SAID_ELSEWHERE
             elif task in RATINGS:
                 ratings = None if annotation is None else getattr(annotation, task)
                 if ratings:
@@ -327,6 +334,10 @@ def _success_ahead(said: Sequence[Annotation | None]) -> list[bool | None]:
         elif ahead[position] is None:
             ahead[position] = last_said.get(annotation.goal_id)
     return ahead
+
+
+def _says_success(annotation: Annotation | None) -> bool:
+    return annotation is not None and annotation.goal_success is not None
 
 
 def _is_understood(annotation: Annotation) -> bool:

@@ -25,11 +25,12 @@ from labeling.label_model import LabelModel
 from labeling.label_settings import LabelSettings
 from labeling.label_space import space_views
 from labeling.label_targets import Annotations, TurnTarget, WeakLabels, dialogue_targets, label_space
-from labeling.response_swaps import KINDS, Responses, said_by
+from labeling.response_swaps import KINDS, Responses
 from labeling.roberta_base import roberta_base
 from labeling.training_schedule import Progress
 from labeling.turn_features import TurnFeatures
 from labeling.turn_label import LabelName
+from labeling.turn_texts import said_by
 from labeling.turn_tokenizer import MOST_TOKENS, TurnTokenizer
 from streams.turn import TurnEvent
 

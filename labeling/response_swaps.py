@@ -16,6 +16,7 @@ from msgspec import Struct
 from labeling.annotation import AnnotatedSlot
 from labeling.label_targets import found_slots
 from labeling.turn_features import intent_name, interpretation
+from labeling.turn_texts import said_by
 from streams.turn import TurnEvent
 
 SwapKind = Literal["other", "same_intent", "stale", "entity"]
@@ -77,11 +78,6 @@ class Responses(Struct, frozen=True):
                 if said is not None and other is not None:
                     return said[: found.start] + other + said[found.end :]
         return None
-
-
-def said_by(turn: TurnEvent) -> str | None:
-    """The text of a response; None where there is none."""
-    return (turn.response.text or None) if turn.response else None
 
 
 def _kind(turn: TurnEvent) -> str | None:

@@ -30,10 +30,10 @@ from labeling.label_targets import (
     tagged_slots,
 )
 from labeling.label_training import LabelTraining
-from labeling.response_swaps import said_by
 from labeling.roberta_base import roberta_base
 from labeling.training_schedule import Progress, rise_and_fall
 from labeling.turn_label import LabelName, SlotLabel, TurnLabel
+from labeling.turn_texts import said_by
 from labeling.turn_tokenizer import MOST_TOKENS, SPECIAL, TurnTokenizer, TurnTokens
 from streams.turn import EventId, TurnEvent
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from turns import turn_event
 
-from labeling.response_swaps import KINDS, Responses, SwapKind, said_by
+from labeling.response_swaps import KINDS, Responses, SwapKind
+from labeling.turn_texts import said_by
 from streams.turn import Entity, NluHypothesis, Response, Slot, TurnEvent
 
 _DRAWS = 60

@@ -58,7 +58,7 @@ def state(log: list[TurnEvent], tmp_path_factory: pytest.TempPathFactory) -> tup
         for turn in log
     }
     words = {word for turn in log for word in turn.request.text.split()}
-    base = write_tiny_base(tmp_path_factory.mktemp("base"), words, positions=130)
+    base = write_tiny_base(tmp_path_factory.mktemp("base"), words, positions=200)
     trained = train_label_model(
         [session.turns for session in sessionize(log)],
         annotations,

@@ -73,7 +73,7 @@ def weak_labels_of(world: Sequence[WorldDialogue]) -> WeakLabels:
 
 def write_world_base(folder: Path) -> Path:
     """A small transformer that knows the words of this world."""
-    return write_tiny_base(folder, _WORDS, positions=130)
+    return write_tiny_base(folder, _WORDS, positions=200)
 
 
 def _dialogue(chance: random.Random, name: str) -> WorldDialogue:

@@ -152,7 +152,7 @@ def test_labels_are_taken_again_only_if_nothing_changed(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def settings_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("settings")
-    base = write_tiny_base(folder / "base", WORDS, positions=130)
+    base = write_tiny_base(folder / "base", WORDS, positions=200)
     file = folder / "rehear.toml"
     file.write_text(f'[labels]\nbase = {json.dumps(str(base))}\npreset = "full"\n')
     return file

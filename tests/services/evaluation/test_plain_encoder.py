@@ -26,7 +26,7 @@ SAID = {EventId(turn.event_id): annotation_of(turn) for turns in LEARNED for tur
 
 @pytest.fixture(scope="module")
 def training(tmp_path_factory: pytest.TempPathFactory) -> LabelTraining:
-    base = write_tiny_base(tmp_path_factory.mktemp("base") / "tiny", WORDS, positions=130)
+    base = write_tiny_base(tmp_path_factory.mktemp("base") / "tiny", WORDS, positions=200)
     return LabelTraining(base=str(base), layers=1, epochs=20, learning_rate=3e-3, head_rate=1e-2)
 
 

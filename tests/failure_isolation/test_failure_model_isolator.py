@@ -1,0 +1,108 @@
+"""The exported failure model: the same as in torch, and an answer for whatever a log has."""
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+from fault_world import fault_dialogues
+from turns import turn_event
+
+from failure_isolation.errors import FailureInputError
+from failure_isolation.failure_batch import FailureExample, failure_logits
+from failure_isolation.failure_export import export_failure_model
+from failure_isolation.failure_model_isolator import MOST_TURNS, TEXTS, ModelFailureIsolator
+from failure_isolation.failure_rule import FAILURE_POINTS
+from failure_isolation.failure_training import TrainedFailures
+from labeling.errors import ArtifactError
+from labeling.turn_windows import WINDOW
+from streams.turn import Entity, NluHypothesis, Recognition, Request, Response, TurnEvent
+
+UNSEEN, _ = fault_dialogues(40, seed=3)
+
+STRANGE: list[list[TurnEvent]] = [
+    [turn_event("")],
+    [turn_event("播放爵士乐 😀", event_id="1"), turn_event("إيقاف", event_id="2", locale="ar")],
+    [turn_event("play " * 2_000)],
+    [turn_event("jazz", nlu=(NluHypothesis(intent="never.seen", domain=None, confidence=1e9),))],
+    [
+        turn_event(
+            "jazz",
+            request=Request(text="jazz", asr=(Recognition(text=""),) * 9, wake_confidence=0.0),
+            entities=(Entity(),) * 20,
+            nlu=(NluHypothesis(intent=""),) * 9,
+            response=Response(text="x" * 10_000, action="", status=None),
+        )
+    ],
+]
+
+
+def test_torch_and_the_artifact_say_the_same(
+    trained: TrainedFailures, isolator: ModelFailureIsolator
+) -> None:
+    calibration = isolator.description.calibration
+    for turns in [*UNSEEN[:10], *STRANGE]:
+        example = FailureExample(turns, frozenset())
+        with torch.no_grad():
+            logits = failure_logits(trained.model, trained.tokenizer, [example], torch.device("cpu"))[0]
+        expected = calibration.probabilities(logits.numpy())
+        for failure, row in zip(isolator.isolate([turns])[0], expected, strict=True):
+            assert list(failure.probabilities.values()) == pytest.approx(row.tolist(), abs=1e-3)
+
+
+def test_every_turn_has_six_probabilities_that_sum_to_one(isolator: ModelFailureIsolator) -> None:
+    for turns, failures in zip([*UNSEEN, *STRANGE], isolator.isolate([*UNSEEN, *STRANGE]), strict=True):
+        assert [failure.event_id for failure in failures] == [turn.event_id for turn in turns]
+        for failure in failures:
+            assert tuple(failure.probabilities) == FAILURE_POINTS
+            assert sum(failure.probabilities.values()) == pytest.approx(1, abs=1e-5)
+            assert failure.abstains == (
+                failure.confidence < round(isolator.description.calibration.least_confidence, 6)
+            )
+
+
+def test_without_traces_the_model_is_less_sure(isolator: ModelFailureIsolator) -> None:
+    bare = [
+        [
+            msgspec.structs.replace(turn, request=Request(text=turn.request.text), nlu=(), entities=())
+            for turn in turns
+        ]
+        for turns in UNSEEN
+    ]
+    sure, unsure = (
+        np.mean([failure.confidence for failures in isolator.isolate(log) for failure in failures])
+        for log in (UNSEEN, bare)
+    )
+    assert unsure < sure - 0.1
+
+
+def test_what_is_said_of_a_session_does_not_depend_on_others(isolator: ModelFailureIsolator) -> None:
+    together = isolator.isolate(UNSEEN)
+    assert together == [isolator.isolate([turns])[0] for turns in reversed(UNSEEN)][::-1]
+    assert isolator.isolate([]) == []
+    assert isolator.isolate([[]]) == [[]]
+
+
+def test_long_dialogues_are_read_in_windows(isolator: ModelFailureIsolator) -> None:
+    turns = [turn for dialogue in UNSEEN for turn in dialogue] * 8
+    failures = isolator.isolate([turns])[0]
+    assert len(turns) > 5 * WINDOW
+    assert [failure.event_id for failure in failures] == [turn.event_id for turn in turns]
+
+
+def test_a_session_that_is_no_dialogue_is_refused(isolator: ModelFailureIsolator) -> None:
+    with pytest.raises(FailureInputError, match="10,001 turns"):
+        isolator.isolate([[turn_event()] * (MOST_TURNS + 1)])
+
+
+def test_a_damaged_artifact_is_refused(trained: TrainedFailures, tmp_path: Path) -> None:
+    folder = tmp_path / "failures"
+    export_failure_model(trained, folder, quantised=True)
+    assert ModelFailureIsolator.load(folder).isolate(UNSEEN[:1])
+    texts = folder / TEXTS
+    texts.write_bytes(texts.read_bytes()[:-10])
+    with pytest.raises(ArtifactError):
+        ModelFailureIsolator.load(folder)
+    with pytest.raises(ArtifactError):
+        ModelFailureIsolator.load(tmp_path / "nowhere")
