@@ -78,13 +78,13 @@ def test_a_dialogue_is_read_among_others_as_by_itself(untrained: Parts) -> None:
 
 def test_each_text_is_read_once(untrained: Parts) -> None:
     same = turn_event("more please", response=Response(text="playing jazz"))
-    turns = [same, same, turn_event("more please")]
+    turns = [same, same, same, turn_event("more please")]
     example = DialogueExample(turns, NOTHING_HIDDEN)
     encoded = _encoded(untrained, [example, example])
-    assert len(encoded.tokens) == 2
-    assert encoded.text_of == [[0, 0, 1]] * 2
+    assert len(encoded.tokens) == 3
+    assert encoded.text_of == [[0, 1, 1, 2]] * 2  # nothing had been said before the first
     hidden = DialogueExample(turns, frozenset(["responses"]))
-    assert _encoded(untrained, [hidden]).text_of == [[0, 0, 0]]
+    assert _encoded(untrained, [hidden]).text_of == [[0, 0, 0, 0]]
 
 
 def test_a_swapped_response_is_read_in_place_of_the_own_one(untrained: Parts) -> None:

@@ -147,9 +147,3 @@ def test_the_same_seed_draws_the_same(kind: SwapKind) -> None:
         return [RESPONSES.swapped(LOG[0], 2, kind, generator) for _ in range(10)]
 
     assert draws() == draws()
-
-
-def test_an_empty_response_is_none() -> None:
-    assert said_by(_turn("")) is None
-    assert said_by(turn_event()) is None
-    assert said_by(_turn("ok")) == "ok"

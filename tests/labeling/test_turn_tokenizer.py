@@ -7,9 +7,12 @@ from tokenizers import Tokenizer
 
 from labeling.byte_pair_tokenizer import END, SPECIAL_TOKENS, START, train_byte_pairs
 from labeling.turn_tokenizer import (
+    FURTHER_TOKENS,
+    IN_PROMPT,
     IN_REQUEST,
     IN_RESPONSE,
     MOST_TOKENS,
+    PROMPT_TOKENS,
     REQUEST_TOKENS,
     RESPONSE_TOKENS,
     SPECIAL,
@@ -37,6 +40,31 @@ def test_a_response_that_is_none_is_not_read_and_an_empty_one_has_no_tokens() ->
     assert len(without.ids) == 4
     assert IN_RESPONSE not in without.segments
     assert TOKENIZER.tokens("play jazz", "").ids == (*without.ids, LAST, LAST)
+
+
+def test_what_was_said_before_and_further_texts_follow() -> None:
+    tokens = TOKENIZER.tokens("play jazz", None, "some jazz", ["now", None, "play"])
+    assert [LEARNED.id_to_token(number) for number in tokens.ids] == [
+        "<s>", "Ġplay", "Ġjazz", "</s>", "</s>", "Ġsome", "Ġjazz", "</s>", "Ġnow", "</s>", "Ġplay",
+    ]  # fmt: skip
+    assert tokens.segments == (
+        SPECIAL, IN_REQUEST, IN_REQUEST, SPECIAL, SPECIAL, IN_PROMPT, IN_PROMPT,
+        SPECIAL, IN_PROMPT + 1, SPECIAL, IN_PROMPT + 3,
+    )  # fmt: skip
+
+
+def test_of_what_was_said_before_the_end_is_kept_and_of_further_texts_the_start() -> None:
+    long = " ".join(["play"] * 200 + ["jazz"] * 30)
+    tokens = TOKENIZER.tokens("now", None, long, [long])
+    read = [
+        [
+            LEARNED.id_to_token(number)
+            for number, of in zip(tokens.ids, tokens.segments, strict=True)
+            if of == segment
+        ]
+        for segment in (IN_PROMPT, IN_PROMPT + 1)
+    ]
+    assert read == [["Ġjazz"] * PROMPT_TOKENS, ["Ġplay"] * FURTHER_TOKENS]
 
 
 def test_offsets_are_characters_of_the_request_as_it_is() -> None:
