@@ -92,17 +92,20 @@ def test_a_swapped_response_is_read_in_place_of_the_own_one(untrained: Parts) ->
     last = len(turns) - 1
     swapped = DialogueExample(turns, NOTHING_HIDDEN, responses={last: "dimming the attic"})
     encoded = _encoded(untrained, [swapped])
-    expected = untrained[1].tokens(turns[last].request.text, "dimming the attic")
+    before = turns[last - 1].response if last else None
+    expected = untrained[1].tokens(
+        turns[last].request.text, "dimming the attic", before.text if before else None
+    )
     assert encoded.tokens[encoded.text_of[0][last]] == expected
 
 
-def test_the_loss_of_a_batch_is_the_mean_over_its_labelled_turns(untrained: Parts) -> None:
+def test_the_loss_of_a_batch_is_the_weighted_mean_over_its_labelled_turns(untrained: Parts) -> None:
     together = _losses(untrained, EXAMPLES)
     assert set(together) == set(SPACE.tasks)
     alone = [_losses(untrained, [example]) for example in EXAMPLES]
     for task in SPACE.tasks:
         counts = [
-            sum(target.tells(task) for target in example.targets)
+            sum(target.weights.get(task, 1) for target in example.targets if target.tells(task))
             if task != "slots"
             else sum(len(tokens.offsets) for tokens in _tokens(untrained, example))
             for example in EXAMPLES

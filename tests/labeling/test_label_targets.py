@@ -106,15 +106,28 @@ def test_annotated_meaning_takes_the_place_of_what_was_understood_and_defects_jo
         "defect": frozenset(["status"]),
         "intent": frozenset(["understanding"]),
     }
-    shown = [WeakTurn(defect=0.1, intent="taken for")] * 60
-    space, _ = label_space([_dialogue(60)], annotations, _shown(shown, made_of))
+    shown = [WeakTurn(defect=0.1, intent="taken for")] * 150
+    space, _ = label_space([_dialogue(150)], annotations, _shown(shown, made_of))
     assert space.from_log == ("defect",)
     assert space.hidden == {"defect": ("status",)}
     assert space.intents == ("i0", "i1")
     few = _annotated(20, lambda number: {"intent": f"i{number % 2}"})
-    space, _ = label_space([_dialogue(60)], few, _shown(shown, made_of))
+    space, _ = label_space([_dialogue(150)], few, _shown(shown, made_of))
     assert space.from_log == ("defect", "intent")
     assert set(space.intents) == {"i0", "i1", "taken for"}
+
+
+def test_what_the_log_shows_gives_way_where_annotations_say_half_as_much() -> None:
+    annotations = _annotated(60, lambda number: {"correct": number % 3 > 0})
+    made_of: dict[LabelName, frozenset[Part]] = {"defect": frozenset(["status"])}
+    shown = _shown([WeakTurn(defect=0.1)] * 120, made_of)
+    turns = _dialogue(120)
+    space, _ = label_space([turns], annotations, shown)
+    assert space.tasks == ("defect",)
+    assert not space.from_log
+    assert not space.hidden
+    targets = dialogue_targets(turns, space, annotations, shown.dialogues[0])
+    assert [target.tells("defect") for target in targets] == [True] * 60 + [False] * 60
 
 
 def _with_signals(wrong: int) -> tuple[list[TurnEvent], Annotations]:
@@ -391,3 +404,12 @@ def test_slots_never_overlap_also_where_one_character_has_several_tokens(
         assert end <= slot.start < slot.end
         assert text[slot.start : slot.end] == slot.value
         end = slot.end
+
+
+def test_a_success_counts_for_less_where_it_is_not_said() -> None:
+    said = {2: {"goal_id": "g", "goal_success": False}}
+    annotations = _annotated(4, lambda number: said.get(number, {"goal_id": "g"}))
+    space = LabelSpace(tasks=("goal_success",))
+    targets = dialogue_targets(_dialogue(4), space, annotations, None)
+    assert [target.values["goal_success"] for target in targets] == [(0.0,)] * 4
+    assert [target.weights.get("goal_success", 1.0) for target in targets] == [0.2, 0.2, 1.0, 0.2]

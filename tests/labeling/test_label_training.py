@@ -32,6 +32,7 @@ from labeling.label_training import (
     train_label_model,
 )
 from labeling.turn_label import LabelName, TurnLabel
+from labeling.turn_tokenizer import MOST_TOKENS
 from streams.turn import EventId, TurnEvent
 
 UNSEEN = label_dialogues(120, seed=2)
@@ -378,7 +379,7 @@ def test_an_unknown_base_or_device_is_named(world_base: Path, tiny_base: Path) -
         (EncoderBaseError, "no-such-model", LabelTraining(base=str(world_base / "no-such-model"))),
         (EncoderTrainingError, "no device 'abacus'", LabelTraining(base=str(world_base), device="abacus")),
         (EncoderTrainingError, "layers is 3", LabelTraining(base=str(world_base))),
-        (EncoderTrainingError, "max_tokens is 116", LabelTraining(base=str(tiny_base), layers=1)),
+        (EncoderTrainingError, f"max_tokens is {MOST_TOKENS}", LabelTraining(base=str(tiny_base), layers=1)),
     ]:
         with pytest.raises(error, match=match):
             train_label_model(dialogues, annotations, training=settings)
