@@ -33,17 +33,17 @@ POINTS = [points_of(turns, TRUTHS) for turns in UNSEEN]
 CPU = torch.device("cpu")
 
 
-def _share_found(trained: TrainedFailures, point: FailurePoint, *hidden: FailurePart) -> float:
-    """Share of the turns of a class that are found, with parts of the dialogue hidden."""
-    found = []
+def _f1(trained: TrainedFailures, point: FailurePoint, *hidden: FailurePart) -> float:
+    """Of a class, with parts of the dialogues hidden."""
+    said: list[FailurePoint] = []
     with torch.no_grad():
-        for turns, points in zip(UNSEEN, POINTS, strict=True):
+        for turns in UNSEEN:
             example = FailureExample(turns, frozenset(hidden))
             logits = failure_logits(trained.model, trained.tokenizer, [example], CPU)[0]
-            said = [FAILURE_POINTS[int(choice)] for choice in logits.argmax(dim=-1)]
-            found += [one == point for one, truth in zip(said, points, strict=True) if truth == point]
-    assert len(found) >= 10
-    return sum(found) / len(found)
+            said += [FAILURE_POINTS[int(choice)] for choice in logits.argmax(dim=-1)]
+    true = [one for points in POINTS for one in points]
+    right = sum(one == two == point for one, two in zip(said, true, strict=True))
+    return 2 * right / (said.count(point) + true.count(point))
 
 
 def test_each_class_is_found_in_dialogues_that_were_not_seen(isolator: ModelFailureIsolator) -> None:
@@ -67,13 +67,14 @@ def test_each_class_is_found_in_dialogues_that_were_not_seen(isolator: ModelFail
 def test_a_class_is_told_by_the_parts_that_show_it(
     trained: TrainedFailures, point: FailurePoint, hidden: tuple[FailurePart, ...]
 ) -> None:
-    # With the next turn, which asks again, a class is what the other parts leave over.
-    assert _share_found(trained, point) >= 0.9
-    assert _share_found(trained, point, *hidden) <= 0.5
+    # With the next turn, which asks again, a class is what the other parts leave over. Who guesses that half of
+    # the turns that look alike are of a class, and the other half correct, has an F1 of 2/3.
+    assert _f1(trained, point) >= 0.9
+    assert _f1(trained, point, *hidden) <= 0.75
 
 
 def test_a_false_wake_is_told_by_its_words_where_the_device_says_nothing(trained: TrainedFailures) -> None:
-    assert _share_found(trained, "false_wake", "wake") >= 0.9
+    assert _f1(trained, "false_wake", "wake") >= 0.9
 
 
 def test_a_class_that_nobody_knows_has_no_probability(fault_training: FailureTraining) -> None:
