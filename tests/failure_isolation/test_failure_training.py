@@ -67,8 +67,8 @@ def test_each_class_is_found_in_dialogues_that_were_not_seen(isolator: ModelFail
 def test_a_class_is_told_by_the_parts_that_show_it(
     trained: TrainedFailures, point: FailurePoint, hidden: tuple[FailurePart, ...]
 ) -> None:
-    # With the next turn, which asks again, a class is what the other parts leave over. Who guesses that half of
-    # the turns that look alike are of a class, and the other half correct, has an F1 of 2/3.
+    # With the next turn, which asks again, a class is what the other parts leave over. Half of the turns that
+    # look alike without these parts are of the class, so that who guesses it has an F1 of 2/3.
     assert _f1(trained, point) >= 0.9
     assert _f1(trained, point, *hidden) <= 0.75
 
