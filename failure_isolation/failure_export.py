@@ -30,8 +30,8 @@ from failure_isolation.trace_item import PLACES
 from labeling.artifact import Manifest, write_artifact
 from labeling.onnx_export import OnnxInput, token_inputs, write_onnx
 from labeling.onnx_model import TOKENIZER_NAME, open_session
-from labeling.turn_features import CATEGORIES, NUMBERS
 from labeling.turn_inputs import TurnInputs
+from labeling.turn_onnx import EXAMPLE_TURNS, turn_onnx_inputs
 from labeling.turn_windows import WINDOW
 
 
@@ -128,15 +128,11 @@ class _Dialogues(nn.Module):
 
 
 def _dialogue_inputs(text_width: int) -> list[OnnxInput]:
-    n = 5
+    n = EXAMPLE_TURNS
     turns = Dim("turns", max=WINDOW)
     return [
         OnnxInput("texts", torch.zeros((1, n, N_TEXTS, text_width)), {1: turns}),
-        OnnxInput("categories", torch.zeros((1, n, len(CATEGORIES)), dtype=torch.long), {1: turns}),
-        OnnxInput("numbers", torch.zeros((1, n, 2 * len(NUMBERS))), {1: turns}),
-        OnnxInput("distances", torch.zeros((1, n, n), dtype=torch.long), {1: turns, 2: turns}),
-        OnnxInput("gaps", torch.zeros((1, n, n), dtype=torch.long), {1: turns, 2: turns}),
-        OnnxInput("seen", torch.ones((1, n, n), dtype=torch.bool), {1: turns, 2: turns}),
+        *turn_onnx_inputs(turns),
         OnnxInput("items", torch.zeros((1, n, PLACES, ITEM_NUMBERS)), {1: turns}),
         OnnxInput("items_there", torch.ones((1, n, PLACES), dtype=torch.bool), {1: turns}),
     ]

@@ -15,6 +15,7 @@ from failure_isolation.failure_rule import FAILURE_POINTS
 from failure_isolation.trace_item import NUMBERS as ITEM_NUMBERS
 from failure_isolation.trace_item import PLACES
 from labeling.dialogue_layer import DROPOUT, UNSEEN, WIDTH, DialogueLayer, TurnRelations
+from labeling.frozen_words import keep_words
 from labeling.turn_features import NUMBERS, TurnFeatures
 from labeling.turn_inputs import TurnInputs
 from labeling.turn_tokenizer import IN_PROMPT
@@ -44,9 +45,7 @@ class TraceEncoder(nn.Module):
         super().__init__()
         self.transformer = transformer
         self.width = width
-        for name, weights in transformer.named_parameters():
-            # As they come: words that a log has a few times would move away from their likes.
-            weights.requires_grad_("word_embeddings" not in name)
+        keep_words(transformer)
 
     def forward(self, input_ids: Tensor, segments: Tensor, mask: Tensor) -> Tensor:
         """Means over the tokens of each text, 0 where there is none.

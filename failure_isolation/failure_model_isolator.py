@@ -15,9 +15,7 @@ from failure_isolation.failure_part import FailurePart
 from failure_isolation.failure_reader import FailureReader
 from failure_isolation.failure_rule import FAILURE_POINTS
 from failure_isolation.turn_failure import TurnFailure
-from labeling.artifact import verify_artifact
-from labeling.errors import ArtifactError
-from labeling.onnx_model import DESCRIPTION_NAME, TOKENIZER_NAME, open_session
+from labeling.onnx_model import DESCRIPTION_NAME, TOKENIZER_NAME, load_verified, open_session
 from labeling.turn_features import TurnFeatures
 from labeling.turn_tokenizer import TurnTokenizer
 from streams.turn import EventId, TurnEvent
@@ -59,8 +57,8 @@ class ModelFailureIsolator:
         Raises:
             ArtifactError: missing, damaged, or no failure isolator.
         """
-        verify_artifact(folder, KIND)
-        try:
+
+        def load() -> ModelFailureIsolator:
             description = msgspec.json.decode((folder / DESCRIPTION).read_bytes(), type=FailureDescription)
             reader = FailureReader(
                 open_session(folder / TEXTS),
@@ -69,11 +67,9 @@ class ModelFailureIsolator:
                 description.features,
                 frozenset(description.hidden),
             )
-        except Exception as error:  # tokenizers raises nothing narrower
-            raise ArtifactError(
-                f"the {KIND} at {folder} cannot be used ({error}): train it again with this version of Rehear"
-            ) from error
-        return cls(reader, description)
+            return cls(reader, description)
+
+        return load_verified(folder, KIND, load)
 
     def isolate(self, sessions: Sequence[Sequence[TurnEvent]]) -> list[list[TurnFailure]]:
         """The failure point of each turn of each session.

@@ -1,7 +1,7 @@
 """The failure model in use: logits of each turn, in ONNX Runtime on one thread."""
 
-from collections import OrderedDict
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -34,7 +34,7 @@ class FailureReader:
         self._tokenizer = tokenizer
         self._features = features
         self._hidden = hidden
-        self._read_texts: OrderedDict[TurnTokens, NDArray[np.float32]] = OrderedDict()
+        self._text = lru_cache(_TEXTS_KEPT)(self._read_text)
 
     def read(self, turns: Sequence[TurnEvent]) -> NDArray[np.float32]:
         """Logits of each turn of a dialogue: (n, classes)."""
@@ -57,18 +57,11 @@ class FailureReader:
             parts.append(logits[kept.start - start : kept.stop - start])
         return np.concatenate(parts)
 
-    def _text(self, tokens: TurnTokens) -> NDArray[np.float32]:
+    def _read_text(self, tokens: TurnTokens) -> NDArray[np.float32]:
         """Vectors of the texts of a turn: (TEXTS, width)."""
-        known = self._read_texts.get(tokens)
-        if known is not None:
-            self._read_texts.move_to_end(tokens)
-            return known
         inputs = {
             "input_ids": np.array([tokens.ids], dtype=np.int64),
             "segments": np.array([tokens.segments], dtype=np.int64),
         }
         read: NDArray[np.float32] = self._texts.run(None, inputs)[0][0]
-        self._read_texts[tokens] = read
-        if len(self._read_texts) > _TEXTS_KEPT:
-            self._read_texts.popitem(last=False)
         return read

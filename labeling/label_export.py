@@ -27,8 +27,8 @@ from labeling.label_thresholds import label_thresholds
 from labeling.label_training import TrainedLabels
 from labeling.onnx_export import OnnxInput, write_onnx
 from labeling.onnx_model import TOKENIZER_NAME, open_session
-from labeling.turn_features import CATEGORIES, NUMBERS
 from labeling.turn_inputs import TurnInputs
+from labeling.turn_onnx import EXAMPLE_TURNS, turn_onnx_inputs
 from labeling.turn_tokenizer import MOST_TOKENS
 from labeling.turn_windows import WINDOW
 
@@ -174,15 +174,11 @@ def _turn_inputs() -> list[OnnxInput]:
 
 
 def _dialogue_inputs(text_width: int, *, with_slots: bool) -> list[OnnxInput]:
-    n = 5
+    n = EXAMPLE_TURNS
     turns = Dim("turns", max=WINDOW)
     inputs = [
         OnnxInput("texts", torch.zeros((1, n, 2 * text_width)), {1: turns}),
-        OnnxInput("categories", torch.zeros((1, n, len(CATEGORIES)), dtype=torch.long), {1: turns}),
-        OnnxInput("numbers", torch.zeros((1, n, 2 * len(NUMBERS))), {1: turns}),
-        OnnxInput("distances", torch.zeros((1, n, n), dtype=torch.long), {1: turns, 2: turns}),
-        OnnxInput("gaps", torch.zeros((1, n, n), dtype=torch.long), {1: turns, 2: turns}),
-        OnnxInput("seen", torch.ones((1, n, n), dtype=torch.bool), {1: turns, 2: turns}),
+        *turn_onnx_inputs(turns),
     ]
     if with_slots:
         tokens = Dim("tokens")

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu
 
 from labeling.dialogue_layer import DROPOUT, WIDTH, DialogueLayer, TurnRelations
+from labeling.frozen_words import keep_words
 from labeling.label_space import LabelSpace
 from labeling.turn_features import NUMBERS, TurnFeatures
 from labeling.turn_inputs import TurnInputs
@@ -29,10 +30,7 @@ class TurnEncoder(nn.Module):
         super().__init__()
         self.transformer = transformer
         self.width = width
-        for name, weights in transformer.named_parameters():
-            # As they come: words that a log has a few times would move away from their likes, and each step
-            # would go through all words.
-            weights.requires_grad_("word_embeddings" not in name)
+        keep_words(transformer)
 
     def forward(self, input_ids: Tensor, segments: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """States and vectors.

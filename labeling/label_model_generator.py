@@ -7,13 +7,12 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from labeling.artifact import verify_artifact
-from labeling.errors import ArtifactError, LabelInputError
+from labeling.errors import LabelInputError
 from labeling.label_calibration import Calibration
 from labeling.label_decision import decide
 from labeling.label_reader import LabelReader
 from labeling.label_space import LabelSpace
-from labeling.onnx_model import DESCRIPTION_NAME, TOKENIZER_NAME, open_session
+from labeling.onnx_model import DESCRIPTION_NAME, TOKENIZER_NAME, load_verified, open_session
 from labeling.turn_features import TurnFeatures
 from labeling.turn_label import LabelName, TurnLabel
 from labeling.turn_tokenizer import TurnTokenizer
@@ -56,8 +55,8 @@ class ModelLabelGenerator:
         Raises:
             ArtifactError: missing, damaged, or no label generator.
         """
-        verify_artifact(folder, KIND)
-        try:
+
+        def load() -> ModelLabelGenerator:
             description = msgspec.json.decode((folder / DESCRIPTION).read_bytes(), type=LabelDescription)
             reader = LabelReader(
                 open_session(folder / TURNS),
@@ -67,11 +66,9 @@ class ModelLabelGenerator:
                 description.space,
                 context=description.context,
             )
-        except Exception as error:  # tokenizers raises nothing narrower
-            raise ArtifactError(
-                f"the {KIND} at {folder} cannot be used ({error}): train it again with this version of Rehear"
-            ) from error
-        return cls(reader, description)
+            return cls(reader, description)
+
+        return load_verified(folder, KIND, load)
 
     def label(self, sessions: Sequence[Sequence[TurnEvent]]) -> list[list[TurnLabel]]:
         """The labels of each turn of each session.

@@ -1,7 +1,7 @@
 """The label model in use: logits of all labels, in ONNX Runtime on one thread."""
 
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -53,7 +53,7 @@ class LabelReader:
         self._tokenizer = tokenizer
         self._features = features
         self._always_hidden = NOTHING_HIDDEN if context else NO_CONTEXT
-        self._read_texts: OrderedDict[TurnTokens, _ReadText] = OrderedDict()
+        self._text = lru_cache(_TEXTS_KEPT)(self._read_text)
 
     def read(self, turns: Sequence[TurnEvent]) -> list[TurnLogits]:
         """Logits of each turn of a dialogue."""
@@ -111,21 +111,13 @@ class LabelReader:
         """Of the states."""
         return int(self._turns.get_outputs()[0].shape[-1])
 
-    def _text(self, tokens: TurnTokens) -> _ReadText:
-        known = self._read_texts.get(tokens)
-        if known is not None:
-            self._read_texts.move_to_end(tokens)
-            return known
+    def _read_text(self, tokens: TurnTokens) -> _ReadText:
         inputs = {
             "input_ids": np.array([tokens.ids], dtype=np.int64),
             "segments": np.array([tokens.segments], dtype=np.int64),
         }
         states, vectors = self._turns.run(None, inputs)
-        read = _ReadText(vectors[0], states[0, tokens.request].copy())
-        self._read_texts[tokens] = read
-        if len(self._read_texts) > _TEXTS_KEPT:
-            self._read_texts.popitem(last=False)
-        return read
+        return _ReadText(vectors[0], states[0, tokens.request].copy())
 
 
 def _batch_of_one(features: DialogueFeatures) -> dict[str, NDArray[np.generic]]:

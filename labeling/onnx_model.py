@@ -22,6 +22,7 @@ class _Description(Protocol):
 
 D = TypeVar("D", bound=_Description)
 T = TypeVar("T")
+Loaded = TypeVar("Loaded")
 
 
 def load_model(
@@ -38,16 +39,33 @@ def load_model(
     Raises:
         ArtifactError: missing, damaged, or of another kind.
     """
-    verify_artifact(folder, kind)
-    try:
+
+    def load() -> tuple[onnxruntime.InferenceSession, T, D]:
         description = msgspec.json.decode((folder / DESCRIPTION_NAME).read_bytes(), type=description_type)
         tokenizer = load_tokenizer(folder / TOKENIZER_NAME, description.max_tokens)
-        session = open_session(folder / MODEL_NAME)
+        return open_session(folder / MODEL_NAME), tokenizer, description
+
+    return load_verified(folder, kind, load)
+
+
+def load_verified(folder: Path, kind: str, load: Callable[[], Loaded]) -> Loaded:
+    """What is made of the files of an artifact.
+
+    Args:
+        folder: of the artifact.
+        kind: that it must be of.
+        load: reads its files.
+
+    Raises:
+        ArtifactError: missing, damaged, or of another kind.
+    """
+    verify_artifact(folder, kind)
+    try:
+        return load()
     except Exception as error:  # tokenizers raises nothing narrower
         raise ArtifactError(
             f"the {kind} at {folder} cannot be used ({error}): export it again with this version of Rehear"
         ) from error
-    return session, tokenizer, description
 
 
 def open_session(path: Path) -> onnxruntime.InferenceSession:

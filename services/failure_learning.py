@@ -4,7 +4,6 @@ It learns from annotations of failure points, from the faults that a simulation 
 the packages of the `train` extra, and where nothing teaches it, the model in use stays.
 """
 
-import importlib.util
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -14,9 +13,10 @@ from sqlalchemy import Engine
 
 from failure_isolation.errors import FailureTrainingError
 from labeling.annotation import Annotation
-from rewriting.online_model_store import current_models, model_folder, set_models
+from rewriting.online_model_store import model_folder
 from services.failure_absorbing import FailureAbsorption, isolate_all
-from services.model_files import delete_other_models, put_model
+from services.model_files import put_model
+from services.model_training import put_in_use, shown_steps, why_not_trained
 from services.planted_failures import planted_failures
 from services.settings import Settings
 from streams.database_schema import reading
@@ -66,11 +66,8 @@ def learn_failures(
     except FailureTrainingError as error:
         why_not = str(error)
     else:
-        with engine.begin() as connection:
-            before = current_models(connection, assistant_id)
-            set_models(connection, assistant_id, {"failures": name}, clock_ms())
-        folder = model_folder(Path(settings.state).absolute(), assistant_id)
-        delete_other_models(folder, {*before.values(), name})
+        state = Path(settings.state).absolute()
+        put_in_use(engine, state, assistant_id, "failures", name, clock_ms())
     return FailureLearning(
         assistant_id=assistant_id,
         turns=turns,
@@ -88,23 +85,15 @@ def _learn_model(
 ) -> tuple[str, int]:
     """Trains a model; returns the name of its artifact, and how many turns it learned from."""
     chosen = settings.failures
-    if not chosen.train:
-        raise FailureTrainingError("[failures] train is false")
+    if why_not := why_not_trained("failures", train=chosen.train):
+        raise FailureTrainingError(why_not)
     if not chosen.planted_turns and all(one.failure_point is None for one in annotations.values()):
         raise FailureTrainingError(
             "no annotation says where a turn failed; `rehear annotate export` draws turns to annotate, and "
             "[failures] planted_turns learns from simulated ones"
         )
-    if importlib.util.find_spec("torch") is None:
-        raise FailureTrainingError("install rehear with the extra `train`")
     from failure_isolation.failure_export import export_failure_model
     from failure_isolation.failure_training import FailureTraining, train_failure_model
-
-    bar = progress.add_task("failure model", total=None) if progress else None
-
-    def show(stage: str, done: int, total: int) -> None:
-        if progress and bar is not None:
-            progress.update(bar, description=f"failure model: {stage}", completed=done, total=total)
 
     with reading(engine) as connection:
         dialogues = [session.turns for session in all_sessions(connection, assistant_id)]
@@ -113,7 +102,7 @@ def _learn_model(
         [*dialogues, *planted.dialogues],
         {**annotations, **planted.annotations},
         FailureTraining.of(chosen),
-        show,
+        shown_steps(progress, "failure model"),
     )
     folder = model_folder(Path(settings.state).absolute(), assistant_id)
     name = put_model(

@@ -4,7 +4,6 @@ The labels to learn from are annotations, where somebody has them, and what the 
 packages of the `train` extra, and where nothing teaches any label, the model in use stays.
 """
 
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,9 +14,10 @@ from sqlalchemy import Engine
 from labeling.errors import LabelTrainingError
 from labeling.label_targets import Annotations
 from labeling.turn_label import LabelName
-from rewriting.online_model_store import current_models, model_folder, set_models
+from rewriting.online_model_store import model_folder
 from services.label_absorbing import LabelAbsorption, label_all
-from services.model_files import delete_other_models, put_model
+from services.model_files import put_model
+from services.model_training import put_in_use, shown_steps, why_not_trained
 from services.settings import Settings
 from services.weak_labels import weak_labels
 from streams.database_schema import reading
@@ -78,10 +78,7 @@ def learn_labels(
     except LabelTrainingError as error:
         why_not = str(error)
     else:
-        with engine.begin() as connection:
-            before = current_models(connection, assistant_id)
-            set_models(connection, assistant_id, {"labels": name}, clock_ms())
-        delete_other_models(model_folder(state, assistant_id), {*before.values(), name})
+        put_in_use(engine, state, assistant_id, "labels", name, clock_ms())
     return LabelLearning(
         assistant_id=assistant_id,
         turns=turns,
@@ -104,23 +101,17 @@ def _learn_model(
     Returns:
         The name of its artifact, how many turns it learned from, its labels, and why it lacks the others.
     """
-    if not settings.labels.train:
-        raise LabelTrainingError("[labels] train is false")
-    if importlib.util.find_spec("torch") is None:
-        raise LabelTrainingError("install rehear with the extra `train`")
+    if why_not := why_not_trained("labels", train=settings.labels.train):
+        raise LabelTrainingError(why_not)
     from labeling.label_export import export_label_model
     from labeling.label_training import LabelTraining, train_label_model
-
-    bar = progress.add_task("label model", total=None) if progress else None
-
-    def show(stage: str, done: int, total: int) -> None:
-        if progress and bar is not None:
-            progress.update(bar, description=f"label model: {stage}", completed=done, total=total)
 
     with reading(engine) as connection:
         dialogues = [session.turns for session in all_sessions(connection, assistant_id)]
     weak = weak_labels(dialogues, settings.rephrases)
-    trained = train_label_model(dialogues, annotations, weak, LabelTraining.of(settings.labels), show)
+    trained = train_label_model(
+        dialogues, annotations, weak, LabelTraining.of(settings.labels), shown_steps(progress, "label model")
+    )
     folder = model_folder(Path(settings.state).absolute(), assistant_id)
     name = put_model(
         folder,

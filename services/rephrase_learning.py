@@ -5,7 +5,6 @@ the packages of the `train` extra, and where log and annotations show too few se
 use stays.
 """
 
-import importlib.util
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -19,13 +18,14 @@ from sqlalchemy import Engine
 from rewriting.annotated_rephrases import Annotations, annotated_links, settled_labels, told_sources
 from rewriting.dialogue_tokenizer import Part
 from rewriting.errors import RephraseTrainingError
-from rewriting.online_model_store import current_models, model_folder, set_models
+from rewriting.online_model_store import model_folder
 from rewriting.rephrase_link import RephraseLink
 from rewriting.rephrase_settings import RephraseSettings
 from rewriting.rewrite_table import RewriteTable
 from rewriting.span_detector import SpanDetector
 from rewriting.weak_rephrases import WeakRephrases
-from services.model_files import delete_other_models, put_model
+from services.model_files import put_model
+from services.model_training import put_in_use, why_not_trained
 from services.rephrase_absorbing import RephraseAbsorption, absorb_rephrases
 from services.rephrase_detection import current_detectors
 from services.settings import Settings
@@ -88,10 +88,7 @@ def learn_rephrases(
     except RephraseTrainingError as error:
         why_not = str(error)
     else:
-        with engine.begin() as connection:
-            before = current_models(connection, assistant_id)
-            set_models(connection, assistant_id, {"rephrase": name}, clock_ms())
-        delete_other_models(model_folder(state, assistant_id), {*before.values(), name})
+        put_in_use(engine, state, assistant_id, "rephrase", name, clock_ms())
     absorbed = None
     in_use = current_detectors(engine, state).of(assistant_id)
     if in_use is not None:
@@ -129,10 +126,8 @@ def _learn_detector(
     Returns:
         The name of its artifact, how many requests it learned from, and how many of them by annotations.
     """
-    if not settings.rephrases.train:
-        raise RephraseTrainingError("[rephrases] train is false")
-    if importlib.util.find_spec("torch") is None:
-        raise RephraseTrainingError("install rehear with the extra `train`")
+    if why_not := why_not_trained("rephrases", train=settings.rephrases.train):
+        raise RephraseTrainingError(why_not)
     from rewriting.span_export import export_span_model
 
     with reading(engine) as connection:
