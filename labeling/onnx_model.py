@@ -64,7 +64,7 @@ def load_verified(folder: Path, kind: str, load: Callable[[], Loaded]) -> Loaded
         return load()
     except Exception as error:  # tokenizers raises nothing narrower
         raise ArtifactError(
-            f"the {kind} at {folder} cannot be used ({error}): export it again with this version of Rehear"
+            f"the {kind} at {folder} cannot be used ({error}): train it again with this version of Rehear"
         ) from error
 
 

@@ -184,7 +184,7 @@ def test_a_file_that_is_something_else_is_refused(text_folder: Path, tmp_path: P
             (folder / file).write_bytes(b"{}" if file == name else (text_folder / file).read_bytes())
 
     write_artifact(tmp_path / "odd", TEXT_ENCODER, write, facts={})
-    with pytest.raises(ArtifactError, match="export it again"):
+    with pytest.raises(ArtifactError, match="train it again"):
         TextEncoder.load(tmp_path / "odd")
 
 
