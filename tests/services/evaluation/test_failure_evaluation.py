@@ -82,7 +82,7 @@ def test_metadata_knows_status_and_place_but_no_words() -> None:
 
 
 def test_the_encoder_learns_words_and_says_all_classes(tmp_path: Path) -> None:
-    base = write_tiny_base(tmp_path / "tiny", [*WORDS.values(), "play", "done"], positions=300)
+    base = write_tiny_base(tmp_path / "tiny", [*WORDS.values(), "play", "done"], positions=400)
     settings = FailureSettings(base=str(base), layers=1, passes=60)
     steps: list[tuple[str, int, int]] = []
     isolator = train_encoder_isolator(lesson(), settings, lambda *step: steps.append(step))

@@ -1,5 +1,6 @@
 """Variants of the failure model: what each reads, on which turns, and all of them through the command."""
 
+import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -181,7 +182,7 @@ def test_all_variants_are_scored_and_a_model_is_trained_once(tmp_path: Path) -> 
     names = [ALL_OF_IT, "without context", "context withheld", "later turns withheld"]
     known: dict[str, Any] = {
         "split": parted, "settings": Settings(), "names": names, "encoder": False, "resamples": 20,
-        "console": Console(file=(tmp_path / "printed").open("w")), "train": train,
+        "console": Console(file=io.StringIO()), "train": train,
     }  # fmt: skip
     scores = run_failure_variants(out=tmp_path / "out", **known)
     assert trained == [ALL_OF_IT, "without context"]
@@ -202,7 +203,7 @@ def test_all_variants_are_scored_and_a_model_is_trained_once(tmp_path: Path) -> 
 
 
 def test_the_command_trains_real_models(tmp_path: Path) -> None:
-    base = write_tiny_base(tmp_path / "base", [*WORDS.values(), "play", "done"], positions=300)
+    base = write_tiny_base(tmp_path / "base", [*WORDS.values(), "play", "done"], positions=400)
     settings = tmp_path / "rehear.toml"
     settings.write_text(f"[failures]\nbase = {json.dumps(str(base))}\nlayers = 1\npasses = 2\n")
     log = failure_log(range(60))
