@@ -9,13 +9,10 @@ from torch import Tensor
 from failure_isolation.failure_model import FailureInputs, FailureModel
 from failure_isolation.failure_part import FailurePart
 from failure_isolation.failure_view import DialogueView, dialogue_view
-from labeling.encoder_base import padded
+from labeling.token_batch import in_order, token_batches
 from labeling.turn_inputs import stacked, turn_inputs
 from labeling.turn_tokenizer import TurnTokenizer, TurnTokens
 from streams.turn import TurnEvent
-
-_CHUNK = 24
-"""Texts that go through the encoder together, sorted by length: little is padded."""
 
 
 class FailureExample(Struct, frozen=True):
@@ -43,15 +40,9 @@ def failure_logits(
 
 def _read(model: FailureModel, texts: Sequence[TurnTokens], device: torch.device) -> Tensor:
     """Vectors of texts: (turns, TEXTS, width)."""
-    order = sorted(range(len(texts)), key=lambda i: len(texts[i].ids))
-    vectors = []
-    for start in range(0, len(order), _CHUNK):
-        chunk = order[start : start + _CHUNK]
-        input_ids, mask = padded([texts[i].ids for i in chunk], device)
-        segments, _ = padded([texts[i].segments for i in chunk], device)
-        vectors.append(model.texts(input_ids, segments, mask))
-    back = torch.argsort(torch.tensor(order)).to(device)
-    return torch.cat(vectors)[back]
+    batches = list(token_batches(texts, device))
+    vectors = [model.texts(batch.input_ids, batch.segments, batch.mask) for batch in batches]
+    return in_order(vectors, [batch.numbers for batch in batches])
 
 
 def _inputs(views: Sequence[DialogueView], most: int, device: torch.device) -> FailureInputs:

@@ -27,7 +27,7 @@ class FailureCalibration(Struct, frozen=True, forbid_unknown_fields=True):
     """What was learned on the dialogues that were held back."""
 
     factor: float  # of all logits
-    shifts: tuple[float, ...]  # by class; -inf would be a class that nobody knows: it is left out of `known`
+    shifts: tuple[float, ...]  # by class
     known: tuple[bool, ...]  # by class: whether any turn that was learned from had it
     decisions: tuple[float, ...]  # by class: a probability counts so many times when the class is chosen
     least_confidence: float  # below it, the model abstains

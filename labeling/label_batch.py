@@ -9,18 +9,15 @@ from msgspec import Struct
 from torch import Tensor
 
 from labeling.dialogue_part import Part
-from labeling.encoder_base import padded
 from labeling.label_model import LabelModel
 from labeling.label_space import BINARY, RATINGS
 from labeling.label_targets import UNKNOWN, TurnTarget, slot_tags
+from labeling.token_batch import in_order, token_batches
 from labeling.turn_inputs import turn_inputs
 from labeling.turn_label import LabelName
 from labeling.turn_texts import said_by, turn_texts
 from labeling.turn_tokenizer import TurnTokenizer, TurnTokens
 from streams.turn import TurnEvent
-
-_CHUNK = 24
-"""Texts that go through the turn encoder together, sorted by length: little is padded."""
 
 
 class DialogueExample(Struct, frozen=True):
@@ -156,16 +153,12 @@ def _read(
     model: LabelModel, texts: Sequence[TurnTokens], device: torch.device
 ) -> tuple[list[Tensor], Tensor]:
     """States of each text, and vectors of all: (texts, 2 * text width)."""
-    order = sorted(range(len(texts)), key=lambda i: len(texts[i].ids))
     states: list[Tensor] = [torch.empty(0)] * len(texts)
-    vectors = []
-    for start in range(0, len(order), _CHUNK):
-        chunk = order[start : start + _CHUNK]
-        input_ids, mask = padded([texts[i].ids for i in chunk], device)
-        segments, _ = padded([texts[i].segments for i in chunk], device)
-        of_tokens, of_texts = model.turns(input_ids, segments, mask)
+    vectors, numbers = [], []
+    for batch in token_batches(texts, device):
+        of_tokens, of_texts = model.turns(batch.input_ids, batch.segments, batch.mask)
         vectors.append(of_texts)
-        for i, of_text in zip(chunk, of_tokens.unbind(0), strict=True):
+        numbers.append(batch.numbers)
+        for i, of_text in zip(batch.numbers, of_tokens.unbind(0), strict=True):
             states[i] = of_text
-    back = torch.argsort(torch.tensor(order)).to(device)
-    return states, torch.cat(vectors)[back]
+    return states, in_order(vectors, numbers)

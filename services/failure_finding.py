@@ -1,6 +1,7 @@
 """Isolating the failures of a log: the failure point of each of its turns; and those that are stored."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 from sqlalchemy import Connection
 
@@ -9,9 +10,9 @@ from failure_isolation.failure_store import FAILURE_STORE
 from failure_isolation.turn_failure import FailureIsolator, TurnFailure
 from services.errors import StateError
 from services.failure_isolating import isolate_sessions
-from services.turn_answers import Answer, stored_answers, turn_answers
+from services.turn_answers import Answer, joined_answers, stored_answers, turn_answers
 from streams.session import Session
-from streams.turn import AssistantId, EventId, TurnEvent
+from streams.turn import AssistantId, TurnEvent
 
 
 def find_failures(
@@ -40,13 +41,7 @@ def find_failures(
                 f"there is no failure model for assistant {assistant_id!r}: make one with `rehear learn` on "
                 "its log, with --annotations that name failure points"
             )
-
-        def answer(some: Sequence[Session]) -> Iterator[tuple[EventId, IsolatedTurn]]:
-            for session, failures in zip(some, isolate_sessions(isolator, some), strict=True):
-                for turn, failure in zip(session.turns, failures, strict=True):
-                    yield failure.event_id, IsolatedTurn(turn, session.session_id, failure)
-
-        return answer
+        return joined_answers(partial(isolate_sessions, isolator), IsolatedTurn)
 
     return turn_answers(log, sessions, answer_of, on_found)
 

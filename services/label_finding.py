@@ -1,6 +1,7 @@
 """Labelling a log: the labels of each of its turns; and those that are stored."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 from sqlalchemy import Connection
 
@@ -9,9 +10,9 @@ from labeling.labelled_turn import LabelledTurn
 from labeling.turn_label import LabelGenerator, TurnLabel
 from services.errors import StateError
 from services.label_generation import label_sessions
-from services.turn_answers import Answer, stored_answers, turn_answers
+from services.turn_answers import Answer, joined_answers, stored_answers, turn_answers
 from streams.session import Session
-from streams.turn import AssistantId, EventId, TurnEvent
+from streams.turn import AssistantId, TurnEvent
 
 
 def find_labels(
@@ -40,13 +41,7 @@ def find_labels(
                 f"there is no label model for assistant {assistant_id!r}: make one with `rehear learn` on "
                 "its log"
             )
-
-        def answer(some: Sequence[Session]) -> Iterator[tuple[EventId, LabelledTurn]]:
-            for session, labels in zip(some, label_sessions(generator, some), strict=True):
-                for turn, label in zip(session.turns, labels, strict=True):
-                    yield label.event_id, LabelledTurn(turn, session.session_id, label)
-
-        return answer
+        return joined_answers(partial(label_sessions, generator), LabelledTurn)
 
     return turn_answers(log, sessions, answer_of, on_found)
 

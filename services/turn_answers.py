@@ -9,12 +9,13 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from streams.database_schema import chunks
-from streams.session import Session
+from streams.session import Session, SessionId
 from streams.session_store import read_sessions, session_ids
 from streams.turn import AssistantId, EventId, TurnEvent
 from streams.turn_store import TurnRecord, TurnStore
 
 T = TypeVar("T")
+V = TypeVar("V")
 R = TypeVar("R", bound=TurnRecord)
 
 SESSIONS_AT_A_TIME = 1_000
@@ -55,6 +56,25 @@ def turn_answers(
         said = found.pop((turn.assistant_id, turn.event_id), None)
         if said is not None:
             yield said
+
+
+def joined_answers(
+    judge: Callable[[Sequence[Session]], Iterable[Sequence[V]]],
+    join: Callable[[TurnEvent, SessionId, V], T],
+) -> Answer[T]:
+    """An answer from what is said of whole sessions.
+
+    Args:
+        judge: what is said of each turn of each session.
+        join: a turn, its session and what is said of it.
+    """
+
+    def answer(some: Sequence[Session]) -> Iterator[tuple[EventId, T]]:
+        for session, verdicts in zip(some, judge(some), strict=True):
+            for turn, verdict in zip(session.turns, verdicts, strict=True):
+                yield EventId(turn.event_id), join(turn, session.session_id, verdict)
+
+    return answer
 
 
 def stored_answers(
