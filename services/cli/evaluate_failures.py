@@ -5,17 +5,8 @@ from typing import Annotated
 
 import typer
 
-from services.cli.options import SettingsOption, named_files, settings_of
+from services.cli.options import GroupsOption, SettingsOption, named_files, settings_of
 from services.errors import SettingsError
-
-GroupsOption = Annotated[
-    tuple[Path, str] | None,
-    typer.Option(
-        metavar="FILE FIELD",
-        help="Turns that belong together: those of one value of a field of a file with event_id, such as "
-        "recordings of one sentence.",
-    ),
-]
 
 
 def register(evaluate: typer.Typer) -> None:

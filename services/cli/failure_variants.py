@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli.evaluate_failures import GroupsOption
-from services.cli.options import SettingsOption, settings_of
+from services.cli.options import FoldOption, FoldsOption, GroupsOption, SettingsOption, settings_of
 from services.errors import SettingsError
 
 
@@ -32,10 +31,8 @@ def failure_variants_command(
         Path | None,
         typer.Option(help="Where the turns that are scored failed; else their annotations are."),
     ] = None,
-    fold: Annotated[int, typer.Option(min=0, help="Which part of the dialogues is scored, from 0.")] = 0,
-    folds: Annotated[
-        int, typer.Option(min=2, help="Of how many parts; a dialogue's own id says in which one it is.")
-    ] = 5,
+    fold: FoldOption = 0,
+    folds: FoldsOption = 5,
     groups: GroupsOption = None,
     variant: Annotated[
         list[str] | None,

@@ -6,7 +6,7 @@ from typing import Annotated, get_args
 import msgspec
 import typer
 
-from services.cli.options import SettingsOption, settings_of
+from services.cli.options import FoldOption, FoldsOption, GroupsOption, SettingsOption, settings_of
 from services.errors import SettingsError
 
 
@@ -37,10 +37,9 @@ def label_variants_command(
         Path | None,
         typer.Option(help="What is true of the turns that are scored; else their annotations are."),
     ] = None,
-    fold: Annotated[int, typer.Option(min=0, help="Which part of the dialogues is scored, from 0.")] = 0,
-    folds: Annotated[
-        int, typer.Option(min=2, help="Of how many parts; a dialogue's own id says in which one it is.")
-    ] = 5,
+    fold: FoldOption = 0,
+    folds: FoldsOption = 5,
+    groups: GroupsOption = None,
     variant: Annotated[
         list[str] | None,
         typer.Option(
@@ -64,12 +63,14 @@ def label_variants_command(
 
     Variants: all of it; without context; without pre-training; a twentieth of the annotations; a twentieth,
     without pre-training; log alone; plain encoder. Each is trained for each assistant by itself, as `rehear
-    learn` does (minutes each). Its labels are in the folder as soon as they are made.
+    learn` does (minutes each). Its labels are in the folder as soon as they are made. With --groups a fold is
+    one of these groups, so that recordings of one sentence are on one side.
 
     Example: `rehear evaluate label-variants --turns turns.jsonl.gz --annotations annotations.jsonl.gz
     --out report`
     """
     from labeling.label_settings import Preset
+    from services.evaluation.group_file import read_groups
     from services.evaluation.label_ablations import run_label_variants
     from services.evaluation.label_split import read_split
     from services.evaluation.label_variants import named_variants
@@ -93,6 +94,7 @@ def label_variants_command(
             test_turns=test_turns,
             gold=gold,
             fold=Fold(fold, folds),
+            groups=None if groups is None else read_groups(*groups),
             gap_ms=chosen.sessions.gap_ms,
         ),
         settings=chosen,

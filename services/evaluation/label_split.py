@@ -35,6 +35,7 @@ def read_split(
     test_turns: Path | None = None,
     gold: Path | None = None,
     fold: Fold | None = None,
+    groups: Mapping[str, str] | None = None,
     gap_ms: int,
 ) -> LabelSplit:
     """Reads logs, turn events or texts with intents, and what is said of them.
@@ -45,12 +46,13 @@ def read_split(
         test_turns: to be scored on; None: a fold of the dialogues.
         gold: of the turns to be scored on; None: their annotations.
         fold: which one, where there is no test log; the first of five where None.
+        groups: of turns by their event; no group is on both sides.
         gap_ms: as for `sessionize`.
 
     Raises:
         AnnotationFileError: a file of annotations cannot be used.
-        EvaluationError: another file cannot, the logs have turns in common, one of them is empty, or no
-            gold is about the turns to be scored on.
+        EvaluationError: another file cannot, the logs have turns in common, or a group, one of them is
+            empty, or no gold is about the turns to be scored on.
         TurnFileError: a log cannot be read.
     """
     said = dict(read_annotations(*annotations))
@@ -62,6 +64,7 @@ def read_split(
         said=said,
         fold=fold or Fold(),
         gap_ms=gap_ms,
+        groups=groups,
     )
     return LabelSplit(
         train=split.train,

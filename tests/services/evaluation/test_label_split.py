@@ -56,6 +56,18 @@ def test_a_fold_is_told_by_assistant_and_dialogue_alone(turns: Path, annotations
         assert (int(name, 16) % 3 == 0) == (session in split.test)
 
 
+def test_no_group_of_turns_is_on_both_sides(turns: Path, annotations: Path) -> None:
+    dialogues = [turn.dialogue_id for turn in LOG]
+    room_of = {turn.event_id: str(dialogues.index(turn.dialogue_id) % 7) for turn in LOG}
+    split = read_split(
+        turns=[turns], annotations=[annotations], fold=Fold(0, 2), groups=room_of, gap_ms=DEFAULT_GAP_MS
+    )
+    learned, scored = ({room_of[event] for event in events(part)} for part in (split.train, split.test))
+    assert learned
+    assert scored
+    assert not learned & scored
+
+
 def test_sessions_without_a_dialogue_id_are_told_by_their_first_event() -> None:
     def session(*numbers: int) -> Session:
         (made,) = sessionize([turn_event(event_id=f"e{number}", ts_ms=number) for number in numbers])
