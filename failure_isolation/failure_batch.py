@@ -34,7 +34,9 @@ def failure_logits(
     where = torch.zeros((len(views), most), dtype=torch.long)
     for row, of_dialogue in enumerate(text_of):
         where[row, : len(of_dialogue)] = torch.tensor(of_dialogue)
-    logits: Tensor = model(vectors[where.to(device)], _inputs(views, most, device))
+    lengths = torch.tensor([len(view.tokens) for view in views])
+    there = torch.arange(most) < lengths.unsqueeze(-1)  # (dialogues, most)
+    logits: Tensor = model(vectors[where.to(device)], _inputs(views, most, device), there.to(device))
     return logits
 
 

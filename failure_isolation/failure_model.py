@@ -38,6 +38,15 @@ class FailureInputs(NamedTuple):
     items_there: Tensor  # (dialogues, n, PLACES) bool
 
 
+class MixedInputs(NamedTuple):
+    """What is known of turns one by one, beside their texts."""
+
+    categories: Tensor  # (turns, kinds)
+    numbers: Tensor  # (turns, 2 * kinds)
+    items: Tensor  # (turns, PLACES, ITEM_NUMBERS)
+    items_there: Tensor  # (turns, PLACES) bool
+
+
 class TraceEncoder(nn.Module):
     """Tokens of turns to vectors of their texts."""
 
@@ -82,27 +91,30 @@ class MixingEncoder(nn.Module):
         self.normalise = nn.LayerNorm(WIDTH)
         self.layers = nn.ModuleList(DialogueLayer() for _ in range(_MIXING_LAYERS))
 
-    def forward(self, texts: Tensor, inputs: FailureInputs) -> Tensor:
-        """(turns, WIDTH) from texts of (turns, TEXTS, text width); dialogues and turns are one axis here."""
-        n = texts.shape[0]
+    def forward(self, texts: Tensor, inputs: MixedInputs) -> Tensor:
+        """(turns, WIDTH) from texts of (turns, TEXTS, text width)."""
         of_texts = self.of_text(self.normalise_texts(texts))  # (turns, TEXTS, WIDTH)
-        of_items = self.of_item(inputs.items.reshape(n, PLACES, ITEM_NUMBERS))
-        there = inputs.items_there.reshape(n, PLACES)
-        of_texts = torch.cat([of_texts[:, :IN_PROMPT], of_texts[:, IN_PROMPT:] + of_items], dim=1)
-        categories = inputs.turns.categories.reshape(n, -1)
-        named = torch.stack([embed(categories[:, i]) for i, embed in enumerate(self.of_category)], dim=1)
-        numbers = self.of_numbers(inputs.turns.numbers.reshape(n, -1)).reshape(n, _NUMBER_TOKENS, WIDTH)
+        of_items = of_texts[:, IN_PROMPT:] + self.of_item(inputs.items)
+        named = torch.stack(
+            [embed(inputs.categories[:, i]) for i, embed in enumerate(self.of_category)], dim=1
+        )
+        numbers = self.of_numbers(inputs.numbers).reshape(-1, _NUMBER_TOKENS, WIDTH)
         of_turn = torch.zeros_like(numbers[:, :1])
-        tokens = torch.cat([of_turn, of_texts, named, numbers], dim=1) + self.places
-        always = torch.ones_like(there[:, :1])
+        tokens = torch.cat([of_turn, of_texts[:, :IN_PROMPT], of_items, named, numbers], dim=1) + self.places
+        always = torch.ones_like(inputs.items_there[:, :1])
         known = torch.cat(
-            [always.expand(-1, 1 + IN_PROMPT), there, always.expand(-1, tokens.shape[1] - 1 - TEXTS)], dim=1
+            [
+                always.expand(-1, 1 + IN_PROMPT),
+                inputs.items_there,
+                always.expand(-1, tokens.shape[1] - 1 - TEXTS),
+            ],
+            dim=1,
         )  # (turns, tokens)
         bias = torch.zeros_like(known, dtype=tokens.dtype).masked_fill(~known, UNSEEN)[:, None, None, :]
         mixed = self.normalise(tokens)
-        for layer in self.layers:
+        for layer in self.layers[:-1]:
             mixed = layer(mixed, bias)
-        turns: Tensor = mixed[:, 0]
+        turns: Tensor = self.layers[-1](mixed, bias, first=1)[:, 0]
         return turns
 
 
@@ -124,12 +136,27 @@ class FailureModel(nn.Module):
             nn.Linear(WIDTH, len(FAILURE_POINTS)),
         )
 
-    def forward(self, texts: Tensor, inputs: FailureInputs) -> Tensor:
-        """(dialogues, n, classes) logits, from texts of (dialogues, n, TEXTS, text width)."""
-        batch, n = texts.shape[:2]
-        turns = self.mixing(texts.reshape(batch * n, TEXTS, -1), inputs).reshape(batch, n, WIDTH)
+    def forward(self, texts: Tensor, inputs: FailureInputs, there: Tensor | None = None) -> Tensor:
+        """(dialogues, n, classes) logits, from texts of (dialogues, n, TEXTS, text width).
+
+        Args:
+            texts: their vectors.
+            inputs: the rest.
+            there: (dialogues, n) bool, false for padding, which is not mixed; None: nothing is padding.
+        """
+        of_turns = (texts, inputs.turns.categories, inputs.turns.numbers, inputs.items, inputs.items_there)
+        if there is None:
+            mixed = self._mixed(*(one.flatten(0, 1) for one in of_turns))
+            turns = mixed.reshape(*texts.shape[:2], WIDTH)
+        else:
+            mixed = self._mixed(*(one[there] for one in of_turns))
+            turns = mixed.new_zeros((*there.shape, WIDTH)).masked_scatter(there.unsqueeze(-1), mixed)
         bias = self.relations(inputs.turns.distances, inputs.turns.gaps, inputs.turns.seen)
         for layer in self.layers:
             turns = layer(turns, bias)
         logits: Tensor = self.head(self.normalise(turns))
         return logits
+
+    def _mixed(self, texts: Tensor, *of_turns: Tensor) -> Tensor:
+        mixed: Tensor = self.mixing(texts, MixedInputs(*of_turns))
+        return mixed

@@ -38,14 +38,18 @@ class DialogueLayer(nn.Module):
         self.narrow = nn.Linear(4 * WIDTH, WIDTH)
         self.dropout = nn.Dropout(DROPOUT)
 
-    def forward(self, turns: Tensor, bias: Tensor) -> Tensor:
-        """One layer: (dialogues, n, width) to the same; `bias` is (dialogues, heads, n, n)."""
+    def forward(self, turns: Tensor, bias: Tensor, first: int | None = None) -> Tensor:
+        """One layer: (dialogues, n, width) to the same; `bias` is (dialogues, heads, n, n).
+
+        Of the last layer maybe no more than the `first` ones are needed: (dialogues, first, width).
+        """
         batch, n, _ = turns.shape
         parts = self.project(self.before_attention(turns)).reshape(batch, n, 3, HEADS, WIDTH // HEADS)
         query, key, value = parts.permute(2, 0, 3, 1, 4).unbind(0)  # (dialogues, heads, n, width / heads)
+        query, bias, turns = query[:, :, :first], bias[:, :, :first], turns[:, :first]
         scores = query @ key.transpose(-1, -2) / math.sqrt(WIDTH // HEADS) + bias  # (dialogues, heads, n, n)
         attended = scores.softmax(dim=-1).to(value.dtype) @ value
-        turns = turns + self.dropout(self.join(attended.transpose(1, 2).reshape(batch, n, WIDTH)))
+        turns = turns + self.dropout(self.join(attended.transpose(1, 2).reshape(turns.shape)))
         fed: Tensor = turns + self.dropout(self.narrow(gelu(self.widen(self.before_forward(turns)))))
         return fed
 
