@@ -15,7 +15,7 @@ TESTED = $(if $(LOGS),$(wildcard $(LOGS)/turns.test.jsonl.gz),$(ABLATED)/turns.t
 TRUE = $(if $(TESTED),$(ABLATED)/gold.test.jsonl.gz,$(firstword $(wildcard $(LOGS)/gold*.jsonl.gz)))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint fmt types imports bench ablations rephrases labels clean
+.PHONY: help install demo test lint fmt types imports bench ablations rephrases labels failures clean
 
 help:  ## Show these lines
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -77,5 +77,16 @@ endif
 	$(BIN)/rehear evaluate label-variants $(addprefix --turns ,$(TRAINING)) $(addprefix --annotations ,$(ANNOTATED)) \
 	  $(addprefix --test-turns ,$(TESTED)) $(addprefix --gold ,$(TRUE)) --out labels-output $(if $(PRESET),--preset $(PRESET))
 
+failures: $(STAMP)  ## Train failure models, and score them with less and less to read (LOGS=folder; else simulated)
+ifeq ($(LOGS),)
+	$(BIN)/rehear simulate --out failures-output/log --stage-faults --annotated-share 1 --test-days 1
+	$(BIN)/rehear simulate --out failures-output/held-out --stage-faults --held-out --seed 8
+endif
+	$(BIN)/rehear evaluate failure-variants --out failures-output/report \
+	  $(if $(LOGS),$(addprefix --turns ,$(TRAINING)) $(addprefix --annotations ,$(ANNOTATED)) \
+	    $(addprefix --test-turns ,$(TESTED)) $(addprefix --gold ,$(TRUE)), \
+	    --turns failures-output/log/turns.train.jsonl.gz --annotations failures-output/log/annotations.train.jsonl.gz \
+	    --test-turns failures-output/held-out/turns.test.jsonl.gz --gold failures-output/held-out/gold.test.jsonl.gz)
+
 clean:  ## Remove what make has built
-	rm -rf $(VENV) demo-output benchmarks-output ablations-output rephrases-output labels-output .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) demo-output benchmarks-output ablations-output rephrases-output labels-output failures-output .mypy_cache .ruff_cache .pytest_cache

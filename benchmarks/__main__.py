@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import fundamental, ingest, labels, lookup, mining, online, rephrases, vectors
+from benchmarks import failures, fundamental, ingest, labels, lookup, mining, online, rephrases, vectors
 from benchmarks.measured_process import log_only_errors
 from benchmarks.report import BenchmarkReport
 
@@ -24,6 +24,7 @@ class Name(StrEnum):
     ONLINE = "online"
     REPHRASES = "rephrases"
     LABELS = "labels"
+    FAILURES = "failures"
 
 
 def main(
@@ -35,7 +36,7 @@ def main(
     entries: Annotated[
         int, typer.Option(min=1_000, help="Requests that `online` knows of; a tenth as many users.")
     ] = online.ENTRIES,
-    device: Annotated[str, typer.Option(help="On which `labels` trains: cpu, cuda, or auto.")] = "cpu",
+    device: Annotated[str, typer.Option(help="On which models are trained: cpu, cuda, or auto.")] = "cpu",
     out: Annotated[Path, typer.Option(help="Folder of the JSON files.")] = Path("benchmarks-output"),
 ) -> None:
     """Runs benchmarks. Nothing else should run on the machine meanwhile."""
@@ -49,6 +50,7 @@ def main(
         Name.ONLINE: lambda: online.run(quick, entries),
         Name.REPHRASES: lambda: rephrases.run(quick),
         Name.LABELS: lambda: labels.run(quick, device),
+        Name.FAILURES: lambda: failures.run(quick, device),
     }
     console = Console()
     for name in names or list(Name):

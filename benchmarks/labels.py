@@ -2,30 +2,40 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from benchmarks.dialogues import draw_dialogues
 from benchmarks.measured_process import in_process
-from benchmarks.report import MIB, BenchmarkReport, Cell, this_machine
+from benchmarks.report import MIB, BenchmarkReport, this_machine
+from benchmarks.turn_reading import (
+    BARE,
+    NOTE,
+    Dialogues,
+    rate_rows,
+    read_bare,
+    seconds_of,
+    steps_per_s,
+    timed,
+)
 from labeling.label_model_generator import ModelLabelGenerator
 from rewriting.rephrase_settings import RephraseSettings
 from services.weak_labels import weak_labels
-from streams.turn import TurnEvent
+
+if TYPE_CHECKING:  # torch is loaded in the process that measures
+    from labeling.turn_tokenizer import TurnTokenizer, TurnTokens
 
 QUESTION = "how fast are dialogues labelled, and label models trained, beside the bare transformer?"
 DIALOGUES = 1_024
 QUICK_DIALOGUES = 48
 LEARNED = 2_048
 QUICK_LEARNED = 200
-AT_A_TIME = 64  # dialogues that one reader has before the next one gets them
 
-EIGHT_BITS, FULL, BARE = "labels, 8 bits", "labels, 32 bits", "bare transformer in torch"
-
-Dialogues = Sequence[Sequence[TurnEvent]]
+EIGHT_BITS, FULL = "labels, 8 bits", "labels, 32 bits"
 
 
 class _Trained(Struct, frozen=True):
@@ -56,21 +66,6 @@ def run(quick: bool, device: str = "cpu") -> BenchmarkReport:
         memory = in_process(_label, folder / EIGHT_BITS, dialogues)
     trained: _Trained = training.value
     reading: _Reading = labelling.value
-    rows: list[dict[str, Cell]] = [
-        {
-            "work": reader,
-            "turns/s": turns / seconds,
-            "time": seconds / reading.seconds[BARE],
-        }
-        for reader, seconds in reading.seconds.items()
-    ]
-    rows.append(
-        {
-            "work": f"training on {trained.device}",
-            "turns/s": trained.turns_per_s,
-            "time": trained.bare_turns_per_s / trained.turns_per_s,
-        }
-    )
     return BenchmarkReport(
         name="labels",
         question=QUESTION,
@@ -85,12 +80,15 @@ def run(quick: bool, device: str = "cpu") -> BenchmarkReport:
             "MiB in training": training.peak_bytes / MIB,
             "MiB in labelling": memory.peak_bytes / MIB,
         },
-        figures=tuple(rows),
+        figures=rate_rows(
+            reading.seconds,
+            turns,
+            f"training on {trained.device}",
+            trained.turns_per_s,
+            trained.bare_turns_per_s,
+        ),
         notes=(
-            "One thread. The readers take turns at the same dialogues, so that the ratios suffer little "
-            "from other programs. `time` is that for a turn, with that of the bare transformer (the turn "
-            "encoder in torch, texts of alike length together) for 1: of its forward pass for the labels, "
-            "of forward and backward for the training.",
+            NOTE,
             "Labelling reads the texts of a turn once for the labels that see responses and once for those "
             "that do not; texts that came before are not read again. Hardly any text comes twice here, "
             "unlike in the logs of voice assistants.",
@@ -116,18 +114,18 @@ def _make_models(folder: Path, learned: int, quick: bool, device: str) -> _Train
     trained = train_label_model(
         dialogues, {}, weak, training, lambda *_: steps_at.append(time.perf_counter())
     )
-    # The first step also warms up, so its end is where the clock starts.
-    turns_per_s = (len(steps_at) - 1) * training.batch_turns / max(steps_at[-1] - steps_at[0], 1e-9)
+    turns_per_s = steps_per_s(steps_at) * training.batch_turns
     for quantised, name in ((True, EIGHT_BITS), (False, FULL)):
         export_label_model(trained, folder / name, precision=0.9, quantised=quantised)
     where = choose_device(device)
     encoder = trained.model.turns.to(where).train()
     some = dialogues[:256]
-    bare = _timed(partial(_bare, encoder, trained.tokenizer, some, training.batch_turns, True))
+    texts = _tokens(trained.tokenizer, some)
+    bare = timed(lambda: read_bare(encoder, texts, backward=True))
     encoder.cpu().eval()
     torch.save(encoder, folder / "encoder.pt")
     trained.tokenizer.save(folder / "tokenizer.json")
-    return _Trained(weak_s, turns_per_s, sum(map(len, some)) / bare, str(where))
+    return _Trained(weak_s, turns_per_s, len(texts) / bare, str(where))
 
 
 def _read(folder: Path, dialogues: Dialogues) -> _Reading:
@@ -144,12 +142,9 @@ def _read(folder: Path, dialogues: Dialogues) -> _Reading:
     def label(name: str, some: Dialogues) -> None:
         defects[name] += [one.defect or 0.0 for of in generators[name].label(some) for one in of]
 
-    seconds = dict.fromkeys((*generators, BARE), 0.0)
-    for start in range(0, len(dialogues), AT_A_TIME):
-        some = dialogues[start : start + AT_A_TIME]
-        for name in generators:
-            seconds[name] += _timed(partial(label, name, some))
-        seconds[BARE] += _timed(partial(_bare, encoder, tokenizer, some, AT_A_TIME, False))
+    readers: dict[str, Callable[[Dialogues], None]] = {name: partial(label, name) for name in generators}
+    readers[BARE] = lambda some: read_bare(encoder, _tokens(tokenizer, some), backward=False)
+    seconds = seconds_of(readers, dialogues)
     pairs = list(zip(*defects.values(), strict=True))
     return _Reading(seconds, sum(abs(one - other) for one, other in pairs) / max(len(pairs), 1))
 
@@ -159,29 +154,7 @@ def _label(folder: Path, dialogues: Dialogues) -> int:
     return len(ModelLabelGenerator.load(folder).label(dialogues))
 
 
-def _bare(encoder, tokenizer, dialogues: Dialogues, batch: int, backward: bool) -> None:  # type: ignore[no-untyped-def]  # torch is loaded in the process that measures
-    import torch
-
-    from labeling.encoder_base import multiplies_bfloat16, padded
+def _tokens(tokenizer: "TurnTokenizer", dialogues: Dialogues) -> "list[TurnTokens]":
     from labeling.turn_texts import said_by
 
-    device = next(encoder.parameters()).device
-    texts = [tokenizer.tokens(turn.request.text, said_by(turn)) for turns in dialogues for turn in turns]
-    texts.sort(key=lambda tokens: len(tokens.ids))
-    for start in range(0, len(texts), batch):
-        some = texts[start : start + batch]
-        input_ids, mask = padded([tokens.ids for tokens in some], device)
-        segments, _ = padded([tokens.segments for tokens in some], device)
-        with (
-            torch.set_grad_enabled(backward),
-            torch.autocast(device.type, torch.bfloat16, enabled=backward and multiplies_bfloat16(device)),
-        ):
-            _, vectors = encoder(input_ids, segments, mask)
-        if backward:
-            vectors.sum().backward()
-
-
-def _timed(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
+    return [tokenizer.tokens(turn.request.text, said_by(turn)) for turns in dialogues for turn in turns]

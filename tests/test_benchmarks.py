@@ -17,13 +17,14 @@ ROOT = Path(__file__).parents[1]
 def reports(tmp_path_factory: pytest.TempPathFactory) -> Reports:
     out = tmp_path_factory.mktemp("benchmarks")
     command = [sys.executable, "-m", "benchmarks", "--quick", "--out", str(out)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return {path.stem: json.loads(path.read_text()) for path in out.glob("*.json")}
 
 
 def test_every_benchmark_says_what_it_measured_and_where(reports: Reports) -> None:
     assert sorted(reports) == [
+        "failures",
         "fundamental",
         "ingest",
         "labels",
@@ -101,3 +102,20 @@ def test_all_readers_of_rephrases_read_all_dialogues(reports: Reports) -> None:
     assert sizes["pairs"] > sizes["requests with candidates"] > sizes["dialogues"]
     assert sizes["examples/s in training"] > 0
     assert 0 < sizes["scores move with 8 bits"] < 0.1
+
+
+@pytest.mark.parametrize("work", ["labels", "failures"])
+def test_models_read_all_dialogues_with_8_bits_as_with_32(reports: Reports, work: str) -> None:
+    report = reports[work]
+    assert [row["work"] for row in report["figures"]] == [
+        f"{work}, 8 bits",
+        f"{work}, 32 bits",
+        "bare transformer in torch",
+        "training on cpu",
+    ]
+    for row in report["figures"]:
+        assert row["turns/s"] > 0
+        assert (row["time"] == 1) == (row["work"] == "bare transformer in torch")
+    (moved,) = (value for name, value in report["sizes"].items() if name.endswith("move with 8 bits"))
+    assert 0 < moved < 0.1
+    assert report["sizes"]["MiB in training"] > 0

@@ -4,7 +4,6 @@ The most frequent class; logistic regression on what a log says beside its texts
 request and the response of one turn, without the dialogue around it and what components wrote down.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -18,7 +17,7 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from failure_isolation.failure_rule import FAILURE_POINTS
 from failure_isolation.failure_settings import FailureSettings
-from failure_isolation.failure_training import LEAST_PASSES, MOST_PASSES, READ
+from failure_isolation.failure_training import passes_over
 from failure_isolation.trace_item import item_numbers, trace_items
 from failure_isolation.turn_failure import TurnFailure
 from labeling.annotation import Annotation, FailurePoint
@@ -217,7 +216,7 @@ def train_encoder_isolator(
 
 def encoder_training(settings: FailureSettings, turns: int) -> LabelTraining:
     """How the encoder is trained on so many annotated turns."""
-    passes = settings.passes or min(max(math.ceil(READ / max(turns, 1)), LEAST_PASSES), MOST_PASSES)
+    passes = settings.passes or passes_over(turns)
     return LabelTraining(
         base=settings.base,
         layers=settings.layers,
