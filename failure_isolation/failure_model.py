@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from failure_isolation.failure_rule import FAILURE_POINTS
+from failure_isolation.item_scale import ItemScale
 from failure_isolation.trace_item import NUMBERS as ITEM_NUMBERS
 from failure_isolation.trace_item import PLACES
 from labeling.dialogue_layer import DROPOUT, UNSEEN, WIDTH, DialogueLayer, TurnRelations
@@ -25,6 +26,13 @@ TEXTS = IN_PROMPT + PLACES
 
 _NUMBER_TOKENS = 4
 """Tokens that all numbers of a turn become."""
+
+_WIDEST = 5.0
+"""Spreads from the mean: what is farther off is no better evidence."""
+
+_CATEGORY_WIDTH = 16
+_SHORTCUT_WIDTH = 512
+"""Of the way from numbers and categories to the vector of the turn that does not lead through the mixing."""
 
 _MIXING_LAYERS = 2
 _DIALOGUE_LAYERS = 2
@@ -75,10 +83,19 @@ class TraceEncoder(nn.Module):
 
 
 class MixingEncoder(nn.Module):
-    """All that is known of a turn to its vector."""
+    """All that is known of a turn to its vector.
 
-    def __init__(self, features: TurnFeatures, text_width: int) -> None:
+    Numbers and categories also reach it on a shorter way: without it, some ten thousand turns are too few to
+    learn from them what boosted trees do.
+    """
+
+    item_means: Tensor  # (PLACES, ITEM_NUMBERS)
+    item_spreads: Tensor
+
+    def __init__(self, features: TurnFeatures, scale: ItemScale, text_width: int) -> None:
         super().__init__()
+        self.register_buffer("item_means", torch.from_numpy(scale.means))
+        self.register_buffer("item_spreads", torch.from_numpy(scale.spreads))
         self.normalise_texts = nn.LayerNorm(text_width)
         self.of_text = nn.Linear(text_width, WIDTH)
         self.of_item = nn.Linear(ITEM_NUMBERS, WIDTH)
@@ -90,11 +107,22 @@ class MixingEncoder(nn.Module):
             nn.init.normal_(embedding.weight, std=0.1)  # type: ignore[arg-type]  # of an Embedding
         self.normalise = nn.LayerNorm(WIDTH)
         self.layers = nn.ModuleList(DialogueLayer() for _ in range(_MIXING_LAYERS))
+        self.briefly = nn.ModuleList(nn.Embedding(size, _CATEGORY_WIDTH) for size in features.sizes)
+        flat = PLACES * (ITEM_NUMBERS + 1) + 2 * len(NUMBERS) + _CATEGORY_WIDTH * len(features.sizes)
+        self.shortcut = nn.Sequential(
+            nn.Linear(flat, _SHORTCUT_WIDTH),
+            nn.GELU(approximate="none"),
+            nn.Dropout(DROPOUT),
+            nn.Linear(_SHORTCUT_WIDTH, WIDTH),
+        )
 
     def forward(self, texts: Tensor, inputs: MixedInputs) -> Tensor:
         """(turns, WIDTH) from texts of (turns, TEXTS, text width)."""
         of_texts = self.of_text(self.normalise_texts(texts))  # (turns, TEXTS, WIDTH)
-        of_items = of_texts[:, IN_PROMPT:] + self.of_item(inputs.items)
+        there = inputs.items_there.unsqueeze(-1)  # (turns, PLACES, 1)
+        away = (inputs.items - self.item_means) / self.item_spreads
+        items = away.clamp(-_WIDEST, _WIDEST) * there
+        of_items = of_texts[:, IN_PROMPT:] + self.of_item(items)
         named = torch.stack(
             [embed(inputs.categories[:, i]) for i, embed in enumerate(self.of_category)], dim=1
         )
@@ -114,18 +142,24 @@ class MixingEncoder(nn.Module):
         mixed = self.normalise(tokens)
         for layer in self.layers[:-1]:
             mixed = layer(mixed, bias)
-        turns: Tensor = self.layers[-1](mixed, bias, first=1)[:, 0]
+        briefly = [embed(inputs.categories[:, i]) for i, embed in enumerate(self.briefly)]
+        flat = torch.cat(
+            [items.flatten(1), there.flatten(1).to(items.dtype), inputs.numbers, *briefly], dim=1
+        )
+        turns: Tensor = self.layers[-1](mixed, bias, first=1)[:, 0] + self.shortcut(flat)
         return turns
 
 
 class FailureModel(nn.Module):
     """All of it; texts are encoded apart, each once."""
 
-    def __init__(self, transformer: nn.Module, text_width: int, features: TurnFeatures) -> None:
+    def __init__(
+        self, transformer: nn.Module, text_width: int, features: TurnFeatures, scale: ItemScale
+    ) -> None:
         super().__init__()
         self.features = features
         self.texts = TraceEncoder(transformer, text_width)
-        self.mixing = MixingEncoder(features, text_width)
+        self.mixing = MixingEncoder(features, scale, text_width)
         self.layers = nn.ModuleList(DialogueLayer() for _ in range(_DIALOGUE_LAYERS))
         self.relations = TurnRelations()
         self.normalise = nn.LayerNorm(WIDTH)

@@ -21,6 +21,7 @@ from failure_isolation.failure_part import PARTS, TRACES, FailurePart
 from failure_isolation.failure_rule import FAILURE_POINTS
 from failure_isolation.failure_settings import FailureSettings
 from failure_isolation.failure_view import said_texts
+from failure_isolation.item_scale import ItemScale
 from failure_isolation.trace_item import PLACES
 from labeling.annotation import Annotation, FailurePoint
 from labeling.dialogue_batches import epoch_batches, held_back_groups
@@ -66,7 +67,9 @@ class FailureTraining(Struct, frozen=True, kw_only=True):
     hidden_share: float = 0.1
     """Probability that any other part is hidden from a dialogue."""
 
-    batch_turns: int = 48
+    batch_turns: int = 24
+    """Of a step: with larger ones, a pass over few turns has too few steps."""
+
     learning_rate: float = 1e-4
     """Of the text encoder, at its highest."""
 
@@ -161,7 +164,8 @@ def train_failure_model(
         ]
         base = roberta_base(texts, base=training.base, layers=training.layers, max_tokens=TOKENS)
         features = TurnFeatures.fit(known[number].turns for number in learned)
-        model = FailureModel(base.transformer, base.width, features).to(device)
+        scale = ItemScale.fit((one.turns for one in stretches), training.hidden)
+        model = FailureModel(base.transformer, base.width, features, scale).to(device)
         tokenizer = TurnTokenizer(base.tokenizer)
         learned_counts = Counter(point for one in stretches for point in one.known if point is not None)
         class_weights = _class_weights(learned_counts)
