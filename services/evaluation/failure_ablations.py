@@ -17,7 +17,7 @@ from services.evaluation.failure_report import write_failure_report
 from services.evaluation.failure_score import FailureScores, score_failures
 from services.evaluation.failure_split import FailureSplit
 from services.evaluation.failure_variants import FailureVariant, named_failure_variants
-from services.evaluation.log_split import by_assistant
+from services.evaluation.log_split import by_assistant, group_names
 from services.evaluation.variant_output import VariantFacts, VariantFolder, VariantOutput, hash_of_inputs
 from services.evaluation.variants_made import LeftOut, VariantsMade, shown
 from services.settings import Settings
@@ -50,7 +50,8 @@ def run_failure_variants(
         settings: of failures and sessions; the variants change those of the failures.
         out: folder of the report.
         names: of the variants; where none is given, all that are something of their own on these logs.
-        groups: of turns by their event, which are resampled where there is one user.
+        groups: of turns by their event; none is held back for the calibration while another turn of it is
+            learned from, and they are resampled where there is one user.
         encoder: whether the baseline that reads requests and responses is trained, too.
         resume: take failures that are there and were made of the same logs, annotations and settings.
         resamples: for the confidence intervals.
@@ -78,10 +79,10 @@ def run_failure_variants(
     with Progress(*columns, console=console, transient=True) as progress:
         made: dict[str, VariantOutput[TurnFailure]] = {}
         folder = VariantFolder(out / "failures", read_failures)
-        workshop = _workshop(split, settings, train)
+        workshop = _workshop(split, settings, groups, train)
         for variant in variants:
             inputs = hash_of_inputs(
-                [variant.name, sorted(variant.hidden), variant.withheld, settings.failures],
+                [variant.name, sorted(variant.hidden), variant.withheld, settings.failures, groups or {}],
                 [split.train, split.test],
                 split.annotations,
             )
@@ -137,7 +138,12 @@ def run_failure_variants(
     return scores
 
 
-def _workshop(split: FailureSplit, settings: Settings, train: "TrainFailures | None") -> "FailureWorkshop":
+def _workshop(
+    split: FailureSplit,
+    settings: Settings,
+    groups: Mapping[str, str] | None,
+    train: "TrainFailures | None",
+) -> "FailureWorkshop":
     if importlib.util.find_spec("torch") is None:
         raise FailureTrainingError("install rehear with the extra `train`")
     from services.evaluation.failure_variant_training import FailureWorkshop, VariantLesson, train_variant
@@ -149,6 +155,7 @@ def _workshop(split: FailureSplit, settings: Settings, train: "TrainFailures | N
             assistant_id=assistant_id,
             sessions=sessions,
             annotations={event: split.annotations[event] for event in events if event in split.annotations},
+            groups=None if groups is None else group_names(sessions, groups),
         )
     return FailureWorkshop(lessons, settings.failures, train or train_variant)
 

@@ -25,6 +25,7 @@ from services.evaluation.failure_baselines import turn_failure
 from services.evaluation.failure_variants import FailureVariant, WithholdingIsolator
 from services.evaluation.peak_memory import forget_peak_memory, peak_memory_mb
 from services.evaluation.variant_output import ModelFacts
+from services.planted_failures import planted_failures
 from streams.session import Session
 from streams.turn import AssistantId, EventId, TurnEvent
 
@@ -37,6 +38,7 @@ class VariantLesson(Struct, frozen=True, kw_only=True):
     assistant_id: AssistantId
     sessions: Sequence[Session]
     annotations: Mapping[EventId, Annotation]
+    groups: Sequence[str] | None = None  # of each session: which are alike; None: those of one user
 
     @property
     def annotated_turns(self) -> int:
@@ -80,9 +82,17 @@ def train_variant(
         n_steps = total
         progress(stage, done, total)
 
+    planted = planted_failures(settings.planted_turns, settings.seed)
+    groups = lesson.groups
+    if groups is not None:
+        groups = [*groups, *(turns[0].user_id for turns in planted.dialogues)]
     try:
         trained = train_failure_model(
-            [session.turns for session in lesson.sessions], lesson.annotations, training, count
+            [*(session.turns for session in lesson.sessions), *planted.dialogues],
+            {**lesson.annotations, **planted.annotations},
+            training,
+            count,
+            groups,
         )
     except FailureTrainingError as error:
         return MadeIsolator(None, 0, 0.0, 0.0, 0, str(error))

@@ -144,6 +144,13 @@ def joined_groups(sessions: Sequence[Session], groups: Mapping[str, str]) -> lis
     return [joined[names[0]] if names else None for names in of_session]
 
 
+def group_names(sessions: Sequence[Session], groups: Mapping[str, str]) -> list[str]:
+    """The group of each session; one that is in none is a group of its own."""
+    joined = joined_groups(sessions, groups)
+    # A space keeps sessions apart from groups of the same name.
+    return [f" {number}" if name is None else name for number, name in enumerate(joined)]
+
+
 def _is_in(fold: Fold, session: Session, group: str | None) -> bool:
     return fold.holds(session) if group is None else fold.holds_group(group)
 

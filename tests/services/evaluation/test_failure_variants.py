@@ -29,6 +29,7 @@ from failure_isolation.failure_settings import FailureSettings
 from failure_isolation.turn_failure import TurnFailure
 from services.cli.main import app
 from services.errors import SettingsError
+from services.evaluation import failure_variant_training
 from services.evaluation.errors import MismatchError
 from services.evaluation.failure_ablations import run_failure_variants
 from services.evaluation.failure_file import read_failures
@@ -200,6 +201,38 @@ def test_all_variants_are_scored_and_a_model_is_trained_once(tmp_path: Path) -> 
     assert trained == [ALL_OF_IT, "without context", "without context"]  # it could not be made before
     with pytest.raises(FailureTrainingError, match="no variant can be trained: without context: nothing to"):
         run_failure_variants(out=tmp_path / "out", **known | {"names": ["without context"]})
+
+
+def test_a_variant_learns_what_is_planted_too_and_keeps_groups_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Any] = []
+
+    def learn(*arguments: Any) -> None:
+        given[:] = arguments
+        raise FailureTrainingError("seen enough")
+
+    monkeypatch.setattr(failure_variant_training, "train_failure_model", learn)
+    parted = split(tmp_path, fold=Fold(0, 2))
+    room_of = {turn.event_id: turn.event_id[-1] for turn in LOG}
+    known: dict[str, Any] = {"split": parted, "names": [ALL_OF_IT], "out": tmp_path / "out"}
+    known["console"] = Console(file=io.StringIO())
+    with pytest.raises(FailureTrainingError, match="seen enough"):
+        run_failure_variants(settings=Settings(failures=FailureSettings(planted_turns=60)), **known)
+    dialogues, annotations, _, _, groups = given
+    assert groups is None
+    assert [*parted.train[0].turns] == [*dialogues[0]]
+    assert sum(map(len, dialogues)) == len(parted.train_turns) + 60
+    assert {turn.event_id for turns in dialogues for turn in turns} == annotations.keys()
+    with pytest.raises(FailureTrainingError, match="seen enough"):
+        run_failure_variants(settings=Settings(), groups=room_of, **known)
+    dialogues, _, _, _, groups = given
+    assert len(groups) == len(dialogues)
+    rooms = [{room_of[turn.event_id] for turn in turns} for turns in dialogues]
+    for number, room in enumerate(rooms):
+        for other, other_room in enumerate(rooms):
+            if room & other_room:
+                assert groups[number] == groups[other]
 
 
 def test_the_command_trains_real_models(tmp_path: Path) -> None:
