@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 
 from failure_isolation.failure_rule import FAILURE_POINTS
 from failure_isolation.failure_settings import FailureSettings
-from failure_isolation.failure_training import LEAST_PASSES, MOST_PASSES, READ
+from failure_isolation.failure_training import LEAST_PASSES, MOST_PASSES
 from services.cli.main import app
 from services.errors import SettingsError
 from services.evaluation.errors import BaselineError, EvaluationError, EvaluationFileError, MismatchError
@@ -95,8 +95,8 @@ def test_the_encoder_learns_words_and_says_all_classes(tmp_path: Path) -> None:
 
 def test_the_encoder_reads_as_often_as_the_failure_model() -> None:
     settings = FailureSettings(layers=2, seed=5)
-    passes = [encoder_training(settings, n).epochs for n in (0, 100, READ // 4, READ * 9)]
-    assert passes == [MOST_PASSES, MOST_PASSES, 4, LEAST_PASSES]
+    passes = [encoder_training(settings, n).epochs for n in (0, 100, 3_000, 90_000)]
+    assert passes == [MOST_PASSES, MOST_PASSES, 5, LEAST_PASSES]
     assert (encoder_training(settings, 1).layers, encoder_training(settings, 1).seed) == (2, 5)
     assert encoder_training(FailureSettings(passes=3), 10).epochs == 3
 
