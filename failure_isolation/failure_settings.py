@@ -27,8 +27,8 @@ class FailureSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     they teach what traces and signals tell."""
 
     passes: int | None = None
-    """Passes over the annotated turns, where the default is not wanted: sixteen over up to 300 turns, five
-    over 3,000, two over 15,000 and more."""
+    """Passes over the annotated turns, where the default is not wanted: about 45,000 turns in all, at least
+    two passes and at most eight."""
 
     coverage: float = 0.9
     """Wanted share of turns for which the model does not abstain, 0..1."""
