@@ -99,11 +99,11 @@ class ModelFailureIsolator:
 
 
 def _failure(turn: TurnEvent, of_turn: NDArray[np.float64], choice: int, least: float) -> TurnFailure:
+    # Compared as they are written, so that whether a turn is decided can be told from its record.
+    shares = [round(float(share), _DIGITS) for share in of_turn]
     return TurnFailure(
         event_id=EventId(turn.event_id),
         failure_point=FAILURE_POINTS[choice],
-        probabilities={
-            point: round(float(share), _DIGITS) for point, share in zip(FAILURE_POINTS, of_turn, strict=True)
-        },
-        abstains=bool(of_turn[choice] < least),
+        probabilities=dict(zip(FAILURE_POINTS, shares, strict=True)),
+        abstains=shares[choice] < round(least, _DIGITS),
     )
