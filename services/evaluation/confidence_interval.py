@@ -5,6 +5,7 @@ draws as many users as there are, with replacement, each with all of their reque
 """
 
 import math
+from typing import Literal
 
 import numpy as np
 from msgspec import Struct
@@ -14,6 +15,9 @@ DEFAULT_RESAMPLES = 1000
 """Puts about 25 resamples beyond each end of a 95 % interval. Fewer, the ends jump about with the seed."""
 
 CONFIDENCE = 0.95
+
+Cluster = Literal["users", "groups", "dialogues"]
+"""What is resampled: the turns of one resemble each other."""
 
 
 class Estimate(Struct, frozen=True):

@@ -1,7 +1,6 @@
 """A log whose failure points are scored: its turns in order, where they failed, and what is resampled."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import numpy as np
 from msgspec import Struct
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 
 from failure_isolation.failure_rule import FAILURE_POINTS
 from failure_isolation.turn_failure import TurnFailure
+from services.evaluation.confidence_interval import Cluster
 from services.evaluation.failure_gold import GoldFailure
 from services.evaluation.label_log import LabelLog
 from services.evaluation.same_events import require_known_events, require_same_events
@@ -18,9 +18,6 @@ from streams.turn import TurnEvent
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-Cluster = Literal["users", "groups", "dialogues"]
-"""What is resampled: the turns of one resemble each other."""
 
 
 class FailureItems(Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from msgspec import Struct
 from failure_isolation.failure_rule import FAILURE_POINTS
 from services.evaluation.failure_log import FailureAnswers, FailureItems, Floats, Ints
 from services.evaluation.label_binary import BinaryItems, ReliabilityBin, calibration_error, reliability
-from services.evaluation.label_resamples import Measures, UserResamples, agreement, share
+from services.evaluation.label_resamples import ClusterResamples, Measures, agreement, share
 from services.evaluation.score_thresholds import CURVE_POINTS, thresholds_of
 
 COVERAGE: Final = 0.9
@@ -29,7 +29,7 @@ def f1_name(failure_point: str) -> str:
     return f"f1 {failure_point}"
 
 
-def failure_measures(items: FailureItems, answers: FailureAnswers, resamples: UserResamples) -> Measures:
+def failure_measures(items: FailureItems, answers: FailureAnswers, resamples: ClusterResamples) -> Measures:
     """Accuracy, macro F1 over the classes of the gold, the F1 of each of these, and how sure answers are.
 
     `error_distance`: stages between what is said and what is true, where that is wrong; `correct`
@@ -62,7 +62,7 @@ def failure_measures(items: FailureItems, answers: FailureAnswers, resamples: Us
 
 
 def class_measures(
-    items: FailureItems, answers: FailureAnswers, resamples: UserResamples
+    items: FailureItems, answers: FailureAnswers, resamples: ClusterResamples
 ) -> dict[str, Floats]:
     """Precision, recall and F1 of each class, (draws, classes); NaN where not defined."""
     gold = resamples.counts(items.cluster, items.truth, _CLASSES)
@@ -96,7 +96,7 @@ def coverage_curve(items: FailureItems, answers: FailureAnswers) -> tuple[Covera
 
 
 def _covered_accuracy(
-    items: FailureItems, answers: FailureAnswers, right: Floats, resamples: UserResamples
+    items: FailureItems, answers: FailureAnswers, right: Floats, resamples: ClusterResamples
 ) -> Floats:
     def at_coverage(said: Floats, hits: Floats, part: slice) -> Floats:
         reached = (said >= COVERAGE * said[:, -1:] - 1e-9).argmax(axis=1)

@@ -20,7 +20,7 @@ from labeling.turn_features import interpretation
 from services.evaluation.confidence_interval import DEFAULT_RESAMPLES, Estimate, estimate
 from services.evaluation.dialogue_example import ExampleLine, example_lines, shortened
 from services.evaluation.failure_log import Floats, Ints
-from services.evaluation.label_resamples import UserResamples, share
+from services.evaluation.label_resamples import ClusterResamples, share
 from streams.turn import TurnEvent
 
 NOT_TOLD: Final = "not told"
@@ -138,7 +138,7 @@ def failure_overview(
         [[one.failure.probabilities.get(name, 0.0) for name in FAILURE_POINTS] for one in isolated],
         dtype=np.float64,
     ).reshape(-1, len(FAILURE_POINTS))
-    drawn = UserResamples(len(numbers), resamples, seed)
+    drawn = ClusterResamples(len(numbers), resamples, seed)
 
     def shares_of(names: Sequence[str]) -> list[GroupShares]:
         """In the order in which the names come."""
@@ -166,7 +166,12 @@ def failure_overview(
 
 
 def _shares(
-    groups: Sequence[str], group: Ints, point: Ints, user: Ints, probabilities: Floats, drawn: UserResamples
+    groups: Sequence[str],
+    group: Ints,
+    point: Ints,
+    user: Ints,
+    probabilities: Floats,
+    drawn: ClusterResamples,
 ) -> list[GroupShares]:
     classes = len(FAILURE_POINTS)
     counts = drawn.counts(user, group * classes + point, len(groups) * classes)

@@ -13,11 +13,11 @@ from msgspec import Struct
 from failure_isolation.failure_rule import FAILURE_POINTS
 from failure_isolation.turn_failure import TurnFailure
 from labeling.annotation import FailurePoint
-from services.evaluation.confidence_interval import DEFAULT_RESAMPLES, Estimate
+from services.evaluation.confidence_interval import DEFAULT_RESAMPLES, Cluster, Estimate
 from services.evaluation.dialogue_example import ExampleLine, example_lines
 from services.evaluation.errors import MismatchError
 from services.evaluation.failure_gold import GoldFailure
-from services.evaluation.failure_log import Cluster, FailureAnswers, FailureLog
+from services.evaluation.failure_log import FailureAnswers, FailureLog
 from services.evaluation.failure_measures import (
     CoveragePoint,
     class_measures,
@@ -27,7 +27,7 @@ from services.evaluation.failure_measures import (
     failure_reliability,
 )
 from services.evaluation.label_binary import ReliabilityBin
-from services.evaluation.label_resamples import Measures, UserResamples, differences, estimates
+from services.evaluation.label_resamples import ClusterResamples, Measures, differences, estimates
 from services.evaluation.label_task import Difference
 from streams.session import DEFAULT_GAP_MS
 from streams.turn import TurnEvent
@@ -134,7 +134,7 @@ def score_failures(
         raise MismatchError(
             "the gold names no failure point of any turn of the log: give gold, or annotations, that do"
         )
-    drawn = UserResamples(log.clusters, resamples, seed)
+    drawn = ClusterResamples(log.clusters, resamples, seed)
     systems: list[SystemScore] = []
     draws: list[Measures] = []
     for name, said in [*failures.items(), *(baselines or {}).items()]:
@@ -169,7 +169,7 @@ def _scored(
     answers: FailureAnswers,
     name: str,
     measures: Measures,
-    resamples: UserResamples,
+    resamples: ClusterResamples,
     examples: Sequence[FailureExample],
     *,
     baseline: bool,

@@ -8,7 +8,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from services.evaluation.label_resamples import Measures, UserResamples, agreement, share
+from services.evaluation.label_resamples import ClusterResamples, Measures, agreement, share
 from services.evaluation.score_thresholds import CurvePoint, drawn_curve, thresholds_of
 
 BINS = 10  # of probabilities, for the calibration
@@ -22,7 +22,7 @@ class BinaryItems(Struct, frozen=True):
     """What is to be decided."""
 
     truth: Floats  # (items,) 0..1
-    user: Ints  # (items,)
+    cluster: Ints  # (items,)
 
 
 class BinaryAnswers(Struct, frozen=True):
@@ -41,7 +41,7 @@ class ReliabilityBin(Struct, frozen=True):
 
 
 def decision_measures(
-    items: BinaryItems, decided: Bools, resamples: UserResamples, weight: Floats | None = None
+    items: BinaryItems, decided: Bools, resamples: ClusterResamples, weight: Floats | None = None
 ) -> dict[str, Floats]:
     """Accuracy, precision, recall and F1; where there are weights, (items,), each item counts so much."""
     said = decided.astype(np.float64)
@@ -49,16 +49,16 @@ def decision_measures(
     columns = np.stack([np.ones(len(said)), items.truth, said, said * items.truth, right], axis=1)
     if weight is not None:
         columns *= weight[:, None]
-    count, true, named, both, hits = resamples.sums(items.user, columns).T
+    count, true, named, both, hits = resamples.sums(items.cluster, columns).T
     return {"accuracy": share(hits, count), **agreement(both, true, named)}
 
 
 def binary_measures(
-    items: BinaryItems, answers: BinaryAnswers, resamples: UserResamples
+    items: BinaryItems, answers: BinaryAnswers, resamples: ClusterResamples
 ) -> dict[str, Floats]:
     """Decision measures, PR-AUC (average precision), ROC-AUC and calibration error."""
-    true = resamples.sums(items.user, items.truth)
-    false = resamples.sums(items.user, 1 - items.truth)
+    true = resamples.sums(items.cluster, items.truth)
+    false = resamples.sums(items.cluster, 1 - items.truth)
 
     def areas(said: Floats, hits: Floats, part: slice) -> Floats:
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -69,7 +69,7 @@ def binary_measures(
         middle = (recall + np.concatenate([np.zeros((len(recall), 1)), recall[:, :-1]], axis=1)) / 2
         return np.stack([average, (np.diff(fallout, axis=1, prepend=0.0) * middle).sum(axis=1)], axis=1)
 
-    average, roc = resamples.at_thresholds(answers.score, items.truth, items.user, areas, 2).T
+    average, roc = resamples.at_thresholds(answers.score, items.truth, items.cluster, areas, 2).T
     return {
         **decision_measures(items, answers.decided, resamples),
         "average_precision": average,
@@ -79,7 +79,7 @@ def binary_measures(
 
 
 def coverage_measures(
-    items: BinaryItems, answers: BinaryAnswers, human: Measures, resamples: UserResamples
+    items: BinaryItems, answers: BinaryAnswers, human: Measures, resamples: ClusterResamples
 ) -> dict[str, Floats]:
     """What can be left to a system that has to be as right as a person, on the same draws.
 
@@ -88,8 +88,8 @@ def coverage_measures(
     most items, the surest first, that are decided either way with at least the person's accuracy. Each is 0
     where no threshold reaches it.
     """
-    count = resamples.sums(items.user, np.ones(len(items.user)))
-    true = resamples.sums(items.user, items.truth)
+    count = resamples.sums(items.cluster, np.ones(len(items.cluster)))
+    true = resamples.sums(items.cluster, items.truth)
 
     def at_precision(said: Floats, hits: Floats, part: slice) -> Floats:
         reached = hits >= human["precision"][part, None] * said
@@ -103,10 +103,10 @@ def coverage_measures(
         last = _last((hits >= human["accuracy"][part, None] * said) & (said > 0))
         return share(_at(said, last), count[part])[:, None]
 
-    found, named = resamples.at_thresholds(answers.score, items.truth, items.user, at_precision, 2).T
+    found, named = resamples.at_thresholds(answers.score, items.truth, items.cluster, at_precision, 2).T
     right = np.where(answers.score >= 0.5, items.truth, 1 - items.truth)
     sureness = np.maximum(answers.score, 1 - answers.score)
-    (decided,) = resamples.at_thresholds(sureness, right, items.user, at_accuracy, 1).T
+    (decided,) = resamples.at_thresholds(sureness, right, items.cluster, at_accuracy, 1).T
     return {
         "found_at_human_precision": found,
         "named_at_human_precision": named,
@@ -126,13 +126,13 @@ def _at(sums: Floats, last: Ints) -> Floats:
     return np.where(last >= 0, sums[np.arange(len(sums)), last], 0.0)
 
 
-def calibration_error(items: BinaryItems, score: Floats, resamples: UserResamples) -> Floats:
+def calibration_error(items: BinaryItems, score: Floats, resamples: ClusterResamples) -> Floats:
     """How far scores are from the share that is true, in tenths of scores: (draws,)."""
     columns = np.zeros((len(score), 2, BINS))
     rows, bins = np.arange(len(score)), _bins(score)
     columns[rows, 0, bins] = 1
     columns[rows, 1, bins] = score - items.truth
-    sums = resamples.sums(items.user, columns.reshape(len(score), 2 * BINS)).reshape(-1, 2, BINS)
+    sums = resamples.sums(items.cluster, columns.reshape(len(score), 2 * BINS)).reshape(-1, 2, BINS)
     return share(np.abs(sums[:, 1]).sum(axis=1), sums[:, 0].sum(axis=1))
 
 

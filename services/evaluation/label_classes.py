@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from labeling.turn_label import TurnLabel
 from services.evaluation.label_gold import GoldLabel
 from services.evaluation.label_log import LabelLog
-from services.evaluation.label_resamples import UserResamples, share
+from services.evaluation.label_resamples import ClusterResamples, share
 from streams.turn import TurnEvent
 
 Bools = NDArray[np.bool_]
@@ -29,7 +29,7 @@ class ClassItems(Struct, frozen=True, kw_only=True):
 
     turn: Ints  # (items,) number in the log
     truth: Sequence[ClassName]
-    user: Ints  # (items,)
+    cluster: Ints  # (items,)
     label: ClassLabel
     seen: Bools | None  # (items,) the class occurs in training; None: not told
 
@@ -46,7 +46,7 @@ class ClassItems(Struct, frozen=True, kw_only=True):
                 truth.append(name)
         numbers = np.array(turn, dtype=np.int64)
         seen = None if trained_on is None else np.array([name in trained_on for name in truth], np.bool_)
-        return cls(turn=numbers, truth=truth, user=log.user[numbers], label=label, seen=seen)
+        return cls(turn=numbers, truth=truth, cluster=log.cluster[numbers], label=label, seen=seen)
 
     def named(self, log: LabelLog, domain: str | None, intent: str | None, item: int) -> ClassName | None:
         """What a system says of an item, in the form in which its truth is known."""
@@ -104,7 +104,9 @@ def _without_abstaining(named: Sequence[ClassName | None]) -> ClassAnswers:
     return ClassAnswers(named, np.array([name is None for name in named], dtype=np.bool_))
 
 
-def class_measures(items: ClassItems, answers: ClassAnswers, resamples: UserResamples) -> dict[str, Floats]:
+def class_measures(
+    items: ClassItems, answers: ClassAnswers, resamples: ClusterResamples
+) -> dict[str, Floats]:
     """Accuracy; macro F1 over the classes of the gold; accuracy of what is not abstained from, and its share.
 
     Where it is told which classes occur in training, also the accuracy on turns of these.
@@ -112,7 +114,7 @@ def class_measures(items: ClassItems, answers: ClassAnswers, resamples: UserResa
     right = np.array([said == true for said, true in zip(answers.named, items.truth, strict=True)], float)
     sure = ~answers.abstained
     columns = np.stack([np.ones(len(right)), right, sure, sure * right], axis=1)
-    count, hits, given, sure_hits = resamples.sums(items.user, columns).T
+    count, hits, given, sure_hits = resamples.sums(items.cluster, columns).T
     measures = {
         "accuracy": share(hits, count),
         "macro_f1": _macro_f1(items, answers, resamples),
@@ -121,20 +123,20 @@ def class_measures(items: ClassItems, answers: ClassAnswers, resamples: UserResa
     }
     if items.seen is not None:
         columns = np.stack([items.seen, items.seen * right], axis=1).astype(np.float64)
-        seen, seen_hits = resamples.sums(items.user, columns).T
+        seen, seen_hits = resamples.sums(items.cluster, columns).T
         measures["seen_accuracy"] = share(seen_hits, seen)
     return measures
 
 
-def _macro_f1(items: ClassItems, answers: ClassAnswers, resamples: UserResamples) -> Floats:
+def _macro_f1(items: ClassItems, answers: ClassAnswers, resamples: ClusterResamples) -> Floats:
     """The mean F1 of the classes that the gold of a draw has."""
     classes = {name: number for number, name in enumerate(sorted(set(items.truth)))}
     true = np.array([classes[name] for name in items.truth], dtype=np.int64)
     # Of what is no class of the gold, no class is named.
     said = np.array([-1 if name is None else classes.get(name, -1) for name in answers.named], dtype=np.int64)
-    gold = resamples.counts(items.user, true, len(classes))
-    named = resamples.counts(items.user, said, len(classes))
-    both = resamples.counts(items.user, np.where(said == true, true, -1), len(classes))
+    gold = resamples.counts(items.cluster, true, len(classes))
+    named = resamples.counts(items.cluster, said, len(classes))
+    both = resamples.counts(items.cluster, np.where(said == true, true, -1), len(classes))
     f1 = np.where(gold > 0, share(2 * both, gold + named), np.nan)
     total = np.where(gold > 0, f1, 0.0).sum(axis=1)
     return share(total, (gold > 0).sum(axis=1).astype(np.float64))

@@ -30,14 +30,14 @@ def defect_items(log: LabelLog) -> TurnItems:
     """The turns whose correctness is known; true: the user did not get what was asked for."""
     turn = np.array([number for number, line in enumerate(log.gold) if line.correct is not None], np.int64)
     truth = np.array([not log.gold[number].correct for number in turn], dtype=np.float64)
-    return TurnItems(turn, BinaryItems(truth, log.user[turn]))
+    return TurnItems(turn, BinaryItems(truth, log.cluster[turn]))
 
 
 def silent_defect_items(log: LabelLog) -> TurnItems:
     """Those of them whose own signals say nothing: no bad status, barge-in, end or feedback."""
     every = defect_items(log)
     silent = np.array([_says_nothing(log.turns[number]) for number in every.turn], dtype=np.bool_)
-    return TurnItems(every.turn[silent], BinaryItems(every.items.truth[silent], every.items.user[silent]))
+    return TurnItems(every.turn[silent], BinaryItems(every.items.truth[silent], every.items.cluster[silent]))
 
 
 def _says_nothing(turn: TurnEvent) -> bool:

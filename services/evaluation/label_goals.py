@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from labeling.turn_label import TurnLabel
 from labeling.turn_outcome import judge_turns
 from services.evaluation.label_log import LabelLog
-from services.evaluation.label_resamples import UserResamples, agreement, share
+from services.evaluation.label_resamples import ClusterResamples, agreement, share
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -33,7 +33,7 @@ class GoalItems(Struct, frozen=True, kw_only=True):
 
     later: Ints  # (pairs,) number of the later turn of each
     boundary: Bools  # (pairs,) a new goal starts with it
-    user: Ints  # (pairs,)
+    cluster: Ints  # (pairs,)
     window: int  # `k`, in turns
     starts: Ints  # (windows,) number of the first pair of each window
     ends: Ints  # (windows,) one past its last pair
@@ -62,26 +62,26 @@ class GoalItems(Struct, frozen=True, kw_only=True):
         return cls(
             later=later,
             boundary=boundary,
-            user=log.user[later],
+            cluster=log.cluster[later],
             window=window,
             starts=starts,
             ends=ends,
         )
 
 
-def goal_measures(items: GoalItems, said: Bools, resamples: UserResamples) -> dict[str, Floats]:
+def goal_measures(items: GoalItems, said: Bools, resamples: ClusterResamples) -> dict[str, Floats]:
     """Precision, recall and F1 of boundaries, and WindowDiff.
 
     Args:
         items: pairs of turns.
         said: (pairs,) whether a system says that a goal starts.
-        resamples: of the users.
+        resamples: of the clusters.
     """
     columns = np.stack([said & items.boundary, items.boundary, said], axis=1).astype(np.float64)
-    both, gold, named = resamples.sums(items.user, columns).T
+    both, gold, named = resamples.sums(items.cluster, columns).T
     differ = _within(items, said) != _within(items, items.boundary)
     windows = np.stack([np.ones(len(differ)), differ.astype(np.float64)], axis=1)
-    count, wrong = resamples.sums(items.user[items.starts], windows).T
+    count, wrong = resamples.sums(items.cluster[items.starts], windows).T
     return {**agreement(both, gold, named), "window_diff": share(wrong, count)}
 
 

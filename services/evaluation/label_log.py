@@ -6,6 +6,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from services.evaluation.confidence_interval import Cluster
 from services.evaluation.label_gold import GoldLabel
 from services.evaluation.same_events import require_known_events
 from streams.session import DEFAULT_GAP_MS, sessionize
@@ -26,6 +27,9 @@ class LabelLog(Struct, frozen=True, kw_only=True):
     gold: Sequence[GoldLabel]  # it says nothing where there is no line
     user: Ints  # 0..users-1
     users: int
+    cluster: Ints  # 0..clusters-1: the user; where there is one alone, the session
+    clusters: int
+    clustered: Cluster
     stretch: Ints  # number of the dialogue, or of the user where the log has no dialogues
     session: Ints  # number of the session: a dialogue, or turns without a longer gap
 
@@ -51,14 +55,19 @@ class LabelLog(Struct, frozen=True, kw_only=True):
         users: dict[str, int] = {}
         stretches: dict[tuple[str, str | None], int] = {}
         user = [users.setdefault(turn.key, len(users)) for turn in in_order]
+        session = np.array([session_of[turn.event_id] for turn in in_order], dtype=np.int64)
+        one_user = len(users) < 2
         stretch = [stretches.setdefault((turn.key, turn.dialogue_id), len(stretches)) for turn in in_order]
         return cls(
             turns=in_order,
             gold=[lines[turn.event_id] for turn in in_order],
             user=np.array(user, dtype=np.int64),
             users=len(users),
+            cluster=session if one_user else np.array(user, dtype=np.int64),
+            clusters=len(set(session_of.values())) if one_user else len(users),
+            clustered="dialogues" if one_user else "users",
             stretch=np.array(stretch, dtype=np.int64),
-            session=np.array([session_of[turn.event_id] for turn in in_order], dtype=np.int64),
+            session=session,
         )
 
     def sessions(self) -> list[Ints]:

@@ -188,7 +188,8 @@ def label_tables(scores: LabelScores) -> Iterator[Table]:
     for task in scores.tasks:
         words = TASK_WORDS[task.task]
         positives = "" if task.positives is None else f", {task.positives:,.0f} {words.positives}"
-        table = Table(title=f"{words.title}: {task.items:,} {words.items} of {task.users:,} users{positives}")
+        among = f"{task.items:,} {words.items} of {task.clusters:,} {scores.cluster}"
+        table = Table(title=f"{words.title}: {among}{positives}")
         table.add_column("system")
         columns = measures_of(task)[:MOST_IN_TABLE]
         for name in columns:

@@ -1,7 +1,7 @@
-"""Measures of a log and of resamples of its users, all at once.
+"""Measures of a log and of resamples of its clusters, all at once.
 
-A measure is an array over draws. Draw 0 is the log itself; the others are resamples of its users, the same
-for every measure, so that measures of two systems may be subtracted.
+A measure is an array over draws. Draw 0 is the log itself; the others resample its users, or the
+dialogues of one user, the same for every measure, so that measures of two systems may be subtracted.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,41 +26,41 @@ AtThresholds = Callable[[Floats, Floats, slice], Floats]
 _CELLS = 4_000_000  # of a table of draws and items: some 30 MB at a time
 
 
-class UserResamples:
-    """How often each user counts in each draw.
+class ClusterResamples:
+    """How often each cluster counts in each draw.
 
     Args:
-        users: how many there are.
+        clusters: how many there are.
         resamples: of them.
         seed: of the resampling.
     """
 
-    def __init__(self, users: int, resamples: int, seed: int) -> None:
-        whole = np.ones((1, users))
-        self._weights: Floats = np.concatenate([whole, user_weights(users, resamples, seed)])
-        self.users = users
+    def __init__(self, clusters: int, resamples: int, seed: int) -> None:
+        whole = np.ones((1, clusters))
+        self._weights: Floats = np.concatenate([whole, user_weights(clusters, resamples, seed)])
+        self.clusters = clusters
         self.draws = resamples + 1
 
-    def sums(self, user: Ints, values: Floats) -> Floats:
+    def sums(self, cluster: Ints, values: Floats) -> Floats:
         """Sums of the values of items.
 
         Args:
-            user: (items,) of each.
+            cluster: (items,) of each.
             values: (items,) or (items, columns).
 
         Returns:
             (draws,) or (draws, columns).
         """
-        rows = (np.ones(len(user)), (user, np.arange(len(user))))
-        by_user = csr_array(rows, shape=(self.users, len(user))) @ values
-        sums: Floats = self._weights @ by_user
+        rows = (np.ones(len(cluster)), (cluster, np.arange(len(cluster))))
+        by_cluster = csr_array(rows, shape=(self.clusters, len(cluster))) @ values
+        sums: Floats = self._weights @ by_cluster
         return sums
 
-    def counts(self, user: Ints, number: Ints, numbers: int) -> Floats:
+    def counts(self, cluster: Ints, number: Ints, numbers: int) -> Floats:
         """How many items have each number.
 
         Args:
-            user: (items,) of each.
+            cluster: (items,) of each.
             number: (items,) 0..numbers-1, or negative: the item is passed over.
             numbers: how many there are.
 
@@ -68,20 +68,20 @@ class UserResamples:
             (draws, numbers).
         """
         kept = number >= 0
-        cells = (np.ones(kept.sum()), (number[kept], user[kept]))
-        by_user = csr_array(cells, shape=(numbers, self.users))  # the same cells add up
-        counts: Floats = (by_user @ self._weights.T).T
+        cells = (np.ones(kept.sum()), (number[kept], cluster[kept]))
+        by_cluster = csr_array(cells, shape=(numbers, self.clusters))  # the same cells add up
+        counts: Floats = (by_cluster @ self._weights.T).T
         return counts
 
     def at_thresholds(
-        self, scores: Floats, right: Floats, user: Ints, measure: AtThresholds, measures: int
+        self, scores: Floats, right: Floats, cluster: Ints, measure: AtThresholds, measures: int
     ) -> Floats:
         """Measures over all thresholds of scores.
 
         Args:
             scores: (items,), the higher the earlier an item is said.
             right: (items,) 0..1: how right it is to say it.
-            user: (items,) of each.
+            cluster: (items,) of each.
             measure: is called with some of the draws at a time.
             measures: how many it gives.
 
@@ -95,7 +95,7 @@ class UserResamples:
         rows = max(1, _CELLS // len(order))
         for start in range(0, self.draws, rows):
             part = slice(start, min(start + rows, self.draws))
-            drawn = self._weights[part][:, user[order]]
+            drawn = self._weights[part][:, cluster[order]]
             said = drawn.cumsum(axis=1)[:, ends]
             drawn *= right[order]
             found[part] = measure(said, drawn.cumsum(axis=1)[:, ends], part)

@@ -18,7 +18,7 @@ from labeling.turn_label import TurnLabel
 from services.evaluation.label_binary import BinaryAnswers, BinaryItems, decision_measures
 from services.evaluation.label_defects import HALF
 from services.evaluation.label_log import LabelLog
-from services.evaluation.label_resamples import UserResamples
+from services.evaluation.label_resamples import ClusterResamples
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -65,19 +65,19 @@ class RatedItems(Struct, frozen=True, kw_only=True):
             truth.append(sum(others) / len(low))
             votes += [(number, vote, other, 1 / len(low)) for vote, other in zip(low, others, strict=True)]
         numbers = np.array(turn, dtype=np.int64)
-        user = log.user[numbers]
+        cluster = log.cluster[numbers]
         of_vote, by_one, by_others, weight = np.array(votes, dtype=np.float64).reshape(-1, 4).T
         return cls(
             turn=numbers,
-            items=BinaryItems(np.array(truth), user),
-            of_all=BinaryItems(np.array(of_all, dtype=np.float64), user),
-            votes=BinaryItems(by_others, log.user[of_vote.astype(np.int64)]) if votes else None,
+            items=BinaryItems(np.array(truth), cluster),
+            of_all=BinaryItems(np.array(of_all, dtype=np.float64), cluster),
+            votes=BinaryItems(by_others, log.cluster[of_vote.astype(np.int64)]) if votes else None,
             vote_weight=weight,
             vote=by_one.astype(np.bool_),
             left_out=sum(given is not None for given in ratings) - len(turn),
         )
 
-    def rater_measures(self, resamples: UserResamples) -> dict[str, Floats] | None:
+    def rater_measures(self, resamples: ClusterResamples) -> dict[str, Floats] | None:
         """Accuracy, precision, recall and F1 of one rater against the others; None without others."""
         if self.votes is None:
             return None

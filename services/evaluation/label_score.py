@@ -10,7 +10,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from labeling.turn_label import TurnLabel
-from services.evaluation.confidence_interval import DEFAULT_RESAMPLES
+from services.evaluation.confidence_interval import DEFAULT_RESAMPLES, Cluster
 from services.evaluation.errors import MismatchError
 from services.evaluation.label_binary import (
     BinaryAnswers,
@@ -45,7 +45,7 @@ from services.evaluation.label_goals import (
 )
 from services.evaluation.label_gold import GoldLabel
 from services.evaluation.label_log import LabelLog
-from services.evaluation.label_resamples import Measures, UserResamples
+from services.evaluation.label_resamples import ClusterResamples, Measures
 from services.evaluation.label_satisfaction import Rated, RatedItems, satisfaction_answers
 from services.evaluation.label_slots import (
     SlotForm,
@@ -82,6 +82,8 @@ class LabelScores(Struct, frozen=True, kw_only=True):
 
     turns: int
     users: int
+    cluster: Cluster  # what is resampled
+    clusters: int
     gold_turns: int  # turns of which gold says anything
     resamples: int
     seed: int
@@ -124,7 +126,7 @@ def score_labels(
         train_gold: what is annotated in it; that of other turns is passed over. Without a training log, it
             tells which classes occur in training.
         gap_ms: as for `sessionize`.
-        resamples: of the users, for the confidence intervals.
+        resamples: of the users, or the dialogues of one user, for the confidence intervals.
         seed: of the resampling, and of the baselines that learn.
         on_scored: called with each of `TASKS` when it is done.
 
@@ -136,7 +138,7 @@ def score_labels(
     scoring = _Scoring(
         log,
         _aligned(log, labels),
-        UserResamples(log.users, resamples, seed),
+        ClusterResamples(log.clusters, resamples, seed),
         _training(log, train_turns, train_gold, gap_ms),
         seed,
     )
@@ -147,6 +149,8 @@ def score_labels(
     return LabelScores(
         turns=len(log.turns),
         users=log.users,
+        cluster=log.clustered,
+        clusters=log.clusters,
         gold_turns=sum(line.says_anything for line in log.gold),
         resamples=resamples,
         seed=seed,
@@ -190,7 +194,7 @@ class _Scoring:
         self,
         log: LabelLog,
         labels: Mapping[str, Sequence[TurnLabel]],
-        resamples: UserResamples,
+        resamples: ClusterResamples,
         train: LabelLog | None,
         seed: int,
     ) -> None:
@@ -228,7 +232,7 @@ class _Scoring:
         items = GoalItems.of(self.log)
         if not self._has_gold("goals", len(items.later)):
             return
-        board = TaskBoard("goals", len(items.later), float(items.boundary.sum()), items.user, items.window)
+        board = TaskBoard("goals", len(items.later), float(items.boundary.sum()), items.cluster, items.window)
         for name, labels in self.labels.items():
             if not says_goals(labels):
                 self.not_scored.append(NotScored("goals", SILENT, name))
@@ -247,7 +251,7 @@ class _Scoring:
     ) -> None:
         if not self._has_gold(task, len(items.turn)):
             return
-        board = TaskBoard(task, len(items.turn), float(items.items.truth.sum()), items.items.user)
+        board = TaskBoard(task, len(items.turn), float(items.items.truth.sum()), items.items.cluster)
         for name, labels in self.labels.items():
             self._add_binary(board, name, items.items, *answers_of(items, labels))
         for name, answers in signal_baselines(self.log, items).items():
@@ -280,7 +284,7 @@ class _Scoring:
         items = RatedItems.of(self.log, rated)
         if not self._has_gold(task, len(items.turn)):
             return
-        board = TaskBoard(task, len(items.turn), float(items.items.truth.sum()), items.items.user)
+        board = TaskBoard(task, len(items.turn), float(items.items.truth.sum()), items.items.cluster)
         if items.left_out:
             self.notes.append(
                 f"{task}: {items.left_out:,} {rated}s of one rater alone are left out; others have several."
@@ -319,7 +323,7 @@ class _Scoring:
         items = ClassItems.of(self.log, task, classes or None)
         if not self._has_gold(task, len(items.turn)):
             return
-        board = TaskBoard(task, len(items.turn), None, items.user)
+        board = TaskBoard(task, len(items.turn), None, items.cluster)
         for name, labels in self.labels.items():
             answers = class_answers(self.log, items, labels)
             labelled = sum(one is not None for one in answers.named)
@@ -342,7 +346,9 @@ class _Scoring:
         items = SlotItems.of(self.log, form)
         if not self._has_gold(task, len(items.turn)):
             return
-        board = TaskBoard(task, len(items.turn), float(sum(one.total() for one in items.truth)), items.user)
+        board = TaskBoard(
+            task, len(items.turn), float(sum(one.total() for one in items.truth)), items.cluster
+        )
         for name, labels in self.labels.items():
             labelled = sum(labels[turn].slots is not None for turn in items.turn)
             if not labelled:

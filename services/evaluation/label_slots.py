@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from labeling.turn_label import TurnLabel
 from services.evaluation.label_log import LabelLog
-from services.evaluation.label_resamples import UserResamples, agreement
+from services.evaluation.label_resamples import ClusterResamples, agreement
 from streams.turn import TurnEvent
 
 Floats = NDArray[np.float64]
@@ -27,7 +27,7 @@ class SlotItems(Struct, frozen=True, kw_only=True):
 
     turn: Ints  # (items,) number in the log
     truth: Sequence[SlotSet]
-    user: Ints  # (items,)
+    cluster: Ints  # (items,)
     form: SlotForm
 
     @classmethod
@@ -45,7 +45,7 @@ class SlotItems(Struct, frozen=True, kw_only=True):
         if not any(truth) and form == "span":
             turn, truth = [], []  # turns without slots alone say nothing about characters
         numbers = np.array(turn, dtype=np.int64)
-        return cls(turn=numbers, truth=truth, user=log.user[numbers], form=form)
+        return cls(turn=numbers, truth=truth, cluster=log.cluster[numbers], form=form)
 
 
 def _slot(
@@ -84,7 +84,9 @@ def _understood(turn: TurnEvent) -> SlotSet:
     return Counter(_slot("value", slot.name, slot.value or "", None, None, "") for slot in slots)
 
 
-def slot_measures(items: SlotItems, said: Sequence[SlotSet], resamples: UserResamples) -> dict[str, Floats]:
+def slot_measures(
+    items: SlotItems, said: Sequence[SlotSet], resamples: ClusterResamples
+) -> dict[str, Floats]:
     """Precision, recall and F1 over all slots."""
     columns = np.array(
         [
@@ -93,5 +95,5 @@ def slot_measures(items: SlotItems, said: Sequence[SlotSet], resamples: UserResa
         ],
         dtype=np.float64,
     ).reshape(-1, 3)
-    both, gold, named = resamples.sums(items.user, columns).T
+    both, gold, named = resamples.sums(items.cluster, columns).T
     return agreement(both, gold, named)

@@ -46,7 +46,7 @@ def missed_answers(items: TurnItems, labels: Sequence[TurnLabel]) -> tuple[Binar
 
 def _items(log: LabelLog, turns: Sequence[int], missed: Sequence[bool]) -> TurnItems:
     turn = np.array(turns, dtype=np.int64)
-    return TurnItems(turn, BinaryItems(np.array(missed, dtype=np.float64), log.user[turn]))
+    return TurnItems(turn, BinaryItems(np.array(missed, dtype=np.float64), log.cluster[turn]))
 
 
 def _goals(log: LabelLog) -> list[list[int]]:

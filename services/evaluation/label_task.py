@@ -41,7 +41,7 @@ class SystemScore(Struct, frozen=True, kw_only=True):
 
 
 class Difference(Struct, frozen=True, kw_only=True):
-    """How much more the measures of a system are than those of another, on the same resampled users."""
+    """How much more the measures of a system are than those of another, on the same resamples."""
 
     system: str
     other: str
@@ -54,7 +54,7 @@ class TaskScore(Struct, frozen=True, kw_only=True):
     task: Task
     items: int
     positives: float | None  # items of which it is true; None: items have classes
-    users: int  # with any item
+    clusters: int  # with any item
     window: int | None = None  # of WindowDiff, in turns
     systems: tuple[SystemScore, ...]
     differences: tuple[Difference, ...]  # of the first system and all others
@@ -68,14 +68,14 @@ class TaskBoard:
         task: Task,
         items: int,
         positives: float | None,
-        user: NDArray[np.int64],
+        cluster: NDArray[np.int64],
         window: int | None = None,
     ) -> None:
         self.task = task
         self.items = items
         self.systems: list[SystemScore] = []
         self._positives = positives
-        self._users = len(np.unique(user))
+        self._clusters = len(np.unique(cluster))
         self._window = window
         self._draws: dict[str, Measures] = {}
 
@@ -118,7 +118,7 @@ class TaskBoard:
             task=self.task,
             items=self.items,
             positives=self._positives,
-            users=self._users,
+            clusters=self._clusters,
             window=self._window,
             systems=tuple(self.systems),
             differences=tuple(

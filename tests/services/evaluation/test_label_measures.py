@@ -22,7 +22,7 @@ from services.evaluation.label_classes import ClassAnswers, ClassItems, class_me
 from services.evaluation.label_goals import GoalItems, goal_measures
 from services.evaluation.label_gold import GoldLabel
 from services.evaluation.label_log import LabelLog
-from services.evaluation.label_resamples import UserResamples
+from services.evaluation.label_resamples import ClusterResamples
 from services.evaluation.label_satisfaction import RatedItems
 from streams.turn import EventId
 
@@ -45,8 +45,8 @@ def log_of(*stretches: str, gap_s: float = 10) -> LabelLog:
     return LabelLog.join(turns, gold)
 
 
-def resamples_of(users: int, resamples: int = 1, seed: int = 0) -> UserResamples:
-    return UserResamples(users, resamples, seed)
+def resamples_of(users: int, resamples: int = 1, seed: int = 0) -> ClusterResamples:
+    return ClusterResamples(users, resamples, seed)
 
 
 def value(measures: dict[str, Floats], name: str) -> float:
@@ -176,7 +176,7 @@ def test_the_log_and_each_resample_agree_with_scikit_learn(noisy: tuple[BinaryIt
     both = np.repeat([True, False], len(items.truth))
     score, decided = np.tile(given.score, 2), np.tile(given.decided, 2)
     for draw, of_user in enumerate(weights):
-        weight = np.concatenate([items.truth, 1 - items.truth]) * np.tile(of_user[items.user], 2)
+        weight = np.concatenate([items.truth, 1 - items.truth]) * np.tile(of_user[items.cluster], 2)
         average = average_precision_score(both, score, sample_weight=weight)
         assert measures["average_precision"][draw] == pytest.approx(average)
         assert measures["roc_auc"][draw] == pytest.approx(roc_auc_score(both, score, sample_weight=weight))
@@ -245,7 +245,7 @@ def test_one_rater_alone_has_no_others() -> None:
 def classes(truth: Sequence[str], users: int) -> ClassItems:
     number = np.arange(len(truth))
     return ClassItems(
-        turn=number, truth=[(name,) for name in truth], user=number % users, label="intent", seen=None
+        turn=number, truth=[(name,) for name in truth], cluster=number % users, label="intent", seen=None
     )
 
 

@@ -13,7 +13,7 @@ from labeling.turn_label import SlotLabel, TurnLabel
 from services.evaluation.errors import MismatchError
 from services.evaluation.label_gold import GoldLabel, read_gold_labels
 from services.evaluation.label_log import LabelLog
-from services.evaluation.label_resamples import UserResamples
+from services.evaluation.label_resamples import ClusterResamples
 from services.evaluation.label_satisfaction import Rated, RatedItems
 from services.evaluation.label_score import (
     MAJORITY,
@@ -76,7 +76,7 @@ def test_goals_beside_the_rules() -> None:
     true = [gold(0, goal_id="a"), gold(1, goal_id="a"), *(gold(n, goal_id="b") for n in (2, 3, 4))]
     scores = scored(turns, true, [label(0), label(1, 0), label(2), label(3, 2), label(4, 2)])
     task = scores.task("goals")
-    assert (task.items, task.positives, task.users) == (4, 1, 1)
+    assert (task.items, task.positives, task.clusters) == (4, 1, 2)
     assert figures(scores, "goals") == {"precision": 1, "recall": 1, "f1": 1, "window_diff": 0}
     assert figures(scores, "goals", "gaps alone")["precision"] == 0
     assert figures(scores, "goals", "every turn")["precision"] == 0.25
@@ -85,8 +85,24 @@ def test_goals_beside_the_rules() -> None:
     assert (signals["precision"], signals["recall"]) == (0.5, 1)
 
 
+def test_dialogues_of_one_user_are_resampled() -> None:
+    """Without others, the user alone would leave no doubt."""
+    turns = [turn(n, dialogue_id=f"d{n // 2:02}", at_s=n) for n in range(40)]
+    true = [gold(n, correct=n % 3 > 0) for n in range(40)]
+    labels = [label(n, defect=0.9 if n % 5 else 0.1) for n in range(40)]
+    scores = scored(turns, true, labels)
+    assert (scores.users, scores.cluster, scores.clusters) == (1, "dialogues", 20)
+    f1 = scores.task("defect").systems[0].measures["f1"]
+    assert f1.low < f1.value < f1.high
+    of_many = scored(
+        [turn(n, user=f"u{n // 2:02}", dialogue_id=f"d{n // 2:02}", at_s=n) for n in range(40)], true, labels
+    )
+    assert (of_many.users, of_many.cluster, of_many.clusters) == (20, "users", 20)
+    assert of_many.task("defect").systems[0].measures["f1"] == f1
+
+
 def test_goals_lie_within_dialogues() -> None:
-    turns = [turn(n, dialogue_id=f"d{n // 2}", at_s=n) for n in range(4)]
+    turns = [turn(n, dialogue_id=f"d{n // 2:02}", at_s=n) for n in range(4)]
     true = [gold(n, goal_id=name) for n, name in enumerate("abbc")]
     task = scored(turns, true, [label(n) for n in range(4)]).task("goals")
     assert (task.items, task.positives) == (2, 2)  # the step from one dialogue to the next is no pair
@@ -148,7 +164,7 @@ def test_confidence_is_a_baseline_where_the_log_has_it() -> None:
 
 
 def test_missed_goals() -> None:
-    turns = [turn(n, user=f"u{n // 2}", at_s=n) for n in range(8)]
+    turns = [turn(n, user=f"u{n // 2:02}", at_s=n) for n in range(8)]
     true = [
         gold(0, goal_id="a", correct=False),  # reached in the end
         gold(1, goal_id="a", correct=True),
@@ -374,6 +390,6 @@ def test_raters_of_real_dialogues(rated: Rated, f1: float, accuracy: float) -> N
     true = read_gold_labels(USS / "gold.public.jsonl.gz")
     turns = [turn_event(event_id=line.event_id, user_id=line.event_id.split(":")[0]) for line in true]
     log = LabelLog.join(turns, true)
-    measures = RatedItems.of(log, rated).rater_measures(UserResamples(log.users, 0, 0))
+    measures = RatedItems.of(log, rated).rater_measures(ClusterResamples(log.users, 0, 0))
     assert measures is not None
     assert (measures["f1"][0], measures["accuracy"][0]) == pytest.approx((f1, accuracy), abs=5e-4)
