@@ -54,12 +54,6 @@ def frequent_names(names: Iterable[str], least: int) -> tuple[str, ...]:
     return tuple(name for name, _ in sorted(counts, key=lambda one: (-one[1], one[0])))
 
 
-def dissatisfied(ratings: Iterable[int]) -> bool:
-    """Whether most raters give less than 3, of 5."""
-    given = list(ratings)
-    return sum(rating < 3 for rating in given) * 2 > len(given)
-
-
 def annotates(annotation: Annotation, task: LabelName) -> bool:
     """Whether an annotation says something of a label."""
     if task == "goal_start":

@@ -4,6 +4,7 @@ A turn counts for the failure point that it is given, also where the model absta
 told. The expected share of a class, the mean of its probabilities, is the better figure for a rare one.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from failure_isolation.failure_rule import FAILURE_POINTS
 from labeling.annotation import FailurePoint
 from labeling.text_normalisation import normalise
 from labeling.turn_features import interpretation
-from services.evaluation.confidence_interval import DEFAULT_RESAMPLES, Estimate, estimate
+from services.evaluation.confidence_interval import DEFAULT_RESAMPLES, Cluster, Estimate, estimate
 from services.evaluation.dialogue_example import ExampleLine, example_lines, shortened
 from services.evaluation.failure_log import Floats, Ints
 from services.evaluation.label_resamples import ClusterResamples, share
@@ -76,6 +77,7 @@ class FailureOverview(Struct, frozen=True, kw_only=True):
 
     turns: int
     users: int
+    cluster: Cluster  # what is resampled
     failing_turns: int
     abstained: int  # turns for which the model is not sure enough
     points: tuple[PointShare, ...]
@@ -127,12 +129,14 @@ def failure_overview(
 
     Args:
         isolated: turns with their failure points; those of a session follow each other, in their order.
-        resamples: of the users.
+        resamples: of the users, or of the sessions of one user.
         seed: of the resampling.
     """
     turns = [one.turn for one in isolated]
-    numbers: dict[str, int] = {}
-    user = np.array([numbers.setdefault(turn.key, len(numbers)) for turn in turns], dtype=np.int64)
+    users = sorted({turn.key for turn in turns})
+    owners = [turn.key for turn in turns] if len(users) > 1 else [one.session_id for one in isolated]
+    numbers = {name: number for number, name in enumerate(sorted(set(owners)))}
+    cluster = np.array([numbers[name] for name in owners], dtype=np.int64)
     point = np.array([FAILURE_POINTS.index(one.failure.failure_point) for one in isolated], dtype=np.int64)
     probabilities = np.array(
         [[one.failure.probabilities.get(name, 0.0) for name in FAILURE_POINTS] for one in isolated],
@@ -144,7 +148,7 @@ def failure_overview(
         """In the order in which the names come."""
         groups = {name: number for number, name in enumerate(dict.fromkeys(names))}
         group = np.array([groups[name] for name in names], dtype=np.int64)
-        return _shares(list(groups), group, point, user, probabilities, drawn)
+        return _shares(list(groups), group, point, cluster, probabilities, drawn)
 
     groupings = []
     for by, name_of in _GROUPINGS.items():
@@ -154,7 +158,8 @@ def failure_overview(
     everything = shares_of(["all"] * len(turns))
     return FailureOverview(
         turns=len(turns),
-        users=len(numbers),
+        users=len(users),
+        cluster="users" if len(users) > 1 else "dialogues",
         failing_turns=int((point != _CORRECT).sum()),
         abstained=sum(one.failure.abstains for one in isolated),
         points=everything[0].points if everything else (),
@@ -169,12 +174,12 @@ def _shares(
     groups: Sequence[str],
     group: Ints,
     point: Ints,
-    user: Ints,
+    cluster: Ints,
     probabilities: Floats,
     drawn: ClusterResamples,
 ) -> list[GroupShares]:
     classes = len(FAILURE_POINTS)
-    counts = drawn.counts(user, group * classes + point, len(groups) * classes)
+    counts = drawn.counts(cluster, group * classes + point, len(groups) * classes)
     counts = counts.reshape(drawn.draws, len(groups), classes)
     whole = counts.sum(axis=2)
     found = []
@@ -191,7 +196,7 @@ def _shares(
                         failure_point=FAILURE_POINTS[k],
                         turns=int((point[mine] == k).sum()),
                         share=_estimate(share(counts[:, number, k], whole[:, number])),
-                        expected=float(probabilities[mine, k].mean()),
+                        expected=math.fsum(probabilities[mine, k]) / int(mine.sum()),
                     )
                     for k in range(classes)
                 ),

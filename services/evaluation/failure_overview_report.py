@@ -86,7 +86,7 @@ def failure_overview_table(overview: FailureOverview) -> Table:
             with_interval(percent(one.share), percent_interval(one.share)),
             f"{100 * one.expected:.1f} %",
         )
-    table.caption = "with 95 % confidence intervals over users"
+    table.caption = f"with 95 % confidence intervals over {overview.cluster}"
     return table
 
 

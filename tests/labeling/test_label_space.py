@@ -1,10 +1,9 @@
 """Which labels there are, and what is hidden for which."""
 
 import msgspec
-import pytest
 
 from labeling.annotation import AnnotatedSlot, Annotation
-from labeling.label_space import LabelSpace, annotates, dissatisfied, frequent_names, space_views
+from labeling.label_space import LabelSpace, annotates, frequent_names, space_views
 
 SPACE = LabelSpace(
     tasks=("goal_start", "defect", "satisfaction", "domain", "intent", "slots"),
@@ -40,14 +39,6 @@ def test_a_space_is_kept_as_json() -> None:
 def test_names_come_by_how_often_they_are_said_then_by_the_alphabet() -> None:
     assert frequent_names("ccabbbxca", 2) == ("b", "c", "a")
     assert frequent_names("ccabbbxca", 4) == ()
-
-
-@pytest.mark.parametrize(
-    ("ratings", "expected"),
-    [((1, 2, 5), True), ((2, 3, 3), False), ((2, 3), False), ((1,), True), ((), False)],
-)
-def test_most_raters_decide_and_a_tie_is_none(ratings: tuple[int, ...], expected: bool) -> None:
-    assert dissatisfied(ratings) == expected
 
 
 def test_an_annotation_says_what_it_has() -> None:

@@ -122,6 +122,32 @@ def test_stored_failures_are_those_of_the_log(log: list[TurnEvent], state: Path,
     assert found == {turn.event_id for turn in of_a} - {turn.event_id for turn in grown.turns}
 
 
+def test_the_report_of_what_is_stored_is_that_of_the_files(
+    log: list[TurnEvent], state: Path, tmp_path: Path
+) -> None:
+    engine = open_database(state / "rehear.db")
+    store_log(engine, log)
+    for assistant_id in (A, B):
+        isolate_all(engine, Settings(), assistant_id, now_ms, isolator=(NAME, LetterFailures()))
+    engine.dispose()
+    of_a = write_log(tmp_path / "log.jsonl", [turn for turn in log if turn.assistant_id == A])
+    isolated = tmp_path / "failures.jsonl"
+    rehear("isolate", "--state", state, "--turns", of_a, "--out", isolated)
+    report = ("report", "failures", "--resamples", 20, "--out")
+    rehear(*report, tmp_path / "files", "--turns", of_a, "--failures", isolated)
+    rehear(*report, tmp_path / "stored", "--state", state, "--assistant", A)
+    rehear(*report, tmp_path / "both", "--state", state)
+    files, stored, both = (
+        msgspec.json.decode((tmp_path / name / "failures.json").read_bytes())
+        for name in ("files", "stored", "both")
+    )
+    assert stored == files
+    assert stored["turns"] == len(of_a.read_text().splitlines()) > 0
+    assert both["turns"] == 2 * stored["turns"]
+    with pytest.raises(StateError, match="no failures of assistant 'x'"):
+        rehear(*report, tmp_path / "none", "--state", state, "--assistant", "x")
+
+
 def test_an_assistant_without_a_model_is_named_and_an_earlier_file_stays(
     log: list[TurnEvent], state: Path, tmp_path: Path
 ) -> None:

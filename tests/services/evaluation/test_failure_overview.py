@@ -134,6 +134,15 @@ def test_examples_show_the_dialogue() -> None:
     assert overview.requests[1].lines[-1].signals == ("error",)
 
 
+def test_the_sessions_of_one_user_are_resampled() -> None:
+    log = [msgspec.structs.replace(turn, user_id="one", dialogue_id=turn.event_id) for turn in LOG]
+    overview = failure_overview(isolated(log), resamples=50)
+    assert (overview.users, overview.cluster) == (1, "dialogues")
+    share = overview.points[-1].share
+    assert share.low < share.value < share.high
+    assert "of the dialogues" in " ".join(Page(failure_overview_html(overview)).words.split())
+
+
 def test_an_empty_log_has_a_report() -> None:
     page = Page(failure_overview_html(failure_overview([], resamples=5)))
     assert not page.open
