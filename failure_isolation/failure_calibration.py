@@ -1,8 +1,9 @@
 """Calibration of failure points: logits to probabilities that hold, decisions, abstention.
 
-Learned on dialogues that the model has not learned from. Logits are divided by a temperature and shifted by
-class (Guo et al., 2017, call it a form of vector scaling): the shift takes back what the weights of the
-classes have done.
+Learned on dialogues that the model has not learned from. The logits of each reader, the network and the
+linear part, are divided by a temperature, then summed and shifted by class (a form of the vector scaling of
+Guo et al., 2017): the shift takes back what the weights of the classes have done. Where one reader has
+learned its turns by heart, the other one decides.
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from failure_isolation.failure_rule import FAILURE_POINTS
 LEAST_KNOWN: Final = 30
 """Turns that were held back from which a scale is learned; with fewer, only the class weights are undone."""
 
-_SHIFT_SPREAD: Final = 1.0  # how far shifts are expected to lie from undoing the class weights
+_SHIFT_SPREAD: Final = 0.1  # how far shifts are expected to lie from undoing the class weights
 _FACTORS: Final = np.exp(np.linspace(-2.5, 2.5, 51))
 _ROUNDS: Final = 4
 
@@ -26,15 +27,15 @@ _ROUNDS: Final = 4
 class FailureCalibration(Struct, frozen=True, forbid_unknown_fields=True):
     """What was learned on the dialogues that were held back."""
 
-    factor: float  # of all logits
+    factors: tuple[float, ...]  # by reader: of all its logits
     shifts: tuple[float, ...]  # by class
     known: tuple[bool, ...]  # by class: whether any turn that was learned from had it
     decisions: tuple[float, ...]  # by class: a probability counts so many times when the class is chosen
     least_confidence: float  # below it, the model abstains
 
     def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Of each class, from logits; (n, classes) both. Of a class that nobody knows: 0."""
-        scaled = logits.astype(np.float64) * self.factor + np.array(self.shifts)
+        """(n, classes), from logits of (n, readers, classes). Of a class that nobody knows: 0."""
+        scaled = np.einsum("nrc,r->nc", logits.astype(np.float64), self.factors) + np.array(self.shifts)
         scaled[:, ~np.array(self.known)] = -np.inf
         scaled -= scaled.max(axis=-1, keepdims=True)
         weights = np.exp(scaled)
@@ -56,7 +57,7 @@ def calibrate(
     """Learns scales, decisions and the threshold.
 
     Args:
-        logits: (n, classes) of turns that were held back.
+        logits: (n, readers, classes) of turns that were held back.
         classes: (n,) their failure points.
         class_weights: with which the model was trained; 0: a class that it does not know.
         coverage: wanted share of turns without abstention, 0..1.
@@ -64,10 +65,10 @@ def calibrate(
     known = np.array(class_weights) > 0
     undone = np.where(known, -np.log(np.where(known, class_weights, 1.0)), 0.0)
     usable = known[classes]
-    factor, shifts = _scale(logits[usable], classes[usable], known, undone)
+    factors, shifts = _scale(logits[usable], classes[usable], known, undone)
     n_classes = len(FAILURE_POINTS)
     calibration = FailureCalibration(
-        factor, tuple(shifts.tolist()), tuple(known.tolist()), (1.0,) * n_classes, 0.0
+        factors, tuple(shifts.tolist()), tuple(known.tolist()), (1.0,) * n_classes, 0.0
     )
     if not len(logits):
         return calibration
@@ -76,7 +77,7 @@ def calibrate(
     chosen = (probabilities * decisions).argmax(axis=-1)
     confidences = probabilities[np.arange(len(chosen)), chosen]
     return FailureCalibration(
-        factor,
+        factors,
         calibration.shifts,
         calibration.known,
         tuple(decisions.tolist()),
@@ -119,22 +120,23 @@ def _scale(
     classes: NDArray[np.int64],
     known: NDArray[np.bool_],
     undone: NDArray[np.float64],
-) -> tuple[float, NDArray[np.float64]]:
-    """Factor and shifts under which logits fit held-back classes best."""
+) -> tuple[tuple[float, ...], NDArray[np.float64]]:
+    """Factors and shifts under which logits fit held-back classes best."""
+    readers = logits.shape[1]
     if len(classes) < LEAST_KNOWN:
-        return 1.0, undone
+        return (1.0,) * readers, undone
     columns = np.flatnonzero(known)
-    wide = logits[:, columns].astype(np.float64)
+    wide = logits[:, :, columns].astype(np.float64)  # (n, readers, known classes)
     right = np.searchsorted(columns, classes)
     rows = np.arange(len(right))
 
     def loss(values: NDArray[np.float64]) -> float:
-        scaled = wide * np.exp(values[0]) + values[1:]
+        scaled = np.einsum("nrc,r->nc", wide, np.exp(values[:readers])) + values[readers:]
         losses = np.logaddexp.reduce(scaled, axis=-1) - scaled[rows, right]
-        away = ((values[1:] - undone[columns]) / _SHIFT_SPREAD) ** 2
-        return float(losses.sum() + values[0] ** 2 / 2 + away.sum() / 2)
+        away = ((values[readers:] - undone[columns]) / _SHIFT_SPREAD) ** 2
+        return float(losses.sum() + (values[:readers] ** 2).sum() / 2 + away.sum() / 2)
 
-    found = minimize(loss, np.concatenate([[0.0], undone[columns]]), method="L-BFGS-B")
+    found = minimize(loss, np.concatenate([np.zeros(readers), undone[columns]]), method="L-BFGS-B")
     shifts = undone.copy()
-    shifts[columns] = found.x[1:]
-    return float(np.exp(found.x[0])), shifts
+    shifts[columns] = found.x[readers:]
+    return tuple(np.exp(found.x[:readers]).tolist()), shifts

@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from failure_isolation.failure_calibration import calibrate
-from failure_isolation.failure_model import TEXTS as N_TEXTS
-from failure_isolation.failure_model import FailureInputs, FailureModel
+from failure_isolation.failure_model import READERS, VECTORS, FailureInputs, FailureModel
 from failure_isolation.failure_model_isolator import (
     DESCRIPTION,
     DIALOGUES,
@@ -25,8 +24,8 @@ from failure_isolation.failure_model_isolator import (
 from failure_isolation.failure_reader import FailureReader
 from failure_isolation.failure_rule import FAILURE_POINTS
 from failure_isolation.failure_training import TOKENS, TrainedFailures
+from failure_isolation.trace_item import INTERPRETATIONS, PLACES
 from failure_isolation.trace_item import NUMBERS as ITEM_NUMBERS
-from failure_isolation.trace_item import PLACES
 from labeling.artifact import Manifest, write_artifact
 from labeling.onnx_export import OnnxInput, token_inputs, write_onnx
 from labeling.onnx_model import TOKENIZER_NAME, open_session
@@ -71,7 +70,7 @@ def export_failure_model(
             model.features,
             hidden,
         )
-        logits, classes = [np.zeros((0, len(FAILURE_POINTS)), dtype=np.float32)], []
+        logits, classes = [np.zeros((0, READERS, len(FAILURE_POINTS)), dtype=np.float32)], []
         for dialogue in trained.held_back:
             of_dialogue = reader.read(dialogue.turns)
             known = [row for row, point in enumerate(dialogue.known) if point is not None]
@@ -113,7 +112,7 @@ class _Dialogues(nn.Module):
 
     def forward(
         self,
-        texts: Tensor,
+        vectors: Tensor,
         categories: Tensor,
         numbers: Tensor,
         distances: Tensor,
@@ -121,9 +120,10 @@ class _Dialogues(nn.Module):
         seen: Tensor,
         items: Tensor,
         items_there: Tensor,
+        meant: Tensor,
     ) -> Tensor:
         turns = TurnInputs(categories, numbers, distances, gaps, seen)
-        logits: Tensor = self.model(texts, FailureInputs(turns, items, items_there))
+        logits: Tensor = self.model(vectors, FailureInputs(turns, items, items_there, meant))
         return logits
 
 
@@ -131,8 +131,9 @@ def _dialogue_inputs(text_width: int) -> list[OnnxInput]:
     n = EXAMPLE_TURNS
     turns = Dim("turns", max=WINDOW)
     return [
-        OnnxInput("texts", torch.zeros((1, n, N_TEXTS, text_width)), {1: turns}),
+        OnnxInput("vectors", torch.zeros((1, n, VECTORS, text_width)), {1: turns}),
         *turn_onnx_inputs(turns),
         OnnxInput("items", torch.zeros((1, n, PLACES, ITEM_NUMBERS)), {1: turns}),
         OnnxInput("items_there", torch.ones((1, n, PLACES), dtype=torch.bool), {1: turns}),
+        OnnxInput("meant", torch.ones((1, n, INTERPRETATIONS), dtype=torch.long), {1: turns}),
     ]

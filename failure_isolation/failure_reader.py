@@ -37,13 +37,13 @@ class FailureReader:
         self._text = lru_cache(_TEXTS_KEPT)(self._read_text)
 
     def read(self, turns: Sequence[TurnEvent]) -> NDArray[np.float32]:
-        """Logits of each turn of a dialogue: (n, classes)."""
+        """Logits of each turn of a dialogue: (n, READERS, classes)."""
         parts = []
         for start, kept in turn_windows(len(turns)):
             window = turns[start : start + WINDOW]
             view = dialogue_view(window, self._hidden, self._features, self._tokenizer)
             inputs: dict[str, NDArray[Any]] = {
-                "texts": np.stack([self._text(tokens) for tokens in view.tokens]),
+                "vectors": np.stack([self._text(tokens) for tokens in view.tokens]),
                 "categories": view.features.categories,
                 "numbers": view.features.numbers,
                 "distances": view.features.distances,
@@ -51,6 +51,7 @@ class FailureReader:
                 "seen": view.features.seen,
                 "items": view.items,
                 "items_there": view.items_there,
+                "meant": view.meant,
             }
             of_batch = self._dialogues.run(None, {name: value[None] for name, value in inputs.items()})
             logits: NDArray[np.float32] = of_batch[0][0]
@@ -58,7 +59,7 @@ class FailureReader:
         return np.concatenate(parts)
 
     def _read_text(self, tokens: TurnTokens) -> NDArray[np.float32]:
-        """Vectors of the texts of a turn: (TEXTS, width)."""
+        """Vectors of the texts of a turn: (VECTORS, width)."""
         inputs = {
             "input_ids": np.array([tokens.ids], dtype=np.int64),
             "segments": np.array([tokens.segments], dtype=np.int64),

@@ -15,7 +15,7 @@ from msgspec import Struct
 from torch import Tensor
 
 from failure_isolation.errors import FailureTrainingError
-from failure_isolation.failure_batch import FailureExample, failure_logits
+from failure_isolation.failure_batch import FailureExample, failure_columns, failure_logits
 from failure_isolation.failure_model import FailureModel
 from failure_isolation.failure_part import PARTS, TRACES, FailurePart
 from failure_isolation.failure_rule import FAILURE_POINTS
@@ -23,6 +23,7 @@ from failure_isolation.failure_settings import FailureSettings
 from failure_isolation.failure_view import said_texts
 from failure_isolation.item_scale import ItemScale
 from failure_isolation.trace_item import PLACES
+from failure_isolation.usual_intents import FOLDS
 from labeling.annotation import Annotation, FailurePoint
 from labeling.dialogue_batches import epoch_batches, held_back_groups
 from labeling.dialogue_part import NO_CONTEXT, NOTHING_HIDDEN
@@ -99,6 +100,7 @@ class KnownFailures(Struct, frozen=True):
 
     turns: Sequence[TurnEvent]
     known: Sequence[FailurePoint | None]  # of each turn
+    fold: int = 0  # of the log, 0..FOLDS-1
 
     @property
     def says_something(self) -> bool:
@@ -141,10 +143,13 @@ def train_failure_model(
             or they are of one dialogue.
     """
     training = training or FailureTraining()
-    told = [known_failures(turns, annotations) for turns in dialogues]
-    known = [one for one in told if one.says_something]
     if groups is None:
         groups = [turns[0].user_id if turns else "" for turns in dialogues]
+    told = [
+        known_failures(turns, annotations, fold)
+        for turns, fold in zip(dialogues, _folds(groups), strict=True)
+    ]
+    known = [one for one in told if one.says_something]
     known_groups = [group for group, one in zip(groups, told, strict=True) if one.says_something]
     counts = Counter(point for one in known for point in one.known if point is not None)
     if counts.total() < LEAST_ANNOTATED or len(counts) < 2 or len(known) < 2:
@@ -165,10 +170,15 @@ def train_failure_model(
         base = roberta_base(texts, base=training.base, layers=training.layers, max_tokens=TOKENS)
         features = TurnFeatures.fit(known[number].turns for number in learned)
         scale = ItemScale.fit((one.turns for one in stretches), training.hidden)
-        model = FailureModel(base.transformer, base.width, features, scale).to(device)
+        model = FailureModel(base.transformer, base.width, features, scale)
         tokenizer = TurnTokenizer(base.tokenizer)
+        kept = {id(known[number]) for number in kept_back}
+        log_turns = [(one.turns, one.fold) for one in told if id(one) not in kept]
+        model.mixing.usual.fit(log_turns, features, tokenizer, model.texts.words.weight)
         learned_counts = Counter(point for one in stretches for point in one.known if point is not None)
         class_weights = _class_weights(learned_counts)
+        _fit_linear(model, tokenizer, stretches, class_weights, training, generator)
+        model.to(device)
         _learn(model, tokenizer, stretches, class_weights, training, generator, device, progress)
     log.debug("failure model trained", classes=dict(learned_counts))
     return TrainedFailures(
@@ -187,10 +197,38 @@ def passes_over(turns: int) -> int:
     return min(max(round(READ / max(turns, 1)), LEAST_PASSES), MOST_PASSES)
 
 
-def known_failures(turns: Sequence[TurnEvent], annotations: Mapping[EventId, Annotation]) -> KnownFailures:
+def known_failures(
+    turns: Sequence[TurnEvent], annotations: Mapping[EventId, Annotation], fold: int = 0
+) -> KnownFailures:
     """A dialogue with what is annotated of it."""
     said = [annotations.get(EventId(turn.event_id)) for turn in turns]
-    return KnownFailures(turns, [one.failure_point if one else None for one in said])
+    return KnownFailures(turns, [one.failure_point if one else None for one in said], fold)
+
+
+def _folds(groups: Sequence[str]) -> list[int]:
+    """Of each dialogue; those of one group are in one fold, unless all are of one group."""
+    numbers: dict[str, int] = {}
+    found = [numbers.setdefault(group, len(numbers)) % FOLDS for group in groups]
+    return found if len(numbers) > 1 else [number % FOLDS for number in range(len(groups))]
+
+
+def _fit_linear(
+    model: FailureModel,
+    tokenizer: TurnTokenizer,
+    stretches: Sequence[KnownFailures],
+    class_weights: Sequence[float],
+    training: FailureTraining,
+    generator: np.random.Generator,
+) -> None:
+    """Each turn is learned as it is, and once more with parts hidden by chance."""
+    columns, classes = [], []
+    for one in stretches:
+        rows = [row for row, point in enumerate(one.known) if point is not None]
+        for hidden in (training.hidden, _hidden(training, generator)):
+            example = FailureExample(one.turns, hidden, one.fold)
+            columns.append(failure_columns(model, tokenizer, example)[rows])
+            classes += [FAILURE_POINTS.index(point) for point in one.known if point is not None]
+    model.linear.fit(torch.cat(columns).numpy(), np.array(classes), np.array(class_weights))
 
 
 def _learn(
@@ -213,7 +251,7 @@ def _learn(
     weights = torch.tensor(class_weights, device=device)
 
     def loss_of(batch: Sequence[KnownFailures]) -> Tensor:
-        examples = [FailureExample(one.turns, _hidden(training, generator)) for one in batch]
+        examples = [FailureExample(one.turns, _hidden(training, generator), one.fold) for one in batch]
         logits = failure_logits(model, tokenizer, examples, device)
         rows = [
             (row, position, FAILURE_POINTS.index(point))
@@ -222,7 +260,8 @@ def _learn(
             if point is not None
         ]
         at = torch.tensor(rows, device=device).T  # (3, known turns)
-        return torch.nn.functional.cross_entropy(logits[at[0], at[1]].float(), at[2], weight=weights)
+        summed = logits[at[0], at[1]].float().sum(dim=1)  # (known turns, classes)
+        return torch.nn.functional.cross_entropy(summed, at[2], weight=weights)
 
     def report(step: int, steps: int) -> None:
         if progress:
@@ -262,6 +301,6 @@ def learned_stretches(dialogue: KnownFailures) -> list[KnownFailures]:
             point if known[first] <= position <= known[last] else None
             for position, point in enumerate(dialogue.known)
         ]
-        found.append(KnownFailures(dialogue.turns[start:end], points[start:end]))
+        found.append(KnownFailures(dialogue.turns[start:end], points[start:end], dialogue.fold))
         first = last + 1
     return found

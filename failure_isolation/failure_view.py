@@ -8,9 +8,9 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from failure_isolation.failure_part import TRACES, FailurePart
-from failure_isolation.trace_item import item_numbers, trace_items
+from failure_isolation.trace_item import INTERPRETATIONS, item_numbers, trace_items
 from labeling.dialogue_part import Part
-from labeling.turn_features import DialogueFeatures, TurnFeatures
+from labeling.turn_features import MISSING, UNSEEN, DialogueFeatures, TurnFeatures, intent_name
 from labeling.turn_texts import said_by, turn_texts
 from labeling.turn_tokenizer import TurnTokenizer, TurnTokens
 from streams.turn import TurnEvent
@@ -23,6 +23,7 @@ class DialogueView(Struct, frozen=True):
     features: DialogueFeatures
     items: NDArray[np.float32]  # (n, PLACES, NUMBERS) of the trace items
     items_there: NDArray[np.bool_]  # (n, PLACES)
+    meant: NDArray[np.int64]  # (n, INTERPRETATIONS) numbers of intents; `MISSING` where there is none
 
 
 def dialogue_view(
@@ -48,7 +49,23 @@ def dialogue_view(
         features.of(turns, cast(frozenset[Part], hidden - TRACES)),
         np.stack([values for values, _ in numbers]),
         np.stack([there for _, there in numbers]),
+        np.array(
+            [
+                [
+                    intent_number(features, turn, rank) if of_turn[rank] else MISSING
+                    for rank in range(INTERPRETATIONS)
+                ]
+                for turn, of_turn in zip(turns, items, strict=True)
+            ]
+        ),
     )
+
+
+def intent_number(features: TurnFeatures, turn: TurnEvent, rank: int) -> int:
+    """Of an interpretation of a turn; `MISSING` where it has no such one."""
+    if rank >= len(turn.nlu):
+        return MISSING
+    return features.categories["intent"].get(intent_name(turn.nlu[rank]) or "", UNSEEN)
 
 
 def said_texts(turn: TurnEvent, hidden: frozenset[FailurePart]) -> list[str]:

@@ -39,7 +39,7 @@ def _f1(trained: TrainedFailures, point: FailurePoint, *hidden: FailurePart) -> 
     with torch.no_grad():
         for turns in UNSEEN:
             example = FailureExample(turns, frozenset(hidden))
-            logits = failure_logits(trained.model, trained.tokenizer, [example], CPU)[0]
+            logits = failure_logits(trained.model, trained.tokenizer, [example], CPU)[0].sum(dim=1)
             said += [FAILURE_POINTS[int(choice)] for choice in logits.argmax(dim=-1)]
     true = [one for points in POINTS for one in points]
     right = sum(one == two == point for one, two in zip(said, true, strict=True))
