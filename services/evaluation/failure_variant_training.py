@@ -17,7 +17,7 @@ from failure_isolation.failure_export import export_failure_model
 from failure_isolation.failure_model_isolator import ModelFailureIsolator
 from failure_isolation.failure_rule import FAILURE_POINTS
 from failure_isolation.failure_settings import FailureSettings
-from failure_isolation.failure_training import FailureTraining, train_failure_model
+from failure_isolation.failure_training import FailureTraining, passes_over, train_failure_model
 from failure_isolation.turn_failure import FailureIsolator, TurnFailure
 from labeling.annotation import Annotation
 from labeling.training_schedule import Progress
@@ -104,7 +104,7 @@ def train_variant(
         n_steps,
         round(seconds / 60, 3),
         round(read / seconds, 1),
-        max(1, round(read / max(trained.turns, 1))),
+        training.passes or passes_over(trained.turns),
     )
 
 
