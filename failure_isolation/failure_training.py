@@ -130,7 +130,8 @@ def train_failure_model(
     """Trains a failure model; the same arguments give the same weights on the same machine.
 
     Args:
-        dialogues: turns of each, in order; those without a known failure point teach nothing.
+        dialogues: turns of each, in order; those without a known failure point teach what requests are
+            usually taken for, and nothing else.
         annotations: by event.
         training: the defaults where None.
         progress: is told of each step.

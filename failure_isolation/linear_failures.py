@@ -32,13 +32,15 @@ class LinearFailures(nn.Module):
     def fit(
         self, columns: NDArray[np.float32], classes: NDArray[np.int64], class_weights: NDArray[np.float64]
     ) -> None:
-        """Learns; a class that no turn has keeps a logit of 0.
+        """Learns; a class that no turn has keeps a logit of 0, as do all where all turns are of one class.
 
         Args:
             columns: (turns, columns)
-            classes: (turns,) two different ones at least.
+            classes: (turns,)
             class_weights: (classes,) how much a turn of each counts.
         """
+        if len(np.unique(classes)) < 2:  # the others may all be held back
+            return
         model = LogisticRegression(C=_INVERSE_PENALTY, max_iter=_STEPS, tol=_TOLERANCE)
         model.fit(columns, classes, sample_weight=class_weights[classes])
         slopes, constants = model.coef_, model.intercept_

@@ -51,3 +51,10 @@ def test_heavier_classes_are_said_more_often() -> None:
         shares.append(linear(torch.from_numpy(columns))[:, [1, 5]].softmax(dim=-1)[:, 0].mean().item())
     assert shares[0] == pytest.approx(0.2, abs=0.05)
     assert shares[1] == pytest.approx(0.5, abs=0.05)
+
+
+def test_turns_of_one_class_teach_nothing() -> None:
+    linear = LinearFailures(4)
+    columns = np.random.default_rng(4).normal(size=(60, 4)).astype(np.float32)
+    linear.fit(columns, np.full(60, 5), WEIGHTS)
+    assert linear(torch.from_numpy(columns)).abs().max() == 0
