@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LOGS ?=
 ABLATE ?=
+TEST_PROCESSES ?= 2
 PRESET ?=
 ABLATED = $(or $(LOGS),ablations-output/log)
 # As in the demo: all logs of a folder but the test log are learned from.
@@ -34,7 +35,7 @@ demo: $(STAMP)  ## Stream a log through Kafka, learn, serve, ask (LOGS=folder fo
 	$(BIN)/rehear demo $(if $(LOGS),--logs $(LOGS))
 
 test: $(STAMP)  ## Run all tests, with a real broker and real databases
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup
 
 lint: $(STAMP)  ## Check style
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

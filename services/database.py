@@ -5,6 +5,7 @@ lose the last transactions, as whole ones. That is safe here: the offsets up to 
 written in the same transactions as what was learned from it, so what is lost is read again.
 """
 
+import functools
 import os
 import sqlite3
 import time
@@ -203,10 +204,20 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _migrate(engine: Engine) -> None:
+def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", "services:migrations")
-    scripts = ScriptDirectory.from_config(config)
+    return config
+
+
+@functools.cache
+def _scripts() -> ScriptDirectory:
+    """The migrations, read once: a process may open many databases."""
+    return ScriptDirectory.from_config(_config())
+
+
+def _migrate(engine: Engine) -> None:
+    scripts = _scripts()
     newest = scripts.get_current_head()
     if engine.dialect.name == "sqlite":
         _use_write_ahead_log(engine)
@@ -218,6 +229,7 @@ def _migrate(engine: Engine) -> None:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
         found = _schema_version(connection, scripts)
         if found != newest:
+            config = _config()
             config.attributes["connection"] = connection
             config.attributes["version_table"] = VERSION_TABLE
             command.upgrade(config, "head")

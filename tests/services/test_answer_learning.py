@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from calls import ASSISTANT, Calls, two_misheard_words
+from databases import new_database
 from sqlalchemy import Engine
 from streaming import drain, everything, learned_from_file, rewrites, rewrites_in, send_turns, stream_settings
 
@@ -87,7 +88,7 @@ def test_kafka_and_files_teach_the_same(kafka_settings: KafkaSettings, tmp_path:
     expected = learned_from_file(log, tmp_path)
     assert {(row.source_text, row.question, row.target_text) for row in expected} == OF_THE_CHAIN | OF_ANSWERS
     ensure_topics(kafka_settings, partitions=2)
-    settings = stream_settings(str(tmp_path / "kafka.db"), kafka_settings)
+    settings = stream_settings(new_database(tmp_path / "kafka.db"), kafka_settings)
     send_turns(kafka_settings, [*reversed(log), *log[::3]])
     drain(settings)
     assert rewrites(settings.database_location) == expected

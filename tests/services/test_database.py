@@ -54,14 +54,16 @@ def held(engine: Engine) -> dict[str, int]:
 # Opening
 
 
-def test_the_migrations_make_the_tables_that_the_code_declares(engine: Engine) -> None:
+def test_the_migrations_make_the_tables_that_the_code_declares(bare_database_location: str) -> None:
     for package in (streams, labeling, rewriting, failure_isolation, services):
         for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
             if not module.name.startswith("services.migrations."):
                 importlib.import_module(module.name)
+    engine = open_database(bare_database_location)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
         assert compare_metadata(context, METADATA) == []
+    engine.dispose()
 
 
 def test_a_missing_table_would_be_noticed(engine: Engine) -> None:
@@ -70,9 +72,9 @@ def test_a_missing_table_would_be_noticed(engine: Engine) -> None:
         assert compare_metadata(context, MetaData()) != []
 
 
-def test_what_was_written_is_there_when_it_is_opened_again(database_location: str) -> None:
+def test_what_was_written_is_there_when_it_is_opened_again(bare_database_location: str) -> None:
     for number in (1, 2):
-        engine = open_database(database_location)
+        engine = open_database(bare_database_location)
         put(engine, f"assistant {number}")
         assert len(held(engine)) == number
         engine.dispose()
@@ -125,20 +127,20 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(sqlite_path: Path)
     assert sqlite_path.read_text() == "turns and turns\n" * 100
 
 
-def test_a_database_of_a_newer_version_is_refused(database_location: str) -> None:
-    engine = open_database(database_location)
+def test_a_database_of_a_newer_version_is_refused(bare_database_location: str) -> None:
+    engine = open_database(bare_database_location)
     with engine.begin() as connection:
         connection.execute(update(table(VERSION_TABLE, column("version_num"))).values(version_num="9999"))
     engine.dispose()
     with pytest.raises(SchemaVersionError, match=r"schema 9999.*upgrade Rehear"):
-        open_database(database_location)
+        open_database(bare_database_location)
 
 
-def test_several_processes_can_open_a_new_database_at_once(database_location: str) -> None:
+def test_several_processes_can_open_a_new_database_at_once(bare_database_location: str) -> None:
     program = "import sys; from services.database import open_database; open_database(sys.argv[1]).dispose()"
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", program, database_location],
+            [sys.executable, "-c", program, bare_database_location],
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
         )
@@ -147,7 +149,7 @@ def test_several_processes_can_open_a_new_database_at_once(database_location: st
     for process in processes:
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 0, errors.decode()
-    engine = open_database(database_location)
+    engine = open_database(bare_database_location)
     assert held(engine) == {}
     engine.dispose()
 
@@ -329,12 +331,12 @@ def test_a_wrong_statement_is_not_worth_another_try(engine: Engine) -> None:
     assert not is_retriable(ValueError("other"))
 
 
-def test_other_programs_tables_in_the_same_server_are_left_alone(postgres_url: str) -> None:
-    server = create_engine(make_url(postgres_url).set(drivername="postgresql+psycopg"))
+def test_other_programs_tables_in_the_same_server_are_left_alone(bare_postgres_url: str) -> None:
+    server = create_engine(make_url(bare_postgres_url).set(drivername="postgresql+psycopg"))
     with server.begin() as connection:
         connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
         connection.execute(text("INSERT INTO alembic_version VALUES ('theirs')"))
-    engine = open_database(postgres_url)
+    engine = open_database(bare_postgres_url)
     assert "rewrites" in inspect(engine).get_table_names()
     with server.connect() as connection:
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == "theirs"

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from databases import new_database
 from letter_detector import NAME as DETECTOR
 from letter_detector import LetterDetector, letter_log
 from letter_labels import NAME, LetterLabels
@@ -108,7 +109,9 @@ def expected(log: list[TurnEvent], tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture
 def settings(kafka: KafkaSettings, tmp_path: Path) -> Settings:
-    made = msgspec.structs.replace(stream_settings(str(tmp_path / "rehear.db"), kafka), labels=DEFECTS)
+    made = msgspec.structs.replace(
+        stream_settings(new_database(tmp_path / "rehear.db"), kafka), labels=DEFECTS
+    )
     use_model(made.database_location, "labels", NAME)
     return made
 
@@ -134,7 +137,7 @@ def test_labels_change_what_is_left_open_and_nothing_else(
 def test_learning_again_with_the_setting_on_or_off_makes_all_anew(
     log: list[TurnEvent], plain: dict[str, Any], expected: dict[str, Any], tmp_path: Path
 ) -> None:
-    on = Settings(database=str(tmp_path / "rehear.db"), labels=DEFECTS)
+    on = Settings(database=new_database(tmp_path / "rehear.db"), labels=DEFECTS)
     off = Settings(database=on.database)
     for settings, found in ((off, plain), (on, expected), (off, plain)):
         learn(settings, log, tmp_path)

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pyarrow.parquet as pq
 import pytest
+from databases import new_database
 from letter_detector import letter_log
 from letter_failures import NAME, REFUSED, LetterFailures, point_of
 from streaming import store_log
@@ -38,7 +39,7 @@ def _letters(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
-    open_database(tmp_path / "state" / "rehear.db").dispose()
+    new_database(tmp_path / "state" / "rehear.db")
     return tmp_path / "state"
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from databases import new_database
 from letter_failures import NAME, REFUSED, LetterFailures
 from sqlalchemy import select
 from streaming import (
@@ -113,7 +114,7 @@ def stream(location: str, kafka: KafkaSettings) -> Settings:
 
 @pytest.fixture
 def settings(kafka: KafkaSettings, tmp_path: Path) -> Settings:
-    return stream(str(tmp_path / "rehear.db"), kafka)
+    return stream(new_database(tmp_path / "rehear.db"), kafka)
 
 
 def published(settings: Settings, expected: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

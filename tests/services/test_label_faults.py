@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from databases import new_database
 from letter_detector import letter_log
 from letter_labels import NAME, REFUSED, LetterLabels
 from sqlalchemy import select
@@ -77,7 +78,7 @@ def use_models(location: str) -> None:
 
 @pytest.fixture
 def settings(kafka: KafkaSettings, tmp_path: Path) -> Settings:
-    made = stream_settings(str(tmp_path / "rehear.db"), kafka)
+    made = stream_settings(new_database(tmp_path / "rehear.db"), kafka)
     use_models(made.database_location)
     return made
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from databases import new_database
 from sqlalchemy import Engine
 from streaming import (
     assistants,
@@ -90,7 +91,7 @@ def test_kafka_and_files_teach_the_same(
     tmp_path: Path,
 ) -> None:
     ensure_topics(kafka_settings, partitions=1)
-    settings = stream_settings(str(tmp_path / "kafka.db"), kafka_settings)
+    settings = stream_settings(new_database(tmp_path / "kafka.db"), kafka_settings)
     send_turns(kafka_settings, demo_log)
     drain(settings)
     assert rewrites(settings.database_location) == demo_rewrites
@@ -117,7 +118,7 @@ def test_kafka_and_files_teach_the_same_on_the_home_log(
     expected = learned_from_file(log, tmp_path)
     assert len(expected) > 30
     ensure_topics(kafka_settings, partitions=4)
-    settings = stream_settings(str(tmp_path / "kafka.db"), kafka_settings)
+    settings = stream_settings(new_database(tmp_path / "kafka.db"), kafka_settings)
     send_turns(kafka_settings, log)
     drain(settings)
     assert rewrites(settings.database_location) == expected
@@ -143,7 +144,7 @@ def test_repeated_late_and_unordered_events_teach_the_same(
     rng.shuffle(late)
     ensure_topics(kafka_settings, partitions=4)
     small_batches = msgspec.structs.replace(kafka_settings, max_poll_records=400)
-    settings = stream_settings(str(tmp_path / "kafka.db"), small_batches)
+    settings = stream_settings(new_database(tmp_path / "kafka.db"), small_batches)
     send_turns(kafka_settings, log)
     drain(settings)
     send_turns(kafka_settings, late)
@@ -160,7 +161,7 @@ def test_a_replay_of_the_whole_log_changes_nothing(
     tmp_path: Path,
 ) -> None:
     ensure_topics(kafka_settings, partitions=4)
-    settings = stream_settings(str(tmp_path / "kafka.db"), kafka_settings)
+    settings = stream_settings(new_database(tmp_path / "kafka.db"), kafka_settings)
     send_turns(kafka_settings, demo_log)
     drain(settings)
     (assistant,) = assistants(demo_log)
@@ -229,7 +230,7 @@ def test_a_session_too_long_for_a_record_counts_in_the_chain(
     ]
     log = [*planted, *long]
     ensure_topics(kafka_settings, partitions=2)
-    settings = stream_settings(str(tmp_path / "kafka.db"), kafka_settings)
+    settings = stream_settings(new_database(tmp_path / "kafka.db"), kafka_settings)
     send_turns(kafka_settings, log)
     drain(settings)
     expected = learned_from_file(log, tmp_path)

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from databases import new_database
 from letter_detector import NAME, REFUSED, LetterDetector, letter_log
 from sqlalchemy import select
 from streaming import (
@@ -107,7 +108,7 @@ def known(location: str) -> dict[str, Any]:
 def expected(log: list[TurnEvent], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the log teaches when it is read from a file."""
     folder = tmp_path_factory.mktemp("expected")
-    settings = Settings(database=str(folder / "rehear.db"), rephrases=REPHRASE_SETTINGS)
+    settings = Settings(database=new_database(folder / "rehear.db"), rephrases=REPHRASE_SETTINGS)
     learn(settings, log, folder)
     for assistant_id in ASSISTANTS:
         found = absorb(settings, assistant_id)
@@ -126,7 +127,7 @@ def expected(log: list[TurnEvent], tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture
 def settings(kafka: KafkaSettings, tmp_path: Path) -> Settings:
-    made = stream_settings(str(tmp_path / "rehear.db"), kafka)
+    made = stream_settings(new_database(tmp_path / "rehear.db"), kafka)
     use_detectors(made.database_location)
     return msgspec.structs.replace(made, rephrases=REPHRASE_SETTINGS)
 

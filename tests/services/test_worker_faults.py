@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from databases import new_database
 from kafka.admin import KafkaAdminClient, MemberToRemove
 from prometheus_client import CollectorRegistry
 from streaming import (
@@ -107,7 +108,7 @@ def kafka(kafka_settings: KafkaSettings) -> KafkaSettings:
 
 @pytest.fixture
 def settings(kafka: KafkaSettings, tmp_path: Path) -> Settings:
-    return stream_settings(str(tmp_path / "rehear.db"), kafka)
+    return stream_settings(new_database(tmp_path / "rehear.db"), kafka)
 
 
 def leave_for(dead: RunningWorker, kafka: KafkaSettings, kind: WorkerKind) -> None:
@@ -432,7 +433,7 @@ def test_records_that_are_no_turns_are_dead_letters_and_hold_up_nothing(
     admin.create_topics({kafka_settings.topics.turns: roomy}, wait_for_metadata=True)
     admin.close()
     ensure_topics(kafka_settings, partitions=1)
-    settings = stream_settings(str(tmp_path / "rehear.db"), kafka_settings)
+    settings = stream_settings(new_database(tmp_path / "rehear.db"), kafka_settings)
     bad = list(damaged(log[0]).values())
     records: list[tuple[bytes | None, bytes | None]] = []
     offsets = []

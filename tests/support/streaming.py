@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from databases import new_database
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from letter_models import LETTER_MODELS
 from sqlalchemy import Engine, Table, select
@@ -175,7 +176,7 @@ def learned_from_file(
     """What a log teaches when it is read from a file, into a database of its own."""
     file = folder / "learned.jsonl"
     file.write_bytes(b"\n".join(map(encode_turn, turns)))
-    location = folder / "learned.db"
+    location = new_database(folder / "learned.db")
     engine = open_database(location)
     try:
         learn_from_files(engine, RewriteTable(engine, now_ms), [file], chain or ChainSettings(), now_ms)

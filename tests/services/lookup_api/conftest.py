@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from databases import new_database
 from litestar import Litestar
 from litestar.testing import TestClient
 from online_world import write_models
@@ -46,7 +47,7 @@ def write(table: RewriteTable, engine: Engine, assistant_id: AssistantId, *rows:
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
     """Version 2 of the table of "home", and version 1 of that of "car"."""
-    engine = open_database(tmp_path / "tables.db")
+    engine = open_database(new_database(tmp_path / "tables.db"))
     table = RewriteTable(engine, lambda: NOW_MS)
     ann = user_scope(UserId("ann"))
     write(

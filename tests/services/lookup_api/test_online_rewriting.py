@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from databases import new_database
 from online_world import NOW_MS, nlu, store_world, use_models
 from rewrites import rewrite_row
 from sqlalchemy import text
@@ -63,7 +64,7 @@ class World:
 
 @pytest.fixture
 def world(tmp_path: Path, online_models: Any) -> Iterator[World]:
-    world = World(str(tmp_path / "rehear.db"), tmp_path / "state", online_models)
+    world = World(new_database(tmp_path / "rehear.db"), tmp_path / "state", online_models)
     yield world
     world.engine.dispose()
 
@@ -199,7 +200,7 @@ def test_every_text_gets_an_answer(odd: BackgroundServer, said: str, expected: s
 def odd(tmp_path_factory: pytest.TempPathFactory, online_models: Any) -> Iterator[BackgroundServer]:
     """A server for odd requests."""
     folder = tmp_path_factory.mktemp("odd")
-    world = World(str(folder / "rehear.db"), folder / "state", online_models)
+    world = World(new_database(folder / "rehear.db"), folder / "state", online_models)
     world.learned()
     with world.server() as server:
         yield server

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from databases import new_database
 from rewrites import rewrite_row
 from sqlalchemy import Engine
 
@@ -44,7 +45,7 @@ class RestoredTable(RewriteTable):
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_database(tmp_path / "tables.db")
+    engine = open_database(new_database(tmp_path / "tables.db"))
     yield engine
     engine.dispose()
 
