@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 import pytest
-from streaming import WorkerPool
+from worker_pool import WorkerPool
 
 from streams.kafka_settings import KafkaSettings
 from streams.topics import ensure_topics
@@ -18,10 +18,8 @@ def kafka(kafka_settings: KafkaSettings) -> KafkaSettings:
 
 
 @pytest.fixture(scope="session")
-def _pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerPool]:
-    pool = WorkerPool(tmp_path_factory.mktemp("workers"))
-    yield pool
-    pool.close()
+def _pool(tmp_path_factory: pytest.TempPathFactory) -> WorkerPool:
+    return WorkerPool(tmp_path_factory.mktemp("workers"))
 
 
 @pytest.fixture

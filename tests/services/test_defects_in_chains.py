@@ -12,8 +12,9 @@ from letter_detector import NAME as DETECTOR
 from letter_detector import LetterDetector, letter_log
 from letter_labels import NAME, LetterLabels
 from sqlalchemy import select
-from streaming import WorkerPool, drain, requests, rewrites, row_count, send_turns, stream_settings
+from streaming import drain, requests, rewrites, row_count, send_turns, stream_settings
 from worker_faults import run_and_kill
+from worker_pool import WorkerPool
 
 from labeling.label_settings import LabelSettings
 from rewriting.chain_store import CHAIN_SESSION

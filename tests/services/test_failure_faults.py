@@ -10,16 +10,9 @@ import pytest
 from databases import new_database
 from letter_failures import NAME, REFUSED, LetterFailures
 from sqlalchemy import select
-from streaming import (
-    WorkerPool,
-    compacted,
-    drain,
-    rewrites,
-    row_count,
-    send_turns,
-    stream_settings,
-)
+from streaming import compacted, drain, rewrites, row_count, send_turns, stream_settings
 from worker_faults import run_and_kill
+from worker_pool import WorkerPool
 
 from failure_isolation.failure_store import FAILURE_CHANGE, FAILURES
 from failure_isolation.turn_failure import TurnFailure

@@ -11,8 +11,9 @@ from databases import new_database
 from letter_detector import letter_log
 from letter_labels import NAME, REFUSED, LetterLabels
 from sqlalchemy import select
-from streaming import WorkerPool, compacted, drain, row_count, send_turns, stream_settings
+from streaming import compacted, drain, row_count, send_turns, stream_settings
 from worker_faults import run_and_kill, run_while_locked
+from worker_pool import WorkerPool
 
 from labeling.label_store import LABEL_CHANGE, LABELS
 from labeling.turn_label import TurnLabel

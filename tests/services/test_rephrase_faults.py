@@ -10,15 +10,9 @@ import pytest
 from databases import new_database
 from letter_detector import NAME, REFUSED, LetterDetector, letter_log
 from sqlalchemy import select
-from streaming import (
-    WorkerPool,
-    drain,
-    requests,
-    rewrites,
-    send_turns,
-    stream_settings,
-)
+from streaming import drain, requests, rewrites, send_turns, stream_settings
 from worker_faults import run_and_kill, run_while_locked
+from worker_pool import WorkerPool
 
 from rewriting.online_model_store import set_models
 from rewriting.rephrase_settings import RephraseSettings

@@ -16,8 +16,6 @@ from databases import new_database
 from kafka.admin import KafkaAdminClient, MemberToRemove
 from prometheus_client import CollectorRegistry
 from streaming import (
-    RunningWorker,
-    WorkerPool,
     drain,
     eventually,
     eventually_rewrites,
@@ -31,6 +29,7 @@ from streaming import (
     stream_settings,
 )
 from worker_faults import lasting, run_and_kill
+from worker_pool import RunningWorker, WorkerPool
 
 from rewriting.rewrite import Rewrite
 from services.database import open_database

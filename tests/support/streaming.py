@@ -1,11 +1,5 @@
 """Streams logs through the broker and the workers, and reads what came of it."""
 
-import itertools
-import json
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -28,7 +22,6 @@ from services.database import open_database
 from services.learning import learn_from_files
 from services.settings import SessionSettings, Settings
 from services.worker import WorkerKind, worker_loop
-from streams.consumer_loop import Step
 from streams.database_schema import METADATA, reading
 from streams.kafka_settings import KafkaSettings
 from streams.session import Session
@@ -226,116 +219,6 @@ def everything(engine: Engine) -> str:
 def row_count(engine: Engine, table: Table) -> int:
     with reading(engine) as connection:
         return len(connection.execute(select(table)).all())
-
-
-class RunningWorker:
-    """A worker process."""
-
-    def __init__(self, pool: "WorkerPool", pid: int, log: Path) -> None:
-        self._pool = pool
-        self._status: int | None = None
-        self.pid = pid
-        self.log = log
-
-    @property
-    def status(self) -> int | None:
-        """Its exit code, negative where a signal ended it; None while it runs."""
-        if self._status is None:
-            self._status = self._pool.ask({"poll": self.pid})
-        return self._status
-
-    def kill(self) -> None:
-        self._end(signal.SIGKILL)
-
-    def stop(self) -> None:
-        """Asks it to stop, and sees that it does so in good order."""
-        # Before it says that it starts, SIGTERM ends it as it ends any process: no handler is there yet.
-        eventually(
-            lambda: self.status is not None or "worker starts" in self.log.read_text(),
-            "the start of the worker",
-        )
-        self._end(signal.SIGTERM)
-        assert self.status == 0, self.log.read_text()
-
-    def wait(self) -> int:
-        eventually(
-            lambda: self.status is not None, f"the end of the worker; its log:\n{self.log.read_text()}"
-        )
-        assert self.status is not None
-        return self.status
-
-    def _end(self, number: signal.Signals) -> None:
-        if self.status is None:
-            os.kill(self.pid, number)
-        self.wait()
-
-
-class WorkerPool:
-    """Starts worker processes, and ends those that are left."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._numbers = itertools.count()  # of the logs: no worker writes to that of another
-        self._workers: list[RunningWorker] = []
-        script = Path(__file__).with_name("worker_zygote.py")
-        self._zygote = subprocess.Popen(
-            [sys.executable, str(script)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=os.environ | {"PYTHONPATH": str(script.parents[2]), "OPENBLAS_NUM_THREADS": "1"},
-        )
-
-    def start(
-        self,
-        kind: WorkerKind,
-        settings: Settings,
-        *,
-        until_idle: bool = False,
-        killed_at: tuple[Step, int] | None = None,
-    ) -> RunningWorker:
-        """Starts a worker.
-
-        Args:
-            kind: of the worker.
-            settings: of it.
-            until_idle: whether it ends when all is read.
-            killed_at: before which step it is killed, and at the how manieth time, from 1.
-        """
-        step, number = killed_at or (None, 0)
-        log = self._folder / f"{kind.value}-{next(self._numbers)}.log"
-        command = {
-            "kind": kind.value,
-            "settings": msgspec.to_builtins(settings),
-            "until_idle": until_idle,
-            "step": step and step.value,
-            "time": number,
-            "log": str(log),
-        }
-        log.touch()
-        worker = RunningWorker(self, self.ask({"start": command}), log)
-        self._workers.append(worker)
-        return worker
-
-    def run(self, kind: WorkerKind, settings: Settings) -> None:
-        """Runs a worker until all is read."""
-        worker = self.start(kind, settings, until_idle=True)
-        assert worker.wait() == 0, worker.log.read_text()
-
-    def ask(self, command: dict[str, Any]) -> Any:
-        assert self._zygote.stdin is not None
-        assert self._zygote.stdout is not None
-        self._zygote.stdin.write(json.dumps(command).encode() + b"\n")
-        self._zygote.stdin.flush()
-        return json.loads(self._zygote.stdout.readline())
-
-    def end_workers(self) -> None:
-        for worker in self._workers:
-            worker.kill()
-        self._workers.clear()
-
-    def close(self) -> None:
-        self.end_workers()
-        self._zygote.communicate()
 
 
 def assistants(turns: Sequence[TurnEvent]) -> list[str]:

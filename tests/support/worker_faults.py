@@ -5,7 +5,8 @@ import threading
 
 import msgspec
 from prometheus_client import CollectorRegistry
-from streaming import WorkerPool, eventually
+from streaming import eventually
+from worker_pool import WorkerPool
 
 from services.database import open_database
 from services.settings import Settings
