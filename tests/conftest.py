@@ -26,6 +26,17 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 _numbers = itertools.count(1)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several processes run the tests, those of one module, or of one mark, are run by one of them.
+
+    What they share is then made once.
+    """
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(item.config.rootpath))))
+
+
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevelopmentBroker]:
     """A running broker; a test that stops it starts it again."""

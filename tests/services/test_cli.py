@@ -1,38 +1,21 @@
 """The command line, run as a user runs it, on a small simulated log."""
 
 import json
-import os
 import re
-import subprocess
-import sys
+import shutil
 from pathlib import Path
 
 import pytest
+from forked import rehear
 
 from services.simulator import PlantedPair, planted_log
 from streams.turn import encode_turn
-
-REHEAR = [sys.executable, "-c", "from services.cli import main; main()"]
-
-
-def rehear(*arguments: object, code: int = 0, environment: dict[str, str] | None = None) -> str:
-    """Runs the command; gives what it printed to standard output, or to standard error where it must fail."""
-    done = subprocess.run(
-        [*REHEAR, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=os.environ | {"COLUMNS": "160", "TERM": "dumb"} | (environment or {}),
-        check=False,
-    )
-    assert done.returncode == code, f"{done.returncode}: {done.stdout}\n{done.stderr}"
-    return done.stdout if code == 0 else done.stderr
 
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("log")
-    rehear("simulate", "--out", folder, "--users", 60, "--days", 6, "--test-days", 2)
+    rehear("simulate", "--out", folder, "--users", 40, "--days", 4, "--test-days", 1)
     return folder
 
 
@@ -46,14 +29,21 @@ def learned(log: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return state
 
 
-@pytest.fixture
-def planted(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def learned_pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A state in which one rewrite was learned: 'pley jazz' to 'play jazz'."""
     turns = planted_log([PlantedPair(source="pley jazz", target="play jazz", users=5)], assistant_id="a")
-    file = tmp_path / "turns.jsonl"
+    folder = tmp_path_factory.mktemp("planted")
+    file = folder / "turns.jsonl"
     file.write_bytes(b"".join(encode_turn(turn) + b"\n" for turn in turns))
-    rehear("learn", "--turns", file, "--state", tmp_path / "state")
-    return tmp_path / "state"
+    rehear("learn", "--turns", file, "--state", folder / "state")
+    return folder / "state"
+
+
+@pytest.fixture
+def planted(learned_pair: Path, tmp_path: Path) -> Path:
+    """A copy of that state, to change."""
+    return Path(shutil.copytree(learned_pair, tmp_path / "state"))
 
 
 def rewrite_id(state: Path) -> str:

@@ -12,10 +12,10 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from subprocess import CompletedProcess
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-_HANGS_AFTER_S: Final = 900.0
+HANGS_AFTER_S: Final = 900.0
 """For hangs alone: many times what any command here takes on a machine that is busy."""
 
 _IMPORTED: Final = [
@@ -53,45 +53,34 @@ def start(output: Path, function: Callable[..., None], *arguments: Any) -> BaseP
     return process
 
 
-def rehear(
-    arguments: Sequence[object],
-    folder: Path,
-    environment: Mapping[str, str | None] = {},
-    input: bytes = b"",
-) -> CompletedProcess[str]:
-    """Runs the command `rehear` with these arguments, as its entry point does.
+def rehear(*arguments: object, code: int = 0, environment: Mapping[str, str] = {}) -> str:
+    """Runs the command `rehear`, as its entry point does; sees that it ends with this status.
 
     Args:
         arguments: after the name of the command.
-        folder: of this call alone, for what is printed.
-        environment: variables to set; None takes one away.
-        input: what can be read from standard input.
+        code: expected.
+        environment: variables to set.
+
+    Returns:
+        What it printed to standard output, or to standard error where it must fail.
     """
-    out, errors, given = folder / "stdout", folder / "stderr", folder / "stdin"
-    given.write_bytes(input)
     words = [str(argument) for argument in arguments]
-    process = _server.Process(
-        target=_call, args=(out, errors, _run_command, (words, dict(environment), given)), daemon=True
-    )
-    process.start()
-    process.join(_HANGS_AFTER_S)
-    if process.exitcode is None:
+    with TemporaryDirectory() as folder:
+        out, errors = Path(folder) / "out", Path(folder) / "errors"
+        process = _server.Process(
+            target=_call, args=(out, errors, _run_command, (words, dict(environment))), daemon=True
+        )
+        process.start()
+        process.join(HANGS_AFTER_S)
         process.kill()
         process.join()
-        raise TimeoutError(f"rehear {' '.join(words)} hangs:\n{errors.read_text()}")
-    done = CompletedProcess(["rehear", *words], process.exitcode, out.read_text(), errors.read_text())
-    process.close()
-    return done
+        printed, complained = out.read_text(), errors.read_text()
+    assert process.exitcode == code, f"{process.exitcode}: {printed}\n{complained}"
+    return printed if code == 0 else complained
 
 
-def _run_command(words: list[str], environment: dict[str, str | None], given: Path) -> None:
-    for name, value in environment.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
-    os.dup2(os.open(given, os.O_RDONLY), 0)
-    sys.stdin = open(0, encoding="utf-8", closefd=False)
+def _run_command(words: list[str], environment: dict[str, str]) -> None:
+    os.environ.update({"COLUMNS": "160", "TERM": "dumb", "REHEAR_RANKER__THREADS": "1"}, **environment)
     sys.argv = ["rehear", *words]
     from services.cli import main
 
