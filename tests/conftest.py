@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from databases import new_database
 from sqlalchemy import Connection, Engine, create_engine, make_url, text
@@ -22,6 +23,16 @@ from streams.kafka_settings import KafkaSettings
 # other take many times as long as one.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+# The same examples on every machine, however long it takes over them.
+hypothesis.settings.register_profile(
+    "rehear",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("rehear")
 
 _numbers = itertools.count(1)
 
