@@ -81,7 +81,7 @@ def learn(engine: Engine, *files: Path, settings: ChainSettings | None = None) -
 
 def test_a_log_in_seconds_teaches_nothing(planted: list[TurnEvent], engine: Engine, tmp_path: Path) -> None:
     in_seconds = [msgspec.structs.replace(turn, ts_ms=turn.ts_ms // 1_000) for turn in planted]
-    with pytest.raises(TurnFileError, match="line 1: ts_ms 1736121600 is before the year 2000: .* seconds"):
+    with pytest.raises(TurnFileError, match=r"line 1: ts_ms 1736121600 is before the year 2000: .* seconds"):
         learn(engine, write_log(tmp_path / "turns.jsonl", in_seconds))
     assert RewriteTable(engine, now_ms).versions() == {}
     assert learn(engine, write_log(tmp_path / "turns.jsonl", planted)).live_rewrites == 10
