@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from benchmarks.measured_process import log_only_errors
 from benchmarks.report import BenchmarkReport, Cell, this_machine
+from services.clock import now_ms
 from services.database import open_database
 from services.log_folder import find_logs
 from services.session_task import TASK
@@ -103,7 +104,7 @@ def run(quick: bool, logs: Path | None = None) -> BenchmarkReport:
 def _turns(quick: bool, logs: Path | None) -> Iterable[TurnEvent]:
     if logs is None:
         return generate_turns(QUICK_TURNS if quick else TURNS)
-    return (turn for path in find_logs(logs).train for turn in read_turns(path))
+    return (turn for path in find_logs(logs).train for turn in read_turns(path, now_ms))
 
 
 def _produce(kafka: KafkaSettings, turns: Iterable[TurnEvent]) -> tuple[int, int]:

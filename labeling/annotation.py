@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from labeling.errors import AnnotationDecodeError
+from streams.byte_order_mark import json_fault
 from streams.contract_schema import contract_schema
 
 FailurePoint = Literal["false_wake", "asr", "nlu", "entity_resolution", "result", "correct"]
@@ -64,7 +65,7 @@ def decode_annotation(line: bytes) -> Annotation:
     except msgspec.ValidationError as error:
         raise AnnotationDecodeError(f"not an annotation: {error}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise AnnotationDecodeError(f"not JSON: {error}") from error
+        raise AnnotationDecodeError(f"not JSON: {json_fault(line, error)}") from error
     for slot in annotation.slots or ():
         start, end = slot.start or 0, slot.end
         if start < 0 or (end is not None and end < start):

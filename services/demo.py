@@ -139,7 +139,7 @@ def run_demo(logs: Path | None, out: Path, console: Console | None = None) -> No
                 ) as server,
                 _progress(console) as progress,
             ):
-                _ask(server.url, list(read_turns(folder.test)), out / "rewrites.jsonl", progress)
+                _ask(server.url, list(read_turns(folder.test, now_ms)), out / "rewrites.jsonl", progress)
         if folder.can_be_scored:
             console.rule("8. What the rewrites mended in the test log")
             _score(folder, out, console)
@@ -161,7 +161,7 @@ def _stream(kafka: KafkaSettings, files: Sequence[Path], progress: Progress) -> 
     sent = 0
     try:
         batch: list[OutgoingRecord] = []
-        for turn in (turn for file in files for turn in read_turns(file)):
+        for turn in (turn for file in files for turn in read_turns(file, now_ms)):
             batch.append(
                 OutgoingRecord(topic=kafka.topics.turns, key=turn.key.encode(), value=encode_turn(turn))
             )

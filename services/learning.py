@@ -63,7 +63,7 @@ def learn_from_files(
     n_turns = n_new = 0
     assistants: set[AssistantId] = set()
     task = progress.add_task("reading turns", total=None) if progress else None
-    for batch in _batches(turn for file in files for turn in read_turns(file)):
+    for batch in _batches(turn for file in files for turn in read_turns(file, clock_ms)):
         with engine.begin() as connection:
             lock_sessions(connection, alone=True)
             new = new_turns(connection, batch, gap_ms)

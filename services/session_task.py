@@ -78,7 +78,7 @@ class SessionTask(DatabaseTask):
 
     def decode(self, value: bytes | None) -> TurnEvent:
         """A turn event."""
-        return decode_turn(value)
+        return decode_turn(value, self._clock_ms())
 
     def process(self, items: Sequence[Received[TurnEvent]]) -> SessionWork:
         """Takes the turns together; what they change depends on all that was written before."""

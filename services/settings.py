@@ -25,6 +25,7 @@ from rewriting.ranker_settings import RankerSettings
 from rewriting.rephrase_settings import RephraseSettings
 from services.errors import SettingsError
 from services.lookup_api.api_settings import LookupApiSettings, OnlineTask
+from streams.byte_order_mark import marked_encoding, without_utf8_mark
 from streams.errors import StreamError
 from streams.kafka_settings import MASK, KafkaSettings
 from streams.session import DEFAULT_GAP_MS
@@ -109,7 +110,13 @@ def load_settings(path: Path | None, environment: Mapping[str, str]) -> Settings
     values: dict[str, Any] = {}
     if path is not None:
         try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
+            text = path.read_bytes()
+            encoding = marked_encoding(text)
+            if encoding not in (None, "UTF-8"):
+                raise SettingsError(
+                    f"settings file {path}: it is {encoding}, by its byte order mark: write it as UTF-8"
+                )
+            values = tomllib.loads(without_utf8_mark(text).decode())
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise SettingsError(f"settings file {path}: {error}") from error
     for variable in sorted(environment):

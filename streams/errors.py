@@ -2,6 +2,7 @@
 
 StreamError
 ├── TurnDecodeError       a record is not a turn event (goes to the dead letters)
+│   └── TurnTimeError     its time is in another unit, or from a wrong clock
 ├── RecordSizeError       a record is too large to be decoded (goes to the dead letters)
 ├── RecordsRefusedError   a task cannot take some of its records (they go to the dead letters)
 ├── TurnFileError         a turns file cannot be read
@@ -26,6 +27,10 @@ class StreamError(Exception):
 
 class TurnDecodeError(StreamError):
     """A record is not a turn event; the message says what is wrong, and where in the record."""
+
+
+class TurnTimeError(TurnDecodeError):
+    """The time of a turn is in another unit, or from a wrong clock; the message says what to do."""
 
 
 class RecordSizeError(StreamError):

@@ -10,8 +10,10 @@ from typing import Annotated, Any, Literal, NewType
 import msgspec
 from msgspec import Meta, Struct
 
+from streams.byte_order_mark import json_fault
 from streams.contract_schema import contract_schema
-from streams.errors import TurnDecodeError
+from streams.errors import TurnDecodeError, TurnTimeError
+from streams.turn_time import UNIT, time_fault
 
 EventId = NewType("EventId", str)
 AssistantId = NewType("AssistantId", str)
@@ -24,7 +26,7 @@ LONGEST_ID = 512
 """Characters of an id: generous for a UUID or a hash, and small enough for every database's index."""
 
 LATEST_TS_MS = 253_402_300_799_999
-"""The last millisecond of the year 9999: a later time is a unit mistake (micro- or nanoseconds)."""
+"""The last millisecond of the year 9999: no turn is later."""
 
 
 class Device(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -141,23 +143,29 @@ _DECODER = msgspec.json.Decoder(TurnEvent)
 _ENCODER = msgspec.json.Encoder()
 
 
-def decode_turn(value: bytes | None) -> TurnEvent:
-    """Decodes one record or line.
+def decode_turn(value: bytes | None, now_ms: int) -> TurnEvent:
+    """Decodes one record or line that comes from outside.
+
+    Args:
+        value: of the record, or the line.
+        now_ms: the clock, milliseconds since 1970.
 
     Raises:
-        TurnDecodeError: empty, not UTF-8, not JSON, a wrong type, an unknown or a missing field, an id that
-            is too long or has control characters, or a time outside of the years 1970 to 9999.
+        TurnDecodeError: empty, not UTF-8, not JSON, a wrong type, an unknown or a missing field, or an id
+            that is too long or has control characters.
+        TurnTimeError: the time is before the year 2000, or more than a day in the future.
     """
     if value is None:
         raise TurnDecodeError("the record has no value")
     try:
         turn = _DECODER.decode(value)
     except msgspec.ValidationError as error:
-        raise TurnDecodeError(f"not a turn event: {error}") from error
+        unit = f": {UNIT}, as a whole number" if str(error).endswith("`$.ts_ms`") else ""
+        raise TurnDecodeError(f"not a turn event: {error}{unit}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise TurnDecodeError(f"not JSON: {error}") from error
-    if not 0 <= turn.ts_ms <= LATEST_TS_MS:
-        raise TurnDecodeError(f"ts_ms is {turn.ts_ms}, which is no time in milliseconds from 1970 to 9999")
+        raise TurnDecodeError(f"not JSON: {json_fault(value, error)}") from error
+    if (fault := time_fault(turn.ts_ms, now_ms)) is not None:
+        raise TurnTimeError(f"ts_ms {fault}")
     for name in ("event_id", "assistant_id", "user_id", "dialogue_id"):
         identifier = getattr(turn, name)
         if identifier is None:

@@ -61,13 +61,14 @@ def export_command(
     from labeling.label_file import replaced_file
     from services.annotation_sample import sample_turns
     from services.annotation_sheet import sheet_bytes
+    from services.clock import now_ms
     from streams.session import sessionize
     from streams.turn_file import read_turns
 
     names = annotator or []
     if len(set(names)) < len(names) or not all(names) or any("/" in name for name in names):
         raise SettingsError("--annotator: give each a name of its own, without a slash")
-    log = [turn for file in turns for turn in read_turns(file)]
+    log = [turn for file in turns for turn in read_turns(file, now_ms)]
     sessions = sessionize(log, settings_of(settings, None).sessions.gap_ms)
     sample = sample_turns(sessions, size, seed, None if as_they_come else troubled)
     files = {out / f"{name}.csv": name for name in names} or {out: ""}
@@ -95,9 +96,10 @@ def import_command(
     from labeling.label_file import replaced_file
     from services.annotation_sheet import read_sheets
     from services.annotator_agreement import agreement_of, majority_annotations, votes_of
+    from services.clock import now_ms
     from streams.turn_file import read_turns
 
-    known = frozenset(turn.event_id for file in turns for turn in read_turns(file))
+    known = frozenset(turn.event_id for file in turns for turn in read_turns(file, now_ms))
     votes = votes_of(read_sheets(sheets, known))
     found = agreement_of(votes)
     annotations = majority_annotations(votes)

@@ -184,7 +184,7 @@ def rewrite(
     require_state(chosen)
     engine = open_database(chosen.database_location)
     layers = served_layers(engine, chosen, now_ms)
-    log = [turn for file in turns for turn in read_turns(file)]
+    log = [turn for file in turns for turn in read_turns(file, now_ms)]
     n_rewritten = 0
     with output_stream(out) as stream, progress_bars() as progress, reading(engine) as connection:
         replay = replay_turns(log, layers, connection, chosen.sessions.gap_ms)

@@ -41,6 +41,7 @@ def rephrases_command(
 
     Example: `rehear rephrases --state state --turns test.jsonl.gz --out rephrases.jsonl`
     """
+    from services.clock import now_ms
     from services.database import open_database
     from services.rephrase_detection import current_detector
     from services.rephrase_finding import find_rephrases
@@ -50,7 +51,7 @@ def rephrases_command(
     chosen = settings_of(settings, state)
     require_state(chosen)
     engine = open_database(chosen.database_location)
-    log = [turn for file in turns for turn in read_turns(file)]
+    log = [turn for file in turns for turn in read_turns(file, now_ms)]
     sessions = sessionize(log, chosen.sessions.gap_ms)
     with progress_bars() as progress:
         bar = progress.add_task("sessions searched", total=len(sessions))

@@ -69,12 +69,13 @@ def report_failures_command(
 
 def _of_files(turns: Sequence[Path], failures: Sequence[Path], settings: "Settings") -> "list[IsolatedTurn]":
     from failure_isolation.failure_file import IsolatedTurn
+    from services.clock import now_ms
     from services.evaluation.failure_file import read_failures
     from services.evaluation.same_events import require_same_events
     from streams.session import sessionize
     from streams.turn_file import read_turns
 
-    log = [turn for file in turns for turn in read_turns(file)]
+    log = [turn for file in turns for turn in read_turns(file, now_ms)]
     said = [one for file in failures for one in read_failures(file)]
     require_same_events([turn.event_id for turn in log], [str(one.event_id) for one in said], "failures")
     by_event = {str(one.event_id): one for one in said}

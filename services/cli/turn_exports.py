@@ -67,10 +67,11 @@ def chosen_format(
 
 def read_log(settings: "Settings", files: Sequence[Path], progress: "Progress", title: str) -> ReadLog:
     """Turns files and the sessions that they are made of, with a bar of these."""
+    from services.clock import now_ms
     from streams.session import sessionize
     from streams.turn_file import read_turns
 
-    turns = [turn for file in files for turn in read_turns(file)]
+    turns = [turn for file in files for turn in read_turns(file, now_ms)]
     sessions = sessionize(turns, settings.sessions.gap_ms)
     bar = progress.add_task(title, total=len(sessions))
     return ReadLog(turns, sessions, lambda count: progress.advance(bar, count))

@@ -86,7 +86,7 @@ def run_ablations(
         ArtifactError: a model of the state cannot be used.
     """
     console = Console() if console is None else console
-    log = list(read_turns(turns))
+    log = list(read_turns(turns, now_ms))
     meant = list(read_gold(gold))
     assistant = load_understanding(understanding)
     engine = open_database(settings.database_location)

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from failure_isolation.failure_settings import FailureSettings
 from failure_isolation.turn_failure import FailureIsolator, TurnFailure
+from services.clock import now_ms
 from services.evaluation.confidence_interval import DEFAULT_RESAMPLES
 from services.evaluation.errors import BaselineError, MismatchError
 from services.evaluation.failure_file import read_failures
@@ -63,7 +64,7 @@ def run_failure_evaluation(
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         reading = progress.add_task("reading", total=2 + len(failures))
-        log = list(read_turns(turns))
+        log = list(read_turns(turns, now_ms))
         progress.advance(reading)
         true = read_gold_failures(gold)
         progress.advance(reading)
@@ -71,7 +72,7 @@ def run_failure_evaluation(
         for name, path in failures.items():
             said[name] = read_failures(path)
             progress.advance(reading)
-        past = [turn for path in train_turns for turn in read_turns(path)]
+        past = [turn for path in train_turns for turn in read_turns(path, now_ms)]
         annotated = [line for path in train_annotations for line in read_gold_failures(path)]
         notes: list[str] = []
         baselines: dict[str, list[TurnFailure]] = {}

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from labeling.annotation_file import read_annotations
+from services.clock import now_ms
 from services.evaluation.errors import MismatchError
 from services.evaluation.failure_gold import GoldFailure, read_gold_failures
 from services.evaluation.log_split import Fold, LogSplit, events_of, split_logs
@@ -56,7 +57,7 @@ def read_failure_split(
     split = split_logs(
         turns=turns,
         test_turns=test_turns,
-        read_log=lambda path: list(read_turns(path)),
+        read_log=lambda path: list(read_turns(path, now_ms)),
         said=said,
         fold=fold or Fold(),
         gap_ms=gap_ms,

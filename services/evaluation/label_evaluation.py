@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from services.clock import now_ms
 from services.evaluation.confidence_interval import DEFAULT_RESAMPLES
 from services.evaluation.label_file import read_labels
 from services.evaluation.label_gold import GoldLabel, read_gold_labels
@@ -55,7 +56,7 @@ def run_label_evaluation(
     with Progress(*columns, console=console, transient=True) as progress:
         n_files = 2 + len(labels) + len(train_turns) + len(train_annotations)
         reading = progress.add_task("reading", total=n_files)
-        log = list(read_turns(turns))
+        log = list(read_turns(turns, now_ms))
         progress.advance(reading)
         true = read_gold_labels(gold)
         progress.advance(reading)
@@ -65,7 +66,7 @@ def run_label_evaluation(
             progress.advance(reading)
         past: list[TurnEvent] = []
         for path in train_turns:
-            past.extend(read_turns(path))
+            past.extend(read_turns(path, now_ms))
             progress.advance(reading)
         annotated: list[GoldLabel] = []
         for path in train_annotations:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from labeling.annotation import Annotation
 from labeling.annotation_file import read_annotations
+from services.clock import now_ms
 from services.evaluation.errors import EvaluationFileError, MismatchError
 from services.evaluation.intent_file import is_intent_file, read_intent_file
 from services.evaluation.label_gold import GoldLabel, read_gold_labels
@@ -94,7 +95,7 @@ def _gold(
 def _read_log(path: Path, said: dict[EventId, Annotation]) -> list[TurnEvent]:
     """The turns of a log; what a file of texts says of their intents is added to what is `said`."""
     if not is_intent_file(path):
-        return list(read_turns(path))
+        return list(read_turns(path, now_ms))
     requests = read_intent_file(path)
     for annotation in requests.annotations:
         said[EventId(annotation.event_id)] = annotation

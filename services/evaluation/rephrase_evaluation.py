@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from rewriting.rephrase_link import RephraseDetector
 from rewriting.rephrase_settings import RephraseSettings
+from services.clock import now_ms
 from services.evaluation.confidence_interval import DEFAULT_RESAMPLES
 from services.evaluation.errors import EvaluationStateError
 from services.evaluation.rephrase_ablations import VARIANTS, TrainDetector, ablated_systems
@@ -94,7 +95,7 @@ def run_rephrase_evaluation(
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         reading = progress.add_task("reading", total=3 + len(train))
-        log = list(read_turns(turns))
+        log = list(read_turns(turns, now_ms))
         progress.advance(reading)
         meant = list(read_rephrase_gold(gold))
         progress.advance(reading)
@@ -102,7 +103,7 @@ def run_rephrase_evaluation(
         progress.advance(reading)
         past: list[TurnEvent] = []
         for path in train:
-            past.extend(read_turns(path))
+            past.extend(read_turns(path, now_ms))
             progress.advance(reading)
         sessions = sessionize(log, gap_ms)
         predictions: list[Predictions] = []

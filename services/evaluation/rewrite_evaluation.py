@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from services.clock import now_ms
 from services.evaluation.baselines import learn_text_chain, no_rewrite
 from services.evaluation.confidence_interval import DEFAULT_RESAMPLES
 from services.evaluation.gold import read_gold
@@ -64,7 +65,7 @@ def run_rewrite_evaluation(
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         reading = progress.add_task("reading", total=4 + len(train))
-        log = list(read_turns(turns))
+        log = list(read_turns(turns, now_ms))
         progress.advance(reading)
         meant = list(read_gold(gold))
         progress.advance(reading)
@@ -75,7 +76,7 @@ def run_rewrite_evaluation(
         past: list[TurnEvent] = []
         if train:
             for path in train:
-                past.extend(read_turns(path))
+                past.extend(read_turns(path, now_ms))
                 progress.advance(reading)
             predictions[TEXT_CHAIN] = learn_text_chain(past).predict(log)
         predictions[NO_REWRITE] = no_rewrite(log)

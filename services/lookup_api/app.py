@@ -63,7 +63,7 @@ def build_app(
         engine: the database of the rewrite table.
         feedback: where feedback goes.
         forget: deletes all that is known of a user.
-        clock_ms: milliseconds since 1970, for the time of feedback.
+        clock_ms: milliseconds since 1970, for the time of feedback, and what is the future.
         metrics_folder: where several processes add up their counts; None for one process.
         online: where models and indexes lie; None: requests are answered from the table alone.
         online_engine: the same database, whose statements do not wait long; by default `engine`.
@@ -92,7 +92,7 @@ def build_app(
 
     return Litestar(
         [
-            lookup_route(follower, answers, keys, metrics),
+            lookup_route(follower, answers, keys, metrics, clock_ms),
             *user_routes(feedback, forget, keys, clock_ms),
             table_routes(table, engine, follower, keys, clock_ms),
             *health_routes(follower, models, metrics, settings.stale_after_s),

@@ -1,5 +1,6 @@
 """The route in the assistant's request path: what should this request have been?"""
 
+from collections.abc import Callable
 from typing import Any
 
 from litestar import Request, post
@@ -17,6 +18,7 @@ from services.lookup_api.api_metrics import ApiMetrics, MeasuredLookups
 from services.lookup_api.messages import RewriteAnswer, RewriteQuery, ServedRewrite
 from services.lookup_api.online_answers import OnlineAnswers
 from services.lookup_api.online_request import confidence_of, question_asked
+from services.lookup_api.query_times import check_times
 from services.lookup_api.table_follower import TableFollower
 from streams.turn import AssistantId, UserId
 
@@ -24,7 +26,11 @@ _LAYERS = {"answer": "answers"}
 
 
 def lookup_route(
-    follower: TableFollower, online: OnlineAnswers | None, keys: KeyRing, metrics: ApiMetrics
+    follower: TableFollower,
+    online: OnlineAnswers | None,
+    keys: KeyRing,
+    metrics: ApiMetrics,
+    clock_ms: Callable[[], int],
 ) -> HTTPRouteHandler:
     """`POST /v1/rewrite`: from the table in memory; what that leaves open is asked of the online rewriter."""
 
@@ -40,6 +46,7 @@ def lookup_route(
     )
     async def rewrite(request: Request[Any, Any, Any], data: JSONBody[RewriteQuery]) -> RewriteAnswer:
         assistant_id = AssistantId(asked_assistant(request, data.assistant_id))
+        check_times(data, clock_ms())
         table, question = follower.table_of(assistant_id), question_asked(data)
         known = table.look_up(data.text, data.user_id, confidence_of(data), question)
         answered = None

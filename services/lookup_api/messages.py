@@ -14,7 +14,13 @@ from streams.turn import Feedback, Status
 
 _Id = Annotated[str, Meta(min_length=1, max_length=512)]
 _Confidence = Annotated[float, Meta(ge=0, le=1)]
-_Time = Annotated[int, Meta(ge=0, le=2**53, description="when it was said, milliseconds since 1970")]
+_Time = Annotated[
+    int,
+    Meta(
+        description="when it was said, milliseconds since 1970-01-01 UTC; not before the year 2000, and not "
+        "more than a day in the future"
+    ),
+]
 
 MOST_PREVIOUS_TURNS: Final = 50  # far more than a session has; bounds the work for one request
 MOST_SLOTS: Final = 100  # as many times what an understanding fills; bounds the same

@@ -17,6 +17,7 @@ from rewriting.errors import (
     UnknownVersionError,
 )
 from services.lookup_api.messages import ErrorBody
+from streams.byte_order_mark import json_fault
 
 log = structlog.get_logger()
 
@@ -41,11 +42,12 @@ class StrictRequest(Request[Any, Any, Any]):
         if body_type is None:
             return await super().json()
         try:
-            return msgspec.json.decode(await self.body(), type=body_type)
+            body = await self.body()
+            return msgspec.json.decode(body, type=body_type)
         except msgspec.ValidationError:
             raise
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise SerializationException(f"the body is not JSON: {error}") from error
+            raise SerializationException(f"the body is not JSON: {json_fault(body, error)}") from error
 
 
 def field_of(message: str) -> str | None:

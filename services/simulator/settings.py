@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from services.errors import SimulationError
+from streams.turn_time import EARLIEST_MS
 
 DAY_MS = 86_400_000
 
@@ -34,7 +35,7 @@ class SimulationSettings(Struct, frozen=True, kw_only=True):
             "test_days": (self.test_days, 0, 3_650),
             "requests_per_user_day": (self.requests_per_user_day, 0, 200),
             "annotated_share": (self.annotated_share, 0, 1),
-            "start_ms": (self.start_ms, 0, 200_000_000_000_000),
+            "start_ms": (self.start_ms, EARLIEST_MS, 200_000_000_000_000),
         }
         for name, (value, least, most) in checks.items():
             if not least <= value <= most:

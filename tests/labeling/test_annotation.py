@@ -95,6 +95,11 @@ def test_what_is_not_json_is_refused(line: bytes) -> None:
         decode_annotation(line)
 
 
+def test_a_byte_order_mark_is_named() -> None:
+    with pytest.raises(AnnotationDecodeError, match="not JSON: it starts with a byte order mark"):
+        decode_annotation(b'\xef\xbb\xbf{"event_id": "a"}')
+
+
 @pytest.mark.skipif(not CONTRACT.exists(), reason="the contract is not here")
 def test_the_schema_is_the_contract() -> None:
     assert without_order(annotation_schema()) == without_order(json.loads(CONTRACT.read_text()))

@@ -1,3 +1,4 @@
+import codecs
 import gzip
 import io
 from pathlib import Path
@@ -12,7 +13,11 @@ LINES = b'{"event_id": "a", "correct": true}\n\n{"event_id": "b"}\n'
 READ = {"a": Annotation(event_id="a", correct=True), "b": Annotation(event_id="b")}
 
 
-@pytest.mark.parametrize("content", [LINES, gzip.compress(LINES)], ids=["plain", "gzip"])
+@pytest.mark.parametrize(
+    "content",
+    [LINES, gzip.compress(LINES), codecs.BOM_UTF8 + LINES],
+    ids=["plain", "gzip", "byte order mark"],
+)
 def test_annotations_are_read_by_event(content: bytes, tmp_path: Path) -> None:
     file = tmp_path / "annotations"
     file.write_bytes(content)
@@ -32,6 +37,13 @@ def test_a_bad_line_is_named(tmp_path: Path) -> None:
     file = tmp_path / "people.jsonl"
     file.write_bytes(LINES + b'{"event_id": "c", "correct": "yes"}\n')
     with pytest.raises(AnnotationFileError, match=r"people\.jsonl, line 4: not an annotation: .*correct"):
+        read_annotations(file)
+
+
+def test_another_encoding_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "people.jsonl"
+    file.write_bytes(LINES.decode().encode("utf-16"))
+    with pytest.raises(AnnotationFileError, match=r"people\.jsonl: it is UTF-16, by its byte order mark"):
         read_annotations(file)
 
 

@@ -80,6 +80,14 @@ def learn(engine: Engine, *files: Path, settings: ChainSettings | None = None) -
     return learn_from_files(engine, RewriteTable(engine, now_ms), files, settings or ChainSettings(), now_ms)
 
 
+def test_a_log_in_seconds_teaches_nothing(planted: list[TurnEvent], engine: Engine, tmp_path: Path) -> None:
+    in_seconds = [msgspec.structs.replace(turn, ts_ms=turn.ts_ms // 1_000) for turn in planted]
+    with pytest.raises(TurnFileError, match=r"line 1: ts_ms 1736121600 is before the year 2000: .* seconds"):
+        learn(engine, write_log(tmp_path / "turns.jsonl", in_seconds))
+    assert RewriteTable(engine, now_ms).versions() == {}
+    assert learn(engine, write_log(tmp_path / "turns.jsonl", planted)).live_rewrites == 10
+
+
 # Through Kafka and from files
 
 
@@ -114,7 +122,7 @@ def test_kafka_and_files_teach_the_same_on_postgresql(
 def test_kafka_and_files_teach_the_same_on_the_home_log(
     kafka_settings: KafkaSettings, tmp_path: Path
 ) -> None:
-    log = list(itertools.islice(read_turns(HOME), 8_000))
+    log = list(itertools.islice(read_turns(HOME, now_ms), 8_000))
     expected = learned_from_file(log, tmp_path)
     assert len(expected) > 30
     ensure_topics(kafka_settings, partitions=4)

@@ -78,7 +78,7 @@ def test_online_rewriting_wins_more_than_the_table_alone(
 ) -> None:
     settings, engine, learning = world
     assert learning.serves
-    turns = list(read_turns(simulation.turns_test))
+    turns = list(read_turns(simulation.turns_test, now_ms))
     layers = served_layers(engine, settings, now_ms)
     with reading(engine) as connection:
         table_alone = list(replay_turns(turns, msgspec.structs.replace(layers, online={}), connection))
@@ -105,7 +105,7 @@ def test_a_replay_sees_nothing_of_what_comes_later(
     world: tuple[Settings, Engine, OnlineLearning], simulation: SimulationFiles
 ) -> None:
     settings, engine, _ = world
-    turns = sorted(read_turns(simulation.turns_test), key=lambda turn: turn.ts_ms)
+    turns = sorted(read_turns(simulation.turns_test, now_ms), key=lambda turn: turn.ts_ms)
     whole = {one.event_id: one for one in replayed(settings, engine, turns)}
     first_half = replayed(settings, engine, turns[: len(turns) // 2])
     assert [whole[one.event_id] for one in first_half] == first_half
@@ -164,7 +164,7 @@ def test_a_pair_encoder_is_trained_where_it_is_used(
     assert learning.ranker is not None
     (parts,) = served_layers(engine, settings, now_ms).online.values()
     assert parts.rewriter.pair_encoder is not None
-    with_pairs = replayed(settings, engine, list(read_turns(simulation.turns_test)))
+    with_pairs = replayed(settings, engine, list(read_turns(simulation.turns_test, now_ms)))
     assert any(one.method == "retrieval" for one in with_pairs)
     engine.dispose()
 

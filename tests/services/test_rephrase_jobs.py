@@ -15,7 +15,7 @@ import pytest
 from msgspec import Struct
 from rephrase_world import WISHES, WorldSession, rephrase_sessions
 from tiny_encoder import write_tiny_base
-from turns import turn_event
+from turns import START_MS, turn_event
 from typer.testing import CliRunner
 
 from rewriting import span_detector
@@ -29,6 +29,7 @@ from services.database import open_database
 from streams.database_schema import reading
 from streams.errors import TurnFileError
 from streams.turn import AssistantId, NluHypothesis, Response, Signals, Slot, TurnEvent, encode_turn
+from streams.turn_time import EARLIEST_MS
 
 A = AssistantId("a")
 
@@ -314,8 +315,9 @@ ODD_LOGS = {
     "empty requests": dialogue("", "", "play jazz", ""),
     "requests without a word": dialogue("?!", " \t ", "...", "\u0000\u200b"),
     "10,000 characters": dialogue("x" * 10_000, "play jazz " * 1_000, "é" * 10_000),
-    "no times": dialogue("tell me a joke", "tell me a joke please", step_ms=0, start_ms=0),
-    "times of the far future": dialogue("play jazz", "play jazz", start_ms=253_402_300_000_000),
+    "one time for all": dialogue("tell me a joke", "tell me a joke please", step_ms=0),
+    "the first times": dialogue("play jazz", "play jazz", start_ms=EARLIEST_MS),
+    "times of tomorrow": dialogue("play jazz", "play jazz", start_ms=now_ms() + 80_000_000),
     "signals, and slots of nothing": known(dialogue("play jazz", "play some jazz")),
     "other scripts": dialogue("播放爵士乐", "播放 爵士乐", "شغل موسيقى الجاز", "שיר", "джаз", "เล่นเพลงแจ๊ส"),
     "emoji": dialogue("🎷🎷", "🎷", "👩‍👩‍👧‍👦 play 🎷"),
@@ -349,10 +351,12 @@ def test_a_request_alone_in_its_session_rephrases_nothing(learned: tuple[Job, st
     assert [(line["rephrase_of"], line["score"]) for line in lines] == [(None, 0.0)] * 2
 
 
-def test_second_tries_are_found_where_a_log_has_no_times(learned: tuple[Job, str], tmp_path: Path) -> None:
+def test_second_tries_are_found_where_all_turns_have_one_time(
+    learned: tuple[Job, str], tmp_path: Path
+) -> None:
     failed = [session for session in UNSEEN if session.tries_again[:2] == (None, 0)][:50]
     turns = [
-        msgspec.structs.replace(turn, ts_ms=0, dialogue_id=turn.event_id.split("-")[0])
+        msgspec.structs.replace(turn, ts_ms=START_MS, dialogue_id=turn.event_id.split("-")[0])
         for session in failed
         for turn in session.turns[:2]
     ]

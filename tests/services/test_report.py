@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from html_page import Page
 from rich.console import Console
-from turns import turn_event
+from turns import START_MS, turn_event
 
 from services.evaluation.errors import MismatchError
 from services.evaluation.gold import GoldTurn, ReferenceNlu
@@ -26,7 +26,7 @@ def turn(number: int, text: str, user: str) -> TurnEvent:
         text,
         event_id=f"e{number}",
         user_id=user,
-        ts_ms=20_000_000 * number,
+        ts_ms=START_MS + 20_000_000 * number,
         nlu=(NluHypothesis(intent="play", slots=(Slot(name="song", value=text),)),),
         response=Response(status="ok"),
     )
@@ -106,7 +106,9 @@ def test_runs_from_files_to_a_report(tmp_path: Path) -> None:
         return path
 
     train = [
-        msgspec.structs.replace(turn(number, text, "u1"), ts_ms=number * 30_000 + (number // 2) * 900_000)
+        msgspec.structs.replace(
+            turn(number, text, "u1"), ts_ms=START_MS + number * 30_000 + (number // 2) * 900_000
+        )
         for number, text in enumerate(["a", "b"] * 4)
     ]
     answers = [{"text": text, "intent": "play", "slots": [{"name": "song", "value": text}]} for text in "ab"]

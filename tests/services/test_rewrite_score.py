@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from turns import turn_event
 
+from services.clock import now_ms
 from services.evaluation.baselines import learn_text_chain, no_rewrite
 from services.evaluation.confidence_interval import estimate, user_weights
 from services.evaluation.errors import EvaluationFileError, MismatchError
@@ -410,8 +411,8 @@ class TestFiles:
 
 @pytest.mark.skipif(not HOME.is_dir(), reason="../shared/data/home is not there")
 def test_baselines_on_a_real_log() -> None:
-    turns = list(read_turns(HOME / "turns.test.jsonl.gz"))
-    chain = learn_text_chain(read_turns(HOME / "turns.train.jsonl.gz"))
+    turns = list(read_turns(HOME / "turns.test.jsonl.gz", now_ms))
+    chain = learn_text_chain(read_turns(HOME / "turns.train.jsonl.gz", now_ms))
     evaluation = evaluate_rewrites(
         turns,
         read_gold(HOME / "gold.test.jsonl.gz"),
@@ -433,7 +434,7 @@ def test_baselines_on_a_real_log() -> None:
 
 @pytest.mark.skipif(not DSTC2.is_dir(), reason="../shared/data/dstc2 is not there")
 def test_judges_a_real_log_by_a_program() -> None:
-    turns = list(read_turns(DSTC2 / "turns.test.jsonl.gz"))
+    turns = list(read_turns(DSTC2 / "turns.test.jsonl.gz", now_ms))
     gold = list(read_gold(DSTC2 / "gold.test.jsonl.gz"))
     spoken = [
         Prediction(event_id=turn.event_id, rewrite=line.reference_text)

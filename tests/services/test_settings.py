@@ -105,6 +105,16 @@ def test_a_file_that_is_missing_or_no_text_is_named(tmp_path: Path) -> None:
         load_settings(tmp_path / "binary.toml", {})
 
 
+def test_a_byte_order_mark_is_passed_over_and_another_encoding_is_named(tmp_path: Path) -> None:
+    file = written(tmp_path, '\ufeffstate = "Zustände"\r\n[sessions]\r\ngap_ms = 30000\r\n')
+    assert load_settings(file, {}).state == "Zustände"
+    file.write_bytes('state = "Zustände"'.encode("utf-16"))
+    with pytest.raises(
+        SettingsError, match=r"rehear\.toml: it is UTF-16, by its byte order mark: write it as"
+    ):
+        load_settings(file, {})
+
+
 def test_secrets_are_not_shown() -> None:
     settings = load_settings(
         None,

@@ -10,6 +10,7 @@ import jsonschema
 import msgspec
 import pytest
 
+from services.clock import now_ms
 from services.errors import SimulationError
 from services.simulator import (
     GeneratedLogSettings,
@@ -48,7 +49,7 @@ def keeps_contract(events: list[TurnEvent]) -> None:
     validator = jsonschema.Draft202012Validator(turn_schema())
     for event in events:
         line = encode_turn(event)
-        assert decode_turn(line) == event
+        assert decode_turn(line, now_ms()) == event
         assert not list(validator.iter_errors(msgspec.json.decode(line)))
 
 
@@ -250,6 +251,7 @@ class TestSimulation:
             ({"requests_per_user_day": -0.5}, "requests_per_user_day"),
             ({"requests_per_user_day": float("nan")}, "requests_per_user_day"),
             ({"start_ms": 1_736_121_600_000_000}, "start_ms"),
+            ({"start_ms": 1_736_121_600}, "start_ms"),
             ({"assistant_id": " "}, "assistant_id"),
         ],
     )
@@ -292,7 +294,7 @@ class TestWorld:
 class TestFiles:
     def test_files_hold_the_simulation(self, tmp_path: Path, turns: list[SimulatedTurn]) -> None:
         files = write_simulation(SMALL, tmp_path / "new" / "folder")
-        train, test = list(read_turns(files.turns_train)), list(read_turns(files.turns_test))
+        train, test = list(read_turns(files.turns_train, now_ms)), list(read_turns(files.turns_test, now_ms))
         assert [*train, *test] == [turn.event for turn in turns]
         assert (files.train_count, files.test_count) == (len(train), len(test))
         assert all(event.ts_ms < SMALL.test_start_ms for event in train)

@@ -13,6 +13,7 @@ import pytest
 
 from failure_isolation.failure_rule import FAILURE_POINTS, STAGES
 from labeling.annotation import decode_annotation
+from services.clock import now_ms
 from services.errors import SimulationError
 from services.simulator import GoldTurn, SimulatedTurn, SimulationSettings, simulate, write_simulation
 from services.simulator.frame import frame
@@ -72,7 +73,7 @@ class TestStageFaults:
         validator = jsonschema.Draft202012Validator(turn_schema())
         for turn in turns[::7]:
             line = encode_turn(turn.event)
-            assert decode_turn(line) == turn.event
+            assert decode_turn(line, now_ms()) == turn.event
             assert not list(validator.iter_errors(msgspec.json.decode(line)))
         keys = [(turn.event.ts_ms, turn.event.event_id) for turn in turns]
         assert keys == sorted(keys)
@@ -283,7 +284,7 @@ class TestFiles:
             line.event_id: line
             for line in (msgspec.json.decode(line, type=GoldTurn) for _, line in read_lines(files.gold_train))
         }
-        assert list(gold) == [turn.event_id for turn in read_turns(files.turns_train)]
+        assert list(gold) == [turn.event_id for turn in read_turns(files.turns_train, now_ms)]
         annotations = [decode_annotation(line) for _, line in read_lines(files.annotations)]
         assert len(annotations) == files.annotation_count
         assert len(annotations) / files.train_count == pytest.approx(0.2, abs=0.03)
@@ -302,7 +303,7 @@ class TestFiles:
             check=True,
         )
         assert "annotated with their failure point" in done.stdout
-        trained_on = [turn.event_id for turn in read_turns(tmp_path / "turns.train.jsonl.gz")]
+        trained_on = [turn.event_id for turn in read_turns(tmp_path / "turns.train.jsonl.gz", now_ms)]
         assert all(event_id.startswith("h7-") for event_id in trained_on)
         annotations = [
             decode_annotation(line) for _, line in read_lines(tmp_path / "annotations.train.jsonl.gz")

@@ -2,6 +2,7 @@
 
 import gc
 import random
+import re
 import shutil
 import sqlite3
 import threading
@@ -416,6 +417,8 @@ def damaged(turn: TurnEvent) -> dict[str, bytes | None]:
         "unknown field": line.replace(b'{"schema', b'{"surprise":1,"schema', 1),
         "another version": line.replace(b'"schema_version":1', b'"schema_version":2'),
         "time in nanoseconds": line.replace(b'"ts_ms":', b'"ts_ms":1000000'),
+        "time in seconds": re.sub(rb'"ts_ms":(\d+)\d{3}', rb'"ts_ms":\1', line),
+        "byte order mark": b"\xef\xbb\xbf" + line,
         "lone surrogate": line.replace(b"planted-", b"planted-\\ud800", 1),
         "nested too deeply": b'{"request":' * 100_000 + b"}" * 100_000,
         "endless id": line.replace(b"planted-", b"planted-" + b"x" * 5_000, 1),
@@ -451,7 +454,7 @@ def test_records_that_are_no_turns_are_dead_letters_and_hold_up_nothing(
         (kafka_settings.topics.turns, 0, "sessions")
     }
     assert [letter.value for letter in letters] == bad
-    assert {letter.error for letter in letters} == {"TurnDecodeError", "RecordSizeError"}
+    assert {letter.error for letter in letters} == {"TurnDecodeError", "TurnTimeError", "RecordSizeError"}
 
 
 def test_records_that_are_no_sessions_of_ours_hold_up_nothing(

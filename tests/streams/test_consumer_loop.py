@@ -1,4 +1,6 @@
+import codecs
 import gc
+import re
 import threading
 import time
 from collections import Counter
@@ -14,10 +16,11 @@ from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.errors import NoOffsetForPartitionError
 from msgspec import structs
 from prometheus_client import CollectorRegistry
+from turns import START_MS
 
 from streams.broker import DevelopmentBroker
 from streams.consumer_loop import POLL_MS, ConsumerLoop, Step
-from streams.dead_letter import read_dead_letters
+from streams.dead_letter import Selection, read_dead_letters, replay_dead_letters
 from streams.errors import CheckpointConflictError, RecordsRefusedError, StreamError, TopicError
 from streams.kafka_connection import open_consumer
 from streams.kafka_settings import KafkaSettings
@@ -25,6 +28,7 @@ from streams.stream_metrics import StreamMetrics
 from streams.stream_task import OffsetRange, OutgoingRecord, Received
 from streams.topics import ensure_topics
 from streams.turn import Request, TurnEvent, decode_turn, encode_turn
+from streams.turn_time import AHEAD_MS
 
 # kafka-python leaves the sockets of refused connections to the garbage collector
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
@@ -66,6 +70,7 @@ class LedgerTask:
         self.refused_events: set[str] = set()
         self.owned: set[int] = set()
         self.outgoing_calls = 0
+        self.now_ms = START_MS
 
     def start_offsets(self, partitions: Sequence[int]) -> Mapping[int, int | None]:
         with self.ledger.lock:
@@ -80,7 +85,7 @@ class LedgerTask:
         self.owned -= set(partitions)
 
     def decode(self, value: bytes | None) -> TurnEvent:
-        return decode_turn(value)
+        return decode_turn(value, self.now_ms)
 
     def process(self, items: Sequence[Received[TurnEvent]]) -> Rows:
         self.before_process()
@@ -125,7 +130,7 @@ def turn(number: int) -> bytes:
             event_id=f"e{number}",
             assistant_id="home",
             user_id="u",
-            ts_ms=number,
+            ts_ms=START_MS + number,
             request=Request(text="play jazz"),
         )
     )
@@ -257,9 +262,9 @@ def test_bad_records_are_dead_letters_and_good_ones_get_through(
     admin.create_topics({settings.topics.turns: big}, wait_for_metadata=True)
     admin.close()
     bad: list[bytes | None] = [
-        b"{not json",
+        codecs.BOM_UTF8 + turn(2),
         b'{"schema_version": 1, "event_id": "\xff\xfe"}',
-        turn(1).replace(b'"ts_ms":1', b'"ts_ms":"one"'),
+        turn(1).replace(b'"ts_ms":', b'"ts_ms":"one","x":'),
         None,
         b"x" * 5_000_000,
         b"",
@@ -281,8 +286,30 @@ def test_bad_records_are_dead_letters_and_good_ones_get_through(
     assert {(letter.key, letter.task, letter.source.topic) for letter in letters} == {
         (b"home/u", "ledger", settings.topics.turns)
     }
+    assert letters[0].message.startswith("not JSON: it starts with a byte order mark (EF BB BF)")
     labels = {"task": "ledger", "topic": settings.topics.turns, "error": "RecordSizeError"}
     assert registry.get_sample_value("rehear_stream_decode_failures_total", labels) == 1
+
+
+def test_times_of_another_unit_are_dead_letters_and_those_of_a_wrong_clock_can_be_replayed(
+    settings: KafkaSettings, task: LedgerTask
+) -> None:
+    in_seconds = re.sub(rb'"ts_ms":(\d+)\d{3}', rb'"ts_ms":\1', turn(1))
+    from_tomorrow = turn(2 * AHEAD_MS)
+    send(settings, [turn(0), in_seconds, from_tomorrow, turn(3)])
+    ConsumerLoop(task, settings).run(until_idle=True)
+    assert task.ledger.events == names([0, 3])
+    seconds, tomorrow = sorted(read_dead_letters(settings), key=lambda letter: letter.source)
+    assert {seconds.error, tomorrow.error} == {"TurnTimeError"}
+    assert "this looks like seconds; multiply it by 1,000" in seconds.message
+    assert "more than a day ahead of the clock here, 2025-01-06 00:00 UTC" in tomorrow.message
+    task.now_ms += AHEAD_MS
+    replayed = replay_dead_letters(settings, Selection(errors=frozenset({"TurnTimeError"}))).replayed
+    assert replayed == {"TurnTimeError": 2}
+    send(settings, [turn(1)])  # mended by whoever had sent it
+    ConsumerLoop(task, settings).run(until_idle=True)
+    assert task.ledger.events == names([0, 3, 2 * AHEAD_MS, 1])
+    assert [letter.value for letter in read_dead_letters(settings)].count(in_seconds) == 2
 
 
 def test_records_that_the_task_refuses_are_dead_letters_and_the_others_get_through(

@@ -8,15 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.errors import TurnDecodeError
-from streams.turn import LATEST_TS_MS, LONGEST_ID, decode_turn, encode_turn, turn_schema
+from streams.turn import LONGEST_ID, TurnEvent, encode_turn, turn_schema
+from streams.turn import decode_turn as decode_turn_at
+from streams.turn_time import AHEAD_MS, EARLIEST_MS
 
 CONTRACT = Path(__file__).resolve().parents[2] / "../shared/contract/turn.schema.json"
+NOW_MS = 1_750_000_000_000
 SMALLEST: dict[str, Any] = {
     "schema_version": 1,
     "event_id": "e",
     "assistant_id": "a",
     "user_id": "u",
-    "ts_ms": 0,
+    "ts_ms": 1_736_137_581_488,
     "request": {"text": ""},
 }
 FULL: dict[str, Any] = SMALLEST | {
@@ -45,6 +48,10 @@ FULL: dict[str, Any] = SMALLEST | {
 }
 
 
+def decode_turn(value: bytes | None) -> TurnEvent:
+    return decode_turn_at(value, NOW_MS)
+
+
 def changed(event: dict[str, Any], path: str, value: Any) -> bytes:
     """The event with one field set; `path` as in `request.asr.0.text`."""
     copy = json.loads(json.dumps(event))
@@ -69,7 +76,8 @@ def test_a_turn_comes_back_as_it_was(event: dict[str, Any]) -> None:
     [
         ("request.text", "نشّط \U0001f3b7 \u0000 e\u0301"),
         ("user_id", "ü" * LONGEST_ID),
-        ("ts_ms", LATEST_TS_MS),
+        ("ts_ms", EARLIEST_MS),
+        ("ts_ms", NOW_MS + AHEAD_MS),
         ("dialogue_id", None),
         ("nlu.0.confidence", -7.5),
         ("entities", []),
@@ -100,7 +108,9 @@ def test_what_is_allowed(path: str, value: object) -> None:
         ("ts_ms", 0.5),
         ("ts_ms", None),
         ("ts_ms", -1),
-        ("ts_ms", LATEST_TS_MS + 1),
+        ("ts_ms", 0),
+        ("ts_ms", EARLIEST_MS - 1),
+        ("ts_ms", NOW_MS + AHEAD_MS + 1),
         ("ts_ms", 10**30),
         ("ts_ms", True),
         ("request", "play jazz"),
@@ -146,7 +156,7 @@ def test_what_must_be_there_is_named(missing: str) -> None:
         b"\xef\xbb\xbf" + json.dumps(SMALLEST).encode(),
         json.dumps(SMALLEST).replace('""', '"\\ud800"').encode(),
         json.dumps(SMALLEST).replace('""', '"' + "\\udc00" + '"').encode(),
-        json.dumps(SMALLEST).replace('"ts_ms": 0', '"ts_ms": 1e999').encode(),
+        json.dumps(SMALLEST).replace('"ts_ms": 1736137581488', '"ts_ms": 1e999').encode(),
         json.dumps(FULL).replace("0.25", "NaN").encode(),
         json.dumps(FULL).replace("0.25", "1e999").encode(),
         b"[" * 1_000_000,
@@ -209,7 +219,7 @@ def test_decoding_agrees_with_the_schema(changes: list[tuple[str, Any]]) -> None
             continue
     event = json.loads(line)
     valid = VALIDATOR.is_valid(event)
-    if valid and event["ts_ms"] < 0:  # the schema leaves the range of times open
+    if valid and event["ts_ms"] < EARLIEST_MS:  # the schema leaves the range of times open
         valid = False
     try:
         decode_turn(line)

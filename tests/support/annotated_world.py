@@ -68,7 +68,7 @@ def _first_try(session: WorldSession, position: int) -> int:
 
 
 def _encores(chance: random.Random, number: int) -> WorldSession:
-    ts_ms = 1_800_000_000_000 + number * 3_600_000
+    ts_ms = 1_720_000_000_000 + number * 3_600_000
     turns: list[TurnEvent] = []
     for position in range(chance.randint(2, 4)):
         turns.append(

@@ -1,5 +1,7 @@
 """Calls of an assistant that asks, made so that it is known what a rewrite after a question must rest on."""
 
+from turns import START_MS
+
 from streams.turn import NluHypothesis, Recognition, Request, Response, Slot, TurnEvent
 
 ASSISTANT = "calls"
@@ -40,7 +42,7 @@ class Calls:
                 assistant_id=assistant_id,
                 user_id=user,
                 dialogue_id=f"call-{number}",
-                ts_ms=number * 3_600_000,
+                ts_ms=START_MS + number * 3_600_000,
                 prompt=asked,
                 request=Request(text=text, asr=(Recognition(text=text, confidence=0.9),)),
                 nlu=(

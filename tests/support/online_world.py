@@ -38,7 +38,8 @@ SONGS = ("jazz", "blues", "rock", "folk", "soul", "disco", "polka", "salsa", "ta
 MISHEARD, HEARD = 0.3, 0.9
 HOUR_MS = 3_600_000
 DAYS = 24
-NOW_MS = DAYS * 4 * len(SONGS) * HOUR_MS  # when the log has ended
+START_MS = 1_735_776_000_000  # midnight of a Thursday, UTC
+NOW_MS = START_MS + DAYS * 4 * len(SONGS) * HOUR_MS  # when the log has ended
 
 
 def understood(text: str) -> Interpretation:
@@ -58,7 +59,7 @@ def online_log(assistant_id: AssistantId) -> list[SessionRequests]:
     users = itertools.count()
 
     def add(user: str, *texts: str) -> None:
-        start_ms = len(log) * HOUR_MS
+        start_ms = START_MS + len(log) * HOUR_MS
         steps = []
         for i, text in enumerate(texts):
             failed = i + 1 < len(texts)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from turns import turn_event
+from turns import START_MS, turn_event
 
 from labeling.annotation import AnnotatedSlot, Annotation
 from labeling.turn_label import SlotLabel
@@ -28,7 +28,7 @@ def request_dialogue(number: int, assistant_id: str = "a") -> list[TurnEvent]:
         turn_event(
             text,
             event_id=f"{assistant_id}-{number}-{position}",
-            ts_ms=1_000_000 * number + 10_000 * position,
+            ts_ms=START_MS + 1_000_000 * number + 10_000 * position,
             response=Response(text=said, status="ok"),
             **given,
         )

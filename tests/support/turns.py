@@ -6,9 +6,11 @@ import msgspec
 
 from streams.turn import Request, TurnEvent
 
+START_MS = 1_736_121_600_000  # midnight of 6 January 2025, UTC: when worlds begin
+
 
 def turn_event(text: str = "play jazz", **changes: Any) -> TurnEvent:
-    """A turn of user "u" at the assistant "a", in which a text is said and nothing else is known.
+    """A turn of user "u" at the assistant "a", in which a text is said at `START_MS`; nothing else is known.
 
     Args:
         text: of the request.
@@ -19,7 +21,7 @@ def turn_event(text: str = "play jazz", **changes: Any) -> TurnEvent:
         event_id="e",
         assistant_id="a",
         user_id="u",
-        ts_ms=0,
+        ts_ms=START_MS,
         request=Request(text=text),
     )
     return msgspec.structs.replace(turn, **changes)

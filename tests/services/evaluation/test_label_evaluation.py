@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 from html_page import Page
-from turns import turn_event
+from turns import START_MS, turn_event
 from typer.testing import CliRunner
 
 from labeling.turn_label import TurnLabel
@@ -29,7 +29,7 @@ LOG = [
         f"play {HOSTILE}",
         event_id=f"u{user}-{number}",
         user_id=f"u{user}",
-        ts_ms=1_000_000 * user + 10_000 * number,
+        ts_ms=START_MS + 1_000_000 * user + 10_000 * number,
         response=Response(text="sorry", status="error" if number == 0 else "ok"),
     )
     for user in range(6)

@@ -1,5 +1,6 @@
 """The lookup API on a real database, without its server process: what it answers to what."""
 
+import json
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -16,6 +17,7 @@ from rewriting.rewrite import GLOBAL, rewrite_id, user_scope
 from services.lookup_api.feedback_store import DatabaseFeedbackStore
 from services.lookup_api.strict_request import field_of
 from streams.turn import AssistantId, UserId
+from streams.turn_time import AHEAD_MS, EARLIEST_MS
 
 Client = TestClient[Litestar]
 
@@ -185,6 +187,51 @@ def test_a_wrong_field_is_named(client: Client, wrong: dict[str, object], field:
     assert answer.json()["status"] == 400
     assert answer.json()["field"] == field
     assert answer.json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("ts_ms", "complaint"),
+    [
+        (
+            NOW_MS // 1_000,
+            "times are milliseconds since 1970-01-01 UTC, and this looks like seconds",
+        ),
+        (0, "before the year 2000"),
+        (-1, "before the year 2000"),
+        (NOW_MS * 1_000, "this looks like microseconds; divide it by 1,000"),
+        (NOW_MS + AHEAD_MS + 1, "more than a day ahead of the clock here, 2023-11-14 22:13 UTC"),
+    ],
+)
+@pytest.mark.parametrize("field", ["ts_ms", "previous_turns[1].ts_ms"])
+def test_a_time_in_another_unit_or_of_a_wrong_clock_is_named(
+    client: Client, ts_ms: int, complaint: str, field: str
+) -> None:
+    wrong: dict[str, object] = {"ts_ms": ts_ms}
+    if field != "ts_ms":
+        wrong = {"previous_turns": [{"text": "a", "ts_ms": NOW_MS}, {"text": "b", "ts_ms": ts_ms}]}
+    answer = client.post("/v1/rewrite", json=GOOD | wrong)
+    assert answer.status_code == 400
+    assert answer.json()["field"] == field
+    assert answer.json()["message"].startswith(f"{field} {ts_ms} is ")
+    assert complaint in answer.json()["message"]
+
+
+@pytest.mark.parametrize("ts_ms", [EARLIEST_MS, NOW_MS, NOW_MS + AHEAD_MS])
+def test_times_from_2000_to_tomorrow_are_taken(client: Client, ts_ms: int) -> None:
+    earlier = [{"text": "a", "ts_ms": ts_ms}]
+    assert rewritten(client, "play it", ts_ms=ts_ms, previous_turns=earlier) == "play jazz"
+
+
+def test_a_byte_order_mark_in_front_of_a_body_is_named(client: Client) -> None:
+    body = json.dumps(GOOD)
+    for encoding, complaint in (
+        ("utf-8-sig", "the body is not JSON: it starts with a byte order mark (EF BB BF)"),
+        ("utf-16", "the body is not JSON: it is UTF-16, by its byte order mark"),
+    ):
+        headers = {"content-type": "application/json"}
+        answer = client.post("/v1/rewrite", content=body.encode(encoding), headers=headers)
+        assert answer.status_code == 400
+        assert complaint in answer.json()["message"]
 
 
 @pytest.mark.parametrize("missing", ["text", "user_id", "assistant_id"])

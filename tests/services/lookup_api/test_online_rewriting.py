@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from databases import new_database
-from online_world import NOW_MS, nlu, store_world, use_models
+from online_world import NOW_MS, START_MS, nlu, store_world, use_models
 from rewrites import rewrite_row
 from sqlalchemy import text
 
@@ -208,18 +208,24 @@ def odd(tmp_path_factory: pytest.TempPathFactory, online_models: Any) -> Iterato
 
 
 def test_long_and_odd_contexts_are_taken(odd: BackgroundServer) -> None:
-    before = {"text": "ж" * 10_000, "ts_ms": 0, "nlu": nlu("x" * 10_000), "status": "error", "barge_in": True}
+    before = {
+        "text": "ж" * 10_000,
+        "ts_ms": START_MS,
+        "nlu": nlu("x" * 10_000),
+        "status": "error",
+        "barge_in": True,
+    }
     slots = [{"name": "a|b=c;", "value": None}] * 100
     query = {
         "previous_turns": [before] * 20,
-        "ts_ms": 0,
+        "ts_ms": START_MS,
         "nlu": {"intent": "\x00|", "slots": slots, "confidence": -7.5},
         "asr_confidence": 0.0,
         "device": {"type": "\x00"},
         "prompt": "?" * 10_000,
     }
     assert ask(odd, "play sonk jazz", **query)["online"]["defect"] is not None
-    for wrong in ({"nlu": {"intent": "x", "slots": slots * 2}}, {"ts_ms": -1}, {"ts_ms": 1.5}):
+    for wrong in ({"nlu": {"intent": "x", "slots": slots * 2}}, {"ts_ms": 0}, {"ts_ms": 1.5}):
         body = {"assistant_id": HOME, "user_id": "u", "text": "play it"} | wrong
         assert httpx.post(f"{odd.url}/v1/rewrite", json=body).status_code == 400
 
