@@ -14,8 +14,9 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from msgspec import Struct
 from prometheus_client import CollectorRegistry
 
-from benchmarks.measured_process import log_only_errors
-from benchmarks.report import BenchmarkReport, Cell, this_machine
+from benchmarks.machine import this_machine
+from benchmarks.measured_process import end_with_parent, log_only_errors
+from benchmarks.report import BenchmarkReport, Cell
 from services.database import open_database
 from services.log_folder import find_logs
 from services.session_task import TASK
@@ -65,7 +66,7 @@ def run(quick: bool, logs: Path | None = None) -> BenchmarkReport:
         with DevelopmentBroker(folder / "broker") as broker:
             kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
             ensure_topics(kafka, PARTITIONS)
-            n_turns, n_bytes = _produce(kafka, _turns(quick, logs))
+            n_turns, n_bytes = produce_turns(kafka, _turns(quick, logs))
             rows: list[dict[str, Cell]] = []
             for processes in PROCESSES:
                 bare = _in_processes(processes, _read_bare, kafka)
@@ -106,7 +107,8 @@ def _turns(quick: bool, logs: Path | None) -> Iterable[TurnEvent]:
     return (turn for path in find_logs(logs).train for turn in read_turns(path))
 
 
-def _produce(kafka: KafkaSettings, turns: Iterable[TurnEvent]) -> tuple[int, int]:
+def produce_turns(kafka: KafkaSettings, turns: Iterable[TurnEvent]) -> tuple[int, int]:
+    """Writes turns to their topic; gives how many, and the bytes of their values."""
     producer = KafkaProducer(**kafka.producer_options())
     count = size = 0
     for turn in turns:
@@ -148,6 +150,7 @@ def _answer(
     processes: int,
     barrier: Barrier,
 ) -> None:
+    end_with_parent()
     log_only_errors()
     answers.put(read(settings, number, processes, barrier))
 

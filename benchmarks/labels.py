@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from benchmarks.dialogues import draw_dialogues
+from benchmarks.machine import this_machine
 from benchmarks.measured_process import in_process
-from benchmarks.report import MIB, BenchmarkReport, this_machine
+from benchmarks.report import MIB, BenchmarkReport
 from benchmarks.turn_reading import (
     BARE,
     NOTE,

@@ -14,8 +14,9 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from benchmarks.http_load import Answers, Load, http_request, send_load
+from benchmarks.machine import this_machine
 from benchmarks.measured_process import in_process
-from benchmarks.report import MIB, BenchmarkReport, Cell, percentile, this_machine
+from benchmarks.report import MIB, BenchmarkReport, Cell, percentile
 from benchmarks.server_memory import server_memory
 from labeling.artifact import write_artifact
 from labeling.question import NO_QUESTION, Question

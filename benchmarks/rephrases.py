@@ -11,8 +11,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from benchmarks.dialogues import LENGTHS, draw_dialogues
+from benchmarks.machine import this_machine
 from benchmarks.measured_process import in_process
-from benchmarks.report import MIB, BenchmarkReport, Cell, this_machine
+from benchmarks.report import MIB, BenchmarkReport, Cell
 from rewriting.rephrase_link import RephraseDetector, RephraseLink, resolve
 from rewriting.rephrase_settings import RephraseSettings
 from rewriting.span_detector import SpanDetector
