@@ -1,4 +1,4 @@
-"""The processes that a process has started, and theirs, and so on: which they are, and their CPU time. Linux."""
+"""The processes that a process has started, and those that they have: their ids and CPU time, on Linux."""
 
 import ctypes
 import os

@@ -56,10 +56,8 @@ class LookupQuestion:
         turns = list(generate_turns(self._turns, settings))
         failed = [turn for turn in turns if turn.response is not None and turn.response.status != "ok"]
         others = [turn for turn in turns if turn.response is not None and turn.response.status == "ok"]
-        bodies = [
-            *map(request_body, _of_each_text(failed)),
-            *map(request_body, _of_each_text(others)[:ASKED]),
-        ]
+        asked = _of_each_text(failed) + _of_each_text(others)[:ASKED]
+        bodies = [request_body(turn) for turn in asked]
         rewritten: list[list[bool]] = []
         for side in sides:
             log = side.folder / "turns.jsonl"
