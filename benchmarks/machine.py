@@ -58,10 +58,10 @@ def described_processor(cpuinfo: str) -> tuple[str | None, tuple[str, ...]]:
         if colon:
             fields.setdefault(name.strip().lower(), value.strip())
     flags = set((fields.get("flags") or fields.get("features") or "").split())
-    name = fields.get("model name")
-    if name and {"cpu family", "model"} <= fields.keys():
-        name += f", family {fields['cpu family']} model {fields['model']}"
-    return name, tuple(flag for flag in TOLD_APART if flag in flags)
+    model = fields.get("model name")
+    if model and {"cpu family", "model"} <= fields.keys():
+        model += f", family {fields['cpu family']} model {fields['model']}"
+    return model, tuple(flag for flag in TOLD_APART if flag in flags)
 
 
 def _cpuinfo() -> str:

@@ -77,7 +77,7 @@ class Checkout(Struct, frozen=True, kw_only=True):
             threads: that numerical libraries may use.
             settings: variables `REHEAR_...`.
         """
-        return environment_of(self.root) | settings | dict.fromkeys(_THREADS, str(threads))
+        return environment_of(self.root) | dict(settings) | dict.fromkeys(_THREADS, str(threads))
 
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")

@@ -56,4 +56,4 @@ def _coverage(n: int, k: int) -> float:
     >>> _coverage(2, 1), round(_coverage(7, 1), 3), round(_coverage(7, 2), 3)
     (0.5, 0.984, 0.875)
     """
-    return 1 - 2 * sum(comb(n, i) for i in range(k)) / 2**n
+    return 1 - 2 * sum(comb(n, i) for i in range(k)) / float(2**n)

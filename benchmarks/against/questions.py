@@ -22,10 +22,8 @@ SIDE_BY_SIDE = ("start", "mining", "ingest", "lookup", "online")
 
 def question_of(
     name: str,
-    *,
     quick: bool,
-    state_ours: Path | None = None,
-    state_theirs: Path | None = None,
+    states: tuple[Path | None, Path | None] = (None, None),
     turns: Path | None = None,
 ) -> Question:
     """The question of a name.
@@ -33,8 +31,7 @@ def question_of(
     Args:
         name: one of `SIDE_BY_SIDE`.
         quick: small sizes.
-        state_ours: for `online`: a state with models.
-        state_theirs: the same of the other side.
+        states: for `online`: a state with models for this checkout, and one for the other; or none.
         turns: for `online`: the log whose turns are asked.
 
     Raises:
@@ -54,8 +51,9 @@ def question_of(
             f"{', '.join(SIDE_BY_SIDE)}"
         )
     count = QUICK_ONLINE_COUNT if quick else ONLINE_COUNT
-    if state_ours is None and state_theirs is None:
+    ours, theirs = states
+    if ours is None and theirs is None:
         return OnlineQuestion(None, turns, count)
-    if state_ours is None or state_theirs is None:
+    if ours is None or theirs is None:
         raise QuestionError("give both --state-ours and --state-theirs, or neither")
-    return OnlineQuestion({"ours": state_ours, "theirs": state_theirs}, turns, count)
+    return OnlineQuestion({"ours": ours, "theirs": theirs}, turns, count)
