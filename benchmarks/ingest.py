@@ -4,9 +4,11 @@ import multiprocessing
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
+from threading import BrokenBarrierError
 from typing import Any
 
 import msgspec
@@ -69,7 +71,7 @@ def run(quick: bool, logs: Path | None = None) -> BenchmarkReport:
             n_turns, n_bytes = produce_turns(kafka, _turns(quick, logs))
             rows: list[dict[str, Cell]] = []
             for processes in PROCESSES:
-                bare = _in_processes(processes, _read_bare, kafka)
+                bare = in_processes(processes, read_bare, kafka)
                 rows.append({"reader": "bare loop", "processes": processes, **_figures(bare, None)})
                 settings = Settings(state=str(folder / f"state-{processes}"), kafka=kafka)
                 settings = msgspec.structs.replace(
@@ -78,7 +80,7 @@ def run(quick: bool, logs: Path | None = None) -> BenchmarkReport:
                     database=str(folder / f"sessions-{processes}.db"),
                 )
                 open_database(settings.database_location).dispose()
-                worked = _in_processes(processes, _read_sessions, settings)
+                worked = in_processes(processes, read_sessions, settings)
                 rows.append({"reader": "sessions worker", "processes": processes, **_figures(worked, bare)})
     return BenchmarkReport(
         name="ingest",
@@ -121,7 +123,7 @@ def produce_turns(kafka: KafkaSettings, turns: Iterable[TurnEvent]) -> tuple[int
     return count, size
 
 
-def _in_processes(
+def in_processes(
     processes: int, read: Callable[[Any, int, int, Barrier], Reading], settings: Any
 ) -> list[Reading]:
     """What each of some processes has read, that began together."""
@@ -155,7 +157,7 @@ def _answer(
     answers.put(read(settings, number, processes, barrier))
 
 
-def _read_bare(kafka: KafkaSettings, number: int, processes: int, barrier: Barrier) -> Reading:
+def read_bare(kafka: KafkaSettings, number: int, processes: int, barrier: Barrier) -> Reading:
     """Polls a share of the partitions to their end, with the options of a worker."""
     consumer = KafkaConsumer(**kafka.consumer_options())
     partitions = [
@@ -174,8 +176,12 @@ def _read_bare(kafka: KafkaSettings, number: int, processes: int, barrier: Barri
     return Reading(count, started, ended, cpu_after - cpu_before, {})
 
 
-def _read_sessions(settings: Settings, number: int, processes: int, barrier: Barrier) -> Reading:
-    """Runs a sessions worker until all is read; the clock starts when every worker has its first batch."""
+def read_sessions(settings: Settings, number: int, processes: int, barrier: Barrier) -> Reading:
+    """Runs a sessions worker until all is read; the clock starts when every worker has its first batch.
+
+    A worker that joins the group late, on a busy machine, owns no partition and ends at once: the others
+    must not wait for its first batch.
+    """
     registry = CollectorRegistry()
     began: _Moment | None = None
     saved: _Moment | None = None
@@ -185,7 +191,8 @@ def _read_sessions(settings: Settings, number: int, processes: int, barrier: Bar
         if step is Step.DECODE and processes == 1 and began is None:
             began = _now(registry)
         elif step is Step.PROCESS and began is None:
-            barrier.wait(ANSWER_TIMEOUT_S)  # by now each of them has partitions; none of them has written
+            with suppress(BrokenBarrierError):  # else each of them has partitions, and none has written
+                barrier.wait(ANSWER_TIMEOUT_S)
             began = _now(registry)
         elif step is Step.COMMIT:
             saved = _now(registry)
@@ -193,8 +200,11 @@ def _read_sessions(settings: Settings, number: int, processes: int, barrier: Bar
     if settings.kafka is None:
         raise ValueError("a worker needs a Kafka")
     engine = open_database(settings.database_location)
+    barrier.wait(ANSWER_TIMEOUT_S)  # they join the group together
     worker_loop(WorkerKind.SESSIONS, engine, settings.kafka, settings, registry, on_step).run(until_idle=True)
     engine.dispose()
+    if began is None:
+        barrier.abort()
     if began is None or saved is None:
         return Reading(0, 0.0, 0.0, 0.0, {step.value: 0.0 for step in Step})
     records = registry.get_sample_value(_RECORDS, {"task": TASK, "topic": settings.kafka.topics.turns})
@@ -220,7 +230,12 @@ def _now(registry: CollectorRegistry) -> _Moment:
 
 def _figures(readings: list[Reading], bare: list[Reading] | None) -> dict[str, Cell]:
     records = sum(reading.records for reading in readings)
-    row: dict[str, Cell] = {"records": records, "records/s": _rate(readings), "CPU us": _cpu_us(readings)}
+    row: dict[str, Cell] = {
+        "readers": sum(reading.records > 0 for reading in readings),
+        "records": records,
+        "records/s": _rate(readings),
+        "CPU us": _cpu_us(readings),
+    }
     if bare is not None:
         row["share of bare"] = _rate(readings) / _rate(bare)
         row["share by CPU"] = _cpu_us(bare) / _cpu_us(readings)

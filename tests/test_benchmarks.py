@@ -10,7 +10,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +22,15 @@ import torch
 from streaming import eventually
 from tiny_encoder import write_tiny_base
 
+from benchmarks import ingest
 from benchmarks.machine import described_processor, this_machine
 from benchmarks.measured_process import in_process, in_this_process
 from benchmarks.process_tree import is_running
+from services.database import open_database
+from services.settings import Settings
+from services.simulator import generate_turns
+from streams.kafka_settings import KafkaSettings
+from streams.topics import ensure_topics
 
 Report = dict[str, Any]
 Run = Callable[..., Report]
@@ -58,6 +66,14 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     torch.set_num_threads(threads)
 
 
+def _in_threads(number: int, read: Callable[..., ingest.Reading], settings: object) -> list[ingest.Reading]:
+    """As `in_processes`, in threads of this process: quicker, and their CPU is that of all of them."""
+    barrier = get_context("spawn").Barrier(number)
+    with ThreadPoolExecutor(number) as threads:
+        readers = [threads.submit(read, settings, i, number, barrier) for i in range(number)]
+        return [reader.result(HANG_S) for reader in readers]
+
+
 def test_mining_in_memory_and_through_sqlite_find_as_much(run: Run) -> None:
     rows = {(row["path"], row["turns"]): row for row in run("mining")["figures"]}
     assert rows["in memory", 3_000]["rewrites"] == rows["through SQLite", 3_000]["rewrites"] > 0
@@ -69,7 +85,8 @@ def test_the_chain_is_solved_as_by_the_dense_inverse(run: Run) -> None:
         assert row["difference"] < 1e-6
 
 
-def test_bare_loops_and_workers_read_every_turn(run: Run) -> None:
+def test_bare_loops_and_workers_read_every_turn(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingest, "in_processes", _in_threads)
     report = run("ingest")
     n_turns = report["sizes"]["turns"]
     rows = report["figures"]
@@ -77,6 +94,27 @@ def test_bare_loops_and_workers_read_every_turn(run: Run) -> None:
     for row in rows:
         assert row["records"] >= n_turns  # a batch that two workers had begun is counted by both
         assert row["records/s"] > 0
+        assert 1 <= row["readers"] <= row["processes"]
+
+
+def test_two_processes_share_the_partitions_of_a_topic(kafka_settings: KafkaSettings) -> None:
+    ensure_topics(kafka_settings, ingest.PARTITIONS)
+    ingest.produce_turns(kafka_settings, generate_turns(400))
+    readings = ingest.in_processes(2, ingest.read_bare, kafka_settings)
+    assert sum(reading.records for reading in readings) == 400
+    assert all(0 < reading.records < 400 for reading in readings)
+
+
+def test_a_worker_that_gets_no_partition_keeps_no_other_one_waiting(
+    kafka_settings: KafkaSettings, tmp_path: Path
+) -> None:
+    """As on a busy machine, where one has all partitions before the other is part of the group."""
+    ensure_topics(kafka_settings, 1)
+    ingest.produce_turns(kafka_settings, generate_turns(100))
+    settings = Settings(kafka=kafka_settings, database=str(tmp_path / "rehear.db"))
+    open_database(settings.database_location).dispose()
+    readings = _in_threads(2, ingest.read_sessions, settings)  # one partition, two workers
+    assert sorted(reading.records for reading in readings) == [0, 100]
 
 
 def test_the_lookup_api_answers_all_requests(run: Run) -> None:
