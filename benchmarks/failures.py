@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from benchmarks.machine import this_machine
 from benchmarks.measured_process import in_process
-from benchmarks.report import MIB, BenchmarkReport, this_machine
+from benchmarks.report import MIB, BenchmarkReport
 from benchmarks.turn_reading import (
     BARE,
     NOTE,
@@ -52,15 +53,21 @@ class _Reading(Struct, frozen=True):
     moved: float  # mean difference of the confidences in 8 and in 32 bits
 
 
-def run(quick: bool, device: str = "cpu") -> BenchmarkReport:
-    """Trains and exports a model on planted failures, and isolates others with it."""
+def run(quick: bool, device: str = "cpu", base: str | None = None) -> BenchmarkReport:
+    """Trains and exports a model on planted failures, and isolates others with it.
+
+    Args:
+        quick: small sizes.
+        device: to train on.
+        base: transformer to start from; None: as `rehear learn` does.
+    """
     machine = this_machine()
     dialogues = planted_failures(QUICK_TURNS if quick else TURNS, seed=2).dialogues
     turns = sum(map(len, dialogues))
     learned = QUICK_LEARNED if quick else LEARNED
     with tempfile.TemporaryDirectory(prefix="rehear-benchmark-") as name:
         folder = Path(name)
-        training = in_process(_make_models, folder, learned, quick, device)
+        training = in_process(_make_models, folder, learned, quick, device, base)
         isolating = in_process(_read, folder, dialogues)
         memory = in_process(_isolate, folder / EIGHT_BITS, dialogues)
     trained: _Trained = training.value
@@ -93,7 +100,7 @@ def run(quick: bool, device: str = "cpu") -> BenchmarkReport:
     )
 
 
-def _make_models(folder: Path, learned: int, quick: bool, device: str) -> _Trained:
+def _make_models(folder: Path, learned: int, quick: bool, device: str, base: str | None) -> _Trained:
     """Trains a model for one pass, and exports it twice."""
     import torch
 
@@ -103,7 +110,7 @@ def _make_models(folder: Path, learned: int, quick: bool, device: str) -> _Train
 
     torch.set_num_threads(1)
     planted = planted_failures(learned, seed=1)
-    training = FailureTraining(layers=1 if quick else 3, passes=1, device=device)
+    training = FailureTraining(base=base, layers=1 if quick else 3, passes=1, device=device)
     steps_at: list[float] = []
     trained = train_failure_model(
         planted.dialogues, planted.annotations, training, lambda *_: steps_at.append(time.perf_counter())

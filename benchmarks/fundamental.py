@@ -8,7 +8,8 @@ import numpy as np
 import scipy.sparse as sparse
 
 from benchmarks.log_windows import sessions_of
-from benchmarks.report import BenchmarkReport, Cell, this_machine
+from benchmarks.machine import this_machine
+from benchmarks.report import BenchmarkReport, Cell
 from rewriting.absorbing_chain import AbsorbingChain, Floats, absorbing_chain, last_states
 from rewriting.chain_counts import ChainCounts
 from rewriting.chain_miner import ChainSettings

@@ -17,8 +17,9 @@ class Load(Struct, frozen=True):
     port: int
     requests: tuple[bytes, ...]  # whole HTTP/1.1 requests, taken in turn
     connections: int
-    seconds: float
+    seconds: float  # when to stop; `inf` with a `count`
     requests_per_s: float | None = None  # None: each connection asks again when it has its answer
+    count: float = float("inf")  # requests after which to stop
 
 
 class Answers(Struct, frozen=True):
@@ -53,14 +54,14 @@ async def _send(load: Load) -> Answers:
 
     async def closed_loop(connection: "_Connection", number: int) -> None:
         nonlocal failures
-        while (began := time.perf_counter()) < ends:
+        while number < load.count and (began := time.perf_counter()) < ends:
             failures += await connection.ask(load.requests[number % len(load.requests)]) != 200
             latencies.append(time.perf_counter() - began)
             number += load.connections
 
     async def open_loop(connection: "_Connection", number: int, rate: float) -> None:
         nonlocal failures
-        while (due := started + number / rate) < ends:
+        while number < load.count and (due := started + number / rate) < ends:
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
             failures += await connection.ask(load.requests[number % len(load.requests)]) != 200
             latencies.append(time.perf_counter() - due)

@@ -4,9 +4,11 @@ import multiprocessing
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
+from threading import BrokenBarrierError
 from typing import Any
 
 import msgspec
@@ -14,8 +16,9 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from msgspec import Struct
 from prometheus_client import CollectorRegistry
 
-from benchmarks.measured_process import log_only_errors
-from benchmarks.report import BenchmarkReport, Cell, this_machine
+from benchmarks.machine import this_machine
+from benchmarks.measured_process import end_with_parent, log_only_errors
+from benchmarks.report import BenchmarkReport, Cell
 from services.clock import now_ms
 from services.database import open_database
 from services.log_folder import find_logs
@@ -66,10 +69,10 @@ def run(quick: bool, logs: Path | None = None) -> BenchmarkReport:
         with DevelopmentBroker(folder / "broker") as broker:
             kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
             ensure_topics(kafka, PARTITIONS)
-            n_turns, n_bytes = _produce(kafka, _turns(quick, logs))
+            n_turns, n_bytes = produce_turns(kafka, _turns(quick, logs))
             rows: list[dict[str, Cell]] = []
             for processes in PROCESSES:
-                bare = _in_processes(processes, _read_bare, kafka)
+                bare = in_processes(processes, read_bare, kafka)
                 rows.append({"reader": "bare loop", "processes": processes, **_figures(bare, None)})
                 settings = Settings(state=str(folder / f"state-{processes}"), kafka=kafka)
                 settings = msgspec.structs.replace(
@@ -78,7 +81,7 @@ def run(quick: bool, logs: Path | None = None) -> BenchmarkReport:
                     database=str(folder / f"sessions-{processes}.db"),
                 )
                 open_database(settings.database_location).dispose()
-                worked = _in_processes(processes, _read_sessions, settings)
+                worked = in_processes(processes, read_sessions, settings)
                 rows.append({"reader": "sessions worker", "processes": processes, **_figures(worked, bare)})
     return BenchmarkReport(
         name="ingest",
@@ -107,7 +110,8 @@ def _turns(quick: bool, logs: Path | None) -> Iterable[TurnEvent]:
     return (turn for path in find_logs(logs).train for turn in read_turns(path, now_ms))
 
 
-def _produce(kafka: KafkaSettings, turns: Iterable[TurnEvent]) -> tuple[int, int]:
+def produce_turns(kafka: KafkaSettings, turns: Iterable[TurnEvent]) -> tuple[int, int]:
+    """Writes turns to their topic; gives how many, and the bytes of their values."""
     producer = KafkaProducer(**kafka.producer_options())
     count = size = 0
     for turn in turns:
@@ -120,7 +124,7 @@ def _produce(kafka: KafkaSettings, turns: Iterable[TurnEvent]) -> tuple[int, int
     return count, size
 
 
-def _in_processes(
+def in_processes(
     processes: int, read: Callable[[Any, int, int, Barrier], Reading], settings: Any
 ) -> list[Reading]:
     """What each of some processes has read, that began together."""
@@ -149,11 +153,12 @@ def _answer(
     processes: int,
     barrier: Barrier,
 ) -> None:
+    end_with_parent()
     log_only_errors()
     answers.put(read(settings, number, processes, barrier))
 
 
-def _read_bare(kafka: KafkaSettings, number: int, processes: int, barrier: Barrier) -> Reading:
+def read_bare(kafka: KafkaSettings, number: int, processes: int, barrier: Barrier) -> Reading:
     """Polls a share of the partitions to their end, with the options of a worker."""
     consumer = KafkaConsumer(**kafka.consumer_options())
     partitions = [
@@ -172,8 +177,12 @@ def _read_bare(kafka: KafkaSettings, number: int, processes: int, barrier: Barri
     return Reading(count, started, ended, cpu_after - cpu_before, {})
 
 
-def _read_sessions(settings: Settings, number: int, processes: int, barrier: Barrier) -> Reading:
-    """Runs a sessions worker until all is read; the clock starts when every worker has its first batch."""
+def read_sessions(settings: Settings, number: int, processes: int, barrier: Barrier) -> Reading:
+    """Runs a sessions worker until all is read; the clock starts when every worker has its first batch.
+
+    A worker that joins the group late, on a busy machine, owns no partition and ends at once: the others
+    must not wait for its first batch.
+    """
     registry = CollectorRegistry()
     began: _Moment | None = None
     saved: _Moment | None = None
@@ -183,7 +192,8 @@ def _read_sessions(settings: Settings, number: int, processes: int, barrier: Bar
         if step is Step.DECODE and processes == 1 and began is None:
             began = _now(registry)
         elif step is Step.PROCESS and began is None:
-            barrier.wait(ANSWER_TIMEOUT_S)  # by now each of them has partitions; none of them has written
+            with suppress(BrokenBarrierError):  # else each of them has partitions, and none has written
+                barrier.wait(ANSWER_TIMEOUT_S)
             began = _now(registry)
         elif step is Step.COMMIT:
             saved = _now(registry)
@@ -191,8 +201,11 @@ def _read_sessions(settings: Settings, number: int, processes: int, barrier: Bar
     if settings.kafka is None:
         raise ValueError("a worker needs a Kafka")
     engine = open_database(settings.database_location)
+    barrier.wait(ANSWER_TIMEOUT_S)  # they join the group together
     worker_loop(WorkerKind.SESSIONS, engine, settings.kafka, settings, registry, on_step).run(until_idle=True)
     engine.dispose()
+    if began is None:
+        barrier.abort()
     if began is None or saved is None:
         return Reading(0, 0.0, 0.0, 0.0, {step.value: 0.0 for step in Step})
     records = registry.get_sample_value(_RECORDS, {"task": TASK, "topic": settings.kafka.topics.turns})
@@ -218,7 +231,12 @@ def _now(registry: CollectorRegistry) -> _Moment:
 
 def _figures(readings: list[Reading], bare: list[Reading] | None) -> dict[str, Cell]:
     records = sum(reading.records for reading in readings)
-    row: dict[str, Cell] = {"records": records, "records/s": _rate(readings), "CPU us": _cpu_us(readings)}
+    row: dict[str, Cell] = {
+        "readers": sum(reading.records > 0 for reading in readings),
+        "records": records,
+        "records/s": _rate(readings),
+        "CPU us": _cpu_us(readings),
+    }
     if bare is not None:
         row["share of bare"] = _rate(readings) / _rate(bare)
         row["share by CPU"] = _cpu_us(bare) / _cpu_us(readings)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from benchmarks.dialogues import draw_dialogues
+from benchmarks.machine import this_machine
 from benchmarks.measured_process import in_process
-from benchmarks.report import MIB, BenchmarkReport, this_machine
+from benchmarks.report import MIB, BenchmarkReport
 from benchmarks.turn_reading import (
     BARE,
     NOTE,
@@ -54,14 +55,20 @@ class _Reading(Struct, frozen=True):
     moved: float  # mean difference of the probabilities of a defect in 8 and in 32 bits
 
 
-def run(quick: bool, device: str = "cpu") -> BenchmarkReport:
-    """Trains and exports a model, and labels drawn dialogues with it."""
+def run(quick: bool, device: str = "cpu", base: str | None = None) -> BenchmarkReport:
+    """Trains and exports a model, and labels drawn dialogues with it.
+
+    Args:
+        quick: small sizes.
+        device: to train on.
+        base: transformer to start from; None: as `rehear learn` does.
+    """
     machine = this_machine()
     dialogues = draw_dialogues(QUICK_DIALOGUES if quick else DIALOGUES)
     turns = sum(map(len, dialogues))
     with tempfile.TemporaryDirectory(prefix="rehear-benchmark-") as name:
         folder = Path(name)
-        training = in_process(_make_models, folder, QUICK_LEARNED if quick else LEARNED, quick, device)
+        training = in_process(_make_models, folder, QUICK_LEARNED if quick else LEARNED, quick, device, base)
         labelling = in_process(_read, folder, dialogues)
         memory = in_process(_label, folder / EIGHT_BITS, dialogues)
     trained: _Trained = training.value
@@ -96,7 +103,7 @@ def run(quick: bool, device: str = "cpu") -> BenchmarkReport:
     )
 
 
-def _make_models(folder: Path, learned: int, quick: bool, device: str) -> _Trained:
+def _make_models(folder: Path, learned: int, quick: bool, device: str, base: str | None) -> _Trained:
     """Trains a model for a while, and exports it twice."""
     import torch
 
@@ -109,7 +116,7 @@ def _make_models(folder: Path, learned: int, quick: bool, device: str) -> _Train
     began = time.perf_counter()
     weak = weak_labels(dialogues, RephraseSettings())
     weak_s = time.perf_counter() - began
-    training = LabelTraining(layers=1 if quick else 3, epochs=1, most_turns=None, device=device)
+    training = LabelTraining(base=base, layers=1 if quick else 3, epochs=1, most_turns=None, device=device)
     steps_at: list[float] = []
     trained = train_label_model(
         dialogues, {}, weak, training, lambda *_: steps_at.append(time.perf_counter())

@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 import msgspec
 
 from benchmarks.http_load import Load, http_request, send_load
+from benchmarks.machine import this_machine
 from benchmarks.measured_process import in_process
-from benchmarks.report import MIB, BenchmarkReport, Cell, percentile, this_machine
+from benchmarks.report import MIB, BenchmarkReport, Cell, percentile
 from benchmarks.server_memory import server_memory
 from rewriting.rewrite import GLOBAL, Rewrite, rewrite_id
 from rewriting.rewrite_table import RewriteTable

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 import structlog
 from msgspec import Struct
 
+from services.orphan_watch import end_with
+
 R = TypeVar("R")
 
 
@@ -46,9 +48,26 @@ def log_only_errors() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
 
 
+def end_with_parent() -> None:
+    """From now on, ends this process once the one that started it is gone, even if that was killed."""
+    parent = multiprocessing.parent_process()
+    if parent is not None and parent.pid is not None:
+        end_with(parent.pid)
+
+
+def in_this_process(function: Callable[..., R], *arguments: object) -> Measured:
+    """The same in this process: quicker, and the memory is that of everything that this process has done."""
+    return Measured(function(*arguments), _peak_bytes())
+
+
 def _answer(pipe: Connection, function: Callable[..., object], arguments: tuple[object, ...]) -> None:
+    end_with_parent()
     log_only_errors()
     value = function(*arguments)
-    unit = 1 if sys.platform == "darwin" else 1024
-    pipe.send((value, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit))
+    pipe.send((value, _peak_bytes()))
     pipe.close()
+
+
+def _peak_bytes() -> int:
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

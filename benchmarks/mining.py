@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from benchmarks.log_windows import sessions_of
+from benchmarks.machine import GIB, this_machine
 from benchmarks.measured_process import in_process
-from benchmarks.report import GIB, BenchmarkReport, Cell, this_machine
+from benchmarks.report import BenchmarkReport, Cell
 from rewriting.chain_miner import ChainMiner, ChainSettings
 from rewriting.chain_step import session_steps
 from rewriting.rewrite_table import RewriteTable

@@ -14,8 +14,9 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from benchmarks.http_load import Answers, Load, http_request, send_load
+from benchmarks.machine import this_machine
 from benchmarks.measured_process import in_process
-from benchmarks.report import MIB, BenchmarkReport, Cell, percentile, this_machine
+from benchmarks.report import MIB, BenchmarkReport, Cell, percentile
 from benchmarks.server_memory import server_memory
 from labeling.artifact import write_artifact
 from labeling.question import NO_QUESTION, Question
@@ -90,8 +91,14 @@ class _World(Struct, frozen=True):
     users: int
 
 
-def run(quick: bool, entries: int = ENTRIES) -> BenchmarkReport:
-    """Fills a database, models and an index, and asks a server from another process."""
+def run(quick: bool, entries: int = ENTRIES, base: str | None = None) -> BenchmarkReport:
+    """Fills a database, models and an index, and asks a server from another process.
+
+    Args:
+        quick: small sizes.
+        entries: requests that are known.
+        base: transformer to make the encoder of; None: as `rehear learn` does.
+    """
     machine = this_machine()
     entries = QUICK_ENTRIES if quick else entries
     seconds = QUICK_SECONDS if quick else SECONDS
@@ -102,7 +109,7 @@ def run(quick: bool, entries: int = ENTRIES) -> BenchmarkReport:
         users = max(int(entries * USERS_PER_ENTRY), 10)
         world = _World(folder / "rehear.db", folder / "state", entries, users)
         began = time.monotonic()
-        in_process(_make_models, world)
+        in_process(_make_models, world, quick, base)
         in_process(_fill, world)
         sizes["built in s"] = time.monotonic() - began
         for budget_ms in (UNCUT_MS, OnlineSettings().budget_ms):
@@ -192,24 +199,26 @@ def _shares(before: dict[str, float], after: dict[str, float], n_asked: int) -> 
     return {**stages, "out of time": late / n_asked, "rewritten": rewritten / n_asked}
 
 
-def _make_models(world: _World) -> None:
+def _make_models(world: _World, quick: bool, base: str | None) -> None:
     """A ranker that has learned from a simulated log, and an encoder of the size that training makes."""
     from labeling.encoder_base import load_base
     from rewriting.encoder_export import export_text_encoder
     from rewriting.encoder_model import TextEncoderModel
     from rewriting.encoder_training import EncoderTraining
 
-    turns = [turn.event for turn in simulate(SimulationSettings(users=120, days=10, test_days=0))]
+    simulation = SimulationSettings(users=60 if quick else 120, days=10, test_days=0)
+    turns = [turn.event for turn in simulate(simulation)]
     sessions = [session_requests(session) for session in sessionize(turns)]
     in_order = sorted((s for s in sessions if s.steps), key=lambda session: session.steps[0].ts_ms)
     examples = list(rank_examples(in_order, 0, CandidateSettings()))
-    trained = train_ranker(examples, NONE_SILENT, RankerSettings())
+    settings = RankerSettings(trees=20) if quick else RankerSettings()
+    trained = train_ranker(examples, NONE_SILENT, settings)
     if trained is None:
         raise RuntimeError("the simulated log is too small to train a ranker on")
     folder = model_folder(world.state, ASSISTANT)
     write_artifact(folder / "ranker", KIND, trained.ranker.write, facts={})
     size = EncoderTraining()
-    encoder = TextEncoderModel(load_base(None, layers=size.layers), size.dimension)
+    encoder = TextEncoderModel(load_base(base, layers=1 if quick else size.layers), size.dimension)
     export_text_encoder(encoder, folder / "encoder")
     engine = open_database(world.database)
     names: dict[ModelKind, str] = {"ranker": "ranker", "encoder": "encoder"}

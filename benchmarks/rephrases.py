@@ -11,8 +11,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from benchmarks.dialogues import LENGTHS, draw_dialogues
+from benchmarks.machine import this_machine
 from benchmarks.measured_process import in_process
-from benchmarks.report import MIB, BenchmarkReport, Cell, this_machine
+from benchmarks.report import MIB, BenchmarkReport, Cell
 from rewriting.rephrase_link import RephraseDetector, RephraseLink, resolve
 from rewriting.rephrase_settings import RephraseSettings
 from rewriting.span_detector import SpanDetector
@@ -58,10 +59,15 @@ class _Reading(Struct, frozen=True):
     changed: float  # share of the links of either that the other does not have
 
 
-def run(quick: bool) -> BenchmarkReport:
-    """Trains and exports models, and reads drawn dialogues with them."""
+def run(quick: bool, base: str | None = None) -> BenchmarkReport:
+    """Trains and exports models, and reads drawn dialogues with them.
+
+    Args:
+        quick: small sizes.
+        base: transformer to start from; None: as `rehear learn` does.
+    """
     machine = this_machine()
-    settings = RephraseSettings(layers=1) if quick else RephraseSettings()
+    settings = RephraseSettings(base=base, layers=1) if quick else RephraseSettings(base=base)
     dialogues = draw_dialogues(QUICK_DIALOGUES if quick else DIALOGUES)
     labelled = QUICK_LABELLED if quick else LABELLED
     examples = QUICK_EXAMPLES if quick else EXAMPLES
@@ -124,10 +130,10 @@ def _make_models(folder: Path, labelled: int, examples: int, settings: RephraseS
     began = time.perf_counter()
     links = WeakRephrases.fit(dialogues, settings).detect(dialogues)
     labels_s = time.perf_counter() - began
-    training = SpanTraining(layers=settings.layers, epochs=1, most_examples=examples)
+    training = SpanTraining(base=settings.base, layers=settings.layers, epochs=1, most_examples=examples)
     steps_at: list[float] = []
     trained = train_span_model(dialogues, links, training, lambda *_: steps_at.append(time.perf_counter()))
-    reader = PairEncoderModel(load_base(None, layers=settings.layers))
+    reader = PairEncoderModel(load_base(settings.base, layers=settings.layers))
     for quantised, span_name, pair_name in ((False, SPAN, PAIRS), (True, SPAN_8, PAIRS_8)):
         export_span_model(trained, folder / span_name, quantised=quantised)
         export_pair_encoder(reader, folder / pair_name, quantised=quantised)

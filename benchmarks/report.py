@@ -1,7 +1,5 @@
 """What a benchmark found: machine, sizes and figures, on the screen and in a file."""
 
-import os
-import platform
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,22 +8,12 @@ from msgspec import Struct
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.machine import Machine
+
 Cell = str | int | float | None
-GIB = 2**30
 MIB = 2**20
 
 MOST_COLUMNS = 8
-
-
-class Machine(Struct, frozen=True):
-    """Where it was measured."""
-
-    cpu: str
-    cores: int  # that this process may use
-    memory_gib: float
-    python: str
-    system: str
-    load_before: float  # processes that wanted a core in the minute before; figures suffer from others
 
 
 class BenchmarkReport(Struct, frozen=True, kw_only=True):
@@ -44,11 +32,11 @@ class BenchmarkReport(Struct, frozen=True, kw_only=True):
         console.rule(f"{self.name}: {self.question}")
         machine = self.machine
         console.print(
-            f"{machine.cpu}, {machine.cores} cores, {machine.memory_gib:.1f} GiB, Python {machine.python}, "
-            f"{machine.system}; load before: {machine.load_before:.1f}",
+            f"{machine.processor}, {machine.cores} cores, {machine.memory_gib:.1f} GiB, "
+            f"Python {machine.python}, {machine.system}; load before: {machine.load_before:.1f}",
             highlight=False,
         )
-        console.print(", ".join(f"{name}: {_shown(value)}" for name, value in self.sizes.items()))
+        console.print(", ".join(f"{name}: {shown(value)}" for name, value in self.sizes.items()))
         console.print(_table(self.figures))
         for note in self.notes:
             console.print(note, highlight=False)
@@ -61,30 +49,18 @@ class BenchmarkReport(Struct, frozen=True, kw_only=True):
         return path
 
 
-def this_machine() -> Machine:
-    """The machine that we run on."""
-    return Machine(
-        cpu=_cpu(),
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-        memory_gib=round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB, 1),
-        python=platform.python_version(),
-        system=platform.system(),
-        load_before=round(os.getloadavg()[0], 2),
-    )
-
-
 def _table(figures: Sequence[dict[str, Cell]]) -> Table:
     """A row for each run, or a column for each where there are more figures than a screen is wide."""
     names = list(dict.fromkeys(name for row in figures for name in row))
     if len(names) <= MOST_COLUMNS:
         table = Table(*names)
         for row in figures:
-            table.add_row(*(_shown(row.get(name)) for name in names))
+            table.add_row(*(shown(row.get(name)) for name in names))
         return table
     first, *others = names
-    table = Table(first, *(_shown(row.get(first)) for row in figures))
+    table = Table(first, *(shown(row.get(first)) for row in figures))
     for name in others:
-        table.add_row(name, *(_shown(row.get(name)) for row in figures))
+        table.add_row(name, *(shown(row.get(name)) for row in figures))
     return table
 
 
@@ -93,16 +69,8 @@ def percentile(sorted_values: Sequence[float], share: float) -> float:
     return sorted_values[min(int(share * len(sorted_values)), len(sorted_values) - 1)]
 
 
-def _cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
-def _shown(value: Cell) -> str:
+def shown(value: Cell) -> str:
+    """A figure as a person reads it: three digits, thousands separated."""
     if value is None:
         return ""
     if isinstance(value, float):

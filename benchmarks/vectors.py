@@ -7,8 +7,9 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.machine import this_machine
 from benchmarks.measured_process import in_process
-from benchmarks.report import MIB, BenchmarkReport, Cell, percentile, this_machine
+from benchmarks.report import MIB, BenchmarkReport, Cell, percentile
 from rewriting.indexed_request import IndexedRequest, request_id
 from rewriting.request_index import RequestIndex
 from rewriting.vector_index import VectorIndexSettings
