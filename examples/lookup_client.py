@@ -1,4 +1,4 @@
-"""Ask Rehear what a request should have been, before you run it: `python lookup_client.py "turn of the lamp"`."""
+"""Asks Rehear what a request should have been; by hand: `python lookup_client.py "turn of the lamp"`."""
 
 import logging
 import os
@@ -16,7 +16,7 @@ rehear = httpx.Client(
 
 
 def as_meant(text: str, user_id: str, asr_confidence: float | None = None) -> tuple[str, str | None]:
-    """The text to run, and the id of the rewrite behind it; the request itself and None where there is none."""
+    """The text to run, and the id of its rewrite; the request itself and None where there is none."""
     query = {"user_id": user_id, "text": text, "asr_confidence": asr_confidence}
     try:
         answer = rehear.post("/v1/rewrite", json=query)
