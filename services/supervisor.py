@@ -16,6 +16,7 @@ import msgspec
 import structlog
 from msgspec import Struct
 
+from services.lookup_api.operator_key import operator_key
 from services.lookup_api.server import BackgroundServer
 from services.settings import Settings
 from services.worker import WorkerKind
@@ -37,6 +38,7 @@ class RunningRehear(Struct, frozen=True):
 
     kafka: KafkaSettings
     api_url: str
+    operator_key: Path | None = None  # file of the key for operators' routes; None: the settings have one
 
 
 class _WorkerProcess:
@@ -118,12 +120,14 @@ def running_rehear(settings: Settings) -> Iterator[RunningRehear]:
             kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
         ensure_topics(kafka, PARTITIONS)
         settings = msgspec.structs.replace(settings, kafka=kafka)
+        key = operator_key(settings.api, state)
         api = stack.enter_context(
             BackgroundServer(
                 settings.api,
                 settings.database_location,
                 logs / "lookup-api.log",
                 online=settings.online_task,
+                operator_key_sha256=None if key is None else key.sha256,
             )
         )
         workers = [
@@ -142,7 +146,7 @@ def running_rehear(settings: Settings) -> Iterator[RunningRehear]:
             for worker in workers:
                 worker.keep_running()
             supervision.start()
-            yield RunningRehear(kafka, api.url)
+            yield RunningRehear(kafka, api.url, None if key is None else key.path)
         finally:
             ended.set()
             if supervision.is_alive():

@@ -33,6 +33,8 @@ def up(state: StateOption = None, settings: SettingsOption = None) -> None:
     with running_rehear(settings_of(settings, state)) as running:
         print(f"turns topic:  {running.kafka.topics.turns} at {running.kafka.bootstrap_servers}")
         print(f"lookup API:   {running.api_url}  (OpenAPI: {running.api_url}/schema)")
+        if running.operator_key is not None:
+            print(f"operator key: {running.operator_key}")
         print("Ctrl-C stops everything", flush=True)
         wait_for_signal()
 
@@ -80,14 +82,25 @@ def serve(state: StateOption = None, settings: SettingsOption = None) -> None:
     """Serve the lookup API.
 
     Example: `rehear serve --state state`, then
-    `curl -d '{"assistant_id":"a","user_id":"u","text":"play imagine dragon"}' localhost:8420/v1/rewrite`
+    `curl -H 'Content-Type: application/json' -d '{"user_id":"u","text":"play imagine dragon"}'
+    localhost:8420/v1/rewrite`
     """
+    from services.lookup_api.operator_key import operator_key
     from services.lookup_api.server import ServerTask
     from services.lookup_api.server import serve as serve_api
 
     chosen = settings_of(settings, state)
+    chosen.api.check_binding()
+    key = operator_key(chosen.api, Path(chosen.state))
+    if key is not None:
+        print(f"operator key: {key.path}", flush=True)
     serve_api(
-        ServerTask(settings=chosen.api, database_url=chosen.database_location, online=chosen.online_task)
+        ServerTask(
+            settings=chosen.api,
+            database_url=chosen.database_location,
+            online=chosen.online_task,
+            operator_key_sha256=None if key is None else key.sha256,
+        )
     )
 
 

@@ -1,32 +1,38 @@
 """Who is asking: guards in front of the routes, and the assistant that a request is about."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Collection
+from typing import Any, Final
 
 from litestar.connection import ASGIConnection
 from litestar.exceptions import ClientException, NotAuthorizedException, PermissionDeniedException
 from litestar.handlers import BaseRouteHandler
 
-from services.lookup_api.api_keys import ApiKey, KeyRing, Role
+from services.lookup_api.api_keys import ApiKey, KeyRing, Role, ServerKey
+from services.lookup_api.operator_key import OPERATOR_KEY_FILE
 
 API_KEY_HEADER = "X-API-Key"
+
+_NAMED: Final = 5  # assistants that a message lists, at most
 
 Guard = Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], Awaitable[None]]
 
 
 def guard_for(keys: KeyRing, role: Role) -> Guard:
-    """A guard that lets in keys of this role, and operators everywhere; everybody where no key is configured.
+    """A guard that lets in keys of this role, and operators everywhere.
 
-    The entry of the key that asks is then found with `asking_key`.
+    Where no key is configured, everybody may look up and give feedback; operators need their key all the
+    same. The entry of the key that asks is then found with `asking_key`.
     """
+    open_to_all = keys.is_open and role == "lookup"
+    needed = _needed(keys, role)
 
     # Without waiting for anything, yet async: the framework would send a plain function to a thread.
     async def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-        if not keys:
+        if open_to_all:
             return
         key = connection.headers.get(API_KEY_HEADER)
         if key is None:
-            raise NotAuthorizedException(f"an API key is needed, in the header {API_KEY_HEADER}")
+            raise NotAuthorizedException(needed)
         entry = keys.find(key)
         if entry is None:
             raise NotAuthorizedException(f"the key in {API_KEY_HEADER} is not one of this server's")
@@ -39,31 +45,71 @@ def guard_for(keys: KeyRing, role: Role) -> Guard:
     return guard
 
 
-def asking_key(connection: ASGIConnection[Any, Any, Any, Any]) -> ApiKey | None:
-    """The key that asks; None where no keys are configured."""
-    key: ApiKey | None = connection.scope["state"].get("key")
+def _needed(keys: KeyRing, role: Role) -> str:
+    """What to do about a key that is missing."""
+    needed = f"an API key is needed, in the header {API_KEY_HEADER}"
+    if role == "lookup":
+        return needed
+    needed = needed.replace("an API key", "an operator's key")
+    if keys.has_file:
+        return f"{needed}: it is in the file {OPERATOR_KEY_FILE} of the server's state folder"
+    return f"{needed}: make one with `rehear api-key ASSISTANT --role operator`"
+
+
+def asking_key(connection: ASGIConnection[Any, Any, Any, Any]) -> ApiKey | ServerKey | None:
+    """The key that asks; None where none was needed."""
+    key: ApiKey | ServerKey | None = connection.scope["state"].get("key")
     return key
 
 
 def asked_assistant(connection: ASGIConnection[Any, Any, Any, Any], named: str | None) -> str:
-    """The assistant that a request is about: that of the key, which the request may name as well.
+    """The assistant that a request is about: that of the key, the one that is named, or the only one.
 
     Raises:
         PermissionDeniedException: the request names another assistant than that of its key.
-        ClientException: neither a key nor the request tells it, or the name cannot be printed.
+        ClientException: nothing tells it, or the name cannot be printed.
+    """
+    assistant_id = looked_up_assistant(connection, named)
+    if not assistant_id:
+        raise ClientException("assistant_id is missing, and no assistant is known yet: name the one you mean")
+    return assistant_id
+
+
+def looked_up_assistant(connection: ASGIConnection[Any, Any, Any, Any], named: str | None) -> str:
+    """The same for a lookup, which is no mistake before anything is known of an assistant: empty then.
+
+    Raises:
+        PermissionDeniedException: the request names another assistant than that of its key.
+        ClientException: there are several and nothing tells which, or the name cannot be printed.
     """
     key = asking_key(connection)
     check_printable("assistant_id", named)
-    if key is not None:
+    assistant_id = named
+    if key is not None and key.assistant_id is not None:
         if named is not None and named != key.assistant_id:
             raise PermissionDeniedException(f"the key {key.name!r} is not for the assistant {named!r}")
         assistant_id = key.assistant_id
-    elif named is None:
-        raise ClientException("assistant_id is missing; it may be left out only where an API key tells it")
-    else:
-        assistant_id = named
+    if assistant_id is None:
+        assistant_id = _only_one(connection.app.state.follower.assistants)
     connection.scope["state"]["assistant_id"] = assistant_id
     return assistant_id
+
+
+def _only_one(assistants: Collection[str]) -> str:
+    """The only assistant of a server; empty where there is none.
+
+    Raises:
+        ClientException: there are several.
+    """
+    if len(assistants) > 1:
+        names = sorted(assistants)
+        listed = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
+        raise ClientException(
+            f"assistant_id is missing, and this server has several assistants ({listed}): name one in "
+            "assistant_id, in the body of /v1/rewrite, /v1/feedback and /v1/forgotten-users, in the query of "
+            "other routes; or use an API key, which is for one assistant"
+        )
+    return next(iter(assistants), "")
 
 
 def check_printable(name: str, identifier: str | None) -> None:

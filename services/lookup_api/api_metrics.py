@@ -81,6 +81,12 @@ class ApiMetrics:
             ["assistant", "reason"],
             registry=counting,
         )
+        self._refused = Counter(
+            "rehear_requests_refused",
+            "Requests that a web page of another site could have sent, by what gave them away",
+            ["reason"],
+            registry=counting,
+        )
         self._counters: dict[tuple[str, str], Counter] = {}
         self._histograms: dict[str, Histogram] = {}
 
@@ -109,6 +115,10 @@ class ApiMetrics:
     def count_failure(self, assistant_id: str, reason: str) -> None:
         """Counts a request that could not be rewritten online."""
         self._failed.labels(self._label(assistant_id), reason).inc()
+
+    def count_refusal(self, reason: str) -> None:
+        """Counts a request that was refused before it came to its route."""
+        self._refused.labels(reason).inc()
 
     def _label(self, assistant_id: str) -> str:
         key = AssistantId(assistant_id)

@@ -10,12 +10,14 @@ from typing import Final
 
 import structlog
 from litestar import Litestar
+from litestar.middleware import DefineMiddleware
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
+from rewriting.chain_store import epochs
 from rewriting.lookup_loading import load_lookup_table
 from rewriting.rewrite_table import RewriteTable
 from services.clock import now_ms
@@ -34,10 +36,12 @@ from services.lookup_api.health_routes import health_routes
 from services.lookup_api.lookup_route import lookup_route
 from services.lookup_api.online_answers import OnlineAnswers
 from services.lookup_api.online_follower import OnlineFollower
+from services.lookup_api.page_barrier import PageBarrier
 from services.lookup_api.strict_request import EXCEPTION_HANDLERS, StrictRequest
 from services.lookup_api.table_follower import TableFollower
 from services.lookup_api.table_routes import table_routes
 from services.lookup_api.user_routes import user_routes
+from streams.database_schema import reading
 from streams.turn import AssistantId, UserId
 
 log = structlog.get_logger()
@@ -55,6 +59,7 @@ def build_app(
     metrics_folder: Path | None = None,
     online: OnlineTask | None = None,
     online_engine: Engine | None = None,
+    operator_key_sha256: str | None = None,
 ) -> Litestar:
     """The application; while it runs, it follows the rewrite table, and models and indexes.
 
@@ -67,10 +72,16 @@ def build_app(
         metrics_folder: where several processes add up their counts; None for one process.
         online: where models and indexes lie; None: requests are answered from the table alone.
         online_engine: the same database, whose statements do not wait long; by default `engine`.
+        operator_key_sha256: hash of a key that opens operators' routes, beside those in the settings.
     """
     table = RewriteTable(engine, clock_ms)
-    keys = KeyRing(settings.api_keys)
-    follower = TableFollower(table, partial(load_lookup_table, engine), settings.poll_interval_s)
+    keys = KeyRing(settings.api_keys, operator_key_sha256)
+    follower = TableFollower(
+        table,
+        partial(load_lookup_table, engine),
+        settings.poll_interval_s,
+        read_assistants=assistants_in(engine),
+    )
     models = None
     if online is not None:
         models = OnlineFollower(engine, Path(online.state), online.settings, settings.poll_interval_s)
@@ -90,13 +101,14 @@ def build_app(
             if answers is not None:
                 answers.close()
 
-    return Litestar(
+    app = Litestar(
         [
             lookup_route(follower, answers, keys, metrics, clock_ms),
             *user_routes(feedback, forget, keys, clock_ms),
             table_routes(table, engine, follower, keys, clock_ms),
             *health_routes(follower, models, metrics, settings.stale_after_s),
         ],
+        middleware=[DefineMiddleware(PageBarrier, settings=settings, metrics=metrics)],
         request_class=StrictRequest,
         request_max_body_size=LARGEST_BODY_BYTES,
         exception_handlers=EXCEPTION_HANDLERS,
@@ -104,6 +116,8 @@ def build_app(
         openapi_config=_openapi(),
         logging_config=None,
     )
+    app.state.follower = follower  # tells which assistants there are, where a request names none
+    return app
 
 
 def open_app(
@@ -111,6 +125,7 @@ def open_app(
     database_url: str,
     metrics_folder: Path | None = None,
     online: OnlineTask | None = None,
+    operator_key_sha256: str | None = None,
 ) -> Litestar:
     """The application on the database of this URL; waits for a database that is away."""
     engine = _open_patiently(database_url)
@@ -126,6 +141,7 @@ def open_app(
         metrics_folder,
         online,
         online_engine,
+        operator_key_sha256,
     )
 
 
@@ -136,6 +152,16 @@ def forget_in(engine: Engine) -> ForgetUser:
         forget_user(engine, now_ms, AssistantId(assistant_id), UserId(user_id))
 
     return forget
+
+
+def assistants_in(engine: Engine) -> Callable[[], frozenset[AssistantId]]:
+    """Reads the assistants that have sessions: one small query, whatever the tables hold."""
+
+    def read() -> frozenset[AssistantId]:
+        with reading(engine) as connection:
+            return frozenset(epochs(connection))
+
+    return read
 
 
 def _open_patiently(database_url: str, lock_wait_s: float | None = None) -> Engine:

@@ -2,6 +2,7 @@
 
 ServiceError
 └── LookupApiError
+    ├── OperatorKeyError      the server's file with the operator's key cannot be used
     ├── UnsafeBindingError    without API keys it would be open to a network
     └── ServerStartError      the server process does not come up
 """
@@ -11,6 +12,10 @@ from services.errors import ServiceError
 
 class LookupApiError(ServiceError):
     """Base of all errors of this package."""
+
+
+class OperatorKeyError(LookupApiError):
+    """The file with the operator's key cannot be used; the message says why, and what to do."""
 
 
 class UnsafeBindingError(LookupApiError):

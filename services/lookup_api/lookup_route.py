@@ -12,7 +12,7 @@ from msgspec import UNSET
 from rewriting.lookup_table import LookupAnswer
 from rewriting.rewrite import GLOBAL
 from rewriting.rewrite_decision import decided, is_settled
-from services.lookup_api.access import asked_assistant, guard_for
+from services.lookup_api.access import guard_for, looked_up_assistant
 from services.lookup_api.api_keys import KeyRing
 from services.lookup_api.api_metrics import ApiMetrics, MeasuredLookups
 from services.lookup_api.messages import RewriteAnswer, RewriteQuery, ServedRewrite
@@ -45,7 +45,7 @@ def lookup_route(
         tags=["lookup"],
     )
     async def rewrite(request: Request[Any, Any, Any], data: JSONBody[RewriteQuery]) -> RewriteAnswer:
-        assistant_id = AssistantId(asked_assistant(request, data.assistant_id))
+        assistant_id = AssistantId(looked_up_assistant(request, data.assistant_id))
         check_times(data, clock_ms())
         table, question = follower.table_of(assistant_id), question_asked(data)
         known = table.look_up(data.text, data.user_id, confidence_of(data), question)

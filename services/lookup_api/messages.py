@@ -70,7 +70,9 @@ class RewriteQuery(RequestBody, frozen=True, kw_only=True):
 
     text: Annotated[str, Meta(description="as recognised or typed; may be empty")]
     user_id: _Id
-    assistant_id: Annotated[_Id | None, Meta(description="needed only where no API key tells it")] = None
+    assistant_id: Annotated[
+        _Id | None, Meta(description="needed only where there are several and no API key tells it")
+    ] = None
     request_id: Annotated[str, Meta(max_length=512, description="comes back in the answer")] | None = None
     asr_confidence: _Confidence | None = None
     nlu: NluGuess | None = None

@@ -49,6 +49,7 @@ class ServerTask(Struct, frozen=True, kw_only=True):
     settings: LookupApiSettings
     database_url: str
     online: OnlineTask | None = None  # None: requests are answered from the table alone
+    operator_key_sha256: str | None = None  # of a key that opens operators' routes, beside the settings'
 
 
 def serve(task: ServerTask) -> None:
@@ -86,7 +87,7 @@ def serve(task: ServerTask) -> None:
 
 def _load_in_worker(task: ServerTask, server_pid: int, metrics_folder: Path | None) -> Litestar:
     end_with(server_pid)  # a worker that outlived its server would hold the port for ever
-    return open_app(task.settings, task.database_url, metrics_folder, task.online)
+    return open_app(task.settings, task.database_url, metrics_folder, task.online, task.operator_key_sha256)
 
 
 def _check_address(host: str, port: int) -> None:
@@ -113,6 +114,7 @@ class BackgroundServer:
         log_file: gets what the server prints; by default a temporary file.
         start_timeout_s: how long it may take until the tables are loaded, and models and indexes.
         online: where models and indexes lie; None: requests are answered from the table alone.
+        operator_key_sha256: hash of a key that opens operators' routes, beside those in the settings.
 
     Raises:
         UnsafeBindingError: there are no API keys, and the address is not a loopback address.
@@ -125,11 +127,17 @@ class BackgroundServer:
         log_file: Path | None = None,
         start_timeout_s: float = 60.0,
         online: OnlineTask | None = None,
+        operator_key_sha256: str | None = None,
     ) -> None:
         settings.check_binding()
         if settings.port == 0:
             settings = msgspec.structs.replace(settings, port=_free_port(settings.host))
-        self._task = ServerTask(settings=settings, database_url=database_url, online=online)
+        self._task = ServerTask(
+            settings=settings,
+            database_url=database_url,
+            online=online,
+            operator_key_sha256=operator_key_sha256,
+        )
         self._log_file = log_file
         self._start_timeout_s = start_timeout_s
         self._process: subprocess.Popen[bytes] | None = None

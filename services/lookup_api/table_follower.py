@@ -1,7 +1,7 @@
 """Keeps lookup tables in memory at the version of the rewrite table in the database."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import structlog
 
@@ -24,6 +24,7 @@ class TableFollower(DatabaseFollower):
         load: reads the whole table of an assistant (`load_lookup_table`).
         poll_interval_s: from one look to the next.
         clock_s: for the age of the tables.
+        read_assistants: those of which something is stored, with a table or without one yet.
     """
 
     def __init__(
@@ -32,8 +33,11 @@ class TableFollower(DatabaseFollower):
         load: Callable[[AssistantId], LookupTable],
         poll_interval_s: float = 0.25,
         clock_s: Callable[[], float] = time.monotonic,
+        read_assistants: Callable[[], Collection[AssistantId]] = frozenset,
     ) -> None:
         super().__init__("table", poll_interval_s, clock_s)
+        self._read_assistants = read_assistants
+        self._assistants: frozenset[AssistantId] = frozenset()
         self._table = table
         self._load = load
         self._tables: Mapping[AssistantId, LookupTable] = {}
@@ -42,6 +46,11 @@ class TableFollower(DatabaseFollower):
     def tables(self) -> Mapping[AssistantId, LookupTable]:
         """The tables that lookups are answered from."""
         return self._tables
+
+    @property
+    def assistants(self) -> frozenset[AssistantId]:
+        """All assistants of which something is stored, with a table or without one yet."""
+        return self._assistants
 
     def table_of(self, assistant_id: str) -> LookupTable:
         """The table of an assistant; an empty one where nothing was learned for it."""
@@ -60,6 +69,7 @@ class TableFollower(DatabaseFollower):
                 held = self._update(held)
             tables[assistant_id] = held
         self._tables = tables
+        self._assistants = frozenset(tables).union(self._read_assistants())
 
     def _update(self, table: LookupTable) -> LookupTable:
         delta = self._table.changes(table.assistant_id, table.version)

@@ -32,7 +32,8 @@ from streams.turn import AssistantId
 LARGEST_PAGE = 1_000  # rows, about 1 MB
 
 _Assistant = Annotated[
-    str | None, QueryParameter(max_length=512, description="needed only where no API key tells it")
+    str | None,
+    QueryParameter(max_length=512, description="needed only where there are several and no API key tells it"),
 ]
 
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from databases import new_database
@@ -18,7 +18,7 @@ from rewriting.online_model_store import ModelKind
 from rewriting.rewrite import Rewrite, Scope, user_scope
 from rewriting.rewrite_table import RewriteTable
 from services.database import open_database
-from services.lookup_api.api_keys import ApiKey
+from services.lookup_api.api_keys import ApiKey, new_key
 from services.lookup_api.api_settings import LookupApiSettings
 from services.lookup_api.app import build_app, forget_in
 from services.lookup_api.feedback_store import DatabaseFeedbackStore
@@ -89,18 +89,19 @@ def teach(engine: Engine) -> Callable[..., None]:
 
 @pytest.fixture
 def serving(engine: Engine) -> Callable[..., AbstractContextManager[Client]]:
-    """Starts the API with the given keys; it is ready then."""
+    """Starts the API with the given keys in the settings, or for operators; it is ready then."""
 
     @contextmanager
-    def serving(*keys: ApiKey) -> Iterator[Client]:
+    def serving(*keys: ApiKey, operator_sha256: str | None = None, **settings: Any) -> Iterator[Client]:
         app = build_app(
-            LookupApiSettings(api_keys=keys, poll_interval_s=0.02),
+            LookupApiSettings(api_keys=keys, poll_interval_s=0.02, **settings),
             engine,
             DatabaseFeedbackStore(engine),
             forget_in(engine),
             lambda: NOW_MS,
+            operator_key_sha256=operator_sha256,
         )
-        with TestClient(app) as client:
+        with TestClient(app, base_url="http://127.0.0.1:8420") as client:
             deadline_s = time.monotonic() + 10
             while client.get("/readyz").status_code != 200:
                 assert time.monotonic() < deadline_s, client.get("/readyz").text
@@ -111,7 +112,9 @@ def serving(engine: Engine) -> Callable[..., AbstractContextManager[Client]]:
 
 
 @pytest.fixture
-def client(serving: Callable[[], AbstractContextManager[Client]]) -> Iterator[Client]:
-    """The API without keys."""
-    with serving() as client:
+def client(serving: Callable[..., AbstractContextManager[Client]]) -> Iterator[Client]:
+    """The API without keys in the settings, asked with the key that operators need all the same."""
+    key, sha256 = new_key()
+    with serving(operator_sha256=sha256) as client:
+        client.headers["X-API-Key"] = key
         yield client

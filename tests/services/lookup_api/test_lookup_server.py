@@ -18,13 +18,16 @@ from sqlalchemy import Engine
 
 from rewriting.rewrite_table import RewriteTable
 from services.database import open_database
-from services.lookup_api.api_keys import new_api_key
+from services.lookup_api.api_keys import new_api_key, new_key
 from services.lookup_api.api_settings import LookupApiSettings
 from services.lookup_api.errors import ServerStartError, UnsafeBindingError
 from services.lookup_api.server import BackgroundServer
 from streams.turn import AssistantId
 
 HOME = AssistantId("home")
+OPERATOR_KEY, OPERATOR_SHA256 = new_key()
+AS_OPERATOR = {"X-API-Key": OPERATOR_KEY}
+JSON = {"Content-Type": "application/json"}
 SETTINGS = LookupApiSettings(port=0, stale_after_s=0.5, stop_timeout_s=5)
 
 
@@ -98,17 +101,19 @@ def is_running(pid: int) -> bool:
 
 @pytest.mark.usefixtures("engine")
 def test_requests_of_every_kind_are_answered(database: Path) -> None:
-    with BackgroundServer(SETTINGS, str(database), start_timeout_s=20) as server:
+    with BackgroundServer(
+        SETTINGS, str(database), start_timeout_s=20, operator_key_sha256=OPERATOR_SHA256
+    ) as server:
         assert ask(server, "Turn of the LAMP") == "turn off the lamp"
         assert ask(server, "") is None
         assert ask(server, "\x00 ж 关灯 " * 1_000) is None
-        with httpx.Client(base_url=server.url) as client:
+        with httpx.Client(base_url=server.url, headers=AS_OPERATOR) as client:
             assert client.get("/healthz").json() == {"status": "up"}
             assert client.get("/readyz").json()["ready"] is True
             assert "rehear_lookup_requests_total" in client.get("/metrics").text
             assert client.get("/schema").json()["openapi"].startswith("3.")
-            assert client.post("/v1/rewrite", content=b"{").status_code == 400
-            assert client.post("/v1/rewrite", content=b"x" * 5_000_000).status_code == 413
+            assert client.post("/v1/rewrite", content=b"{", headers=JSON).status_code == 400
+            assert client.post("/v1/rewrite", content=b"x" * 5_000_000, headers=JSON).status_code == 413
             assert client.delete("/v1/users/a%2Fb%2F..", params={"assistant_id": HOME}).status_code == 204
             assert client.get("/v1/rewrites/%00", params={"assistant_id": HOME}).status_code == 400
         with socket.create_connection(address(server.url)) as raw:
@@ -128,8 +133,8 @@ def test_a_change_is_served_within_a_second_of_its_commit(database: Path, engine
 
 def test_while_the_database_is_away_lookups_go_on(database: Path, engine: Engine) -> None:
     with (
-        BackgroundServer(SETTINGS, str(database)) as server,
-        httpx.Client(base_url=server.url, params={"assistant_id": HOME}) as client,
+        BackgroundServer(SETTINGS, str(database), operator_key_sha256=OPERATOR_SHA256) as server,
+        httpx.Client(base_url=server.url, headers=AS_OPERATOR) as client,
     ):
         away = database.with_name("away.db")
         database.rename(away)
@@ -171,8 +176,10 @@ def test_several_workers_serve_and_count_together(database: Path, engine: Engine
 
 def test_requests_in_flight_are_answered_before_the_end(database: Path, engine: Engine) -> None:
     with (
-        BackgroundServer(SETTINGS, str(database)) as server,
-        subprocess.Popen([sys.executable, "-c", FORGET, server.url], stdout=subprocess.PIPE) as asking,
+        BackgroundServer(SETTINGS, str(database), operator_key_sha256=OPERATOR_SHA256) as server,
+        subprocess.Popen(
+            [sys.executable, "-c", FORGET, server.url, OPERATOR_KEY], stdout=subprocess.PIPE
+        ) as asking,
     ):
         assert server.pid is not None
         assert asking.stdout is not None
@@ -190,7 +197,7 @@ FORGET = """
 import sys, httpx
 print("asking", flush=True)
 url = f"{sys.argv[1]}/v1/users/ann?assistant_id=home"
-answer = httpx.delete(url, timeout=20)
+answer = httpx.delete(url, headers={"X-API-Key": sys.argv[2]}, timeout=20)
 print(answer.status_code, answer.text)
 sys.exit(answer.status_code != 204)
 """

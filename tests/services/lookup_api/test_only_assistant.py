@@ -1,0 +1,119 @@
+"""Requests that name no assistant, to a server without keys in its settings."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+from rewrites import rewrite_row
+from sqlalchemy import Engine
+
+from rewriting.chain_store import lock_chain
+from rewriting.rewrite import GLOBAL, rewrite_id
+from rewriting.rewrite_table import RewriteTable
+from services.database import open_database
+from services.lookup_api.api_keys import new_key
+from services.lookup_api.feedback_store import DatabaseFeedbackStore
+from streams.turn import AssistantId
+
+Client = TestClient[Litestar]
+Serving = Callable[..., AbstractContextManager[Client]]
+
+HOME = AssistantId("home")
+LAMP = "turn of the lamp"
+LAMP_ID = rewrite_id(HOME, GLOBAL, LAMP)
+LOOKUP = {"user_id": "ann", "text": LAMP}
+FEEDBACK = {"user_id": "ann", "event_id": "e", "feedback": "negative"}
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    """A database in which nothing was learned."""
+    engine = open_database(tmp_path / "tables.db")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def client(engine: Engine, serving: Serving) -> Iterator[Client]:
+    """The API as an operator asks it."""
+    key, sha256 = new_key()
+    with serving(operator_sha256=sha256) as client:
+        client.headers["X-API-Key"] = key
+        yield client
+
+
+def learn(engine: Engine, assistant_id: AssistantId) -> None:
+    row = rewrite_row(LAMP, "turn off the lamp", assistant_id=assistant_id)
+    with engine.begin() as connection:
+        RewriteTable(engine, lambda: 1).put(connection, assistant_id, [row], [], "learned", 1)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline_s, "it did not come"
+        time.sleep(0.01)
+
+
+def test_the_only_assistant_need_not_be_named(client: Client, engine: Engine) -> None:
+    learn(engine, HOME)
+    until(lambda: client.post("/v1/rewrite", json=LOOKUP).json()["rewrite"] is not None)
+    assert client.post("/v1/rewrite", json=LOOKUP).json()["rewrite"]["id"] == LAMP_ID
+    assert client.post("/v1/feedback", json=FEEDBACK).status_code == 201
+    assert [given.user_id for given in DatabaseFeedbackStore(engine).of_assistant(HOME)] == ["ann"]
+    assert client.get("/v1/table").json()["assistant_id"] == HOME
+    assert client.get(f"/v1/rewrites/{LAMP_ID}/explain").json()["rewrite"]["source_text"] == LAMP
+    assert (
+        client.post(f"/v1/rewrites/{LAMP_ID}/block", json={"reason": "wrong"}).json()["status"] == "blocked"
+    )
+    assert client.post("/v1/forgotten-users", json={"user_id": "ann"}).status_code == 204
+    assert DatabaseFeedbackStore(engine).of_assistant(HOME) == []
+    assert client.delete("/v1/users/ann").status_code == 204
+    assert 'outcome="rewritten"' in client.get("/metrics").text
+
+
+def test_before_anything_is_learned_a_lookup_is_no_mistake(client: Client) -> None:
+    answer = client.post("/v1/rewrite", json=LOOKUP)
+    assert answer.status_code == 200
+    assert (answer.json()["rewrite"], answer.json()["reason"]) == (None, "no_table")
+    for answer in (
+        client.post("/v1/feedback", json=FEEDBACK),
+        client.get("/v1/table"),
+        client.post("/v1/forgotten-users", json={"user_id": "ann"}),
+    ):
+        assert answer.status_code == 400
+        assert "no assistant is known yet" in answer.json()["message"]
+
+
+@pytest.mark.parametrize("has_table", [True, False])
+def test_of_several_assistants_one_has_to_be_named(client: Client, engine: Engine, has_table: bool) -> None:
+    garden = AssistantId("garden")
+    learn(engine, HOME)
+    if has_table:
+        learn(engine, garden)
+    else:  # its log is read, and has taught nothing yet
+        with engine.begin() as connection:
+            lock_chain(connection, garden)
+    until(lambda: client.post("/v1/rewrite", json=LOOKUP).status_code == 400)
+    for answer in (
+        client.post("/v1/rewrite", json=LOOKUP),
+        client.post("/v1/feedback", json=FEEDBACK),
+        client.get("/v1/table"),
+        client.delete("/v1/users/ann"),
+        client.post("/v1/forgotten-users", json={"user_id": "ann"}),
+    ):
+        assert answer.status_code == 400
+        assert "several assistants (garden, home): name one in assistant_id" in answer.json()["message"]
+    assert client.post("/v1/rewrite", json=LOOKUP | {"assistant_id": HOME}).json()["rewrite"]["id"] == LAMP_ID
+
+
+def test_a_message_does_not_list_a_hundred_assistants(client: Client, engine: Engine) -> None:
+    with engine.begin() as connection:
+        for number in range(100):
+            lock_chain(connection, AssistantId(f"a{number:02}"))
+    until(lambda: client.post("/v1/rewrite", json=LOOKUP).status_code == 400)
+    assert "(a00, a01, a02, a03, a04, ...)" in client.post("/v1/rewrite", json=LOOKUP).json()["message"]
