@@ -32,7 +32,8 @@ taken for a hang."""
 
 _TESTS_FAILED, _INTERRUPTED = 1, 2  # exit statuses of pytest; the second: a module could not be imported
 _CRASHES: Final = frozenset({-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGFPE})
-_SET_CHILD_SUBREAPER: Final = 36
+_NO_PLUGINS: Final = "PYTEST_DISABLE_PLUGIN_AUTOLOAD"
+_SET_CHILD_SUBREAPER: Final = 36  # of `prctl`
 _OUTPUT_SHOWN: Final = 2_000  # characters
 
 
@@ -86,8 +87,8 @@ class CopiedTree:
         """Runs tests on the copy, and ends whatever they leave running."""
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
         command.append(f"--basetemp={self._folder / 'pytest'}")
-        if importlib.util.find_spec("xdist") is not None:
-            command += ["-n", "0"]
+        if importlib.util.find_spec("xdist") is not None and not os.environ.get(_NO_PLUGINS):
+            command += ["-n", "0"]  # many starts of workers would cost more than they save
         others = _descendants()
         started = time.monotonic()
         with tempfile.TemporaryFile() as output:
@@ -145,7 +146,8 @@ class CopiedTree:
         return done.stdout
 
     def _environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+        ours = {name for name in os.environ if name.startswith("PYTEST_") and name != _NO_PLUGINS}
+        kept = {name: value for name, value in os.environ.items() if name not in ours}
         paths = [str(self.path), *filter(None, [kept.get("PYTHONPATH")])]
         return kept | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1"}
 
@@ -164,7 +166,7 @@ def run_mutations(
         tree = CopiedTree(root, Path(folder))
         tree.check_imports(mutation.package for _, mutation in mutations)
         tests = list(dict.fromkeys(test for _, mutation in mutations for test in mutation.tests))
-        run = tree.run(tests, limit_s * len(mutations))
+        run = tree.run(tests, max(limit_s, LIMIT_S) * len(mutations))
         if run.status:
             raise MutationError(f"tests fail without any mutation:\n{run.output[-_OUTPUT_SHOWN:]}")
         if run.status is None:
