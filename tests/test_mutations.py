@@ -1,4 +1,4 @@
-"""Faults that the tests must notice: each can be put into the code of today, and the runner tells what happens."""
+"""Mutations: each fits the code of today, and the runner tells which ones the tests notice."""
 
 import os
 import subprocess
@@ -40,7 +40,7 @@ def price(age: int, tickets: int) -> int:
 '''
 
 # The process is in a session of its own, as a database server or a worker would be.
-TESTS = '''\
+TESTS = """\
 import subprocess, sys
 from pathlib import Path
 from ticket.price import price
@@ -52,7 +52,7 @@ def test_a_process_is_left_behind():
     left = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"], start_new_session=True)
     with Path({pids!r}).open("a") as file:
         print(left.pid, file=file)
-'''
+"""
 
 TOML = """\
 [[mutation]]
@@ -102,7 +102,7 @@ def project(tmp_path: Path) -> Path:
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
-    subprocess.run(["git", "init", "--quiet", str(root)], check=True)
+    subprocess.run(["git", "init", "--quiet", str(root)], check=True)  # noqa: S607 - as installed
     return root
 
 
@@ -187,6 +187,7 @@ def test_mutations_are_chosen_by_number_or_by_part_of_the_path() -> None:
 def test_what_is_caught_what_survives_and_what_does_not_apply_are_told_apart(project: Path) -> None:
     done = run_mutants(project, "1", "2", "3")
     assert verdicts(done.stdout) == {"1": "caught", "2": "survived", "3": "unusable"}, done.stderr
+    assert "by tests/test_price.py::test_tickets_add_up - " in done.stdout
     assert "though who is just 18 pays like a child" in done.stdout
     assert "1 of 3 mutations caught" in done.stdout
     assert done.returncode == 1
@@ -197,7 +198,9 @@ def test_what_is_caught_what_survives_and_what_does_not_apply_are_told_apart(pro
 
 
 def test_a_mutation_that_hangs_is_ended_and_counts_as_caught(project: Path) -> None:
-    done = run_mutants(project, "4", "--limit-s", "3")  # it would never end, so no machine is too slow for this
+    done = run_mutants(
+        project, "4", "--limit-s", "3"
+    )  # it would never end, so no machine is too slow for this
     assert verdicts(done.stdout) == {"4": "time limit"}, done.stderr
     assert done.returncode == 0
 

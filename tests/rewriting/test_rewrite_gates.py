@@ -55,7 +55,7 @@ def test_no_held_back_requests_no_open_gate() -> None:
 
 
 def alike(mended: int, looks_right: int) -> HeldBack:
-    """Requests of equal scores; the rewrites of some mend them, those of the others change what looks right."""
+    """Requests of equal scores: rewrites fix some of them, and change others that look right."""
     n = mended + looks_right
     wrong = np.arange(n) < mended
     return HeldBack(np.full(n, 0.6), np.full(n, 0.8), shown_right=~wrong, shown_wrong=wrong, mended=wrong)

@@ -1,6 +1,6 @@
 """Runs the mutations: puts each fault into a copy of the code, and reports whether its tests notice.
 
-For each mutation one line is printed: caught (a test failed), time limit (no end within the limit, which
+For each mutation it prints: caught (a test failed), time limit (no end within the limit, which
 counts as caught), survived (all tests passed), or unusable (it does not apply, or its tests did not run).
 The tests first run on the code as it is: a test that fails anyway catches nothing. The exit status is 0 where
 every mutation was caught, 1 otherwise. Only the copy is ever changed.
@@ -74,9 +74,7 @@ class CopiedTree:
             MutationError: some package would come from somewhere else.
         """
         probe = "import sys, importlib.util as u; print(u.find_spec(sys.argv[1]).origin)"
-        child = (
-            "import subprocess, sys; subprocess.run([sys.executable, '-c', *sys.argv[1:]], cwd='/', check=True)"
-        )
+        child = "import subprocess, sys; subprocess.run([sys.executable, '-c', *sys.argv[1:]], cwd='/')"
         for package in sorted(set(packages)):
             for command in (["-c", probe, package], ["-c", child, probe, package]):
                 origin = Path(self._python(*command).strip())
@@ -171,14 +169,15 @@ def run_mutations(
             raise MutationError(f"tests fail without any mutation:\n{run.output[-_OUTPUT_SHOWN:]}")
         if run.status is None:
             raise MutationError(f"without any mutation, tests do not end within {run.wall_s:.0f} s")
-        print(f"{'unchanged':>10} {run.wall_s:6.1f} s  {len(tests)} test modules pass", flush=True)
+        print(f"{'unchanged':>10} {run.wall_s:6.1f} s  all tests pass", flush=True)
         for number, mutation in mutations:
             verdict, run = tree.judge(mutation, limit_s)
             verdicts.append(verdict)
-            print(
-                f"{verdict:>10} {run.wall_s:6.1f} s  {number:3} {mutation.path}: {mutation.change}", flush=True
-            )
-            if verdict == "survived":
+            change = f"{mutation.path}: {mutation.change}"
+            print(f"{verdict:>10} {run.wall_s:6.1f} s  {number:3} {change}", flush=True)
+            if verdict == "caught":
+                print(f"{'':25}by {_first_failure(run.output)}", flush=True)
+            elif verdict == "survived":
                 print(f"{'':25}no test of {' '.join(mutation.tests)} fails, though {mutation.breaks}")
             elif verdict == "unusable":
                 print(f"{'':25}{run.output[-_OUTPUT_SHOWN:]}")
@@ -216,7 +215,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--root", type=Path, default=default_root, help="repository that is copied; default: this one"
     )
-    parser.add_argument("--file", type=Path, help="TOML file with mutations; default: ROOT/tests/mutations.toml")
+    parser.add_argument(
+        "--file", type=Path, help="TOML file of mutations; default: tests/mutations.toml there"
+    )
     parser.add_argument(
         "--limit-s",
         type=float,
@@ -226,9 +227,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     given = parser.parse_args(arguments)
     try:
-        mutations = chosen(
-            read_mutations(given.file or given.root / "tests" / "mutations.toml"), given.names
-        )
+        mutations = chosen(read_mutations(given.file or given.root / "tests" / "mutations.toml"), given.names)
         if given.list:
             for number, mutation in mutations:
                 print(f"{number:3} {mutation.kind:<17} {mutation.path}: {mutation.change}")
@@ -240,6 +239,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     n_caught = sum(verdict in {"caught", "time limit"} for verdict in verdicts)
     print(f"{n_caught} of {len(verdicts)} mutations caught")
     return 0 if n_caught == len(verdicts) else 1
+
+
+def _first_failure(output: str) -> str:
+    """The test that failed, and why, as pytest sums it up."""
+    lines = output.splitlines()
+    failed = (line.partition(" ")[2] for line in lines if line.startswith(("FAILED ", "ERROR ")))
+    return next(failed, lines[-1] if lines else "an end without a word")
 
 
 def _files(root: Path) -> list[str]:
