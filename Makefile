@@ -7,6 +7,7 @@ LOGS ?=
 ABLATE ?=
 TEST_PROCESSES ?= 2
 PRESET ?=
+ONLY ?=
 ABLATED = $(or $(LOGS),ablations-output/log)
 # As in the demo: all logs of a folder but the test log are learned from.
 TRAINING = $(if $(LOGS),$(filter-out %/turns.test.jsonl.gz,$(wildcard $(LOGS)/turns*.jsonl.gz)),$(ABLATED)/turns.train.jsonl.gz)
@@ -16,7 +17,7 @@ TESTED = $(if $(LOGS),$(wildcard $(LOGS)/turns.test.jsonl.gz),$(ABLATED)/turns.t
 TRUE = $(if $(TESTED),$(ABLATED)/gold.test.jsonl.gz,$(firstword $(wildcard $(LOGS)/gold*.jsonl.gz)))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint fmt types imports bench ablations rephrases labels failures clean
+.PHONY: help install demo test mutants lint fmt types imports bench ablations rephrases labels failures clean
 
 help:  ## Show these lines
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -36,6 +37,9 @@ demo: $(STAMP)  ## Stream a log through Kafka, learn, serve, ask (LOGS=folder fo
 
 test: $(STAMP)  ## Run all tests, with a real broker and real databases
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup
+
+mutants: $(STAMP)  ## Check that the tests notice each fault of tests/mutations.toml (ONLY="numbers or parts of paths")
+	$(BIN)/python tests/support/mutants.py $(ONLY)
 
 lint: $(STAMP)  ## Check style
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -1,5 +1,7 @@
 """The exported failure model: the same as in torch, and an answer for whatever a log has."""
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -7,15 +9,24 @@ import numpy as np
 import pytest
 import torch
 from fault_world import fault_dialogues
+from numpy.typing import NDArray
 from turns import turn_event
 
 from failure_isolation.errors import FailureInputError
 from failure_isolation.failure_batch import FailureExample, failure_logits
+from failure_isolation.failure_calibration import FailureCalibration
 from failure_isolation.failure_export import export_failure_model
-from failure_isolation.failure_model_isolator import MOST_TURNS, TEXTS, ModelFailureIsolator
+from failure_isolation.failure_model_isolator import (
+    MOST_TURNS,
+    TEXTS,
+    FailureDescription,
+    ModelFailureIsolator,
+)
+from failure_isolation.failure_reader import FailureReader
 from failure_isolation.failure_rule import FAILURE_POINTS
 from failure_isolation.failure_training import TrainedFailures
 from labeling.errors import ArtifactError
+from labeling.turn_features import TurnFeatures
 from labeling.turn_windows import WINDOW
 from streams.turn import Entity, NluHypothesis, Recognition, Request, Response, TurnEvent
 
@@ -89,6 +100,36 @@ def test_long_dialogues_are_read_in_windows(isolator: ModelFailureIsolator) -> N
     failures = isolator.isolate([turns])[0]
     assert len(turns) > 5 * WINDOW
     assert [failure.event_id for failure in failures] == [turn.event_id for turn in turns]
+
+
+class KnownReader(FailureReader):
+    """Logits of 0 for all points but the first, whose logit is the text of the request."""
+
+    def __init__(self) -> None:
+        """Needs no model."""
+
+    def read(self, turns: Sequence[TurnEvent]) -> NDArray[np.float32]:
+        logits = np.zeros((len(turns), 1, len(FAILURE_POINTS)), np.float32)
+        logits[:, 0, 0] = [float(turn.request.text) for turn in turns]
+        return logits
+
+
+def test_a_turn_exactly_as_sure_as_it_must_be_is_decided_and_a_less_sure_one_is_not() -> None:
+    others = len(FAILURE_POINTS) - 1
+    calibration = FailureCalibration(
+        factors=(1.0,),
+        shifts=(0.0,) * len(FAILURE_POINTS),
+        known=(True,) * len(FAILURE_POINTS),
+        decisions=(1.0,) * len(FAILURE_POINTS),
+        least_confidence=math.exp(2) / (math.exp(2) + others),
+    )
+    description = FailureDescription(
+        features=TurnFeatures({}, {}, {}), calibration=calibration, hidden=(), base="", quantised=False
+    )
+    isolator = ModelFailureIsolator(KnownReader(), description)
+    (failures,) = isolator.isolate([[turn_event(text, event_id=text) for text in ("2.01", "2", "1.99")]])
+    assert [failure.failure_point for failure in failures] == [FAILURE_POINTS[0]] * 3
+    assert [failure.abstains for failure in failures] == [False, False, True]
 
 
 def test_a_session_that_is_no_dialogue_is_refused(isolator: ModelFailureIsolator) -> None:

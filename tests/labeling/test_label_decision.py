@@ -163,6 +163,13 @@ def test_labels_below_their_threshold_are_given_and_named() -> None:
     assert first.defect == round(P_YES, 6)
 
 
+def test_a_label_exactly_at_its_threshold_is_believed() -> None:
+    calibration = Calibration(PLAIN.scales, thresholds={"defect": round(P_YES, 6)})
+    (label,) = _decided([_logits(defect=YES)], calibration)
+    assert label.confidence["defect"] == calibration.thresholds["defect"]
+    assert label.abstained == ()
+
+
 def test_signals_that_the_model_has_not_seen_are_joined_by_bayes_rule() -> None:
     evidence = DefectEvidence(
         {SIGNALS: {"error": 3.0, "ok": -1.0}, CONTINUES: {"5": 1.5, "last": 0.0, "0": 0.0}}, 0.0

@@ -66,6 +66,7 @@ def test_one_of_the_same_intent_answers_such_a_request() -> None:
 
 def test_a_stale_one_is_of_an_earlier_turn_of_the_dialogue() -> None:
     assert _drawn(LOG[0], 2, "stale") - {None} == {"Playing jazz", "Dimming the hall"}
+    assert _drawn(LOG[0], 1, "stale") == {"Playing jazz"}  # never its own: there is always one
     assert _drawn(LOG[0], 0, "stale") == {None}
     assert _drawn(LOG[2], 1, "stale") == {None}  # the same words again
 

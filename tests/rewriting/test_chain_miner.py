@@ -134,6 +134,18 @@ def test_what_few_users_say_is_neither_source_nor_target(users: int, min_text_us
     assert set(rows) == ({"few say it", "all fail"} if users >= min_text_users else set())
 
 
+@pytest.mark.parametrize("met", [2, 3])
+def test_a_target_has_been_met_for_enough_users_and_not_only_said_by_them(met: int) -> None:
+    log = Log()
+    for user in range(1, 6):
+        log.say(user, ("play jess", "error"), ("play jazz", "ok" if user <= met else "error"), confidence=0.3)
+    for user in (1, 2):
+        for _ in range(9):
+            log.say(user, ("play jazz", "ok"))
+    rows = mine(log.turns, min_users=3, min_text_users=3)
+    assert pairs_of(rows) == ({} if met < 3 else {"play jess": "play jazz"})
+
+
 def test_a_private_text_appears_nowhere() -> None:
     private = "call my doctor at five five five"
     log = planted_log(
@@ -219,6 +231,16 @@ def test_the_guard_lies_between_the_confidences_that_fail_and_succeed() -> None:
     assert row.max_confidence is not None
     assert 0.3 < row.max_confidence <= 0.8
     assert row.max_confidence in CONFIDENCE_BANDS
+
+
+def test_above_a_band_in_which_the_request_is_met_nothing_is_rewritten_again() -> None:
+    log = Log()
+    for user in range(9):
+        log.say(user, ("play jess", "error"), ("play jazz", "ok"), confidence=0.3)
+        for _ in range(4):
+            log.say(user, ("play jess", "ok"), confidence=0.5)
+            log.say(user, ("play jess", "error"), ("play jazz", "ok"), confidence=0.9)
+    assert mine(log.turns)["play jess"].max_confidence == 0.35
 
 
 def test_without_confidences_there_is_no_guard() -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 import faiss
 import numpy as np
 import pytest
+from msgspec import structs
 from numpy.typing import NDArray
 from structlog.testing import capture_logs
 
@@ -50,6 +51,17 @@ def test_more_than_there_are_cannot_be_found(settings: VectorIndexSettings) -> N
     assert sorted(match.id for match in matches) == ids.tolist()
 
 
+def test_what_a_graph_cannot_reach_is_left_out_and_never_another_vector() -> None:
+    thin = VectorIndexSettings(flat_up_to=0, neighbours=2, construction_width=2, search_width=1)
+    vectors = unit_vectors(200)
+    found = VectorIndex.build(np.arange(200), vectors, thin).search(vectors[:20], 200)
+    assert any(len(matches) < 200 for matches in found)
+    for query, matches in zip(vectors, found, strict=False):
+        assert len({match.id for match in matches}) == len(matches)
+        exact = [float(vectors[match.id] @ query) for match in matches]
+        assert [match.similarity for match in matches] == pytest.approx(exact, abs=1e-3)
+
+
 def test_nothing_is_found_in_nothing() -> None:
     index = VectorIndex.build(np.empty(0, np.int64), np.empty((0, 16), np.float32))
     assert len(index) == 0
@@ -83,6 +95,17 @@ def test_what_is_saved_is_what_is_loaded(settings: VectorIndexSettings, tmp_path
     assert loaded.search(queries, 7) == index.search(queries, 7)
     assert loaded.dimension == 16
     assert (loaded.vectors() == unit_vectors(50).astype(np.float16)).all()
+
+
+def test_how_widely_a_loaded_graph_is_searched_is_as_it_is_loaded_not_as_it_was_built(tmp_path: Path) -> None:
+    narrow = VectorIndexSettings(flat_up_to=0, neighbours=4, construction_width=8, search_width=1)
+    wide = structs.replace(narrow, search_width=500)
+    ids, vectors, queries = np.arange(500), unit_vectors(500), unit_vectors(20, seed=6)
+    built = VectorIndex.build(ids, vectors, narrow)
+    built.save(tmp_path)
+    found = VectorIndex.load(tmp_path, wide).search(queries, 5)
+    assert found == VectorIndex.build(ids, vectors, wide).search(queries, 5)
+    assert found != built.search(queries, 5)
 
 
 def test_vectors_out_of_an_index_make_the_same_index() -> None:

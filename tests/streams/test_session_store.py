@@ -7,7 +7,7 @@ from turns import turn_event
 
 from services.simulator import GeneratedLogSettings, generate_turns
 from streams.database_schema import reading
-from streams.session import Session, sessionize
+from streams.session import DEFAULT_GAP_MS, Session, sessionize
 from streams.session_store import (
     SEEN_EVENT,
     SESSION,
@@ -85,6 +85,15 @@ def test_batches_do_not_matter(engine: Engine, batch: int) -> None:
     for start in range(0, len(log), batch):
         store(engine, backwards[start : start + batch])
     assert stored(engine) == by_id(sessionize(log))
+
+
+def test_turns_exactly_one_gap_apart_share_a_session_whichever_is_stored_first(engine: Engine) -> None:
+    first, second = turn("a", 0), turn("b", DEFAULT_GAP_MS)
+    later, earlier = turn("c", DEFAULT_GAP_MS, "v"), turn("d", 0, "v")
+    for one in (first, second, later, earlier):
+        store(engine, [one])
+    assert stored(engine) == by_id(sessionize([first, second, later, earlier]))
+    assert len(stored(engine)) == 2
 
 
 def test_a_replay_changes_nothing(engine: Engine) -> None:
