@@ -118,6 +118,13 @@ class RewriteTable:
             rows = connection.execute(select(tables.assistant_id, tables.version).where(tables.version > 0))
             return {AssistantId(assistant_id): TableVersion(version) for assistant_id, version in rows}
 
+    def assistants_without_rewrites(self) -> list[AssistantId]:
+        """Those whose table was looked at by a writer, and that never had a rewrite; sorted."""
+        tables = REWRITE_TABLES.c
+        with reading(self._engine) as connection:
+            rows = connection.scalars(select(tables.assistant_id).where(tables.version == 0))
+            return sorted(map(AssistantId, rows))
+
     def read(
         self,
         assistant_id: AssistantId,
