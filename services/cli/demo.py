@@ -28,7 +28,7 @@ def demo(
 
     Takes some eight minutes; nothing is left running. With a test log and gold beside the log it is scored.
     """
+    require_folder(out, "the folder of the demo", "with --out")
     from services.demo import run_demo
 
-    require_folder(out, "the folder of the demo", "with --out")
     run_demo(logs, out)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 import msgspec
 from rich import box
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -37,7 +37,12 @@ def json_line(row: Rewrite, held: bool | None) -> bytes:
 def print_rewrites(rows: Sequence[Rewrite], held: Collection[RewriteId], title: str, caption: str) -> None:
     """Prints a table to standard output, as wide as the window, or 80 columns where there is none."""
     console = Console()
-    shown = Table(title=Text(title), caption=Text(caption) if caption else None, box=box.SIMPLE)
+    shown = Table(
+        title=Text(title),
+        caption=Text(caption) if caption else None,
+        box=box.SIMPLE,
+        padding=(0, 1, 0, 0),
+    )
     if console.width < WIDE:
         _fill_narrow(shown, rows, held)
     else:
@@ -66,7 +71,8 @@ def _fill_wide(shown: Table, rows: Sequence[Rewrite], held: Collection[RewriteId
     personal = ["for"] if any(row.scope != GLOBAL for row in rows) else []
     texts = (*personal, *asked, "source", "target")
     for column in ("id", *texts, "confidence", "score", "sessions", "users", "status"):
-        shown.add_column(column, overflow="fold", no_wrap=column not in texts)
+        justify: JustifyMethod = "right" if column in ("score", "sessions", "users") else "left"
+        shown.add_column(column, overflow="fold", no_wrap=column not in texts, justify=justify)
     for row in rows:
         guard = "any" if row.max_confidence is None else f"< {row.max_confidence:g}"
         cells = [
@@ -86,7 +92,8 @@ def _fill_wide(shown: Table, rows: Sequence[Rewrite], held: Collection[RewriteId
 
 def _fill_narrow(shown: Table, rows: Sequence[Rewrite], held: Collection[RewriteId]) -> None:
     for column in ("id", "rewrite", "sessions", "status"):
-        shown.add_column(column, overflow="fold", no_wrap=column != "rewrite")
+        justify: JustifyMethod = "right" if column == "sessions" else "left"
+        shown.add_column(column, overflow="fold", no_wrap=column != "rewrite", justify=justify)
     for row in rows:
         when = [f"after {row.question!r}"] if row.question else []
         whom = [f"for {_whom(row.scope)}"] if row.scope != GLOBAL else []

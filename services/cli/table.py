@@ -209,10 +209,7 @@ def rollback(
     for heading, pairs in (
         ("served again", done.served_again),
         ("no longer served", done.no_longer_served),
-        (
-            "still blocked; `rehear table unblock`, or a rollback with --lift-blocks, frees",
-            done.still_blocked,
-        ),
+        ("still blocked (`table unblock` frees one, --lift-blocks all)", done.still_blocked),
     ):
         print(f"{heading}: {len(pairs):,}")
         for line in pair_lines(pairs, limit):
