@@ -7,7 +7,7 @@ and written together with the row, and never searched. The same is true of the
 wish for a held row.
 """
 
-from sqlalchemy import BigInteger, Column, Double, Index, Integer, Table, Text, text
+from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, Table, Text, text
 
 from streams.database_schema import METADATA
 
@@ -89,6 +89,7 @@ REWRITE_BLOCKS = Table(  # pairs of source and target that must not go live
     Column("reason", Text, nullable=False),
     Column("actor", Text, nullable=False),
     Column("blocked_ms", BigInteger, nullable=False),
+    Column("by_rollback", Boolean, nullable=False),  # else somebody asked for it
 )
 
 REWRITE_HOLDS = Table(  # rewrites that a rollback keeps live, whatever the learner wishes

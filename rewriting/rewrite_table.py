@@ -5,7 +5,7 @@ from typing import Final
 
 import structlog
 from msgspec import Struct, structs
-from sqlalchemy import ColumnElement, Connection, Engine, and_, or_, select, text
+from sqlalchemy import Connection, Engine, select, text
 
 from rewriting.errors import UnknownRewriteError, UnknownVersionError
 from rewriting.rewrite import Method, Rewrite, RewriteId, RewriteStatus, TableVersion, user_scope
@@ -22,19 +22,21 @@ from rewriting.row_change import (
     blocked_row,
     check_proposals,
     released_row,
-    restore_rows,
     row_with_status,
     same_content,
     storable_proposal,
     wished_row,
 )
 from rewriting.table_revision import (
+    STANDS,
     TableRevision,
     blocked_targets,
     held_wishes,
     rewrites_where,
+    stood_at,
     stored_rewrites,
 )
+from rewriting.table_rollback import Rollback, roll_back
 from streams.database_schema import chunks, reading
 from streams.turn import AssistantId, UserId
 
@@ -42,8 +44,6 @@ log = structlog.get_logger()
 
 LEARNER: Final = "learner"
 """The actor of changes that nobody asked for by hand."""
-
-_STANDS: Final[ColumnElement[bool]] = REWRITES.c.until_version.is_(None)
 
 
 class TableSnapshot(Struct, frozen=True):
@@ -118,6 +118,13 @@ class RewriteTable:
             rows = connection.execute(select(tables.assistant_id, tables.version).where(tables.version > 0))
             return {AssistantId(assistant_id): TableVersion(version) for assistant_id, version in rows}
 
+    def assistants_without_rewrites(self) -> list[AssistantId]:
+        """Those whose table was looked at by a writer, and that never had a rewrite; sorted."""
+        tables = REWRITE_TABLES.c
+        with reading(self._engine) as connection:
+            rows = connection.scalars(select(tables.assistant_id).where(tables.version == 0))
+            return sorted(map(AssistantId, rows))
+
     def read(
         self,
         assistant_id: AssistantId,
@@ -138,10 +145,10 @@ class RewriteTable:
         with reading(self._engine) as connection:
             newest = _version(connection, assistant_id)
             if version is None or version == newest:
-                version, at = newest, _STANDS
+                version, at = newest, STANDS
             else:
                 _check_version(assistant_id, version, newest)
-                at = _at(version)
+                at = stood_at(version)
             conditions = [REWRITES.c.assistant_id == assistant_id, at]
             if status is not None:
                 conditions.append(REWRITES.c.status == status)
@@ -160,7 +167,7 @@ class RewriteTable:
             _check_version(assistant_id, since, newest)
             rewrites = _sorted(
                 rewrites_where(
-                    connection, REWRITES.c.assistant_id == assistant_id, REWRITES.c.version > since, _STANDS
+                    connection, REWRITES.c.assistant_id == assistant_id, REWRITES.c.version > since, STANDS
                 )
             )
             gone = set(
@@ -263,7 +270,7 @@ class RewriteTable:
         wishes: list[Rewrite] = []  # for held rows, that have changed
         for chunk in chunks(sorted(proposals, key=_by_id)):  # in order of the index: faster than as they come
             ids = [proposal.rewrite_id for proposal in chunk]
-            found = {} if empty else stored_rewrites(connection, assistant_id, ids, _STANDS)
+            found = {} if empty else stored_rewrites(connection, assistant_id, ids, STANDS)
             blocked = {} if empty else blocked_targets(connection, assistant_id, ids)
             held = {} if empty else held_wishes(connection, assistant_id, ids)
             rows: list[StoredRewrite | None] = []
@@ -282,7 +289,7 @@ class RewriteTable:
             revision.write(
                 [
                     row_with_status(row.rewrite, "retired", blocked=row.rewrite.status == "blocked")
-                    for row in stored_rewrites(connection, assistant_id, ids, _STANDS).values()
+                    for row in stored_rewrites(connection, assistant_id, ids, STANDS).values()
                     if row.wished_status != "retired" and row.rewrite.rewrite_id not in held
                 ]
             )
@@ -299,7 +306,7 @@ class RewriteTable:
                 REWRITES.c.assistant_id == assistant_id,
                 REWRITES.c.method == method,
                 REWRITES.c.wished_status != "retired",
-                _STANDS,
+                STANDS,
             )
             .order_by(REWRITES.c.rewrite_id)
         )
@@ -309,7 +316,8 @@ class RewriteTable:
         """Takes a rewrite out of service until it is unblocked, whatever the learner proposes.
 
         Blocked is the pair of source and target: another target for the same source may go live. A held
-        rewrite is held no more. Blocking a blocked rewrite changes nothing.
+        rewrite is held no more. Blocking a blocked rewrite changes nothing, but that a later rollback does
+        not lift the block if it was a rollback's.
 
         Returns:
             The rewrite as it is now.
@@ -320,8 +328,8 @@ class RewriteTable:
         with self._engine.begin() as connection:
             revision = TableRevision(connection, assistant_id, self._clock_ms(), reason, actor)
             row = _standing(connection, assistant_id, rewrite_id)
+            revision.block([(rewrite_id, row.rewrite.target_text)])
             if row.rewrite.status != "blocked":
-                revision.block([(rewrite_id, row.rewrite.target_text)])
                 wish = held_wishes(connection, assistant_id, [rewrite_id]).get(rewrite_id)
                 revision.release([rewrite_id])
                 revision.write([blocked_row(row, wish)])
@@ -354,18 +362,28 @@ class RewriteTable:
             return _standing(connection, assistant_id, rewrite_id).rewrite
 
     def rollback(
-        self, assistant_id: AssistantId, to_version: TableVersion, reason: str, actor: str
-    ) -> TableVersion:
+        self,
+        assistant_id: AssistantId,
+        to_version: TableVersion,
+        reason: str,
+        actor: str,
+        *,
+        lift_blocks: bool = False,
+    ) -> Rollback:
         """Makes a new version with the live rewrites, and their content, of an earlier one.
 
-        What was live then is live again, freed if it has been blocked since, and held until `release`: the
-        learner may bring its numbers up to date, but neither withdraw it nor give it another target. What is
-        live now and was not then is blocked, so that the learner cannot bring it back; `unblock` allows it
-        again. Rows that are live in neither stay as they are, and other sources are learned as before. Holds
-        of an earlier rollback end. Rewrites of users who were forgotten since do not come back.
+        What was live then is live again, and held until `release`: the learner may bring its numbers up to
+        date, but neither withdraw it nor give it another target. What is live now and was not then is
+        blocked, so that the learner cannot bring it back; `unblock` or a rollback to a version with it allow
+        it again. Rows that are live in neither stay as they are, and other sources are learned as before.
+        Holds of an earlier rollback end. Rewrites of users who were forgotten since do not come back.
+
+        What somebody has blocked with `block`, or as a text, stays blocked, unless `lift_blocks` is given:
+        then what was live then is freed. Blocks of earlier rollbacks go with them.
 
         Returns:
-            The newest version after the call: a new one, unless nothing had to change.
+            The newest version after the call: a new one, unless nothing had to change; what is served again,
+            what no longer, and what stays blocked.
 
         Raises:
             UnknownVersionError: there was no such version.
@@ -374,26 +392,9 @@ class RewriteTable:
         with self._engine.begin() as connection:
             revision = TableRevision(connection, assistant_id, self._clock_ms(), reason, actor)
             _check_version(assistant_id, to_version, revision.base)
-            concerned = connection.scalars(
-                select(REWRITES.c.rewrite_id).where(
-                    REWRITES.c.assistant_id == assistant_id,
-                    or_(REWRITES.c.version > to_version, REWRITES.c.status == "live"),
-                    _STANDS,
-                )
-            ).all()
-            for ids in chunks(concerned):
-                rows = stored_rewrites(connection, assistant_id, ids, _STANDS)
-                earlier = stored_rewrites(connection, assistant_id, ids, _at(to_version))
-                wishes = held_wishes(connection, assistant_id, ids)
-                restoration = restore_rows(rows, earlier, wishes)
-                revision.unblock(restoration.freed)
-                revision.block(restoration.undone)
-                revision.write(restoration.rows)
-                revision.release(wishes)
-                revision.hold(restoration.wishes)
-            version = revision.finish()
-        log.info("table rolled back", assistant_id=assistant_id, to=to_version, now=version, actor=actor)
-        return version
+            done = roll_back(connection, revision, assistant_id, to_version, lift_blocks=lift_blocks)
+        log.info("table rolled back", assistant_id=assistant_id, to=to_version, now=done.version, actor=actor)
+        return done
 
     def release(self, assistant_id: AssistantId, reason: str, actor: str) -> TableVersion:
         """Ends all holds: each row becomes what the learner last wished.
@@ -407,7 +408,7 @@ class RewriteTable:
             revision = TableRevision(connection, assistant_id, self._clock_ms(), reason, actor)
             held = _held_ids(connection, assistant_id)
             for ids in chunks(held):
-                rows = stored_rewrites(connection, assistant_id, ids, _STANDS)
+                rows = stored_rewrites(connection, assistant_id, ids, STANDS)
                 blocked = blocked_targets(connection, assistant_id, ids)
                 wished = [
                     released_row(rows[key], wish, blocked.get(key, set()))
@@ -447,12 +448,6 @@ class RewriteTable:
         return len(rewrite_ids)
 
 
-def _at(version: TableVersion) -> ColumnElement[bool]:
-    """Whether a row stood at a version."""
-    until = REWRITES.c.until_version
-    return and_(REWRITES.c.version <= version, or_(until.is_(None), until > version))
-
-
 def _version(connection: Connection, assistant_id: AssistantId) -> TableVersion:
     statement = select(REWRITE_TABLES.c.version).where(REWRITE_TABLES.c.assistant_id == assistant_id)
     return TableVersion(connection.execute(statement).scalar_one_or_none() or 0)
@@ -472,7 +467,7 @@ def _held_ids(connection: Connection, assistant_id: AssistantId) -> list[Rewrite
 
 
 def _standing(connection: Connection, assistant_id: AssistantId, rewrite_id: RewriteId) -> StoredRewrite:
-    found = stored_rewrites(connection, assistant_id, [rewrite_id], _STANDS)
+    found = stored_rewrites(connection, assistant_id, [rewrite_id], STANDS)
     if rewrite_id not in found:
         raise _unknown_rewrite(assistant_id, rewrite_id)
     return found[rewrite_id]

@@ -35,6 +35,7 @@ class Restoration(Struct, frozen=True):
     undone: tuple[tuple[RewriteId, str], ...]  # pairs (id, target text) that must not come back
     freed: tuple[tuple[RewriteId, str], ...]  # pairs that may
     wishes: tuple[Rewrite, ...]  # of what is to be held: what the learner wants it to be
+    still_blocked: tuple[Rewrite, ...]  # as they were live, of those that stay blocked
 
 
 def wished_row(
@@ -69,6 +70,7 @@ def restore_rows(
     rows: Mapping[RewriteId, StoredRewrite],
     earlier: Mapping[RewriteId, StoredRewrite],
     wishes: Mapping[RewriteId, Rewrite],
+    kept_blocks: Mapping[RewriteId, Collection[str]],
 ) -> Restoration:
     """What makes the live ones of `rows` those that were live in `earlier`, with the content they had.
 
@@ -76,15 +78,23 @@ def restore_rows(
         rows: as they stand.
         earlier: as they stood; a rewrite that was not there yet is missing.
         wishes: what the learner wants of those that are held now.
+        kept_blocks: target texts whose blocks shall stay. A row that is blocked by one of them stays
+            blocked, whatever its target was, and a row whose target then is one of them does not come back.
     """
     changed: list[StoredRewrite] = []
     undone: list[tuple[RewriteId, str]] = []
     freed: list[tuple[RewriteId, str]] = []
     held: list[Rewrite] = []
+    still_blocked: list[Rewrite] = []
     for rewrite_id, row in rows.items():
         then = earlier.get(rewrite_id)
         is_live = row.rewrite.status == "live"
-        if then is not None and then.rewrite.status == "live":
+        if then is not None and then.rewrite.status != "live":
+            then = None
+        if then is not None and _stays_blocked(row, then, kept_blocks.get(rewrite_id, ())):
+            still_blocked.append(then.rewrite)
+            then = None
+        if then is not None:
             freed += [(rewrite_id, then.rewrite.target_text), (rewrite_id, ANY_TARGET)]
             held.append(wishes.get(rewrite_id) or _wish_of(row))
             if is_live and row.rewrite.target_text != then.rewrite.target_text:
@@ -94,7 +104,7 @@ def restore_rows(
         elif is_live:
             undone.append((rewrite_id, row.rewrite.target_text))
             changed.append(blocked_row(row, wishes.get(rewrite_id)))
-    return Restoration(tuple(changed), tuple(undone), tuple(freed), tuple(held))
+    return Restoration(tuple(changed), tuple(undone), tuple(freed), tuple(held), tuple(still_blocked))
 
 
 def blocked_row(row: StoredRewrite, wish: Rewrite | None) -> StoredRewrite:
@@ -178,6 +188,11 @@ def same_content(one: Rewrite, other: Rewrite) -> bool:
     return one == msgspec.structs.replace(
         other, version=one.version, changed_ms=one.changed_ms, reason=one.reason
     )
+
+
+def _stays_blocked(row: StoredRewrite, then: StoredRewrite, blocks: Collection[str]) -> bool:
+    is_blocked = row.rewrite.status == "blocked" and row.rewrite.target_text in blocks
+    return is_blocked or ANY_TARGET in blocks or then.rewrite.target_text in blocks
 
 
 def _wish_of(row: StoredRewrite) -> Rewrite:

@@ -2,9 +2,22 @@
 
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    delete,
+    false,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from rewriting.rewrite import Rewrite, RewriteId, TableVersion
 from rewriting.rewrite_schema import (
@@ -18,6 +31,9 @@ from rewriting.rewrite_schema import (
 from rewriting.row_change import StoredRewrite, storable_text
 from streams.database_schema import chunks, upsert
 from streams.turn import AssistantId
+
+STANDS: Final[ColumnElement[bool]] = REWRITES.c.until_version.is_(None)
+"""Whether a row is what its rewrite is now."""
 
 _FIELDS = Rewrite.__struct_fields__
 _EVIDENCE = _FIELDS.index("evidence")
@@ -86,8 +102,14 @@ class TableRevision:
         )
         self._changes += len(rewrite_ids)
 
-    def block(self, pairs: Collection[tuple[RewriteId, str]]) -> None:
-        """Keeps rewrites (id, target text) from going live."""
+    def block(self, pairs: Collection[tuple[RewriteId, str]], *, by_rollback: bool = False) -> None:
+        """Keeps rewrites (id, target text) from going live.
+
+        A block that is there stays as it is, unless it is a rollback's and somebody asks for it now: then it
+        is theirs, and a later rollback does not lift it.
+        """
+        if not by_rollback:
+            self._unblock(pairs, REWRITE_BLOCKS.c.by_rollback == true())
         rows = [
             {
                 "assistant_id": self._assistant_id,
@@ -97,6 +119,7 @@ class TableRevision:
                 "reason": self._reason,
                 "actor": self._actor,
                 "blocked_ms": self._changed_ms,
+                "by_rollback": by_rollback,
             }
             for rewrite_id, target_text in pairs
         ]
@@ -104,20 +127,7 @@ class TableRevision:
 
     def unblock(self, pairs: Collection[tuple[RewriteId, str]]) -> None:
         """Lets rewrites (id, target text) go live again."""
-        if not pairs:
-            return
-        blocks = REWRITE_BLOCKS.c
-        self._connection.execute(
-            delete(REWRITE_BLOCKS).where(
-                blocks.assistant_id == self._assistant_id,
-                blocks.rewrite_id == bindparam("pair_id"),
-                blocks.target_digest == bindparam("pair_digest"),
-            ),
-            [
-                {"pair_id": rewrite_id, "pair_digest": _digest(target_text)}
-                for rewrite_id, target_text in pairs
-            ],
-        )
+        self._unblock(pairs)
 
     def hold(self, wishes: Iterable[Rewrite]) -> None:
         """Keeps rewrites live, and remembers what the learner wants them to be."""
@@ -174,6 +184,29 @@ class TableRevision:
                 .values(until_version=self.version)
             )
 
+    def _unblock(self, pairs: Collection[tuple[RewriteId, str]], *conditions: ColumnElement[bool]) -> None:
+        if not pairs:
+            return
+        blocks = REWRITE_BLOCKS.c
+        self._connection.execute(
+            delete(REWRITE_BLOCKS).where(
+                blocks.assistant_id == self._assistant_id,
+                blocks.rewrite_id == bindparam("pair_id"),
+                blocks.target_digest == bindparam("pair_digest"),
+                *conditions,
+            ),
+            [
+                {"pair_id": rewrite_id, "pair_digest": _digest(target_text)}
+                for rewrite_id, target_text in pairs
+            ],
+        )
+
+
+def stood_at(version: TableVersion) -> ColumnElement[bool]:
+    """Whether a row was what its rewrite was at a version."""
+    until = REWRITES.c.until_version
+    return and_(REWRITES.c.version <= version, or_(until.is_(None), until > version))
+
 
 def lock_table(connection: Connection, assistant_id: AssistantId) -> TableVersion:
     """Keeps other writers from a table until the transaction ends; gives its newest version."""
@@ -207,12 +240,25 @@ def stored_rewrites(
 
 
 def blocked_targets(
-    connection: Connection, assistant_id: AssistantId, rewrite_ids: Iterable[RewriteId]
+    connection: Connection,
+    assistant_id: AssistantId,
+    rewrite_ids: Iterable[RewriteId],
+    *,
+    by_rollback: bool = True,
 ) -> dict[RewriteId, set[str]]:
-    """The target texts that must not go live, of those of some rewrites that have any."""
+    """The target texts that must not go live, of those of some rewrites that have any.
+
+    Args:
+        connection: to the database of the table.
+        assistant_id: whose table.
+        rewrite_ids: at most `KEYS_PER_STATEMENT`.
+        by_rollback: whether those count that a rollback has blocked, beside what somebody asked to block.
+    """
     statement = select(REWRITE_BLOCKS.c.rewrite_id, REWRITE_BLOCKS.c.target_text).where(
         REWRITE_BLOCKS.c.assistant_id == assistant_id, REWRITE_BLOCKS.c.rewrite_id.in_(list(rewrite_ids))
     )
+    if not by_rollback:
+        statement = statement.where(REWRITE_BLOCKS.c.by_rollback == false())
     blocked: dict[RewriteId, set[str]] = {}
     for rewrite_id, target_text in connection.execute(statement):
         blocked.setdefault(rewrite_id, set()).add(target_text)

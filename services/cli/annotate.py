@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from services.cli.options import SettingsOption, TurnsOption, settings_of
+from services.cli.options import SettingsOption, TurnsOption, settings_alone
 from services.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def export_command(
     if len(set(names)) < len(names) or not all(names) or any("/" in name for name in names):
         raise SettingsError("--annotator: give each a name of its own, without a slash")
     log = [turn for file in turns for turn in read_turns(file, now_ms)]
-    sessions = sessionize(log, settings_of(settings, None).sessions.gap_ms)
+    sessions = sessionize(log, settings_alone(settings).sessions.gap_ms)
     sample = sample_turns(sessions, size, seed, None if as_they_come else troubled)
     files = {out / f"{name}.csv": name for name in names} or {out: ""}
     for file, name in files.items():

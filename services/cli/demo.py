@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from services.cli.options import require_folder
+
 
 def register(app: typer.Typer) -> None:
     """Adds the command."""
@@ -24,8 +26,9 @@ def demo(
 ) -> None:
     """Stream a log through Kafka, learn, serve, ask the API, and show what was fixed.
 
-    Takes a minute or two; nothing is left running. With a test log and gold beside the log it is scored.
+    Takes some eight minutes; nothing is left running. With a test log and gold beside the log it is scored.
     """
+    require_folder(out, "the folder of the demo", "with --out")
     from services.demo import run_demo
 
     run_demo(logs, out)

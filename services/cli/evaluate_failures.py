@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli.options import GroupsOption, SettingsOption, named_files, settings_of
+from services.cli.options import GroupsOption, SettingsOption, named_files, settings_alone
 from services.errors import SettingsError
 
 
@@ -57,7 +57,7 @@ def evaluate_failures_command(
 
     if bool(train_turns) != bool(train_annotations):
         raise SettingsError("the baselines need both: give --train-turns and --train-annotations, or neither")
-    chosen = settings_of(settings, None)
+    chosen = settings_alone(settings)
     run_failure_evaluation(
         turns=turns,
         gold=gold,

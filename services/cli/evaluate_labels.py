@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli.options import SettingsOption, named_files, settings_of
+from services.cli.options import SettingsOption, named_files, settings_alone
 from services.errors import SettingsError
 
 
@@ -58,7 +58,7 @@ def evaluate_labels_command(
         out=out,
         train_turns=train_turns or [],
         train_annotations=train_annotations or [],
-        gap_ms=settings_of(settings, None).sessions.gap_ms,
+        gap_ms=settings_alone(settings).sessions.gap_ms,
         resamples=resamples,
         seed=seed,
     )

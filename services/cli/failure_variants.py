@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli.options import FoldOption, FoldsOption, GroupsOption, SettingsOption, settings_of
+from services.cli.options import FoldOption, FoldsOption, GroupsOption, SettingsOption, settings_alone
 from services.errors import SettingsError
 
 
@@ -73,7 +73,7 @@ def failure_variants_command(
         raise SettingsError(
             f"--fold {fold}: folds are numbered from 0, so {folds} of them end at {folds - 1}"
         )
-    chosen = settings_of(settings, None)
+    chosen = settings_alone(settings)
     grouped = None if groups is None else read_groups(*groups)
     run_failure_variants(
         split=read_failure_split(

@@ -6,7 +6,7 @@ from typing import Annotated, get_args
 import msgspec
 import typer
 
-from services.cli.options import FoldOption, FoldsOption, GroupsOption, SettingsOption, settings_of
+from services.cli.options import FoldOption, FoldsOption, GroupsOption, SettingsOption, settings_alone
 from services.errors import SettingsError
 
 
@@ -83,7 +83,7 @@ def label_variants_command(
         raise SettingsError(
             f"--fold {fold}: folds are numbered from 0, so {folds} of them end at {folds - 1}"
         )
-    chosen = settings_of(settings, None)
+    chosen = settings_alone(settings)
     if preset is not None:
         labels = msgspec.structs.replace(chosen.labels, preset=preset)  # checked above
         chosen = msgspec.structs.replace(chosen, labels=labels)

@@ -1,86 +1,60 @@
-"""The command `rehear`: its commands, and how their errors are shown."""
+"""The entry of the command `rehear`: it loads the commands, and answers Ctrl-C from the first moment on.
 
-import logging
-import sys
+It imports next to nothing itself: loading all that the commands need takes seconds, in which people change
+their minds.
+"""
 
-import structlog
-import typer
-from rich.console import Console
-from rich.markup import escape
-from sqlalchemy.exc import DBAPIError
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING
 
-from failure_isolation.errors import FailureIsolationError
-from labeling.errors import LabelingError
-from rewriting.errors import RewritingError
-from services.cli import (
-    annotate,
-    demo,
-    evaluate_failures,
-    evaluate_labels,
-    failure_variants,
-    failures,
-    jobs,
-    label_variants,
-    labels,
-    rephrases,
-    report,
-    running,
-    table,
-)
-from services.errors import ServiceError
-from services.evaluation.errors import EvaluationError
-from services.lookup_api.errors import LookupApiError
-from streams.errors import StreamError
+if TYPE_CHECKING:
+    import typer
 
-_EXPECTED = (
-    StreamError,
-    LabelingError,
-    FailureIsolationError,
-    RewritingError,
-    ServiceError,
-    EvaluationError,
-    LookupApiError,
-    OSError,
-)
+    app: typer.Typer
 
-app = typer.Typer(
-    name="rehear",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode="markdown",
-    help="Learns from an assistant's dialogue log what its users meant when they had to say it twice, and "
-    "serves that as rewrites.\n\n"
-    "**Try it**: `rehear demo`.\n\n"
-    "**On your log**: `rehear learn --turns log.jsonl.gz --state state`, then `rehear serve --state state`."
-    "\n\n"
-    "**On Kafka**: `rehear up --settings rehear.toml`.",
-)
-jobs.register(app)
-rephrases.register(app, jobs.evaluate)
-evaluate_labels.register(jobs.evaluate)
-evaluate_failures.register(jobs.evaluate)
-failure_variants.register(jobs.evaluate)
-annotate.register(app)
-report.register(app)
-label_variants.register(jobs.evaluate)
-labels.register(app)
-failures.register(app)
-running.register(app)
-table.register(app)
-demo.register(app)
+INTERRUPTED = 130
+"""Exit status after Ctrl-C: 128 and the number of the signal, as shells have it."""
+
+
+def __getattr__(name: str) -> object:
+    """The commands, `app`, are loaded when somebody asks for them."""
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from services.cli import commands
+
+    return commands.app
 
 
 def main() -> None:
-    """Runs the command; errors that a user can mend are one line, without a traceback."""
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    """Runs the command; Ctrl-C ends it with exit status 130, and without a traceback."""
     try:
-        app()
-    except (*_EXPECTED, DBAPIError) as error:
-        message = f"database: {error.orig}" if isinstance(error, DBAPIError) else str(error)
-        Console(stderr=True).print(f"[bold red]rehear:[/] {escape(message)}", highlight=False, soft_wrap=True)
-        raise SystemExit(1) from error
+        with _ending_at_once():
+            from services.cli.commands import run
+        run()
     except KeyboardInterrupt:
-        raise SystemExit(130) from None
+        raise SystemExit(INTERRUPTED) from None
+
+
+@contextmanager
+def _ending_at_once() -> Iterator[None]:
+    """Ctrl-C ends the process without an exception: for loading, where nothing has to be put in order.
+
+    An exception in the middle of an import may be lost in a callback, or be made another one by a module that
+    cannot go on. Where Ctrl-C is not for this process, as in a job in the background, it stays so.
+    """
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, _end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    os._exit(INTERRUPTED)

@@ -49,10 +49,53 @@ ONE_SYSTEM = "rehear"
 """Name of the only system whose output is scored."""
 
 
+def settings_alone(path: Path | None) -> Settings:
+    """The settings of a command that keeps nothing: neither the state folder nor the database is looked at.
+
+    Raises:
+        SettingsError: they cannot be read or used.
+    """
+    return load_settings(path, os.environ)
+
+
 def settings_of(path: Path | None, state: Path | None) -> Settings:
-    """The settings of a command; a state folder that was given goes before the one in the settings."""
+    """The settings of a command; a state folder that was given goes before the one in the settings.
+
+    Raises:
+        SettingsError: the settings cannot be read or used.
+        StateError: a file is in the place of the state folder, or of that of the database.
+    """
     settings = load_settings(path, os.environ)
-    return settings if state is None else msgspec.structs.replace(settings, state=str(state))
+    if state is not None:
+        settings = msgspec.structs.replace(settings, state=str(state))
+    require_folder(Path(settings.state), "the state folder", "with --state, or `state` in the settings")
+    location = settings.database_location
+    if "://" not in location:
+        require_folder(Path(location).parent, "the folder of the database", "by `database` in the settings")
+    return settings
+
+
+def require_folder(path: Path, what: str, option: str) -> None:
+    """Refuses a path that is no folder and cannot become one, since it or a folder above it is a file.
+
+    Args:
+        path: of a folder that may not be there yet.
+        what: what it is, for the message.
+        option: with what another is named, for the message.
+
+    Raises:
+        StateError: a file is in its place.
+    """
+    for place in (path, *path.parents):
+        if place.is_dir():
+            return
+        if os.path.lexists(place):
+            kind = "a file" if place.exists() else "a link that leads nowhere"
+            above = "" if place == path else f": {place}"
+            raise StateError(
+                f"{what} cannot be {path}{above} is {kind}, not a folder; name another folder {option}, "
+                f"or move {place} away"
+            )
 
 
 def require_state(settings: Settings) -> None:

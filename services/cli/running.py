@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from services.cli.options import SettingsOption, StateOption, settings_of
+from services.cli.options import SettingsOption, StateOption, settings_alone, settings_of
 from services.errors import SettingsError
 from services.settings import Settings
 from streams.kafka_settings import KafkaSettings
@@ -141,7 +141,7 @@ def replay(
         first_offset=first_offset,
         last_offset=last_offset,
     )
-    report = replay_dead_letters(_kafka(settings_of(settings, None)), selection, dry_run=dry_run)
+    report = replay_dead_letters(_kafka(settings_alone(settings)), selection, dry_run=dry_run)
     for name, count in sorted(report.replayed.items()):
         print(f"{count:,} {'would be ' if dry_run else ''}sent back: {name}")
     for name, count in sorted(report.not_replayable.items()):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from services.cli.options import AssistantOption, SettingsOption, StateOption, require_state, settings_of
 from services.errors import StateError
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from services.settings import Settings
 
 table = typer.Typer(no_args_is_help=True, help="Look at the rewrite table, and change what it serves.")
+
+SHOWN_ROWS = 30
+NOTHING_READ = "nothing has been learned yet"
 
 RewriteArgument = Annotated[str, typer.Argument(help="Id of the rewrite.")]
 ReasonOption = Annotated[str, typer.Option(help="Why; kept in the history.")]
@@ -37,27 +41,57 @@ def show(
     settings: SettingsOption = None,
     assistant: AssistantOption = None,
     version: Annotated[int | None, typer.Option(help="An earlier version of the table.")] = None,
-    limit: Annotated[int, typer.Option(help="Rows to show, those with most sessions first.")] = 30,
+    text: Annotated[
+        str | None,
+        typer.Option(
+            help="Only rewrites with these words in their source or target; case and punctuation do not "
+            "matter."
+        ),
+    ] = None,
+    json: Annotated[
+        bool,
+        typer.Option(
+            "--json", help="Print whole rows with all their fields: JSON Lines, one object for each rewrite."
+        ),
+    ] = False,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Rows to show, those with most sessions first. By default 30, and with --json all."
+        ),
+    ] = None,
 ) -> None:
-    """Show the rewrites of an assistant."""
+    """Show the rewrites of an assistant, of every status.
+
+    Example: `rehear table show --state state --text lamp --json`
+    """
     from rewriting.rewrite import TableVersion
+    from services.cli.rewrite_display import json_line, print_rewrites, with_text
 
     opened = _Opened(settings_of(settings, state), assistant)
     snapshot = opened.rewrites.read(opened.assistant, None if version is None else TableVersion(version))
-    rows = sorted(snapshot.rewrites, key=lambda row: (-row.sessions, row.source_text))
-    held = opened.rewrites.held_ids(opened.assistant) if version is None else frozenset()
-    counts = f"{len(rows):,} rewrites" + (f", {len(held):,} held" if held else "")
-    asked = ["after"] if any(row.question for row in rows[:limit]) else []
-    shown = Table(title=f"{opened.assistant}, version {snapshot.version}: {counts}")
-    for column in ("id", *asked, "source", "target", "confidence", "score", "sessions", "users", "status"):
-        shown.add_column(column, overflow="fold", no_wrap=column == "id")
-    for row in rows[:limit]:
-        guard = "any" if row.max_confidence is None else f"< {row.max_confidence:g}"
-        numbers = (f"{row.score:.2f}", str(row.sessions), str(row.users))
-        status = f"{row.status}, held" if row.rewrite_id in held else row.status
-        texts = [row.question or "anything"] * len(asked) + [row.source_text, row.target_text]
-        shown.add_row(row.rewrite_id, *texts, guard, *numbers, status)
-    Console().print(shown)
+    if not snapshot.rewrites:
+        typer.echo(opened.why_empty(snapshot.version), err=json)
+        return
+    rows = list(snapshot.rewrites) if text is None else with_text(snapshot.rewrites, text)
+    rows.sort(key=lambda row: (-row.sessions, row.source_text))
+    held = opened.rewrites.held_ids(opened.assistant) if version is None else None
+    if json:
+        for row in rows[:limit]:
+            typer.echo(json_line(row, None if held is None else row.rewrite_id in held))
+        return
+    table_name = f"{opened.assistant}, version {snapshot.version}"
+    if not rows:
+        print(f"{table_name}: none of {len(snapshot.rewrites):,} rewrites has {text!r} in source or target")
+        return
+    counts = f"{len(rows):,} rewrites"
+    if text is not None:
+        counts = f"{len(rows):,} of {len(snapshot.rewrites):,} rewrites, with {text!r}"
+    elif held:
+        counts += f", {len(held):,} held"
+    shown = rows[: limit or SHOWN_ROWS]
+    more = f"the first {len(shown):,}; --limit shows more" if len(shown) < len(rows) else ""
+    print_rewrites(shown, held or (), f"{table_name}: {counts}", more)
 
 
 @table.command()
@@ -69,11 +103,15 @@ def versions(
 ) -> None:
     """Show when the table changed, why, and by whom."""
     opened = _Opened(settings_of(settings, state), assistant)
-    shown = Table(title=opened.assistant)
+    records = opened.rewrites.log(opened.assistant, limit)
+    if not records:
+        print(opened.why_empty(0))
+        return
+    shown = Table(title=Text(opened.assistant))
     for column in ("version", "changes", "reason", "actor"):
         shown.add_column(column)
-    for record in opened.rewrites.log(opened.assistant, limit):
-        shown.add_row(str(record.version), f"{record.changes:,}", record.reason, record.actor)
+    for record in records:
+        shown.add_row(str(record.version), f"{record.changes:,}", Text(record.reason), Text(record.actor))
     Console().print(shown)
 
 
@@ -144,16 +182,38 @@ def rollback(
     to_version: Annotated[int, typer.Argument(help="The version whose rewrites shall serve again.")],
     reason: ReasonOption,
     actor: ActorOption = "operator",
+    lift_blocks: Annotated[
+        bool,
+        typer.Option(
+            "--lift-blocks", help="Serve rewrites of that version too that somebody has blocked since."
+        ),
+    ] = False,
+    limit: Annotated[int, typer.Option(min=0, help="Rewrites to list of each kind of change.")] = SHOWN_ROWS,
     state: StateOption = None,
     settings: SettingsOption = None,
     assistant: AssistantOption = None,
 ) -> None:
-    """Serve what an earlier version served, until it is released; what came since is blocked."""
+    """Serve what an earlier version served, until it is released; what came since is blocked.
+
+    What somebody has blocked stays blocked. Prints what is served again, and what no longer.
+    """
     from rewriting.rewrite import TableVersion
+    from services.cli.rewrite_display import pair_lines
 
     opened = _Opened(settings_of(settings, state), assistant)
-    version = opened.rewrites.rollback(opened.assistant, TableVersion(to_version), reason, actor)
-    print(f"{opened.assistant}: version {version} serves what version {to_version} did")
+    done = opened.rewrites.rollback(
+        opened.assistant, TableVersion(to_version), reason, actor, lift_blocks=lift_blocks
+    )
+    but = f", but for {len(done.still_blocked):,} that stay blocked" if done.still_blocked else ""
+    print(f"{opened.assistant}: version {done.version} serves what version {to_version} did{but}")
+    for heading, pairs in (
+        ("served again", done.served_again),
+        ("no longer served", done.no_longer_served),
+        ("still blocked (`table unblock` frees one, --lift-blocks all)", done.still_blocked),
+    ):
+        print(f"{heading}: {len(pairs):,}")
+        for line in pair_lines(pairs, limit):
+            print(line)
 
 
 @table.command()
@@ -222,26 +282,48 @@ class _Opened:
         from rewriting.rewrite_table import RewriteTable
         from services.clock import now_ms
         from services.database import open_database
+        from services.learned_state import known_assistants
 
         require_state(settings)
         self.engine: Engine = open_database(settings.database_location)
         self.rewrites: RewriteTable = RewriteTable(self.engine, now_ms)
-        known = sorted(self.rewrites.versions())
-        if assistant is None and len(known) != 1:
-            raise StateError(
-                "nothing has been learned yet: `rehear learn` or `rehear up` does"
-                if not known
-                else f"say whose table with --assistant: there are {', '.join(known)}"
-            )
-        self.assistant = AssistantId(assistant) if assistant is not None else known[0]
+        self._settings = settings
+        if assistant is None:
+            known = known_assistants(self.engine, self.rewrites)
+            if not known:
+                raise StateError(f"{NOTHING_READ}: `rehear learn` or `rehear up` does")
+            if len(known) > 1:
+                raise StateError(f"say whose table with --assistant: there are {', '.join(known)}")
+            assistant = known[0]
+        self.assistant = AssistantId(assistant)
+
+    def why_empty(self, version: int) -> str:
+        """Why a version of the table has no row, and what to do.
+
+        Raises:
+            StateError: nothing is known of the assistant.
+        """
+        from services.learned_state import known_assistants, read_sessions_of, why_no_rewrites
+
+        newest = self.rewrites.version(self.assistant)
+        if newest:
+            empty = "is the empty table before all others" if version == 0 else "holds no rewrite"
+            return f"{self.assistant}: version {version} {empty}; the newest is {newest}"
+        read = read_sessions_of(self.engine, self.assistant)
+        if not read.sessions:
+            known = known_assistants(self.engine, self.rewrites)
+            there = f"there are {', '.join(known)}" if known else "`rehear learn` or `rehear up` does"
+            raise StateError(f"{NOTHING_READ} of assistant {self.assistant!r}: {there}")
+        learned = self.assistant in self.rewrites.assistants_without_rewrites()
+        return why_no_rewrites(self.assistant, read, self._settings, learned)
 
 
 def _print_row(row: "Rewrite") -> None:
-    from rewriting.row_change import ANY_TARGET
+    from services.cli.rewrite_display import target_words
     from services.lookup_api.explanation import explanation_words
 
     when = f" after {row.question!r}" if row.question else ""
-    target = "anything" if row.target_text == ANY_TARGET else repr(row.target_text)
+    target = repr(row.target_text) if row.target_text else target_words(row)
     print(f"{row.rewrite_id}  {row.source_text!r}{when} -> {target}  [{row.status}]")
     for line in explanation_words(row):
         print(f"  {line}")

@@ -42,8 +42,17 @@ def explanation_words(rewrite: Rewrite) -> tuple[str, ...]:
     ]
     if rewrite.failure_point is not None:
         words.append(f"What fails most often in the original is: {rewrite.failure_point}.")
-    words.append(_STATUS_WORDS[rewrite.status])
+    words.append(_status_words(rewrite))
     return (*words, *_last_change(rewrite))
+
+
+def _status_words(rewrite: Rewrite) -> str:
+    if rewrite.status != "live" or rewrite.max_confidence is None:
+        return _STATUS_WORDS[rewrite.status]
+    return (
+        "It is live: served to the assistant only for requests understood with a confidence below "
+        f"{rewrite.max_confidence:g}; one that comes without a confidence is left as it is."
+    )
 
 
 def _last_change(rewrite: Rewrite) -> list[str]:

@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from rewriting.abstain_reason import AbstainReason
 from rewriting.lookup_table import LONGEST_TEXT
 from rewriting.rewrite import GLOBAL, Method, Rewrite
+from rewriting.table_rollback import ServedPair
 from streams.turn import Feedback, Status
 
 _Id = Annotated[str, Meta(min_length=1, max_length=512)]
@@ -169,6 +170,10 @@ class RollbackBody(ReasonBody, frozen=True, kw_only=True):
     """To which version the table goes back, and why."""
 
     version: Annotated[int, Meta(ge=0, le=2**62)]
+    lift_blocks: Annotated[
+        bool,
+        Meta(description="whether rewrites that it served come back that somebody has blocked since"),
+    ] = False
 
 
 class RewritePage(Struct, frozen=True, kw_only=True):
@@ -198,10 +203,20 @@ class TableState(Struct, frozen=True, kw_only=True):
 
 
 class TableChange(Struct, frozen=True, kw_only=True):
-    """The table has changed."""
+    """The table has changed; after a rollback, what that changed in what is served."""
 
     assistant_id: str
     version: int
+    served_again: Annotated[
+        tuple[ServedPair, ...] | UnsetType, Meta(description="served now, and not like this before")
+    ] = UNSET
+    no_longer_served: Annotated[
+        tuple[ServedPair, ...] | UnsetType, Meta(description="served before, and not like this any more")
+    ] = UNSET
+    still_blocked: Annotated[
+        tuple[ServedPair, ...] | UnsetType,
+        Meta(description="served at the earlier version; blocked since, and not lifted"),
+    ] = UNSET
 
 
 class Liveness(Struct, frozen=True, kw_only=True):

@@ -167,8 +167,20 @@ def table_routes(
         request: Request[Any, Any, Any], data: JSONBody[RollbackBody], assistant_id: _Assistant = None
     ) -> TableChange:
         assistant = AssistantId(asked_assistant(request, assistant_id))
-        version = table.rollback(assistant, TableVersion(data.version), data.reason, _actor(request, data))
-        return TableChange(assistant_id=assistant, version=version)
+        done = table.rollback(
+            assistant,
+            TableVersion(data.version),
+            data.reason,
+            _actor(request, data),
+            lift_blocks=data.lift_blocks,
+        )
+        return TableChange(
+            assistant_id=assistant,
+            version=done.version,
+            served_again=done.served_again,
+            no_longer_served=done.no_longer_served,
+            still_blocked=done.still_blocked,
+        )
 
     @post(
         "/table/release",

@@ -18,6 +18,7 @@ from rewriting.rewrite import (
 )
 from rewriting.rewrite_schema import REWRITES
 from rewriting.rewrite_table import RewriteTable, TableSnapshot
+from rewriting.table_rollback import Rollback
 from streams.turn import AssistantId, UserId
 
 HOME = AssistantId("home")
@@ -392,7 +393,7 @@ def test_a_rollback_makes_a_new_version_like_the_earlier_one(table: RewriteTable
     kept = table.find(HOME, rewrite("kept", "").rewrite_id)
     table.block(HOME, kept.rewrite_id, "by mistake", "ann")
 
-    assert table.rollback(HOME, TableVersion(1), "worse", "ann") == 4
+    assert table.rollback(HOME, TableVersion(1), "worse", "ann", lift_blocks=True).version == 4
     assert live(table.read(HOME)) == {"kept": "1", "changed": "1", "retired": "1"}
     then, now = (
         {row.rewrite_id: content(row) for row in table.read(HOME, version, status="live").rewrites}
@@ -403,7 +404,9 @@ def test_a_rollback_makes_a_new_version_like_the_earlier_one(table: RewriteTable
     assert (new.status, new.reason) == ("blocked", "rolled back to version 1: worse")
     assert table.find(HOME, rewrite("shadow", "").rewrite_id).status == "shadow"
     assert live(table.read(HOME, TableVersion(2))) == {"kept": "1", "changed": "2", "new": "2"}
-    assert table.rollback(HOME, TableVersion(1), "again", "ann") == 4
+    assert table.rollback(HOME, TableVersion(1), "again", "ann") == Rollback(
+        version=TableVersion(4), served_again=(), no_longer_served=(), still_blocked=()
+    )
 
 
 def test_the_learner_does_not_bring_back_what_was_rolled_back(table: RewriteTable, engine: Engine) -> None:

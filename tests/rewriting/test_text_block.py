@@ -63,7 +63,9 @@ def test_a_row_that_serves_is_blocked_whatever_its_target(table: RewriteTable, e
     assert block(engine, "play it").target_text == "play jazz"
     put(table, engine, rewrite_row("play it", "play rock"))
     assert answer(engine, "play it") == AbstainReason.BLOCKED
-    table.rollback(HOME, TableVersion(1), "blocked by mistake", "eve")
+    table.rollback(HOME, TableVersion(1), "worse", "eve")
+    assert answer(engine, "play it") == AbstainReason.BLOCKED
+    table.rollback(HOME, TableVersion(1), "blocked by mistake", "eve", lift_blocks=True)
     put(table, engine, rewrite_row("play it", "play jazz", sessions=15))
     assert answer(engine, "play it") == "play jazz"
 

@@ -375,7 +375,11 @@ def test_a_block_needs_its_reason(client: Client, body: dict[str, object]) -> No
 
 def test_the_table_is_rolled_back(client: Client) -> None:
     answer = client.post("/v1/table/rollback", params=AT_HOME, json={"version": 1, "reason": "bad day"})
-    assert (answer.status_code, answer.json()) == (200, {"assistant_id": HOME, "version": 3})
+    assert answer.status_code == 200
+    told = answer.json()
+    gone = [(row["source_text"], row["target_text"]) for row in told.pop("no_longer_served")]
+    assert told == {"assistant_id": HOME, "version": 3, "served_again": [], "still_blocked": []}
+    assert gone == [("play it", "play jazz"), ("play it", "play blues")]
     until(lambda: rewritten(client, "play it") is None)
     assert rewritten(client, LAMP) == "turn off the lamp"
     assert client.get("/v1/table", params=AT_HOME).json()["held"] > 0
@@ -388,6 +392,40 @@ def test_the_table_is_rolled_back(client: Client) -> None:
             "/v1/table/rollback", params=AT_HOME, json={"version": version, "reason": "bad day"}
         )
         assert answer.status_code == status
+
+
+def test_a_rollback_keeps_blocks_unless_it_is_told_to_lift_them(client: Client) -> None:
+    client.post(f"/v1/rewrites/{LAMP_ID}/block", params=AT_HOME, json={"reason": "wrong lamp"})
+    back = {"version": 2, "reason": "bad day"}
+    kept = client.post("/v1/table/rollback", params=AT_HOME, json=back).json()
+    assert (kept["version"], kept["served_again"], kept["no_longer_served"]) == (3, [], [])
+    pair = {
+        "rewrite_id": LAMP_ID,
+        "scope": "global",
+        "source_text": LAMP,
+        "question": "",
+        "target_text": "turn off the lamp",
+        "max_confidence": None,
+    }
+    assert kept["still_blocked"] == [pair]
+    until(lambda: ask(client, LAMP)["reason"] == "blocked")
+    lifted = client.post("/v1/table/rollback", params=AT_HOME, json=back | {"lift_blocks": True}).json()
+    assert (lifted["served_again"], lifted["still_blocked"]) == ([pair], [])
+    until(lambda: rewritten(client, LAMP) == "turn off the lamp")
+    wrong = client.post("/v1/table/rollback", params=AT_HOME, json=back | {"lift_blocks": "yes"})
+    assert (wrong.status_code, wrong.json()["field"]) == (400, "lift_blocks")
+
+
+def test_an_explanation_says_below_which_confidence_a_row_is_served(client: Client) -> None:
+    def words(source: str) -> str:
+        key = rewrite_id(HOME, GLOBAL, source)
+        return " ".join(client.get(f"/v1/rewrites/{key}/explain", params=AT_HOME).json()["words"])
+
+    assert "only for requests understood with a confidence below 0.6;" in words("guarded")
+    assert "confidence" not in words(LAMP)
+    key = rewrite_id(HOME, GLOBAL, "guarded")
+    client.post(f"/v1/rewrites/{key}/block", params=AT_HOME, json={"reason": "wrong"})
+    assert "confidence" not in words("guarded")
 
 
 def test_feedback_is_kept_once(client: Client, engine: Engine) -> None:

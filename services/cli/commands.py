@@ -1,0 +1,102 @@
+"""The commands of `rehear`, and how their errors are shown."""
+
+import importlib.metadata
+import logging
+import sys
+from typing import Annotated
+
+import structlog
+import typer
+from rich.console import Console
+from rich.markup import escape
+from sqlalchemy.exc import DBAPIError
+
+from failure_isolation.errors import FailureIsolationError
+from labeling.errors import LabelingError
+from rewriting.errors import RewritingError
+from services.cli import (
+    annotate,
+    demo,
+    evaluate_failures,
+    evaluate_labels,
+    failure_variants,
+    failures,
+    jobs,
+    label_variants,
+    labels,
+    rephrases,
+    report,
+    running,
+    table,
+)
+from services.errors import ServiceError
+from services.evaluation.errors import EvaluationError
+from services.lookup_api.errors import LookupApiError
+from streams.errors import StreamError
+
+_EXPECTED = (
+    StreamError,
+    LabelingError,
+    FailureIsolationError,
+    RewritingError,
+    ServiceError,
+    EvaluationError,
+    LookupApiError,
+    OSError,
+)
+
+app = typer.Typer(
+    name="rehear",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    help="Learns from an assistant's dialogue log what its users meant when they had to say it twice, and "
+    "serves that as rewrites.\n\n"
+    "**Try it**: `rehear demo`.\n\n"
+    "**On your log**: `rehear learn --turns log.jsonl.gz --state state`, then `rehear serve --state state`."
+    "\n\n"
+    "**On Kafka**: `rehear up --settings rehear.toml`.",
+)
+jobs.register(app)
+rephrases.register(app, jobs.evaluate)
+evaluate_labels.register(jobs.evaluate)
+evaluate_failures.register(jobs.evaluate)
+failure_variants.register(jobs.evaluate)
+annotate.register(app)
+report.register(app)
+label_variants.register(jobs.evaluate)
+labels.register(app)
+failures.register(app)
+running.register(app)
+table.register(app)
+demo.register(app)
+
+
+def run() -> None:
+    """Runs the command; errors that a user can mend are one line, without a traceback."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    try:
+        app()
+    except (*_EXPECTED, DBAPIError) as error:
+        message = f"database: {error.orig}" if isinstance(error, DBAPIError) else str(error)
+        Console(stderr=True).print(f"[bold red]rehear:[/] {escape(message)}", highlight=False, soft_wrap=True)
+        raise SystemExit(1) from error
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        print(f"rehear {importlib.metadata.version('rehear')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version, and exit."),
+    ] = False,
+) -> None:
+    pass
