@@ -4,8 +4,8 @@
 2. **Blocked**: what an operator has taken back is not brought back by another layer.
 3. **Answers**: rows of the table for the very question that was asked.
 4. **Online**: the ranker over the user's history, the second tries of all users and the global index.
-5. **Precomputed**: the other rows of the table, where no ranker was trained or its gates are closed; and where
-   one was trained and cannot be asked, those that it has accepted for requests like this (`row_verdicts`).
+5. **Precomputed**: the other rows of the table, where no ranker was trained or its gates are closed. Where
+   one was trained and cannot be asked, of these the rows that it has accepted for requests like this one.
 
 Where the ranker decides, it has seen what the chain's rows rest on, and more.
 """

@@ -14,6 +14,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from rewriting.lookup_table import LiveRewrite
+from rewriting.rewrite import RewriteId
 from rewriting.row_verdicts import (
     ALL_BANDS,
     BANDS,
@@ -24,19 +25,18 @@ from rewriting.row_verdicts import (
     target_digest,
     verdict_band,
 )
-from rewriting.rewrite import RewriteId
 
 MIN_ACCEPTED: Final = 0.85
-"""Least share of the requests like one that the ranker must accept a row for, 0..1. Raised, fewer rows that it
-would reject are served without it, and fewer that it would accept: docs/online.md has figures."""
+"""Least share of the requests like one that the ranker must accept a row for, 0..1. Raised, fewer rows that
+it would reject are served without it, and fewer that it would accept: docs/online.md has figures."""
 
 REACH: Final = 0.2
-"""Difference in confidence, 0..1, over which requests of a row tell of each other. Raised, what holds for surely
-understood requests spreads to others; lowered, few requests decide."""
+"""Difference in confidence, 0..1, over which requests of a row tell of each other. Raised, what holds for
+surely understood requests spreads to others; lowered, few requests decide."""
 
 _NOTHING: Final = 0.05
-"""Weight of one acceptance and one rejection that nobody has seen: a band far from all requests is not judged by
-the last remains of theirs."""
+"""Weight of one acceptance and one rejection that nobody has seen: a band far from all requests is not judged
+by the last remains of theirs."""
 
 
 class JudgedRequest(Struct, frozen=True):

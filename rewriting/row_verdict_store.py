@@ -107,11 +107,9 @@ def add_verdicts(
     if locked.whole_revision != whole_revision:
         noted = {key: one for key, one in noted.items() if key.user_key == EVERYBODY}
     ids = sorted({key.rewrite_id for key in noted})
-    standing = {
-        key: target
-        for some in chunks(ids)
-        for key, target in _targets(connection, assistant_id, some).items()
-    }
+    standing: dict[RewriteId, TargetDigest] = {}
+    for some in chunks(ids):
+        standing |= _targets(connection, assistant_id, some)
     known = _verdicts(
         connection,
         assistant_id,

@@ -1,8 +1,8 @@
 """Row verdicts: for which requests the ranker accepts a row of the table, for times when it cannot be asked.
 
-Where the ranker decides, a row is served only if it decides for the row's text. Where it cannot be asked, what
-it has said of the row holds for requests like those that it was asked about: to the same target, understood
-about as surely, of the same user first, then of everybody.
+Where the ranker decides, a row is served only if it decides for the row's text. Where it cannot be asked,
+what it has said of the row holds for requests like those that it was asked about: to the same target,
+understood about as surely, of the same user first, then of everybody.
 
 A verdict is bits by confidence band, and two verdicts are put together by joining their bits: in whatever
 order, and however often, that is done, the outcome is the same.
@@ -148,8 +148,12 @@ class RowVerdicts:
                 self._put(key, verdict)
 
     def replace(self, verdicts: Mapping[VerdictKey, RowVerdict]) -> None:
-        """Puts others in the place of all but what was noted since the last `drain`."""
+        """Puts others in the place of all but what was noted for everybody since the last `drain`.
+
+        What was noted for single users is dropped: they may have been forgotten.
+        """
         with self._changing:
+            self._noted = {key: one for key, one in self._noted.items() if key.user_key == EVERYBODY}
             self._most = len(verdicts) + MOST_USERS
             self._verdicts = _joined(verdicts, self._noted)
 

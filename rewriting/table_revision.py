@@ -69,7 +69,7 @@ class TableRevision:
         self._changes += len(rows)
 
     def forget(self, rewrite_ids: Sequence[RewriteId]) -> None:
-        """Deletes rewrites with their history, blocks, holds and verdicts; only their ids stay, for followers."""
+        """Deletes rewrites with all that is kept of them; only their ids stay, for followers."""
         for chunk in chunks(rewrite_ids):
             for table in (REWRITES, REWRITE_BLOCKS, REWRITE_HOLDS, ROW_VERDICTS):
                 self._connection.execute(

@@ -191,9 +191,9 @@ def rewrite(
     layers = served_layers(engine, chosen, now_ms)
     for assistant_id, trouble in sorted(layers.troubles.items()):
         typer.echo(
-            f"warning: the models of {assistant_id} cannot be used ({trouble}): as the lookup API does without "
-            "them, the replay serves only those rows of the table that the ranker has accepted for requests "
-            "like these; learn again, or put the models back",
+            f"warning: the models of {assistant_id} cannot be loaded: {trouble}. As in the lookup API, of the "
+            "rewrite table only rows are served that the ranker has accepted for requests like these. Put the "
+            "models back, or learn them again",
             err=True,
         )
     log = [turn for file in turns for turn in read_turns(file)]
