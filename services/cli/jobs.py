@@ -191,8 +191,8 @@ def rewrite(
     layers = served_layers(engine, chosen, now_ms)
     for assistant_id, trouble in sorted(layers.troubles.items()):
         typer.echo(
-            f"warning: the models of {assistant_id} cannot be loaded: {trouble}. As in the lookup API, of the "
-            "rewrite table only rows are served that the ranker has accepted for requests like these. Put the "
+            f"warning: the models of {assistant_id} cannot be loaded: {trouble}. As in the lookup API, only "
+            "those rows of the table are served that the ranker has accepted for requests like these. Put the "
             "models back, or learn them again",
             err=True,
         )
