@@ -16,3 +16,5 @@ class AbstainReason(enum.StrEnum):
     SEEMS_RIGHT = "seems_right"  # the defect gate: not likely enough to fail as it is
     NOT_SURE = "not_sure"  # the rank gate: no candidate is likely enough to win
     OUT_OF_TIME = "out_of_time"  # the budget was spent, and the table has no rewrite
+    REJECTED_EARLIER = "rejected_earlier"  # the ranker is away; it has rejected the table's rewrite before
+    NOT_JUDGED = "not_judged"  # the ranker is away; it never judged the table's rewrite for such requests

@@ -90,16 +90,11 @@ def rank_examples(
     counts = RequestCounts(settings.min_users)
     shared = SharedStatistics(counts)  # what will be served, and no more
     histories: dict[UserId, RequestHistory] = {}
-    ended: list[tuple[int, int, SessionRequests]] = []
-    for number, session in enumerate(sessions):
-        if not session.steps:
-            continue
-        start_ms = session.steps[0].ts_ms
-        while ended and ended[0][0] < start_ms - DEFAULT_GAP_MS:
-            _, _, past = heapq.heappop(ended)
+    for session, ended in with_ended(sessions):
+        for past in ended:
             counts.add(past)
             histories.setdefault(past.user_id, RequestHistory()).add(past)
-        if start_ms >= from_ms:
+        if session.steps[0].ts_ms >= from_ms:
             history = histories.get(session.user_id) or RequestHistory()
             for i, step in enumerate(session.steps):
                 meant = session.meant(i)
@@ -117,5 +112,23 @@ def rank_examples(
                     candidates=tuple(candidates),
                     features=candidate_features(request, candidates, shared, history, scores),
                 )
-        heapq.heappush(ended, (session.end_ms, number, session))
         on_session()
+
+
+def with_ended(
+    sessions: Iterable[SessionRequests],
+) -> Iterator[tuple[SessionRequests, list[SessionRequests]]]:
+    """Each session with those that have ended since the start of the one before it, by their ends.
+
+    Args:
+        sessions: sorted by their start; those without steps are left out.
+    """
+    going_on: list[tuple[int, int, SessionRequests]] = []
+    for number, session in enumerate(sessions):
+        if not session.steps:
+            continue
+        ended = []
+        while going_on and going_on[0][0] < session.steps[0].ts_ms - DEFAULT_GAP_MS:
+            ended.append(heapq.heappop(going_on)[2])
+        yield session, ended
+        heapq.heappush(going_on, (session.end_ms, number, session))

@@ -7,7 +7,7 @@ and written together with the row, and never searched. The same is true of the
 wish for a held row.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, Table, Text, text
+from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, String, Table, Text, text
 
 from streams.database_schema import METADATA
 
@@ -115,4 +115,27 @@ PUBLICATION_MARKS = Table(  # how much of each table a topic has
     Column("assistant_id", Text, primary_key=True),
     Column("version", Integer, nullable=False),
     Column("published_ms", BigInteger, nullable=False),
+)
+
+ROW_VERDICTS = Table(  # what the ranker has said of rows: no word, and of users a hash
+    "row_verdicts",
+    METADATA,
+    Column("assistant_id", Text, primary_key=True),
+    Column("rewrite_id", Text, primary_key=True),
+    Column("user_key", BigInteger, primary_key=True, autoincrement=False),  # `EVERYBODY`, or one user's
+    Column("ranker", Text, nullable=False),  # name of the artifact that was in use
+    Column("target_digest", String(16), nullable=False),
+    Column("accepted", Integer, nullable=False),  # bits by confidence band
+    Column("rejected", Integer, nullable=False),
+    Column("revision", Integer, nullable=False),  # of the assistant's verdicts, at the last change
+)
+Index("ix_row_verdicts_revision", ROW_VERDICTS.c.assistant_id, ROW_VERDICTS.c.revision)
+Index("ix_row_verdicts_user_key", ROW_VERDICTS.c.user_key)
+
+ROW_VERDICT_REVISIONS = Table(  # how often the verdicts of an assistant have changed
+    "row_verdict_revisions",
+    METADATA,
+    Column("assistant_id", Text, primary_key=True),
+    Column("revision", Integer, nullable=False),
+    Column("whole_revision", Integer, nullable=False),  # when some were last taken away: read all anew
 )

@@ -27,6 +27,7 @@ from rewriting.rewrite_schema import (
     REWRITE_TABLE_VERSIONS,
     REWRITE_TABLES,
     REWRITES,
+    ROW_VERDICTS,
 )
 from rewriting.row_change import StoredRewrite, storable_text
 from streams.database_schema import chunks, upsert
@@ -84,9 +85,9 @@ class TableRevision:
         self._changes += len(rows)
 
     def forget(self, rewrite_ids: Sequence[RewriteId]) -> None:
-        """Deletes rewrites with their history, blocks and holds; only their ids stay, for followers."""
+        """Deletes rewrites with all that is kept of them; only their ids stay, for followers."""
         for chunk in chunks(rewrite_ids):
-            for table in (REWRITES, REWRITE_BLOCKS, REWRITE_HOLDS):
+            for table in (REWRITES, REWRITE_BLOCKS, REWRITE_HOLDS, ROW_VERDICTS):
                 self._connection.execute(
                     delete(table).where(
                         table.c.assistant_id == self._assistant_id, table.c.rewrite_id.in_(chunk)

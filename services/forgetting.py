@@ -10,6 +10,7 @@ from rewriting.chain_store import forget_user_steps
 from rewriting.rephrase_store import forget_user_rephrases
 from rewriting.request_session_store import forget_user_requests
 from rewriting.rewrite_table import RewriteTable
+from rewriting.row_verdict_store import forget_user_verdicts
 from services.failure_points import renew_points
 from services.lookup_api.feedback_store import forget_feedback
 from streams.session_notice import forget_user_notices
@@ -46,6 +47,7 @@ def forget_user(
         forget_user_steps(connection, assistant_id, user_id)
         forget_user_requests(connection, assistant_id, user_id)
         forget_user_rephrases(connection, assistant_id, user_id)
+        forget_user_verdicts(connection, assistant_id, user_id)
         LABEL_STORE.forget_user(connection, assistant_id, user_id)
         failed = failed_turns_of(connection, assistant_id, user_id)
         FAILURE_STORE.forget_user(connection, assistant_id, user_id)

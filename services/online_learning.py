@@ -35,6 +35,7 @@ from rewriting.text_encoder import PairEncoder, TextEncoder
 from services.index_encoding import encode_all
 from services.model_files import delete_other_models, put_model
 from services.ranker_learning import learn_ranker, ranker_examples, silent_failures_of, warm_up_ends_ms
+from services.row_judging import judge_rows
 from services.settings import Settings
 from streams.database_schema import reading
 from streams.turn import AssistantId, UserId
@@ -57,6 +58,7 @@ class OnlineLearning(Struct, frozen=True, kw_only=True):
     ranker: TrainedRanker | None  # None: too little to learn from
     serves: bool  # whether its gates let anything pass
     encoded: int  # requests that were put into the index
+    judged: int = 0  # rows of the table of which it is known what the ranker says
 
     @property
     def in_words(self) -> str:
@@ -72,7 +74,8 @@ class OnlineLearning(Struct, frozen=True, kw_only=True):
             )
         return (
             f"{index}; a ranker learned from {self.examples:,} requests; on the held-back days "
-            f"{gates.expected_wins:.0f} wins and at most {gates.expected_losses:.0f} losses are expected"
+            f"{gates.expected_wins:.0f} wins and at most {gates.expected_losses:.0f} losses are expected; "
+            f"{self.judged:,} table rows judged"
         )
 
 
@@ -122,6 +125,7 @@ def learn_online(
             drop_model(connection, assistant_id, "ranker")
     encoded = encode_all(engine, state)
     delete_other_models(folder, {*named.values(), *before.values()})
+    judged = judge_rows(engine, settings, assistant_id, progress)
     return OnlineLearning(
         assistant_id=assistant_id,
         examples=len(examples),
@@ -129,6 +133,7 @@ def learn_online(
         ranker=trained,
         serves=serves,
         encoded=encoded,
+        judged=judged,
     )
 
 

@@ -87,7 +87,13 @@ def replay_turns(
         table = layers.tables.get(session.assistant_id) or LookupTable.empty(session.assistant_id)
         question = question_before(turn, earlier[-1] if earlier else None)
         decision = decide(
-            table, turn.request.text, session.user_id, turn_confidence(turn), question, ask_online
+            table,
+            turn.request.text,
+            session.user_id,
+            turn_confidence(turn),
+            question,
+            ask_online,
+            layers.verdicts.get(session.assistant_id),
         )
         rewrite = decision.answer.rewrite
         if rewrite is None:

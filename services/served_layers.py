@@ -16,7 +16,9 @@ from rewriting.request_history import RequestHistory
 from rewriting.request_index import RequestIndex
 from rewriting.request_statistics import StatisticsSource
 from rewriting.rewrite_table import RewriteTable
+from rewriting.row_verdicts import RowVerdicts
 from services.lookup_api.online_follower import OnlineFollower
+from services.lookup_api.verdict_memory import VerdictMemory
 from services.settings import Settings
 from streams.turn import AssistantId
 
@@ -54,6 +56,8 @@ class ServedLayers(Struct, frozen=True):
 
     tables: Mapping[AssistantId, LookupTable]
     online: Mapping[AssistantId, OnlineLayer]
+    verdicts: Mapping[AssistantId, RowVerdicts] = {}  # of those for whom a ranker was trained
+    troubles: Mapping[AssistantId, str] = {}  # why models that were trained are not in use
 
 
 def served_layers(engine: Engine, settings: Settings, clock_ms: Callable[[], int]) -> ServedLayers:
@@ -69,4 +73,6 @@ def served_layers(engine: Engine, settings: Settings, clock_ms: Callable[[], int
     unhurried = msgspec.structs.replace(settings.online, budget_ms=math.inf)
     follower = OnlineFollower(engine, Path(settings.state).absolute(), unhurried)
     follower.look()
-    return ServedLayers(tables, follower.parts)
+    memory = VerdictMemory(engine)
+    memory.look()
+    return ServedLayers(tables, follower.parts, memory.all, follower.troubles)

@@ -159,6 +159,11 @@ def learn(
             with progress_bars() as progress:
                 learned = learn_online(engine, chosen, assistant_id, now_ms, progress)
             print(f"{assistant_id}: {learned.in_words}")
+        else:
+            from services.row_judging import judge_rows
+
+            with progress_bars() as progress:
+                judge_rows(engine, chosen, assistant_id, progress)
 
 
 def rewrite(
@@ -184,6 +189,13 @@ def rewrite(
     require_state(chosen)
     engine = open_database(chosen.database_location)
     layers = served_layers(engine, chosen, now_ms)
+    for assistant_id, trouble in sorted(layers.troubles.items()):
+        typer.echo(
+            f"warning: the models of {assistant_id} cannot be loaded: {trouble}. As in the lookup API, only "
+            "those rows of the table are served that the ranker has accepted for requests like these. Put the "
+            "models back, or learn them again",
+            err=True,
+        )
     log = [turn for file in turns for turn in read_turns(file, now_ms)]
     n_rewritten = 0
     with output_stream(out) as stream, progress_bars() as progress, reading(engine) as connection:

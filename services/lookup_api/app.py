@@ -41,6 +41,7 @@ from services.lookup_api.strict_request import EXCEPTION_HANDLERS, StrictRequest
 from services.lookup_api.table_follower import TableFollower
 from services.lookup_api.table_routes import table_routes
 from services.lookup_api.user_routes import user_routes
+from services.lookup_api.verdict_memory import VerdictMemory, VerdictWriter
 from streams.database_schema import reading
 from streams.turn import AssistantId, UserId
 
@@ -76,18 +77,20 @@ def build_app(
     """
     table = RewriteTable(engine, clock_ms)
     keys = KeyRing(settings.api_keys, operator_key_sha256)
+    verdicts = VerdictMemory(engine, online_engine)
     follower = TableFollower(
         table,
         partial(load_lookup_table, engine),
         settings.poll_interval_s,
         read_assistants=assistants_in(engine),
+        verdicts=verdicts,
     )
     models = None
     if online is not None:
         models = OnlineFollower(engine, Path(online.state), online.settings, settings.poll_interval_s)
     metrics = ApiMetrics(follower, metrics_folder, models)
     answers = None if models is None else OnlineAnswers(online_engine or engine, models, metrics, clock_ms)
-    followers = [follower] if models is None else [follower, models]
+    followers = [follower] if models is None else [follower, models, VerdictWriter(verdicts)]
 
     @asynccontextmanager
     async def following(_: Litestar) -> AsyncIterator[None]:

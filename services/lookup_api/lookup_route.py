@@ -48,12 +48,17 @@ def lookup_route(
         assistant_id = AssistantId(looked_up_assistant(request, data.assistant_id))
         check_times(data, clock_ms())
         table, question = follower.table_of(assistant_id), question_asked(data)
-        known = table.look_up(data.text, data.user_id, confidence_of(data), question)
+        user_id, confidence = UserId(data.user_id), confidence_of(data)
+        known = table.look_up(data.text, user_id, confidence, question)
         answered = None
         if online is not None and not is_settled(known):
             answered = await online.ask(assistant_id, data)
         asked = None if answered is None else answered.answer
-        answer = decided(table, data.text, UserId(data.user_id), question, known, asked).answer
+        verdicts = follower.verdicts_of(assistant_id)
+        decision = decided(table, data.text, user_id, confidence, question, known, asked, verdicts)
+        if verdicts is not None and known.rewrite is not None and decision.accepts_row is not None:
+            verdicts.note(known.rewrite, user_id, confidence, accepted=decision.accepts_row)
+        answer = decision.answer
         served = None
         if answer.rewrite is not None:
             served = ServedRewrite(

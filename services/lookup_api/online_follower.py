@@ -1,7 +1,7 @@
 """Keeps the models and request indexes of all assistants in memory, as the database names them."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -65,6 +65,7 @@ class OnlineFollower(DatabaseFollower):
         settings: of the answers.
         poll_interval_s: from one look to the next.
         clock_s: monotonic.
+        assistants: whose models are followed; None: all.
     """
 
     def __init__(
@@ -74,11 +75,13 @@ class OnlineFollower(DatabaseFollower):
         settings: OnlineSettings,
         poll_interval_s: float = 0.25,
         clock_s: Callable[[], float] = time.monotonic,
+        assistants: Collection[AssistantId] | None = None,
     ) -> None:
         super().__init__("models", poll_interval_s, clock_s)
         self._engine = engine
         self._state = state
         self._settings = settings
+        self._assistants = assistants
         self._parts: Mapping[AssistantId, OnlineParts] = {}
         self._troubles: dict[AssistantId, _Trouble] = {}
 
@@ -96,6 +99,8 @@ class OnlineFollower(DatabaseFollower):
         with reading(self._engine) as connection:
             named = _models_in_use(connection, self._kinds())
             states = index_states(connection)
+        if self._assistants is not None:
+            named = {key: models for key, models in named.items() if key in self._assistants}
         for assistant_id in self._parts.keys() - named.keys():
             self._put(assistant_id, None)
         for assistant_id in self._troubles.keys() - named.keys():

@@ -7,7 +7,9 @@ import structlog
 
 from rewriting.lookup_table import LookupTable
 from rewriting.rewrite_table import RewriteTable
+from rewriting.row_verdicts import RowVerdicts
 from services.lookup_api.database_follower import DatabaseFollower
+from services.lookup_api.verdict_memory import VerdictMemory
 from streams.turn import AssistantId
 
 log = structlog.get_logger()
@@ -16,7 +18,7 @@ log = structlog.get_logger()
 class TableFollower(DatabaseFollower):
     """Looks at the table's versions a few times a second, in a thread, and takes over what has changed.
 
-    A look costs one small query; a change costs its delta. The tables are swapped as a whole, so whoever
+    A look costs two small queries; a change costs its delta. The tables are swapped as a whole, so whoever
     reads `tables` sees one version of each. While the database is away the last tables stay in use.
 
     Args:
@@ -25,6 +27,7 @@ class TableFollower(DatabaseFollower):
         poll_interval_s: from one look to the next.
         clock_s: for the age of the tables.
         read_assistants: those of which something is stored, with a table or without one yet.
+        verdicts: what the ranker has said of the rows, which is there before the rows are; None: nothing.
     """
 
     def __init__(
@@ -34,12 +37,14 @@ class TableFollower(DatabaseFollower):
         poll_interval_s: float = 0.25,
         clock_s: Callable[[], float] = time.monotonic,
         read_assistants: Callable[[], Collection[AssistantId]] = frozenset,
+        verdicts: VerdictMemory | None = None,
     ) -> None:
         super().__init__("table", poll_interval_s, clock_s)
         self._read_assistants = read_assistants
         self._assistants: frozenset[AssistantId] = frozenset()
         self._table = table
         self._load = load
+        self._verdicts = verdicts
         self._tables: Mapping[AssistantId, LookupTable] = {}
 
     @property
@@ -57,7 +62,13 @@ class TableFollower(DatabaseFollower):
         table = self._tables.get(AssistantId(assistant_id))
         return LookupTable.empty(AssistantId(assistant_id)) if table is None else table
 
+    def verdicts_of(self, assistant_id: AssistantId) -> RowVerdicts | None:
+        """What the ranker has said of the rows of an assistant; None where none was trained for it."""
+        return None if self._verdicts is None else self._verdicts.of(assistant_id)
+
     def _take_over(self) -> None:
+        if self._verdicts is not None:
+            self._verdicts.look()
         versions = self._table.versions()
         tables = {}
         for assistant_id, version in versions.items():

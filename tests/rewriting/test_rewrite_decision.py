@@ -11,6 +11,7 @@ from rewriting.online_rewriter import OnlineAnswer, OnlineRewrite
 from rewriting.rewrite import GLOBAL, Rewrite, TableVersion, user_scope
 from rewriting.rewrite_candidates import Source
 from rewriting.rewrite_decision import RewriteDecision, decide
+from rewriting.row_verdicts import RowVerdicts
 from streams.turn import AssistantId, UserId
 
 A = AssistantId("a")
@@ -18,11 +19,19 @@ FOUND = OnlineAnswer(OnlineRewrite("play blues", Interpretation("i"), False, 0.9
 OWN = OnlineAnswer(OnlineRewrite("play my mix", Interpretation("i"), True, 0.9, Source.HABIT), None)
 
 
+LATE = OnlineAnswer(None, AbstainReason.OUT_OF_TIME)
+SURE = OnlineAnswer(None, AbstainReason.SEEMS_RIGHT)
+
+
 def answered(
-    online: OnlineAnswer | None, *rows: Rewrite, text: str = "pley", question: str = NO_QUESTION
+    online: OnlineAnswer | None,
+    *rows: Rewrite,
+    text: str = "pley",
+    question: str = NO_QUESTION,
+    verdicts: RowVerdicts | None = None,
 ) -> RewriteDecision:
     table = LookupTable.of(A, TableVersion(1), rows)
-    return decide(table, text, UserId("u"), None, Question(question), lambda: online)
+    return decide(table, text, UserId("u"), None, Question(question), lambda: online, verdicts)
 
 
 def text(decision: RewriteDecision) -> str | None:
@@ -57,18 +66,45 @@ def test_what_an_operator_has_blocked_no_layer_brings_back() -> None:
 
 
 def test_where_the_ranker_abstains_the_chain_does_not_answer() -> None:
-    sure = OnlineAnswer(None, AbstainReason.SEEMS_RIGHT)
-    assert answered(sure, row("play jazz")).answer.reason is AbstainReason.SEEMS_RIGHT
+    assert answered(SURE, row("play jazz")).answer.reason is AbstainReason.SEEMS_RIGHT
 
 
-@pytest.mark.parametrize("online", [None, OnlineAnswer(None, AbstainReason.OUT_OF_TIME)])
-def test_where_the_ranker_cannot_answer_the_chain_does(online: OnlineAnswer | None) -> None:
+@pytest.mark.parametrize("online", [None, LATE])
+def test_where_no_ranker_was_trained_the_chain_answers(online: OnlineAnswer | None) -> None:
     assert text(answered(online, row("play jazz"))) == "play jazz"
 
 
+@pytest.mark.parametrize("online", [None, LATE])
+def test_where_the_ranker_cannot_answer_the_chain_needs_a_verdict(online: OnlineAnswer | None) -> None:
+    verdicts = RowVerdicts(A)
+    jazz = row("play jazz")
+    assert answered(online, jazz, verdicts=verdicts).answer.reason is AbstainReason.NOT_JUDGED
+    served = answered(None, jazz).answer.rewrite
+    assert served is not None
+    verdicts.note(served, UserId("u"), None, accepted=True)
+    assert text(answered(online, jazz, verdicts=verdicts)) == "play jazz"
+    verdicts.note(served, UserId("u"), None, accepted=False)
+    assert answered(online, jazz, verdicts=verdicts).answer.reason is AbstainReason.REJECTED_EARLIER
+
+
+def test_what_goes_before_the_ranker_needs_no_verdict() -> None:
+    taught = row("play rock", method="taught", scope=user_scope("u"))
+    assert text(answered(None, taught, verdicts=RowVerdicts(A))) == "play rock"
+
+
+def test_what_the_ranker_makes_of_the_row_is_said() -> None:
+    jazz, blues = row("play jazz"), row("Play Blues!")
+    assert answered(FOUND, blues).accepts_row is True
+    assert answered(FOUND, jazz).accepts_row is False
+    assert answered(SURE, jazz).accepts_row is False
+    for online in (None, LATE):
+        assert answered(online, jazz).accepts_row is None
+    assert answered(FOUND).accepts_row is None
+    assert answered(SURE).accepts_row is None
+
+
 def test_a_spent_budget_without_a_row_is_the_reason() -> None:
-    late = OnlineAnswer(None, AbstainReason.OUT_OF_TIME)
-    assert answered(late).answer.reason is AbstainReason.OUT_OF_TIME
+    assert answered(LATE).answer.reason is AbstainReason.OUT_OF_TIME
 
 
 def test_an_empty_request_asks_nobody() -> None:

@@ -81,7 +81,9 @@ def test_online_rewriting_wins_more_than_the_table_alone(
     turns = list(read_turns(simulation.turns_test, now_ms))
     layers = served_layers(engine, settings, now_ms)
     with reading(engine) as connection:
-        table_alone = list(replay_turns(turns, msgspec.structs.replace(layers, online={}), connection))
+        table_alone = list(
+            replay_turns(turns, msgspec.structs.replace(layers, online={}, verdicts={}), connection)
+        )
     predictions = {
         name: [
             Prediction(event_id=one.event_id, rewrite=one.rewrite, method=one.method, scope=one.scope)
@@ -99,6 +101,30 @@ def test_online_rewriting_wins_more_than_the_table_alone(
     online, table = (one.overall for one in scores.predictors)
     assert online.wins - online.losses > table.wins - table.losses
     assert online.wins > 3 * online.losses
+
+
+def test_a_replay_without_the_models_serves_no_row_that_was_not_accepted(
+    world: tuple[Settings, Engine, OnlineLearning], simulation: SimulationFiles
+) -> None:
+    settings, engine, learning = world
+    assert learning.judged > 0
+    turns = list(read_turns(simulation.turns_test))
+    layers = served_layers(engine, settings, now_ms)
+    with reading(engine) as connection:
+        tables = msgspec.structs.replace(layers, online={}, verdicts={})
+        alone = {one.event_id: one.rewrite for one in replay_turns(turns, tables, connection)}
+    folder = Path(settings.state) / "models"
+    folder.rename(folder.with_name("away"))
+    try:
+        without = served_layers(engine, settings, now_ms)
+        assert list(without.troubles) == [DEMO]
+        answers = replayed(settings, engine, turns)
+    finally:
+        folder.with_name("away").rename(folder)
+    served = {one.event_id for one in answers if one.rewrite is not None}
+    assert served
+    assert served < {event for event, rewrite in alone.items() if rewrite is not None}
+    assert all(one.rewrite in (None, alone[one.event_id]) for one in answers)
 
 
 def test_a_replay_sees_nothing_of_what_comes_later(

@@ -1,0 +1,284 @@
+"""What is served when the ranker cannot be asked: nothing that it has rejected for a request like this."""
+
+import itertools
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+from online_world import NOW_MS, SONGS, nlu, store_world, use_models
+from rewrites import rewrite_row
+from sqlalchemy import select
+
+from rewriting.online_model_store import drop_model
+from rewriting.online_settings import OnlineSettings
+from rewriting.ranker import Ranker
+from rewriting.rewrite_schema import ROW_VERDICTS
+from rewriting.rewrite_table import RewriteTable
+from services.database import open_database
+from services.forgetting import forget_user
+from services.lookup_api.api_settings import LookupApiSettings, OnlineTask
+from services.lookup_api.app import build_app, forget_in
+from services.lookup_api.feedback_store import DatabaseFeedbackStore
+from services.row_judging import judge_rows
+from services.settings import Settings
+from streams.database_schema import reading
+from streams.turn import AssistantId, UserId
+
+HOME = AssistantId("home")
+PATIENT = OnlineSettings(budget_ms=60_000.0)
+HURRIED = OnlineSettings(budget_ms=0.001)
+HANGS_S = 120.0
+
+Client = TestClient[Litestar]
+
+REJECTED = [
+    (f"user-{number}", f"play song {song}", confidence)
+    for number, (song, confidence) in enumerate(itertools.product(SONGS, (0.5, 0.6, 0.7, 0.8, 0.9)))
+]
+"""Sixty requests that are right as they are; the table has a wrong row for each."""
+
+ACCEPTED = [(f"user-{number}", f"play sonk {song}", 0.3) for number, song in enumerate(SONGS)]
+"""Requests that are misheard; the table has the right row for each."""
+
+
+class World(NamedTuple):
+    """A database with a log, a table and a ranker."""
+
+    folder: Path
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "rehear.db"
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state"
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(state=str(self.state), database=str(self.database))
+
+    def copy(self, folder: Path) -> "World":
+        shutil.copytree(self.folder, folder)
+        return World(folder)
+
+    @contextmanager
+    def serving(self, settings: OnlineSettings = PATIENT) -> Iterator[Client]:
+        """The API on it; it is ready then."""
+        engine = open_database(self.database)
+        app = build_app(
+            LookupApiSettings(poll_interval_s=0.02),
+            engine,
+            DatabaseFeedbackStore(engine),
+            forget_in(engine),
+            lambda: NOW_MS,
+            online=OnlineTask(state=str(self.state), settings=settings),
+        )
+        with TestClient(app) as client:
+            until(lambda: client.get("/readyz").status_code == 200)
+            yield client
+        engine.dispose()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + HANGS_S
+    while not condition():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
+
+
+def asked(client: Client, *requests: tuple[str, str, float]) -> list[str]:
+    """Of each request, its rewrite, or the reason why there is none."""
+    answers = []
+    for user, text, confidence in requests:
+        body = {"assistant_id": HOME, "user_id": user, "text": text, "ts_ms": NOW_MS}
+        answer = client.post("/v1/rewrite", json=body | {"nlu": nlu(text, confidence)}).json()
+        answers.append(answer["reason"] if answer["rewrite"] is None else answer["rewrite"]["text"])
+    return answers
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, online_models: Any) -> World:
+    """A wrong row for each song, and a right one."""
+    world = World(tmp_path_factory.mktemp("degraded") / "world")
+    world.folder.mkdir()
+    engine = open_database(world.database)
+    store_world(engine, HOME)
+    rows = [rewrite_row(f"play song {song}", "play the drum") for song in SONGS]
+    rows += [rewrite_row(f"play sonk {song}", f"play song {song}") for song in SONGS]
+    with engine.begin() as connection:
+        RewriteTable(engine, lambda: 1).put(connection, HOME, rows, [], "learned", 1)
+    use_models(engine, world.state, HOME, online_models.folder, online_models.names)
+    engine.dispose()
+    return world
+
+
+@pytest.fixture(scope="module")
+def asked_before(made: World, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """The ranker was asked all requests, by a process that has ended."""
+    world = made.copy(tmp_path_factory.mktemp("asked") / "world")
+    with world.serving() as client:
+        assert "play the drum" not in asked(client, *REJECTED)
+        assert asked(client, *ACCEPTED) == [f"play song {song}" for song in SONGS]
+    return world
+
+
+@pytest.fixture(scope="module")
+def judged(made: World, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """The ranker was asked no request, but has judged the rows on those of the log."""
+    world = made.copy(tmp_path_factory.mktemp("judged") / "world")
+    engine = open_database(world.database)
+    assert judge_rows(engine, world.settings, HOME) == 2 * len(SONGS)
+    engine.dispose()
+    return world
+
+
+@pytest.fixture(params=["asked before", "judged"])
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
+    known: World = request.getfixturevalue(str(request.param).replace(" ", "_"))
+    return known.copy(tmp_path / "world")
+
+
+def expect_no_back_door(client: Client) -> None:
+    assert asked(client, *REJECTED) == ["rejected_earlier"] * 60
+    assert asked(client, *ACCEPTED) == [f"play song {song}" for song in SONGS]
+
+
+def test_a_spent_budget_serves_what_the_ranker_accepts_and_nothing_else(world: World) -> None:
+    with world.serving(HURRIED) as client:
+        expect_no_back_door(client)
+
+
+def test_a_ranker_that_stalls_in_every_thread_is_no_back_door(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with world.serving(OnlineSettings(budget_ms=20.0)) as client:
+        goes_on = threading.Event()
+        judge = Ranker.judge
+
+        def stalls(*arguments: Any) -> Any:
+            goes_on.wait(HANGS_S)
+            return judge(*arguments)
+
+        monkeypatch.setattr(Ranker, "judge", stalls)
+        try:
+            expect_no_back_door(client)
+        finally:
+            goes_on.set()
+
+
+def test_a_database_that_is_away_is_no_back_door(world: World) -> None:
+    with world.serving() as client:
+        away = world.database.with_name("away.db")
+        world.database.rename(away)
+        expect_no_back_door(client)
+        away.rename(world.database)
+
+
+def test_a_fault_is_no_back_door(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    with world.serving() as client:
+
+        def fails(*arguments: Any) -> Any:
+            raise RuntimeError("a fault")
+
+        monkeypatch.setattr(Ranker, "judge", fails)
+        expect_no_back_door(client)
+
+
+@pytest.mark.parametrize("gone", ["ranker-1", "encoder-1", "."])
+def test_a_new_process_without_the_models_is_no_back_door(world: World, gone: str) -> None:
+    for folder in (world.state / "models").iterdir():
+        shutil.rmtree(folder / gone)
+    with world.serving() as client:
+        expect_no_back_door(client)
+
+
+def test_what_was_rejected_a_moment_ago_is_rejected_when_the_models_fail(
+    made: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with made.copy(tmp_path / "world").serving() as client:
+        asked(client, *REJECTED, *ACCEPTED)
+        monkeypatch.setattr(Ranker, "judge", None)
+        expect_no_back_door(client)
+
+
+def test_a_row_that_was_never_judged_is_not_served_in_the_place_of_the_ranker(
+    made: World, tmp_path: Path
+) -> None:
+    with made.copy(tmp_path / "world").serving(HURRIED) as client:
+        assert asked(client, *REJECTED, *ACCEPTED) == ["not_judged"] * (60 + len(SONGS))
+
+
+def test_a_row_with_another_target_is_judged_anew(judged: World, tmp_path: Path) -> None:
+    world = judged.copy(tmp_path / "world")
+    engine = open_database(world.database)
+    row = rewrite_row(f"play sonk {SONGS[0]}", "play the radio")
+    with engine.begin() as connection:
+        RewriteTable(engine, lambda: 1).put(connection, HOME, [row], [], "learned", 1)
+    with world.serving(HURRIED) as client:
+        assert asked(client, *ACCEPTED[:2]) == ["not_judged", f"play song {SONGS[1]}"]
+    judge_rows(engine, world.settings, HOME)
+    engine.dispose()
+    with world.serving(HURRIED) as client:
+        assert asked(client, *ACCEPTED[:2]) == ["rejected_earlier", f"play song {SONGS[1]}"]
+
+
+def test_without_a_ranker_in_use_the_table_answers(judged: World, tmp_path: Path) -> None:
+    world = judged.copy(tmp_path / "world")
+    engine = open_database(world.database)
+    with engine.begin() as connection:
+        drop_model(connection, HOME, "ranker")
+    with world.serving() as client:
+        assert asked(client, *REJECTED) == ["play the drum"] * 60
+    assert judge_rows(engine, world.settings, HOME) == 0
+    with reading(engine) as connection:
+        assert connection.execute(select(ROW_VERDICTS)).all() == []
+    engine.dispose()
+
+
+def test_what_was_taught_goes_before_the_ranker_and_needs_no_verdict(made: World, tmp_path: Path) -> None:
+    world = made.copy(tmp_path / "world")
+    engine = open_database(world.database)
+    row = rewrite_row("play the usual", "play jazz", method="taught")
+    with engine.begin() as connection:
+        RewriteTable(engine, lambda: 1).put(connection, HOME, [row], [], "taught", 1)
+    engine.dispose()
+    with world.serving(HURRIED) as client:
+        assert asked(client, ("ann", "play the usual", 0.9)) == ["play jazz"]
+
+
+def test_judging_again_changes_nothing(judged: World, tmp_path: Path) -> None:
+    world = judged.copy(tmp_path / "world")
+    engine = open_database(world.database)
+
+    def stored() -> list[Any]:
+        with reading(engine) as connection:
+            return list(connection.execute(select(ROW_VERDICTS)).all())
+
+    before = stored()
+    assert judge_rows(engine, world.settings, HOME) == 2 * len(SONGS)
+    assert stored() == before
+    engine.dispose()
+
+
+def test_a_forgotten_user_leaves_no_verdict(asked_before: World, tmp_path: Path) -> None:
+    world = asked_before.copy(tmp_path / "world")
+    engine = open_database(world.database)
+
+    def users() -> set[int]:
+        with reading(engine) as connection:
+            return set(connection.scalars(select(ROW_VERDICTS.c.user_key)))
+
+    before = users()
+    forget_user(engine, lambda: 1, HOME, UserId("user-59"))  # asked one request, and the last
+    assert len(before - users()) == 1
+    engine.dispose()
+    with world.serving(HURRIED) as client:
+        assert asked(client, *REJECTED) == ["rejected_earlier"] * 60  # of everybody
