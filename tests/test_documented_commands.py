@@ -17,7 +17,7 @@ from documented_commands import Command, UnknownCommandError, commands_in, docum
 from litestar.testing import TestClient
 from typer.testing import CliRunner
 
-from services.cli.main import app
+from services.cli.commands import app
 from services.errors import SettingsError
 from services.lookup_api.api_settings import LookupApiSettings
 from services.lookup_api.app import open_app

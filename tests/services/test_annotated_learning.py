@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from labeling.annotation import Annotation, annotation_schema
 from labeling.errors import AnnotationFileError
-from services.cli.main import app
+from services.cli.commands import app
 from services.errors import SettingsError
 from streams.turn import encode_turn
 

@@ -19,7 +19,7 @@ from labeling.turn_outcome import judge_turns
 from services.annotation_sample import sample_turns
 from services.annotation_sheet import COLUMNS, guarded, read_sheets, sheet_bytes, unguarded
 from services.annotator_agreement import agreement_of, majority
-from services.cli.main import app
+from services.cli.commands import app
 from services.errors import AnnotationSheetError, SettingsError
 from streams.session import sessionize
 from streams.turn import EventId, Recognition, Request, Response, TurnEvent

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from services.cli.main import app
+from services.cli.commands import app
 from services.errors import ServiceError, SettingsError, StateError
 
 ROOT = Path(__file__).parents[2]

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from failure_isolation.errors import FailureInputError
 from failure_isolation.turn_failure import TurnFailure
-from services.cli.main import app
+from services.cli.commands import app
 from services.clock import now_ms
 from services.database import open_database
 from services.errors import SettingsError, StateError

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from labeling.errors import LabelInputError
 from labeling.turn_label import LabelGenerator, TurnLabel
-from services.cli.main import app
+from services.cli.commands import app
 from services.clock import now_ms
 from services.database import open_database
 from services.errors import SettingsError, StateError

@@ -17,7 +17,7 @@ from labeling.label_export import export_label_model
 from labeling.label_training import LabelTraining, train_label_model
 from labeling.turn_label import TurnLabel
 from rewriting.online_model_store import model_folder, set_models
-from services.cli.main import app
+from services.cli.commands import app
 from services.clock import now_ms
 from services.database import open_database
 from services.label_absorbing import label_all

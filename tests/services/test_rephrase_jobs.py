@@ -23,7 +23,7 @@ from rewriting.online_model_store import current_models, model_folder
 from rewriting.rewrite import Rewrite
 from rewriting.rewrite_table import RewriteTable
 from rewriting.span_detector import MOST_TURNS
-from services.cli.main import app
+from services.cli.commands import app
 from services.clock import now_ms
 from services.database import open_database
 from streams.database_schema import reading

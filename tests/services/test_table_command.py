@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from rewriting.rewrite import Rewrite, RewriteId, user_scope
 from rewriting.rewrite_table import RewriteTable
-from services.cli.main import app
+from services.cli.commands import app
 from services.database import open_database
 from services.errors import StateError
 from services.simulator import PlantedPair, planted_log

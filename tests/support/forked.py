@@ -20,7 +20,7 @@ HANGS_AFTER_S: Final = 900.0
 
 _IMPORTED: Final = [
     "services.worker",
-    "services.cli.main",
+    "services.cli.commands",
     "services.learning",
     "services.online_learning",
     "services.rewrite_replay",

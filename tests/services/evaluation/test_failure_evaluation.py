@@ -23,7 +23,7 @@ from typer.testing import CliRunner
 from failure_isolation.failure_rule import FAILURE_POINTS
 from failure_isolation.failure_settings import FailureSettings
 from failure_isolation.failure_training import LEAST_PASSES, MOST_PASSES
-from services.cli.main import app
+from services.cli.commands import app
 from services.errors import SettingsError
 from services.evaluation.errors import BaselineError, EvaluationError, EvaluationFileError, MismatchError
 from services.evaluation.failure_baselines import (

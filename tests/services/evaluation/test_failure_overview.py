@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from failure_isolation.failure_file import IsolatedTurn
 from failure_isolation.failure_rule import FAILURE_POINTS
-from services.cli.main import app
+from services.cli.commands import app
 from services.errors import SettingsError
 from services.evaluation.errors import MismatchError
 from services.evaluation.failure_overview import (

@@ -27,7 +27,7 @@ from failure_isolation.errors import FailureTrainingError
 from failure_isolation.failure_part import TRACES
 from failure_isolation.failure_settings import FailureSettings
 from failure_isolation.turn_failure import TurnFailure
-from services.cli.main import app
+from services.cli.commands import app
 from services.errors import SettingsError
 from services.evaluation import failure_variant_training
 from services.evaluation.errors import MismatchError

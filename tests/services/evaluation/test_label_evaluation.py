@@ -12,7 +12,7 @@ from turns import START_MS, turn_event
 from typer.testing import CliRunner
 
 from labeling.turn_label import TurnLabel
-from services.cli.main import app
+from services.cli.commands import app
 from services.cli.options import named_files
 from services.errors import SettingsError
 from services.evaluation.errors import EvaluationFileError

@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 from labeling.label_settings import LabelSettings
 from labeling.label_targets import WeakLabels, WeakTurn
 from labeling.label_training import LabelTraining
-from services.cli.main import app
+from services.cli.commands import app
 from services.errors import SettingsError
 from services.evaluation.label_file import read_labels
 from services.evaluation.label_split import LabelSplit, read_split

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from rewriting.rephrase_link import Rephrase, RephraseLink
 from rewriting.rephrase_settings import RephraseSettings
-from services.cli.main import app
+from services.cli.commands import app
 from services.evaluation.errors import EvaluationFileError, EvaluationStateError
 from services.evaluation.rephrase_baselines import LIKENESSES, EditSimilarity, TextPairDetector
 from services.evaluation.rephrase_evaluation import run_rephrase_evaluation
