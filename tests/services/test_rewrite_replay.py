@@ -5,11 +5,18 @@ from rewrites import rewrite_row
 from sqlalchemy import create_engine
 from turns import turn_event
 
+from rewriting.abstain_reason import AbstainReason
+from rewriting.asked_request import AskedRequest
 from rewriting.lookup_table import LookupTable
+from rewriting.online_rewriter import OnlineAnswer
+from rewriting.request_history import RequestHistory
+from rewriting.request_index import RequestIndex
+from rewriting.request_statistics import StatisticsSource
 from rewriting.rewrite import Rewrite, TableVersion, user_scope
 from services.rewrite_replay import replay_turns
 from services.served_layers import ServedLayers
 from streams.database_schema import METADATA, reading
+from streams.session import DEFAULT_GAP_MS
 from streams.turn import AssistantId, Recognition, Request, Response, TurnEvent
 
 A = AssistantId("a")
@@ -72,3 +79,38 @@ def test_in_a_dialogue_the_question_may_be_in_the_answer_before() -> None:
         said("no", None),  # perhaps not the next turn
     ]
     assert answers(turns, south) == [None, None, "south", None, None, None]
+
+
+class HistoryRecorder:
+    """Rewrites nothing; notes what each request came with as the user's history."""
+
+    index = None
+
+    def __init__(self) -> None:
+        self.said: list[set[str]] = []
+
+    @property
+    def rewriter(self) -> "HistoryRecorder":
+        return self
+
+    def answer(
+        self,
+        request: AskedRequest,
+        statistics: StatisticsSource,
+        history: RequestHistory,
+        index: RequestIndex | None,
+    ) -> OnlineAnswer:
+        self.said.append(set(history.said))
+        return OnlineAnswer(None, AbstainReason.NO_CANDIDATE)
+
+
+def test_a_session_is_history_once_its_time_is_over_and_no_sooner() -> None:
+    times = {"first": 0, "at once": 30_000, "just within": DEFAULT_GAP_MS, "after": DEFAULT_GAP_MS + 1}
+    turns = [turn_event(text, event_id=text, dialogue_id=text, ts_ms=ts_ms) for text, ts_ms in times.items()]
+    turns.append(turn_event("of another", event_id="v", user_id="v", ts_ms=10**6))
+    engine = create_engine("sqlite://")
+    METADATA.create_all(engine)
+    recorder = HistoryRecorder()
+    with reading(engine) as connection:
+        assert len(list(replay_turns(turns, ServedLayers({}, {A: recorder}), connection))) == 5
+    assert recorder.said == [set(), set(), set(), {"first"}, set()]

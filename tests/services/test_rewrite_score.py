@@ -10,7 +10,7 @@ from turns import turn_event
 
 from services.clock import now_ms
 from services.evaluation.baselines import learn_text_chain, no_rewrite
-from services.evaluation.confidence_interval import estimate, user_weights
+from services.evaluation.confidence_interval import Estimate, estimate, user_weights
 from services.evaluation.errors import EvaluationFileError, MismatchError
 from services.evaluation.gold import GoldTurn, ReferenceNlu, read_gold
 from services.evaluation.prediction import Prediction, read_predictions
@@ -276,6 +276,12 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
         assert interval.high is not None
         covered += interval.low <= 0.3 <= interval.high
     assert 180 <= covered <= 199
+
+
+def test_an_interval_leaves_out_a_fortieth_of_the_resamples_at_either_end() -> None:
+    draws = np.random.default_rng(3).permutation(1000).astype(np.float64)
+    assert estimate(500.0, draws) == Estimate(500.0, 25.0, 974.0)  # 25 of 1,000 below, and 25 above
+    assert estimate(1.0, np.array([np.nan, 7.0])) == Estimate(1.0, 7.0, 7.0)
 
 
 def test_the_same_seed_gives_the_same_evaluation(
