@@ -192,8 +192,8 @@ def rewrite(
     for assistant_id, trouble in sorted(layers.troubles.items()):
         typer.echo(
             f"warning: the models of {assistant_id} cannot be loaded: {trouble}. As in the lookup API, only "
-            "those rows of the table are served that the ranker has accepted for requests like these. Put the "
-            "models back, or learn them again",
+            "those rows of the table are served that the ranker has accepted for requests like these. Put "
+            "the models back, or learn them again",
             err=True,
         )
     log = [turn for file in turns for turn in read_turns(file)]
