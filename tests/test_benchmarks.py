@@ -19,8 +19,8 @@ from typing import Any
 import msgspec
 import pytest
 import torch
-from streaming import eventually
 from tiny_encoder import write_tiny_base
+from waiting import HANGS_AFTER_S, eventually
 
 from benchmarks import ingest
 from benchmarks.machine import described_processor, this_machine
@@ -36,7 +36,6 @@ Report = dict[str, Any]
 Run = Callable[..., Report]
 
 ROOT = Path(__file__).parents[1]
-HANG_S = 900.0  # only a process that hangs takes so long
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +70,7 @@ def _in_threads(number: int, read: Callable[..., ingest.Reading], settings: obje
     barrier = get_context("spawn").Barrier(number)
     with ThreadPoolExecutor(number) as threads:
         readers = [threads.submit(read, settings, i, number, barrier) for i in range(number)]
-        return [reader.result(HANG_S) for reader in readers]
+        return [reader.result(HANGS_AFTER_S) for reader in readers]
 
 
 def test_mining_in_memory_and_through_sqlite_find_as_much(run: Run) -> None:
@@ -126,7 +125,9 @@ def test_the_lookup_api_answers_all_requests(run: Run) -> None:
 def test_the_index_finds_nearly_all_of_the_nearest(tmp_path: Path) -> None:
     """By its command, in processes of its own."""
     command = [sys.executable, "-m", "benchmarks", "vectors", "--quick", "--out", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=HANG_S, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=HANGS_AFTER_S, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads((tmp_path / "vectors.json").read_text())
     assert report["figures"]
@@ -199,7 +200,7 @@ def test_a_process_of_a_benchmark_ends_when_the_benchmark_is_killed() -> None:
         assert is_running(child)
         owner.kill()
         owner.wait()
-        eventually(lambda: not is_running(child), "the end of the child", HANG_S)
+        eventually(lambda: not is_running(child), "the end of the child")
     finally:
         owner.kill()
         owner.stdout.close()

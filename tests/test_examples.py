@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 from rewrites import rewrite_row
+from waiting import HANGS_AFTER_S
 
 from rewriting.rewrite_table import RewriteTable
 from services.database import open_database
@@ -30,7 +31,6 @@ ROOT = Path(__file__).parents[1]
 CLIENT = ROOT / "examples" / "lookup_client.py"
 HOME = AssistantId("home")
 LEARNED = rewrite_row("pley jazz", "play jazz")
-PATIENCE_S = 120.0
 
 AsMeant = Callable[..., tuple[str, str | None]]
 
@@ -91,7 +91,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
         assert found is not None
         yield Up(printed, found[1], folder / "state")
         process.send_signal(signal.SIGINT)
-        assert process.wait(PATIENCE_S) == 0
+        assert process.wait(HANGS_AFTER_S) == 0
 
 
 @pytest.fixture
@@ -113,9 +113,9 @@ def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., AsMeant]]:
         module["rehear"].close()
 
 
-def eventually(as_meant: AsMeant, expected: tuple[str, str | None]) -> None:
+def answers(as_meant: AsMeant, expected: tuple[str, str | None]) -> None:
     """Asks until the answer comes within the client's own limit of time, which a busy machine can miss."""
-    ends_s = time.monotonic() + PATIENCE_S
+    ends_s = time.monotonic() + HANGS_AFTER_S
     while (answer := as_meant("Pley jazz!", "somebody")) != expected:
         assert answer == ("Pley jazz!", None)
         assert time.monotonic() < ends_s, f"did not come: {expected}"
@@ -128,7 +128,7 @@ def test_readme_shows_the_client_as_it_is() -> None:
 
 
 def test_a_newcomers_first_call_is_rewritten(up: Up, client: Callable[..., AsMeant]) -> None:
-    eventually(client(up.url), ("play jazz", LEARNED.rewrite_id))
+    answers(client(up.url), ("play jazz", LEARNED.rewrite_id))
     assert client(up.url)("something else", "somebody", 0.4) == ("something else", None)
 
 
@@ -137,7 +137,7 @@ def test_the_client_prints_what_was_meant(
 ) -> None:
     monkeypatch.setenv("LOOKUP_API_URL", up.url)
     monkeypatch.setattr(sys, "argv", [str(CLIENT), "pley jazz"])
-    ends_s = time.monotonic() + PATIENCE_S
+    ends_s = time.monotonic() + HANGS_AFTER_S
     printed = ""
     while printed != f"play jazz {LEARNED.rewrite_id}\n":
         assert time.monotonic() < ends_s, printed
@@ -158,9 +158,9 @@ def test_everything_is_where_it_is_said_to_be(up: Up) -> None:
 def test_the_operators_key_opens_what_is_closed_without_it(up: Up) -> None:
     file = up.state / "operator.key"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert httpx.get(f"{up.url}/v1/table", timeout=PATIENCE_S).status_code == 401
+    assert httpx.get(f"{up.url}/v1/table", timeout=HANGS_AFTER_S).status_code == 401
     key = {"X-API-Key": file.read_text().strip()}
-    assert httpx.get(f"{up.url}/v1/table", headers=key, timeout=PATIENCE_S).json()["assistant_id"] == HOME
+    assert httpx.get(f"{up.url}/v1/table", headers=key, timeout=HANGS_AFTER_S).json()["assistant_id"] == HOME
     processes = [*up.state.glob("logs/*.log"), up.state.parent / "log"]
     assert all(key["X-API-Key"] not in log.read_text() for log in processes)
 
@@ -170,9 +170,9 @@ def test_a_refused_key_is_logged_and_the_request_goes_on(
 ) -> None:
     key, entry = new_api_key("kitchen", HOME, "lookup")
     settings = LookupApiSettings(port=0, api_keys=(entry,))
-    with BackgroundServer(settings, learned_in(tmp_path / "state"), start_timeout_s=PATIENCE_S) as server:
-        eventually(client(server.url, key), ("play jazz", LEARNED.rewrite_id))
-        ends_s = time.monotonic() + PATIENCE_S
+    with BackgroundServer(settings, learned_in(tmp_path / "state"), start_timeout_s=HANGS_AFTER_S) as server:
+        answers(client(server.url, key), ("play jazz", LEARNED.rewrite_id))
+        ends_s = time.monotonic() + HANGS_AFTER_S
         while not caplog.messages or "is not one of this server's" not in caplog.messages[-1]:
             assert time.monotonic() < ends_s, caplog.messages
             assert client(server.url, "rehear_wrong")("pley jazz", "somebody") == ("pley jazz", None)

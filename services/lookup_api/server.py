@@ -37,6 +37,10 @@ from services.orphan_watch import end_with
 
 log = structlog.get_logger()
 
+START_TIMEOUT_S: Final = 180.0
+"""For a server that hangs while it loads; one that ends is noticed at once. Lowered, a busy machine, or
+tables of millions of rows, are taken for a fault."""
+
 _STDIN: Final = 0
 _READY_POLL_S: Final = 0.05
 _STOP_MARGIN_S: Final = 5.0  # over what the server gives its workers, before it is killed itself
@@ -125,7 +129,7 @@ class BackgroundServer:
         settings: LookupApiSettings,
         database_url: str,
         log_file: Path | None = None,
-        start_timeout_s: float = 60.0,
+        start_timeout_s: float = START_TIMEOUT_S,
         online: OnlineTask | None = None,
         operator_key_sha256: str | None = None,
     ) -> None:

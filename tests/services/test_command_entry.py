@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
+from waiting import HANGS_AFTER_S
 
 from services.cli.commands import app
 from services.errors import ServiceError, SettingsError, StateError
@@ -41,7 +42,7 @@ def interrupted(module: str, *arguments: object, handling: str = "default") -> t
         [sys.executable, "-c", INTERRUPTED_AT, module, handling, *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=HANGS_AFTER_S,
         env=os.environ | {"TERM": "dumb"},
         check=False,
     )

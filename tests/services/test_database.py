@@ -12,6 +12,7 @@ import sqlalchemy.exc
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, MetaData, column, create_engine, inspect, make_url, table, text, update
+from waiting import HANGS_AFTER_S
 
 import failure_isolation
 import labeling
@@ -147,7 +148,7 @@ def test_several_processes_can_open_a_new_database_at_once(bare_database_locatio
         for _ in range(4)
     ]
     for process in processes:
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=HANGS_AFTER_S)
         assert process.returncode == 0, errors.decode()
     engine = open_database(bare_database_location)
     assert held(engine) == {}
@@ -293,7 +294,7 @@ def test_one_of_two_transactions_in_each_others_way_is_worth_another_try(postgre
     put(engine, "car")
     change = REWRITE_TABLES.update().values(version=2)
     failures: list[BaseException] = []
-    both_hold_one = threading.Barrier(2, timeout=30)
+    both_hold_one = threading.Barrier(2, timeout=HANGS_AFTER_S)
 
     def write(first: str, second: str) -> None:
         try:

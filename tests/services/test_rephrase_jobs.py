@@ -17,6 +17,7 @@ from rephrase_world import WISHES, WorldSession, rephrase_sessions
 from tiny_encoder import write_tiny_base
 from turns import START_MS, turn_event
 from typer.testing import CliRunner
+from waiting import HANGS_AFTER_S
 
 from rewriting import span_detector
 from rewriting.online_model_store import current_models, model_folder
@@ -67,7 +68,7 @@ def rehear_without_torch(*arguments: object, code: int = 0) -> str:
         [sys.executable, "-c", WITHOUT_TORCH, *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HANGS_AFTER_S,
         env=os.environ | {"COLUMNS": "160", "TERM": "dumb"},
         check=False,
     )

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from streaming import eventually, eventually_rewrites, learned_from_file, send_turns
+from streaming import eventually_rewrites, learned_from_file, send_turns
+from waiting import eventually
 
 from services.lookup_api.api_settings import LookupApiSettings
 from services.settings import MetricsSettings, SessionSettings, Settings

@@ -18,7 +18,6 @@ from kafka.admin import KafkaAdminClient, MemberToRemove
 from prometheus_client import CollectorRegistry
 from streaming import (
     drain,
-    eventually,
     eventually_rewrites,
     learned_from_file,
     requests,
@@ -29,6 +28,7 @@ from streaming import (
     send_turns,
     stream_settings,
 )
+from waiting import HANGS_AFTER_S, eventually
 from worker_faults import lasting, run_and_kill
 from worker_pool import RunningWorker, WorkerPool
 
@@ -143,10 +143,10 @@ def reading_log(settings: Settings, kind: WorkerKind, **options: Any) -> Iterato
     thread.start()
     try:
         yield registry
-        thread.join(60)
+        thread.join(HANGS_AFTER_S)
     finally:
         loop.stop()
-        thread.join(60)
+        thread.join(HANGS_AFTER_S)
         engine.dispose()
     assert failures == []
 

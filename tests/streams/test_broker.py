@@ -2,11 +2,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from kafka import KafkaProducer
+from waiting import eventually
 
 from streams import broker as broker_module
 from streams.broker import DevelopmentBroker
@@ -15,17 +15,13 @@ from streams.kafka_settings import KafkaSettings
 from streams.topics import ensure_topics
 
 
-def gone(pid: int, timeout_s: float = 15) -> bool:
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
-            return True  # ended; whoever inherited it has not collected it yet
-        time.sleep(0.05)
-    return False
+def is_gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+        # A zombie has ended; whoever inherited it has not collected it yet.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (ProcessLookupError, FileNotFoundError):
+        return True
 
 
 def test_records_outlive_a_restart_on_the_same_port(tmp_path: Path) -> None:
@@ -46,7 +42,7 @@ def test_records_outlive_a_restart_on_the_same_port(tmp_path: Path) -> None:
         producer.close()
         pid = broker.pid
     assert pid is not None
-    assert gone(pid)
+    eventually(lambda: is_gone(pid), "the end of the broker")
 
 
 def test_it_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
@@ -64,7 +60,7 @@ def test_it_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
         pid = next(int(line) for line in parent.stdout if line.strip().isdigit())
         parent.send_signal(signal.SIGKILL)
         parent.wait()
-        assert gone(pid)
+        eventually(lambda: is_gone(pid), "the end of the broker")
 
 
 def test_a_taken_port_is_named(broker: DevelopmentBroker, tmp_path: Path) -> None:

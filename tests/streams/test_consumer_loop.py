@@ -1,5 +1,6 @@
 import codecs
 import gc
+import itertools
 import re
 import threading
 import time
@@ -17,6 +18,7 @@ from kafka.errors import NoOffsetForPartitionError
 from msgspec import structs
 from prometheus_client import CollectorRegistry
 from turns import START_MS
+from waiting import HANGS_AFTER_S, eventually
 
 from streams.broker import DevelopmentBroker
 from streams.consumer_loop import POLL_MS, ConsumerLoop, Step
@@ -33,7 +35,6 @@ from streams.turn_time import AHEAD_MS
 # kafka-python leaves the sockets of refused connections to the garbage collector
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 
-DEADLINE_S = 60.0
 Rows = list[tuple[int, int, str]]
 
 
@@ -139,20 +140,13 @@ def turn(number: int) -> bytes:
 def send(settings: KafkaSettings, values: Iterable[bytes | None], partition: int = 0) -> None:
     producer = KafkaProducer(**settings.producer_options())
     futures = [producer.send(settings.topics.turns, v, key=b"home/u", partition=partition) for v in values]
-    producer.flush(DEADLINE_S)
+    producer.flush(HANGS_AFTER_S)
     assert all(future.succeeded() for future in futures)
     producer.close()
 
 
 def names(numbers: Iterable[int]) -> list[str]:
     return [f"e{number}" for number in numbers]
-
-
-def eventually(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline, f"did not come: {what}"
-        time.sleep(0.02)
 
 
 @contextmanager
@@ -171,7 +165,7 @@ def running(loop: ConsumerLoop[TurnEvent, Rows]) -> Iterator[None]:
         yield
     finally:
         loop.stop()
-        thread.join(DEADLINE_S)
+        thread.join(HANGS_AFTER_S)
         assert not thread.is_alive()
     assert failures == []
 
@@ -376,10 +370,10 @@ def test_slow_work_causes_no_rebalance_and_no_second_fetch(settings: KafkaSettin
 def test_a_locked_database_is_waited_out(settings: KafkaSettings, task: LedgerTask) -> None:
     send(settings, map(turn, range(10)))
     small = structs.replace(settings, max_poll_records=5)
-    unlocked_at = time.monotonic() + 2.5
+    attempts = itertools.count(1)
 
     def locked() -> None:
-        if time.monotonic() < unlocked_at:
+        if next(attempts) <= 3:
             raise LockedDatabaseError("database is locked")
 
     task.before_write = locked
@@ -389,8 +383,7 @@ def test_a_locked_database_is_waited_out(settings: KafkaSettings, task: LedgerTa
     retries = registry.get_sample_value(
         "rehear_stream_retries_total", {"task": "ledger", "error": "LockedDatabaseError"}
     )
-    assert retries is not None
-    assert retries >= 3
+    assert retries == 3
 
 
 def test_an_error_that_does_not_pass_stops_the_loop_and_saves_nothing(
@@ -436,11 +429,11 @@ def test_a_broker_that_goes_in_the_middle_of_a_batch(
     def bounce() -> None:
         if task.ledger.rows and not stopped.is_set():
             stopped.set()
-            assert started.wait(DEADLINE_S)
+            assert started.wait(HANGS_AFTER_S)
 
     task.before_write = bounce
     with running(ConsumerLoop(task, structs.replace(settings, max_poll_records=10))):
-        assert stopped.wait(DEADLINE_S)
+        assert stopped.wait(HANGS_AFTER_S)
         broker.stop()
         started.set()
         eventually(lambda: len(task.ledger.rows) == 20, "the write, without a broker")
@@ -450,11 +443,11 @@ def test_a_broker_that_goes_in_the_middle_of_a_batch(
 
 
 def test_an_absent_broker_does_not_keep_a_loop_from_stopping(task: LedgerTask) -> None:
-    loop = ConsumerLoop(task, KafkaSettings(bootstrap_servers="127.0.0.1:1"))
-    started = time.monotonic()
-    with running(loop):
-        time.sleep(0.5)
-    assert time.monotonic() - started < 5
+    registry = CollectorRegistry()
+    loop = ConsumerLoop(task, KafkaSettings(bootstrap_servers="127.0.0.1:1"), metrics=StreamMetrics(registry))
+    labels = {"task": "ledger", "error": "KafkaUnreachableError"}
+    with running(loop):  # and stopped: it would wait for the broker for ever
+        eventually(lambda: bool(registry.get_sample_value("rehear_stream_retries_total", labels)), "a retry")
 
 
 def test_a_saved_offset_beyond_the_log_starts_at_its_beginning(
@@ -544,7 +537,7 @@ def test_what_a_crash_left_to_produce_is_produced_on_assignment(
 
 
 def test_a_killed_worker_gets_its_partitions_back_at_once(settings: KafkaSettings, ledger: Ledger) -> None:
-    lasting = structs.replace(settings, group_instance_id="w1", session_timeout_ms=60_000)
+    lasting = structs.replace(settings, group_instance_id="w1", session_timeout_ms=600_000)
     send(settings, [turn(0)])
     killed = open_consumer(lasting, LedgerTask.name)  # it never leaves the group
     killed.subscribe([settings.topics.turns])
@@ -553,7 +546,7 @@ def test_a_killed_worker_gets_its_partitions_back_at_once(settings: KafkaSetting
     started = time.monotonic()
     ConsumerLoop(LedgerTask(settings, ledger), lasting).run(until_idle=True)
     assert ledger.events == ["e0"]
-    assert time.monotonic() - started < 20
+    assert (time.monotonic() - started) * 1000 < lasting.session_timeout_ms
     killed.close(timeout_ms=100)
 
 

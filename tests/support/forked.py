@@ -15,8 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-HANGS_AFTER_S: Final = 900.0
-"""For hangs alone: many times what any command here takes on a machine that is busy."""
+from waiting import HANGS_AFTER_S
 
 _IMPORTED: Final = [
     "services.worker",

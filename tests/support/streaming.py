@@ -1,7 +1,6 @@
 """Streams logs through the broker and the workers, and reads what came of it."""
 
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from databases import new_database
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from letter_models import LETTER_MODELS
 from sqlalchemy import Engine, Table, select
+from waiting import HANGS_AFTER_S, eventually
 
 from rewriting.chain_miner import ChainSettings
 from rewriting.request_index_store import INDEXED_REQUEST
@@ -29,16 +29,6 @@ from streams.session_record import SessionRecord
 from streams.session_store import lock_sessions, new_turns, store_turns
 from streams.stream_task import OffsetRange, Received
 from streams.turn import AssistantId, TurnEvent, encode_turn
-
-DEADLINE_S = 60.0
-
-
-def eventually(condition: Callable[[], bool], what: str, deadline_s: float = DEADLINE_S) -> None:
-    """Waits until a condition holds; fails after the deadline."""
-    ends_s = time.monotonic() + deadline_s
-    while not condition():
-        assert time.monotonic() < ends_s, f"did not come: {what}"
-        time.sleep(0.05)
 
 
 def stream_settings(
@@ -61,7 +51,7 @@ def send(kafka: KafkaSettings, records: Iterable[tuple[bytes | None, bytes | Non
 def send_to(kafka: KafkaSettings, topic: str, records: Iterable[tuple[bytes | None, bytes | None]]) -> None:
     producer = KafkaProducer(**kafka.producer_options())
     futures = [producer.send(topic, key=key, value=value) for key, value in records]
-    producer.flush(DEADLINE_S)
+    producer.flush(HANGS_AFTER_S)
     assert all(future.succeeded() for future in futures)
     producer.close()
 

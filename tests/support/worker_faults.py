@@ -5,7 +5,7 @@ import threading
 
 import msgspec
 from prometheus_client import CollectorRegistry
-from streaming import eventually
+from waiting import HANGS_AFTER_S, eventually
 from worker_pool import WorkerPool
 
 from services.database import open_database
@@ -56,7 +56,7 @@ def run_while_locked(kind: WorkerKind, settings: Settings, loaders: ModelLoaders
     finally:
         is_locked.set()
         program.close()
-        thread.join(60)
+        thread.join(HANGS_AFTER_S)
         loop.stop()
-        thread.join(60)
+        thread.join(HANGS_AFTER_S)
         engine.dispose()

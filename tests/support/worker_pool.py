@@ -9,7 +9,7 @@ from pathlib import Path
 
 import forked
 from letter_models import LETTER_MODELS
-from streaming import eventually
+from waiting import eventually
 
 from services.settings import Settings
 from services.worker import WorkerKind, run_worker

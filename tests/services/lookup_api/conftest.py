@@ -1,6 +1,5 @@
 """A database with two assistants' tables, and the API on it without its server process."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from litestar.testing import TestClient
 from online_world import write_models
 from rewrites import rewrite_row
 from sqlalchemy import Engine
+from waiting import eventually
 
 from rewriting.online_model_store import ModelKind
 from rewriting.rewrite import Rewrite, Scope, user_scope
@@ -102,10 +102,7 @@ def serving(engine: Engine) -> Callable[..., AbstractContextManager[Client]]:
             operator_key_sha256=operator_sha256,
         )
         with TestClient(app, base_url="http://127.0.0.1:8420") as client:
-            deadline_s = time.monotonic() + 10
-            while client.get("/readyz").status_code != 200:
-                assert time.monotonic() < deadline_s, client.get("/readyz").text
-                time.sleep(0.01)
+            eventually(lambda: client.get("/readyz").status_code == 200, "the tables in memory")
             yield client
 
     return serving

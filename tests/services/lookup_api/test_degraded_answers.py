@@ -3,8 +3,7 @@
 import itertools
 import shutil
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ from litestar.testing import TestClient
 from online_world import NOW_MS, SONGS, nlu, store_world, use_models
 from rewrites import rewrite_row
 from sqlalchemy import select
+from waiting import HANGS_AFTER_S, eventually
 
 from rewriting.online_model_store import drop_model
 from rewriting.online_settings import OnlineSettings
@@ -34,7 +34,6 @@ from streams.turn import AssistantId, UserId
 HOME = AssistantId("home")
 PATIENT = OnlineSettings(budget_ms=60_000.0)
 HURRIED = OnlineSettings(budget_ms=0.001)
-HANGS_S = 120.0
 
 Client = TestClient[Litestar]
 
@@ -82,16 +81,9 @@ class World(NamedTuple):
             online=OnlineTask(state=str(self.state), settings=settings),
         )
         with TestClient(app) as client:
-            until(lambda: client.get("/readyz").status_code == 200)
+            eventually(lambda: client.get("/readyz").status_code == 200)
             yield client
         engine.dispose()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + HANGS_S
-    while not condition():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.01)
 
 
 def asked(client: Client, *requests: tuple[str, str, float]) -> list[str]:
@@ -164,7 +156,7 @@ def test_a_ranker_that_stalls_in_every_thread_is_no_back_door(
         judge = Ranker.judge
 
         def stalls(*arguments: Any) -> Any:
-            goes_on.wait(HANGS_S)
+            goes_on.wait(HANGS_AFTER_S)
             return judge(*arguments)
 
         monkeypatch.setattr(Ranker, "judge", stalls)

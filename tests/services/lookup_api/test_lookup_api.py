@@ -1,7 +1,6 @@
 """The lookup API on a real database, without its server process: what it answers to what."""
 
 import json
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
@@ -12,6 +11,7 @@ from httpx import Response
 from litestar import Litestar
 from litestar.testing import TestClient
 from sqlalchemy import Engine
+from waiting import eventually
 
 from rewriting.rewrite import GLOBAL, rewrite_id, user_scope
 from services.lookup_api.feedback_store import DatabaseFeedbackStore
@@ -26,13 +26,6 @@ AT_HOME: dict[str, str] = {"assistant_id": HOME}
 LAMP = "turn of the lamp"
 LAMP_ID = rewrite_id(HOME, GLOBAL, LAMP)
 NOW_MS = 1_700_000_000_000
-
-
-def until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
-    deadline_s = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline_s, "it did not come in time"
-        time.sleep(0.01)
 
 
 def ask(client: Client, text: str, **fields: Any) -> dict[str, Any]:
@@ -350,7 +343,7 @@ def test_a_rewrite_is_blocked_and_unblocked(client: Client) -> None:
         f"/v1/rewrites/{LAMP_ID}/block", params=AT_HOME, json={"reason": "wrong lamp", "actor": "eve"}
     )
     assert (blocked.status_code, blocked.json()["status"]) == (200, "blocked")
-    until(lambda: ask(client, LAMP)["reason"] == "blocked")
+    eventually(lambda: ask(client, LAMP)["reason"] == "blocked")
     state = client.get("/v1/table", params=AT_HOME).json()
     assert state == {
         "assistant_id": HOME,
@@ -360,7 +353,7 @@ def test_a_rewrite_is_blocked_and_unblocked(client: Client) -> None:
         "held": 0,
     }
     client.post(f"/v1/rewrites/{LAMP_ID}/unblock", params=AT_HOME, json={"reason": "the right lamp"})
-    until(lambda: rewritten(client, LAMP) == "turn off the lamp")
+    eventually(lambda: rewritten(client, LAMP) == "turn off the lamp")
     history = client.get(f"/v1/rewrites/{LAMP_ID}/explain", params=AT_HOME).json()["history"]
     assert [then["status"] for then in history] == ["live", "blocked", "live"]
     assert [then["reason"] for then in history] == ["learned", "wrong lamp", "the right lamp"]
@@ -380,7 +373,7 @@ def test_the_table_is_rolled_back(client: Client) -> None:
     gone = [(row["source_text"], row["target_text"]) for row in told.pop("no_longer_served")]
     assert told == {"assistant_id": HOME, "version": 3, "served_again": [], "still_blocked": []}
     assert gone == [("play it", "play jazz"), ("play it", "play blues")]
-    until(lambda: rewritten(client, "play it") is None)
+    eventually(lambda: rewritten(client, "play it") is None)
     assert rewritten(client, LAMP) == "turn off the lamp"
     assert client.get("/v1/table", params=AT_HOME).json()["held"] > 0
     answer = client.post("/v1/table/release", params=AT_HOME, json={"reason": "learn again"})
@@ -408,10 +401,10 @@ def test_a_rollback_keeps_blocks_unless_it_is_told_to_lift_them(client: Client) 
         "max_confidence": None,
     }
     assert kept["still_blocked"] == [pair]
-    until(lambda: ask(client, LAMP)["reason"] == "blocked")
+    eventually(lambda: ask(client, LAMP)["reason"] == "blocked")
     lifted = client.post("/v1/table/rollback", params=AT_HOME, json=back | {"lift_blocks": True}).json()
     assert (lifted["served_again"], lifted["still_blocked"]) == ([pair], [])
-    until(lambda: rewritten(client, LAMP) == "turn off the lamp")
+    eventually(lambda: rewritten(client, LAMP) == "turn off the lamp")
     wrong = client.post("/v1/table/rollback", params=AT_HOME, json=back | {"lift_blocks": "yes"})
     assert (wrong.status_code, wrong.json()["field"]) == (400, "lift_blocks")
 
@@ -483,9 +476,9 @@ def test_a_user_is_forgotten(
     said = AT_HOME | {"event_id": "e", "feedback": "negative"}
     for name in (user_id, "bob"):
         client.post("/v1/feedback", json=said | {"user_id": name})
-    until(lambda: rewritten(client, "mine", user_id=user_id) == "my own")
+    eventually(lambda: rewritten(client, "mine", user_id=user_id) == "my own")
     assert forget(client, user_id).status_code == 204
-    until(lambda: rewritten(client, "mine", user_id=user_id) is None)
+    eventually(lambda: rewritten(client, "mine", user_id=user_id) is None)
     assert rewritten(client, "play it", user_id=user_id) == "play jazz"
     assert [kept.user_id for kept in DatabaseFeedbackStore(engine).of_assistant(HOME)] == ["bob"]
 

@@ -1,8 +1,7 @@
 """Online rewriting by a server process, asked over HTTP."""
 
 import shutil
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from databases import new_database
 from online_world import NOW_MS, START_MS, nlu, store_world, use_models
 from rewrites import rewrite_row
 from sqlalchemy import text
+from waiting import HANGS_AFTER_S, eventually
 
 from rewriting.online_model_store import drop_model, model_folder
 from rewriting.online_settings import OnlineSettings
@@ -27,13 +27,6 @@ HOME, CAR = AssistantId("home"), AssistantId("car")
 SETTINGS = LookupApiSettings(port=0, poll_interval_s=0.05, stop_timeout_s=5)
 PATIENT = OnlineSettings(budget_ms=2_000.0)  # tests of what is answered: a busy machine must not change it
 NO_CANDIDATE = "no_candidate"
-
-
-def until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
-    deadline_s = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline_s, f"it did not come within {timeout_s} s"
-        time.sleep(0.02)
 
 
 class World:
@@ -59,7 +52,7 @@ class World:
         self, settings: OnlineSettings = PATIENT, api: LookupApiSettings = SETTINGS
     ) -> BackgroundServer:
         task = OnlineTask(state=str(self.state), settings=settings)
-        return BackgroundServer(api, self.location, start_timeout_s=30, online=task)
+        return BackgroundServer(api, self.location, start_timeout_s=HANGS_AFTER_S, online=task)
 
 
 @pytest.fixture
@@ -72,7 +65,7 @@ def world(tmp_path: Path, online_models: Any) -> Iterator[World]:
 def ask(server: BackgroundServer, said: str, user: str = "new", **query: Any) -> dict[str, Any]:
     body = {"assistant_id": HOME, "user_id": user, "text": said, "nlu": nlu(said)}
     body |= {"explain": True, "ts_ms": NOW_MS} | query
-    answer = httpx.post(f"{server.url}/v1/rewrite", json=body, timeout=10)
+    answer = httpx.post(f"{server.url}/v1/rewrite", json=body, timeout=HANGS_AFTER_S)
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
     return found
@@ -156,20 +149,20 @@ def test_an_operator_takes_an_online_rewrite_back(world: World) -> None:
         body = {"source_text": "Play sonk jazz", "reason": "not what they mean"}
         row = http.post("/v1/rewrites/block", json=body).json()
         assert (row["rewrite_id"], row["status"], row["method"]) == (served, "blocked", "retrieval")
-        until(lambda: text_of(ask(server, "play sonk jazz")) == "blocked")
+        eventually(lambda: text_of(ask(server, "play sonk jazz")) == "blocked")
         words = http.get(f"/v1/rewrites/{served}/explain").json()["words"]
         assert words[0] == "For everybody, “play sonk jazz” is not rewritten."
         assert text_of(ask(server, "play sonk rock")) == "play song rock"
         # A user's own row does not let what is blocked for everybody through.
         world.teach("play sonk jazz", "play my jazz", scope="user:ann")
-        until(lambda: text_of(ask(server, "play sonk jazz", "ann")) == "play my jazz")
+        eventually(lambda: text_of(ask(server, "play sonk jazz", "ann")) == "play my jazz")
 
         http.post(f"/v1/rewrites/{served}/unblock", json={"reason": "right after all"})
-        until(lambda: text_of(ask(server, "play sonk jazz")) == "play song jazz")
+        eventually(lambda: text_of(ask(server, "play sonk jazz")) == "play song jazz")
 
         own = body | {"source_text": "call jazzs mom", "scope": "user:caller-0"}
         assert http.post("/v1/rewrites/block", json=own).json()["scope"] == "user:caller-0"
-        until(lambda: text_of(ask(server, "call jazzs mom", "caller-0")) == "blocked")
+        eventually(lambda: text_of(ask(server, "call jazzs mom", "caller-0")) == "blocked")
         for wrong in (
             {"source_text": "?!"},
             {"source_text": "x" * 1_001},
@@ -242,7 +235,9 @@ def test_assistants_see_nothing_of_each_other(world: World) -> None:
 
         def asked(key: str, **query: Any) -> httpx.Response:
             body = {"user_id": "caller-0", "text": "play sonk jazz", "nlu": nlu("play sonk jazz")} | query
-            return httpx.post(f"{server.url}/v1/rewrite", json=body, headers={"X-API-Key": key}, timeout=10)
+            return httpx.post(
+                f"{server.url}/v1/rewrite", json=body, headers={"X-API-Key": key}, timeout=HANGS_AFTER_S
+            )
 
         assert text_of(asked(home_key).json()) == "play song jazz"
         assert asked(car_key).json()["reason"] == NO_CANDIDATE
@@ -259,20 +254,22 @@ def test_models_and_index_are_followed_while_requests_are_answered(world: World)
         assert text_of(ask(server, "play sonk jazz")) == "play the radio"
         assert online_state(server) == {}
         world.learned()
-        until(lambda: text_of(ask(server, "play sonk jazz")) == "play song jazz")
-        until(lambda: online_state(server) == {"home": "rewritten online, with 12 requests in the index"})
+        eventually(lambda: text_of(ask(server, "play sonk jazz")) == "play song jazz")
+        eventually(
+            lambda: online_state(server) == {"home": "rewritten online, with 12 requests in the index"}
+        )
 
         shutil.copytree(world.models.folder / "ranker-1", model_folder(world.state, HOME) / "ranker-2")
         world.learned(ranker="ranker-2")
-        until(lambda: ask(server, "play sonk jazz")["online"]["models"]["ranker"] == "ranker-2")
+        eventually(lambda: ask(server, "play sonk jazz")["online"]["models"]["ranker"] == "ranker-2")
 
         with world.engine.begin() as connection:
             drop_model(connection, HOME, "encoder")
-        until(lambda: "encode" not in ask(server, "play sonk jazz")["online"]["seconds"])
+        eventually(lambda: "encode" not in ask(server, "play sonk jazz")["online"]["seconds"])
         assert text_of(ask(server, "play sonk jazz")) == "play song jazz"
         with world.engine.begin() as connection:
             drop_model(connection, HOME, "ranker")
-        until(lambda: text_of(ask(server, "play sonk jazz")) == "play the radio")
+        eventually(lambda: text_of(ask(server, "play sonk jazz")) == "play the radio")
         assert online_state(server) == {}
 
 
@@ -295,12 +292,12 @@ def test_models_that_cannot_be_loaded_leave_what_was_there(world: World) -> None
         damaged.write_bytes(whole)
         (folder / "ranker-1").rename(folder / "ranker-2")
         world.learned(ranker="ranker-2")
-        until(lambda: text_of(ask(server, "play sonk jazz")) == "play song jazz")
+        eventually(lambda: text_of(ask(server, "play sonk jazz")) == "play song jazz")
         world.learned(encoder="never-written")
-        until(lambda: "by the models before" in online_state(server)["home"])
+        eventually(lambda: "by the models before" in online_state(server)["home"])
         assert text_of(ask(server, "play sonk jazz")) == "play song jazz"
         world.learned(ranker="ranker-2")
-        until(lambda: "rewritten online" in online_state(server)["home"])
+        eventually(lambda: "rewritten online" in online_state(server)["home"])
 
 
 def test_without_the_database_the_rows_in_memory_answer_that_the_ranker_accepts(world: World) -> None:
@@ -319,7 +316,7 @@ def test_without_the_database_the_rows_in_memory_answer_that_the_ranker_accepts(
         failures = 'rehear_online_failures_total{assistant="home",reason="database"}'
         assert metric(server, failures) == 3
         away.rename(database)
-        until(lambda: text_of(ask(server, "play sonk jazz")) == "play song jazz")
+        eventually(lambda: text_of(ask(server, "play sonk jazz")) == "play song jazz")
 
 
 def test_a_locked_database_holds_no_request_up(postgres_url: str, tmp_path: Path, online_models: Any) -> None:
@@ -327,13 +324,11 @@ def test_a_locked_database_holds_no_request_up(postgres_url: str, tmp_path: Path
     world.learned()
     world.teach("play sonk jazz", "play the radio")
     with world.server(OnlineSettings(budget_ms=300.0)) as server:
-        until(lambda: text_of(ask(server, "play sonk jazz")) == "play song jazz")
+        eventually(lambda: text_of(ask(server, "play sonk jazz")) == "play song jazz")
         with world.engine.begin() as locking:
             locking.execute(text("LOCK TABLE request_session, request_statistics IN ACCESS EXCLUSIVE MODE"))
-            began_s = time.monotonic()
             assert text_of(ask(server, "play sonk jazz")) == "rejected_earlier"
-            assert time.monotonic() - began_s < 5
-        until(lambda: text_of(ask(server, "play sonk jazz")) == "play song jazz")
+        eventually(lambda: text_of(ask(server, "play sonk jazz")) == "play song jazz")
     world.engine.dispose()
 
 

@@ -1,6 +1,5 @@
 """Requests that name no assistant, to a server without keys in its settings."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -10,6 +9,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 from rewrites import rewrite_row
 from sqlalchemy import Engine
+from waiting import eventually
 
 from rewriting.chain_store import lock_chain
 from rewriting.rewrite import GLOBAL, rewrite_id
@@ -52,16 +52,9 @@ def learn(engine: Engine, assistant_id: AssistantId) -> None:
         RewriteTable(engine, lambda: 1).put(connection, assistant_id, [row], [], "learned", 1)
 
 
-def until(condition: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < deadline_s, "it did not come"
-        time.sleep(0.01)
-
-
 def test_the_only_assistant_need_not_be_named(client: Client, engine: Engine) -> None:
     learn(engine, HOME)
-    until(lambda: client.post("/v1/rewrite", json=LOOKUP).json()["rewrite"] is not None)
+    eventually(lambda: client.post("/v1/rewrite", json=LOOKUP).json()["rewrite"] is not None)
     assert client.post("/v1/rewrite", json=LOOKUP).json()["rewrite"]["id"] == LAMP_ID
     assert client.post("/v1/feedback", json=FEEDBACK).status_code == 201
     assert [given.user_id for given in DatabaseFeedbackStore(engine).of_assistant(HOME)] == ["ann"]
@@ -98,7 +91,7 @@ def test_of_several_assistants_one_has_to_be_named(client: Client, engine: Engin
     else:  # its log is read, and has taught nothing yet
         with engine.begin() as connection:
             lock_chain(connection, garden)
-    until(lambda: client.post("/v1/rewrite", json=LOOKUP).status_code == 400)
+    eventually(lambda: client.post("/v1/rewrite", json=LOOKUP).status_code == 400)
     for answer in (
         client.post("/v1/rewrite", json=LOOKUP),
         client.post("/v1/feedback", json=FEEDBACK),
@@ -115,5 +108,5 @@ def test_a_message_does_not_list_a_hundred_assistants(client: Client, engine: En
     with engine.begin() as connection:
         for number in range(100):
             lock_chain(connection, AssistantId(f"a{number:02}"))
-    until(lambda: client.post("/v1/rewrite", json=LOOKUP).status_code == 400)
+    eventually(lambda: client.post("/v1/rewrite", json=LOOKUP).status_code == 400)
     assert "(a00, a01, a02, a03, a04, ...)" in client.post("/v1/rewrite", json=LOOKUP).json()["message"]

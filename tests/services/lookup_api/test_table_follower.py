@@ -1,6 +1,5 @@
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import pytest
 from databases import new_database
 from rewrites import rewrite_row
 from sqlalchemy import Engine
+from waiting import eventually
 
 from rewriting.lookup_loading import load_lookup_table
 from rewriting.rewrite import GLOBAL, TableVersion, rewrite_id
@@ -67,13 +67,6 @@ def served(follower: TableFollower, text: str) -> str | None:
 
 def following(table: RewriteTable, engine: Engine, poll_interval_s: float = 0.25) -> TableFollower:
     return TableFollower(table, partial(load_lookup_table, engine), poll_interval_s)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline_s, "it did not come in time"
-        time.sleep(0.005)
 
 
 def test_each_look_takes_over_what_has_changed(engine: Engine, table: RewriteTable) -> None:
@@ -144,20 +137,20 @@ def test_while_the_database_is_away_the_last_tables_stay(engine: Engine, table: 
     vanishing.is_away.set()
     follower = following(vanishing, engine, poll_interval_s=0.01)
     follower.start()
-    until(lambda: "nobody there" in follower.last_failure)
+    eventually(lambda: "nobody there" in follower.last_failure)
     assert follower.age_s is None
     put(table, engine, "one", "eins")
     vanishing.is_away.clear()
-    until(lambda: served(follower, "one") == "eins")
+    eventually(lambda: served(follower, "one") == "eins")
     vanishing.is_away.set()
-    until(lambda: "nobody there" in follower.last_failure)
+    eventually(lambda: "nobody there" in follower.last_failure)
     age_s = follower.age_s
     assert age_s is not None
-    until(lambda: (follower.age_s or 0) > age_s + 0.05)
+    eventually(lambda: (follower.age_s or 0) > age_s + 0.05)
     assert served(follower, "one") == "eins"
     put(table, engine, "two", "zwei")
     vanishing.is_away.clear()
-    until(lambda: served(follower, "two") == "zwei")
+    eventually(lambda: served(follower, "two") == "zwei")
     assert follower.last_failure == ""
     follower.stop()
     assert not any(thread.name == "table-follower" for thread in threading.enumerate())
