@@ -114,8 +114,8 @@ class DevelopmentBroker:
             self._port = _free_port()
         elif _listening(self._port):
             raise BrokerError(
-                f"port {self._port} is taken: stop what listens there, or choose another port (broker_port in "
-                "the settings, --port of `rehear broker`)"
+                f"port {self._port} is taken: stop what listens there, or choose another port (broker_port "
+                "in the settings, --port of `rehear broker`)"
             )
         command = [str(binary), "start", "--only", "kafka", "--host", HOST]
         command += ["--kafka-port", str(self._port), "--data-dir", str(self.data_dir)]
