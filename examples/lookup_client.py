@@ -20,14 +20,18 @@ def as_meant(text: str, user_id: str, asr_confidence: float | None = None) -> tu
     query = {"user_id": user_id, "text": text, "asr_confidence": asr_confidence}
     try:
         answer = rehear.post("/v1/rewrite", json=query)
-    except httpx.HTTPError as error:
-        log.warning("no rewrite: %s: %s", type(error).__name__, error)
-        return text, None
-    if answer.status_code != 200:
+        if answer.status_code == 200:
+            rewrite = answer.json()["rewrite"]
+            return (rewrite["text"], rewrite["id"]) if rewrite else (text, None)
         log.error("no rewrite: status %d: %s", answer.status_code, answer.text)
-        return text, None
-    rewrite = answer.json()["rewrite"]
-    return (rewrite["text"], rewrite["id"]) if rewrite else (text, None)
+    except (
+        httpx.HTTPError,
+        ValueError,
+        LookupError,
+        TypeError,
+    ) as error:  # no answer, or not one of Rehear's
+        log.warning("no rewrite: %s: %s", type(error).__name__, error)
+    return text, None
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Iterator
 from contextlib import chdir
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -28,8 +28,8 @@ from streams.turn import encode_turn
 from streams.turn_file import read_turns
 
 ROOT = Path(__file__).parents[1]
-UsageError = typer.BadParameter.__mro__[1]
-REHEAR = typer.main.get_command(app)
+UsageError: type[Exception] = cast(type[Exception], typer.BadParameter.__mro__[1])
+REHEAR: Any = typer.main.get_command(app)
 
 RUN = {
     ("annotate", "export"),
@@ -103,12 +103,9 @@ def read_rehear(words: tuple[str, ...], *, is_mention: bool) -> tuple[tuple[str,
     Raises:
         UsageError: there is no such command, option or argument, or a value is not of its type.
     """
-    command, context, rest, path = (
-        REHEAR,
-        REHEAR.make_context("rehear", [], resilient_parsing=True),
-        list(words),
-        (),
-    )
+    command, rest = REHEAR, list(words)
+    context = command.make_context("rehear", [], resilient_parsing=True)
+    path: tuple[str, ...] = ()
     while hasattr(command, "commands"):
         if not rest or rest[0] not in command.commands:
             if is_mention and not rest:

@@ -9,6 +9,7 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -186,6 +187,26 @@ def test_a_server_that_is_down_is_logged_and_the_request_goes_on(
     assert client(f"http://127.0.0.1:{free_port()}")("pley jazz", "somebody") == ("pley jazz", None)
     assert caplog.records[-1].levelno == logging.WARNING
     assert "no rewrite: Connect" in caplog.messages[-1]
+
+
+@pytest.mark.parametrize("body", [b"hello", b"[]", b"{}", b'{"rewrite": "x"}'])
+def test_an_answer_of_another_server_is_logged_and_the_request_goes_on(
+    client: Callable[..., AsMeant], caplog: pytest.LogCaptureFixture, body: bytes
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+
+        def answer() -> None:
+            asking, _ = other.accept()
+            with asking:
+                asking.recv(10_000)
+                asking.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        as_meant = client(f"http://127.0.0.1:{other.getsockname()[1]}")
+        assert as_meant("pley jazz", "somebody") == ("pley jazz", None)
+        thread.join(PATIENCE_S)
+    assert caplog.messages[-1].startswith("no rewrite: ")
 
 
 def test_a_server_that_does_not_answer_holds_nothing_up(

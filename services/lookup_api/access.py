@@ -90,7 +90,7 @@ def looked_up_assistant(connection: ASGIConnection[Any, Any, Any, Any], named: s
             raise PermissionDeniedException(f"the key {key.name!r} is not for the assistant {named!r}")
         assistant_id = key.assistant_id
     if assistant_id is None:
-        assistant_id = _only_one(connection.app.state.follower.assistants)
+        assistant_id = _only_one(connection.app.state.known_assistants())
     connection.scope["state"]["assistant_id"] = assistant_id
     return assistant_id
 

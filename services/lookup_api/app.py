@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -119,7 +120,11 @@ def build_app(
         openapi_config=_openapi(),
         logging_config=None,
     )
-    app.state.follower = follower  # tells which assistants there are, where a request names none
+
+    def known_assistants() -> AbstractSet[AssistantId]:
+        return follower.assistants if models is None else follower.assistants | models.parts.keys()
+
+    app.state.known_assistants = known_assistants  # asked where a request names none
     return app
 
 

@@ -18,12 +18,13 @@ from rewriting.online_settings import OnlineSettings
 from rewriting.rewrite_table import RewriteTable
 from services.database import open_database
 from services.forgetting import forget_user
-from services.lookup_api.api_keys import new_api_key
+from services.lookup_api.api_keys import new_api_key, new_key
 from services.lookup_api.api_settings import LookupApiSettings, OnlineTask
 from services.lookup_api.server import BackgroundServer
 from streams.turn import AssistantId, UserId
 
 HOME, CAR = AssistantId("home"), AssistantId("car")
+OPERATOR_KEY, OPERATOR_SHA256 = new_key()
 SETTINGS = LookupApiSettings(port=0, poll_interval_s=0.05, stop_timeout_s=5)
 PATIENT = OnlineSettings(budget_ms=2_000.0)  # tests of what is answered: a busy machine must not change it
 NO_CANDIDATE = "no_candidate"
@@ -52,7 +53,13 @@ class World:
         self, settings: OnlineSettings = PATIENT, api: LookupApiSettings = SETTINGS
     ) -> BackgroundServer:
         task = OnlineTask(state=str(self.state), settings=settings)
-        return BackgroundServer(api, self.location, start_timeout_s=HANGS_AFTER_S, online=task)
+        return BackgroundServer(
+            api,
+            self.location,
+            start_timeout_s=HANGS_AFTER_S,
+            online=task,
+            operator_key_sha256=OPERATOR_SHA256,
+        )
 
 
 @pytest.fixture
@@ -143,7 +150,8 @@ def test_rows_of_the_table_go_before_or_stand_in(world: World) -> None:
 
 def test_an_operator_takes_an_online_rewrite_back(world: World) -> None:
     world.learned()
-    with world.server() as server, httpx.Client(base_url=server.url, params={"assistant_id": HOME}) as http:
+    operator = {"X-API-Key": OPERATOR_KEY}
+    with world.server() as server, httpx.Client(base_url=server.url, headers=operator) as http:
         served = ask(server, "play sonk jazz")["rewrite"]["id"]
         assert http.post(f"/v1/rewrites/{served}/block", json={"reason": "wrong"}).status_code == 404
         body = {"source_text": "Play sonk jazz", "reason": "not what they mean"}
