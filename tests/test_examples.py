@@ -205,7 +205,7 @@ def test_an_answer_of_another_server_is_logged_and_the_request_goes_on(
         thread.start()
         as_meant = client(f"http://127.0.0.1:{other.getsockname()[1]}")
         assert as_meant("pley jazz", "somebody") == ("pley jazz", None)
-        thread.join(PATIENCE_S)
+        thread.join(HANGS_AFTER_S)
     assert caplog.messages[-1].startswith("no rewrite: ")
 
 
