@@ -378,8 +378,9 @@ class RewriteTable:
         it again. Rows that are live in neither stay as they are, and other sources are learned as before.
         Holds of an earlier rollback end. Rewrites of users who were forgotten since do not come back.
 
-        What somebody has blocked with `block`, or as a text, stays blocked, unless `lift_blocks` is given:
-        then what was live then is freed. Blocks of earlier rollbacks go with them.
+        What somebody has blocked, a pair or a text, does not come back, unless `lift_blocks` is given: then
+        what was live at that version is freed. Blocks of an earlier rollback are lifted where they stand in
+        the way.
 
         Returns:
             The newest version after the call: a new one, unless nothing had to change; what is served again,

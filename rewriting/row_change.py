@@ -5,7 +5,7 @@ A held row is live; what the learner wishes in its place is kept beside the tabl
 """
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from typing import Final
 
 import msgspec
@@ -70,7 +70,7 @@ def restore_rows(
     rows: Mapping[RewriteId, StoredRewrite],
     earlier: Mapping[RewriteId, StoredRewrite],
     wishes: Mapping[RewriteId, Rewrite],
-    kept_blocks: Mapping[RewriteId, Collection[str]],
+    kept_blocks: Mapping[RewriteId, Set[str]],
 ) -> Restoration:
     """What makes the live ones of `rows` those that were live in `earlier`, with the content they had.
 
@@ -78,8 +78,7 @@ def restore_rows(
         rows: as they stand.
         earlier: as they stood; a rewrite that was not there yet is missing.
         wishes: what the learner wants of those that are held now.
-        kept_blocks: target texts whose blocks shall stay. A row that is blocked by one of them stays
-            blocked, whatever its target was, and a row whose target then is one of them does not come back.
+        kept_blocks: target texts whose blocks shall stay: rewrites to them do not come back.
     """
     changed: list[StoredRewrite] = []
     undone: list[tuple[RewriteId, str]] = []
@@ -91,7 +90,7 @@ def restore_rows(
         is_live = row.rewrite.status == "live"
         if then is not None and then.rewrite.status != "live":
             then = None
-        if then is not None and _stays_blocked(row, then, kept_blocks.get(rewrite_id, ())):
+        if then is not None and {then.rewrite.target_text, ANY_TARGET} & kept_blocks.get(rewrite_id, set()):
             still_blocked.append(then.rewrite)
             then = None
         if then is not None:
@@ -188,11 +187,6 @@ def same_content(one: Rewrite, other: Rewrite) -> bool:
     return one == msgspec.structs.replace(
         other, version=one.version, changed_ms=one.changed_ms, reason=one.reason
     )
-
-
-def _stays_blocked(row: StoredRewrite, then: StoredRewrite, blocks: Collection[str]) -> bool:
-    is_blocked = row.rewrite.status == "blocked" and row.rewrite.target_text in blocks
-    return is_blocked or ANY_TARGET in blocks or then.rewrite.target_text in blocks
 
 
 def _wish_of(row: StoredRewrite) -> Rewrite:

@@ -1,6 +1,6 @@
 """A rewrite table rolled back: what an earlier version served is served again."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 from sqlalchemy import Connection, or_, select
@@ -74,10 +74,8 @@ def roll_back(
         rows = stored_rewrites(connection, assistant_id, ids, STANDS)
         earlier = stored_rewrites(connection, assistant_id, ids, stood_at(to_version))
         wishes = held_wishes(connection, assistant_id, ids)
-        kept_blocks: Mapping[RewriteId, Collection[str]] = {}
-        if not lift_blocks:
-            kept_blocks = blocked_targets(connection, assistant_id, ids, by_rollback=False)
-        restoration = restore_rows(rows, earlier, wishes, kept_blocks)
+        asked_for = blocked_targets(connection, assistant_id, ids, by_rollback=False)
+        restoration = restore_rows(rows, earlier, wishes, {} if lift_blocks else asked_for)
         revision.unblock(restoration.freed)
         revision.block(restoration.undone, by_rollback=True)
         revision.write(restoration.rows)

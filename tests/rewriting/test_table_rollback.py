@@ -91,15 +91,17 @@ def test_a_blocked_target_does_not_come_back_for_another(table: RewriteTable, en
     assert live(table) == {"a": "2"}
 
 
-def test_a_blocked_row_stays_blocked_though_it_had_another_target(
-    table: RewriteTable, engine: Engine
-) -> None:
+def test_an_earlier_target_comes_back_where_another_was_blocked(table: RewriteTable, engine: Engine) -> None:
     put(table, engine, [rewrite_row("a", "1")])
     put(table, engine, [rewrite_row("a", "2")])
-    table.block(HOME, rewrite_row("a", "").rewrite_id, "wrong", "ann")
+    table.block(HOME, rewrite_row("a", "").rewrite_id, "not this", "ann")
     done = table.rollback(HOME, FIRST, "worse", "ann")
-    assert live(table) == {}
-    assert pairs(done.still_blocked) == [("a", "1")]
+    assert live(table) == {"a": "1"}
+    assert (pairs(done.served_again), done.still_blocked) == ([("a", "1")], ())
+    table.release(HOME, "learn again", "ann")
+    put(table, engine, [rewrite_row("a", "2")])
+    assert live(table) == {"a": "1"}
+    assert [pair.target_text for pair in table.blocked_pairs(HOME)] == ["2"]
 
 
 def test_blocks_of_a_rollback_go_with_it_unless_somebody_makes_them_theirs(

@@ -115,8 +115,9 @@ def test_a_text_is_blocked_of_which_the_table_has_no_row(planted: Path) -> None:
 
 def test_a_rollback_serves_the_earlier_version(planted: Path) -> None:
     rehear("table", "block", rewrite_id(planted), "--reason", "wrong", "--state", planted)
-    printed = rehear("table", "rollback", 1, "--reason", "blocked by mistake", "--state", planted)
-    assert "version 3 serves what version 1 did" in printed
+    back = ("table", "rollback", 1, "--reason", "blocked by mistake", "--state", planted)
+    assert "version 2 serves what version 1 did, but for 1 that stay blocked" in rehear(*back)
+    assert "version 3 serves what version 1 did\n" in rehear(*back, "--lift-blocks")
     assert "live" in rehear("table", "show", "--state", planted)
 
 
