@@ -12,7 +12,7 @@ from msgspec import UNSET
 from rewriting.lookup_table import LookupAnswer
 from rewriting.rewrite import GLOBAL
 from rewriting.rewrite_decision import decided, is_settled
-from services.lookup_api.access import guard_for, looked_up_assistant
+from services.lookup_api.access import guards_for, looked_up_assistant
 from services.lookup_api.api_keys import KeyRing
 from services.lookup_api.api_metrics import ApiMetrics, MeasuredLookups
 from services.lookup_api.messages import RewriteAnswer, RewriteQuery, ServedRewrite
@@ -38,7 +38,7 @@ def lookup_route(
     @post(
         "/v1/rewrite",
         status_code=200,
-        guards=[guard_for(keys, "lookup")],
+        guards=guards_for(keys, "lookup"),
         middleware=[DefineMiddleware(MeasuredLookups, metrics=metrics)],
         opt={"body": RewriteQuery},
         summary="The rewrite of a request, or null and the reason for leaving it as it is",

@@ -13,7 +13,7 @@ from labeling.text_normalisation import normalise
 from rewriting.rewrite import GLOBAL, Rewrite, RewriteId, RewriteStatus, Scope, TableVersion
 from rewriting.rewrite_table import RewriteTable
 from rewriting.text_block import block_text
-from services.lookup_api.access import asked_assistant, asking_key, check_printable, guard_for
+from services.lookup_api.access import asked_assistant, asking_key, check_printable, guards_for
 from services.lookup_api.api_keys import KeyRing
 from services.lookup_api.explanation import explanation_words
 from services.lookup_api.messages import (
@@ -209,7 +209,7 @@ def table_routes(
             roll_back,
             release_table,
         ],
-        guards=[guard_for(keys, "operator")],
+        guards=guards_for(keys, "operator"),
         tags=["table"],
     )
 

@@ -9,7 +9,7 @@ from litestar.exceptions import ClientException
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import JSONBody, QueryParameter
 
-from services.lookup_api.access import asked_assistant, check_printable, guard_for
+from services.lookup_api.access import asked_assistant, check_printable, guards_for
 from services.lookup_api.api_keys import KeyRing
 from services.lookup_api.feedback_store import FeedbackEntry, FeedbackStore, ForgetUser
 from services.lookup_api.messages import FeedbackBody, FeedbackReceipt, ForgetBody
@@ -24,7 +24,7 @@ def user_routes(
         "/v1/feedback",
         status_code=201,
         sync_to_thread=True,
-        guards=[guard_for(keys, "lookup")],
+        guards=guards_for(keys, "lookup"),
         opt={"body": FeedbackBody},
         summary="What a user said about a turn or a rewrite; a later word replaces an earlier one",
         tags=["lookup"],
@@ -50,7 +50,7 @@ def user_routes(
         "/v1/users/{user_id:path}",  # an id may hold slashes
         status_code=204,
         sync_to_thread=True,
-        guards=[guard_for(keys, "operator")],
+        guards=guards_for(keys, "operator"),
         summary="Forget a user: their own rewrites and their feedback",
         tags=["users"],
     )
@@ -68,7 +68,7 @@ def user_routes(
         "/v1/forgotten-users",
         status_code=204,
         sync_to_thread=True,
-        guards=[guard_for(keys, "operator")],
+        guards=guards_for(keys, "operator"),
         opt={"body": ForgetBody},
         summary="The same, for ids that do not survive in a path, such as '..'",
         tags=["users"],

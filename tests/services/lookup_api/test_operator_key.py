@@ -9,12 +9,16 @@ from pathlib import Path
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
+from typer.testing import CliRunner
 
 from rewriting.rewrite import GLOBAL, rewrite_id
+from services.cli.main import app
+from services.lookup_api import server
 from services.lookup_api.api_keys import new_api_key, new_key, sha256_of
 from services.lookup_api.api_settings import LookupApiSettings
 from services.lookup_api.errors import OperatorKeyError
 from services.lookup_api.operator_key import operator_key
+from services.lookup_api.server import ServerTask
 from streams.turn import AssistantId
 
 Serving = Callable[..., AbstractContextManager[TestClient[Litestar]]]
@@ -164,3 +168,17 @@ def test_what_the_key_changes_is_an_operators(serving: Serving) -> None:
         client.post(f"/v1/rewrites/{LAMP_ID}/block", params={"assistant_id": HOME}, json={"reason": "wrong"})
         explained = client.get(f"/v1/rewrites/{LAMP_ID}/explain", params={"assistant_id": HOME}).json()
         assert explained["rewrite"]["status"] == "blocked"
+
+
+def test_serve_prints_where_the_key_is_and_hands_on_its_hash_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks: list[ServerTask] = []
+    monkeypatch.setattr(server, "serve", tasks.append)
+    done = CliRunner().invoke(app, ["serve", "--state", str(tmp_path / "state")])
+    assert done.exit_code == 0, done.output
+    file = tmp_path / "state" / "operator.key"
+    key = file.read_text().strip()
+    assert f"operator key: {file}\n" in done.output
+    assert tasks[0].operator_key_sha256 == sha256_of(key)
+    assert key not in done.output + repr(tasks[0])
