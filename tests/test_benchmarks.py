@@ -22,7 +22,7 @@ import torch
 from tiny_encoder import write_tiny_base
 from waiting import HANGS_AFTER_S, eventually
 
-from benchmarks import ingest
+from benchmarks import ingest, online
 from benchmarks.machine import described_processor, this_machine
 from benchmarks.measured_process import in_process, in_this_process
 from benchmarks.process_tree import is_running
@@ -43,10 +43,28 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(write_tiny_base(tmp_path_factory.mktemp("base") / "tiny", ["play", "song"], positions=400))
 
 
+class ExportsOnce:
+    """The exporter, which takes most of the time; what it has made of a model once is given again.
+
+    Benchmarks export each trained model twice, and only then with 8 bits and with 32.
+    """
+
+    def __init__(self, export: Callable[..., Any]) -> None:
+        self._export = export
+        self._made: dict[object, Any] = {}
+
+    def __call__(self, model: torch.nn.Module, arguments: object, **options: Any) -> Any:
+        key = (type(model), *options["input_names"])
+        if key not in self._made:
+            self._made[key] = self._export(model, arguments, **options)
+        return self._made[key]
+
+
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """Runs a benchmark at small sizes, its parts in this process, and gives its report as it is written."""
     threads = torch.get_num_threads()
+    monkeypatch.setattr(torch.onnx, "export", ExportsOnce(torch.onnx.export))
 
     def run_in_this_process(name: str, *arguments: object, **options: object) -> Report:
         module = importlib.import_module(f"benchmarks.{name}")
@@ -139,7 +157,7 @@ def test_the_index_finds_nearly_all_of_the_nearest(tmp_path: Path) -> None:
     assert this_machine().processor in shown
 
 
-def test_requests_are_rewritten_online_within_their_time(run: Run, base: str) -> None:
+def test_requests_are_worked_out_online_where_time_allows_it(run: Run, base: str) -> None:
     report = run("online", base=base)
     assert report["sizes"]["requests known"] == 2_000
     rows = [row for row in report["figures"] if row["endpoint"] == "/v1/rewrite"]
@@ -147,9 +165,9 @@ def test_requests_are_rewritten_online_within_their_time(run: Run, base: str) ->
     for row in rows:
         assert row["failures"] == 0
         assert 0 < row["p50 ms"] <= row["p99 ms"]
-        assert row["asked online"] > 0.9
-    uncut = rows[0]
-    assert uncut["budget ms"] == 2_000
+    (uncut,) = (row for row in rows if row["budget ms"] == online.UNCUT_MS)
+    assert uncut["asked online"] > 0.9
+    assert uncut["out of time"] == 0
     assert all(uncut[f"{stage} ms"] > 0 for stage in ("history", "encode", "search", "gather", "judge"))
 
 
