@@ -4,10 +4,9 @@
 # Packages: prometheus_client 0.26.0.
 # Expected: `Counter.inc` raises ValueError for negative amounts since counters only go up, so one expects NaN to be
 #   refused too. OpenMetrics says that a histogram's sum must not be NaN.
-# Happens: NaN is accepted everywhere. A counter stays NaN for good. A histogram puts NaN in no bucket, not even +Inf,
-#   whose definition takes every value; its count, which is the last bucket, leaves the observation out, but its
-#   sum is NaN for good. A summary counts the observation. So three kinds of metric disagree about one event, and
-#   no later, valid value repairs any of them.
+# Happens: NaN is accepted everywhere. A counter stays NaN for good. A histogram puts NaN in no bucket, not even that
+#   of +Inf; its count, which is the last bucket, leaves the observation out, but its sum is NaN for good. A summary
+#   counts the observation. So three kinds of metric disagree about one event, and no later value repairs them.
 # Why it matters: the mean of an empty batch, or a similarity to a zero vector, is NaN. One of them per process
 #   turns rate(x_sum) / rate(x_count) into NaN on every dashboard until the next restart, and an alert that
 #   compares with a threshold never fires again. Check `math.isfinite` before observing.
