@@ -80,7 +80,7 @@ class World(NamedTuple):
             lambda: NOW_MS,
             online=OnlineTask(state=str(self.state), settings=settings),
         )
-        with TestClient(app) as client:
+        with TestClient(app, base_url="http://127.0.0.1:8420") as client:
             eventually(lambda: client.get("/readyz").status_code == 200)
             yield client
         engine.dispose()
