@@ -17,7 +17,7 @@ TESTED = $(if $(LOGS),$(wildcard $(LOGS)/turns.test.jsonl.gz),$(ABLATED)/turns.t
 TRUE = $(if $(TESTED),$(ABLATED)/gold.test.jsonl.gz,$(firstword $(wildcard $(LOGS)/gold*.jsonl.gz)))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test mutants lint fmt types imports bench ablations rephrases labels failures clean
+.PHONY: help install demo fast test mutants lint fmt types imports bench ablations rephrases labels failures clean
 
 help:  ## Show these lines
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -35,8 +35,11 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)  ## Stream a log through Kafka, learn, serve, ask (LOGS=folder for your own log)
 	$(BIN)/rehear demo $(if $(LOGS),--logs $(LOGS))
 
+fast: $(STAMP)  ## Run the tests that need no training, no broker and no process of their own
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup --no-loadscope-reorder -m 'not slow'
+
 test: $(STAMP)  ## Run all tests, with a real broker and real databases
-	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup --no-loadscope-reorder
 
 mutants: $(STAMP)  ## Check that the tests notice each fault of tests/mutations.toml (ONLY="numbers or parts of paths")
 	$(BIN)/python tests/support/mutants.py $(ONLY)

@@ -37,15 +37,71 @@ hypothesis.settings.load_profile("rehear")
 _numbers = itertools.count(1)
 
 
+_SLOW_FIXTURES = frozenset(
+    {
+        "artifact",
+        "broker",
+        "generator",
+        "isolator",
+        "learned",
+        "online_models",
+        "trained",
+        "trained_without_context",
+        "workers",
+    }
+)
+_SLOW_MODULES = frozenset(
+    {
+        "test_ablations",
+        "test_annotated_learning",
+        "test_benchmarks",
+        "test_command_entry",
+        "test_degraded_answers",
+        "test_encoder_export",
+        "test_encoder_training",
+        "test_examples",
+        "test_failure_evaluation",
+        "test_failure_variants",
+        "test_label_evaluation",
+        "test_label_model_stream",
+        "test_label_training",
+        "test_label_variants",
+        "test_lookup_server",
+        "test_online_learning",
+        "test_pair_encoder_training",
+        "test_rephrase_baselines",
+        "test_rephrase_jobs",
+        "test_rephrase_report",
+        "test_roberta_base",
+        "test_side_by_side",
+        "test_simulator_stages",
+        "test_span_detector",
+        "test_supervisor",
+        "test_text_encoder",
+    }
+)
+_TRAINED_IN_COMMON = ("tests/labeling/", "tests/failure_isolation/")
+"""Folders whose modules share models that are trained once."""
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several processes run the tests, those of one module, or of one mark, are run by one of them.
+    """Marks what is slow, and what one process is to run where several share the tests.
 
-    What they share is then made once.
+    Tests of a module stay together, and so do those of several modules that share a trained model: it is then
+    made once. The slow ones come first: a process that is left with one at the end keeps the others waiting.
     """
     for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(item.config.rootpath))))
+        fixtures = getattr(item, "fixturenames", ())
+        if item.path.stem in _SLOW_MODULES or not _SLOW_FIXTURES.isdisjoint(fixtures):
+            item.add_marker(pytest.mark.slow)
+    slow = {item.path for item in items if item.get_closest_marker("slow") is not None}
+    items.sort(key=lambda item: item.path not in slow)
+    for item in items:
+        place = item.path.relative_to(item.config.rootpath).as_posix()
+        folder = next((folder for folder in _TRAINED_IN_COMMON if place.startswith(folder)), None)
+        group = folder if folder is not None and item.path in slow else place
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
