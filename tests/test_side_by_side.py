@@ -22,7 +22,7 @@ from benchmarks.__main__ import main
 from benchmarks.against.checkout import Checkout
 from benchmarks.against.comparison import compare
 from benchmarks.against.errors import CheckoutError, CommandError, QuestionError
-from benchmarks.against.ingest_question import IngestQuestion
+from benchmarks.against.ingest_question import QUICK_TURNS, IngestQuestion
 from benchmarks.against.leash import LeashedCommand
 from benchmarks.against.lookup_question import LookupQuestion
 from benchmarks.against.mining_question import MiningQuestion
@@ -288,8 +288,15 @@ def test_lookups_are_asked_of_a_server_that_has_learned_the_log_and_cost_it_cpu(
 
 
 def test_the_sessions_worker_of_a_side_reads_a_broker(side: Side) -> None:
-    (cpu_us,) = IngestQuestion(turns=200).measure(side)
+    (cpu_us,) = IngestQuestion(QUICK_TURNS).measure(side)
     assert cpu_us > 0
+
+
+def test_a_worker_that_reads_nothing_is_not_taken_for_a_cheap_one(tmp_path: Path) -> None:
+    idle = Checkout.at(strange_checkout(tmp_path / "strange"))
+    side = Side(name="theirs", checkout=idle, folder=tmp_path)
+    with pytest.raises(QuestionError, match="theirs: the sessions worker ended without"):
+        IngestQuestion(turns=5).measure(side)
 
 
 def test_a_command_that_fails_is_shown_with_what_it_printed(side: Side) -> None:

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Sequence
 
+from benchmarks.against.errors import QuestionError
 from benchmarks.against.question import Figure
 from benchmarks.against.side import Side
 from benchmarks.ingest import PARTITIONS, produce_turns
@@ -10,12 +11,12 @@ from benchmarks.report import Cell
 from services.simulator import generate_turns
 from streams.broker import DevelopmentBroker
 from streams.kafka_settings import KafkaSettings
-from streams.topics import ensure_topics
+from streams.topics import end_offsets, ensure_topics
 
 TURNS = 50_000
 """Some five CPU seconds: the start of the worker, which is in the figure, is then a fourth of it."""
 
-QUICK_TURNS = 500
+QUICK_TURNS = 2_000  # over an hour: from some minutes on, sessions are closed and produced
 
 
 class IngestQuestion:
@@ -49,6 +50,10 @@ class IngestQuestion:
             produce_turns(kafka, generate_turns(self._turns))
             settings = {"REHEAR_KAFKA__BOOTSTRAP_SERVERS": broker.bootstrap_servers}
             ended = side.run("work", "sessions", "--state", str(state), "--until-idle", settings=settings)
+            if not sum(end_offsets(kafka, kafka.topics.sessions).values()):
+                raise QuestionError(
+                    f"{side.name}: the sessions worker ended without having produced a session"
+                )
         shutil.rmtree(state)
         shutil.rmtree(side.folder / "broker")
         return (ended.cpu_s / self._turns * 1e6,)
