@@ -139,8 +139,9 @@ def compare(
             side.folder.mkdir()
         question.prepare(list(sides.values()))
         for number, pair in enumerate(order, 1):
-            for side_name in pair:
-                runs[side_name].append(tuple(question.measure(sides[side_name])))
+            measured = question.measure([sides[side_name] for side_name in pair])
+            for side_name, figures_of_run in zip(pair, measured, strict=True):
+                runs[side_name].append(tuple(figures_of_run))
             on_pair(number, runs["ours"][-1][0] / runs["theirs"][-1][0])
     figures = tuple(
         _compared(figure, [run[i] for run in runs["ours"]], [run[i] for run in runs["theirs"]])
