@@ -43,10 +43,7 @@ class BenchmarkReport(Struct, frozen=True, kw_only=True):
 
     def write(self, folder: Path) -> Path:
         """Writes it as JSON, and gives the file."""
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{self.name}.json"
-        path.write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n")
-        return path
+        return write_json(self, folder / f"{self.name}.json")
 
 
 def _table(figures: Sequence[dict[str, Cell]]) -> Table:
@@ -62,6 +59,13 @@ def _table(figures: Sequence[dict[str, Cell]]) -> Table:
     for name in others:
         table.add_row(name, *(shown(row.get(name)) for row in figures))
     return table
+
+
+def write_json(report: Struct, path: Path) -> Path:
+    """Writes a report for people and programs to read, and gives the file; its folder is made if need be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
+    return path
 
 
 def percentile(sorted_values: Sequence[float], share: float) -> float:

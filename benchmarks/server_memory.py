@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from benchmarks.process_tree import descendants
 from services.lookup_api.server import BackgroundServer
 
 
@@ -9,14 +10,9 @@ def server_memory(server: BackgroundServer) -> tuple[int, int]:
     """Memory of the server's processes now, and the most that they had; 0 where the system does not tell."""
     if server.pid is None:
         return 0, 0
-    statuses = [_status(server.pid), *map(_status, _children(server.pid))]
+    statuses = [_status(server.pid), *map(_status, descendants(server.pid))]
     now, most = (sum(status.get(name, 0) for status in statuses) for name in ("VmRSS", "VmHWM"))
     return now, most
-
-
-def _children(pid: int) -> list[int]:
-    folders = [path for path in Path("/proc").glob("[0-9]*") if path.name.isdecimal()]
-    return [int(path.name) for path in folders if _status(int(path.name)).get("PPid") == pid]
 
 
 def _status(pid: int) -> dict[str, int]:

@@ -22,7 +22,7 @@ from benchmarks.__main__ import main
 from benchmarks.against.checkout import Checkout
 from benchmarks.against.comparison import compare
 from benchmarks.against.errors import CheckoutError, CommandError, QuestionError
-from benchmarks.against.ingest_question import IngestQuestion
+from benchmarks.against.ingest_question import QUICK_TURNS, IngestQuestion
 from benchmarks.against.leash import LeashedCommand
 from benchmarks.against.lookup_question import LookupQuestion
 from benchmarks.against.mining_question import MiningQuestion
@@ -102,12 +102,12 @@ class ScriptedQuestion:
     def prepare(self, sides: Sequence[Side]) -> None:
         self.prepared = [side.name for side in sides]
 
-    def measure(self, side: Side) -> Sequence[float]:
-        assert side.folder.is_dir()
-        self.folders.add(side.folder)
-        self.asked.append(side.name)
-        value = next(self._values[side.name])
-        return value, 10 * value
+    def measure(self, sides: Sequence[Side]) -> Sequence[Sequence[float]]:
+        assert all(side.folder.is_dir() for side in sides)
+        self.folders |= {side.folder for side in sides}
+        self.asked += [side.name for side in sides]
+        values = [next(self._values[side.name]) for side in sides]
+        return [(value, 10 * value) for value in values]
 
 
 @pytest.fixture(scope="module")
@@ -270,7 +270,7 @@ def test_lookups_are_asked_of_a_server_that_has_learned_the_log_and_cost_it_cpu(
 ) -> None:
     question = LookupQuestion(turns=3_000, count=200)
     question.prepare([side])
-    cpu_us, p50_ms, p99_ms = question.measure(side)
+    ((cpu_us, p50_ms, p99_ms),) = question.measure([side])
     assert question.sizes["texts both rewrite"] > 10
     assert question.sizes["texts only one rewrites"] == 0
     assert cpu_us > 0
@@ -287,8 +287,15 @@ def test_lookups_are_asked_of_a_server_that_has_learned_the_log_and_cost_it_cpu(
 
 
 def test_the_sessions_worker_of_a_side_reads_a_broker(side: Side) -> None:
-    (cpu_us,) = IngestQuestion(turns=200).measure(side)
+    ((cpu_us,),) = IngestQuestion(QUICK_TURNS).measure([side])
     assert cpu_us > 0
+
+
+def test_a_worker_that_reads_nothing_is_not_taken_for_a_cheap_one(tmp_path: Path) -> None:
+    idle = Checkout.at(strange_checkout(tmp_path / "strange"))
+    side = Side(name="theirs", checkout=idle, folder=tmp_path)
+    with pytest.raises(QuestionError, match="theirs: the sessions worker ended without"):
+        IngestQuestion(turns=5).measure([side])
 
 
 def test_a_command_that_fails_is_shown_with_what_it_printed(side: Side) -> None:

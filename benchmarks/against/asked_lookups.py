@@ -19,27 +19,47 @@ FIGURES = (
 )
 
 
-def ask(serving: Serving, bodies: Sequence[bytes], count: int, warm_up: int) -> tuple[float, float, float]:
-    """Asks `warm_up` and then `count` lookups, and gives the `FIGURES` of these.
+BLOCKS = 24
+"""In which the lookups of a run are asked, the servers in turn: what else runs on the machine, and moves a
+server's CPU by a third within seconds, is then about the same for all of them."""
+
+WARM_UP_SHARE = 0.25  # of as many lookups, before; they are not measured
+
+
+def ask_in_turn(
+    servers: Sequence[Serving], bodies: Sequence[bytes], count: int
+) -> list[tuple[float, float, float]]:
+    """Asks each server `count` lookups, in blocks in the order A B B A; gives the `FIGURES` of each.
 
     Raises:
         QuestionError: an answer is not 200.
-        CommandError: a process of the server ends meanwhile.
+        CommandError: a process of a server ends meanwhile.
     """
-    host = f"{HOST}:{serving.port}"
-    requests = tuple(http_request("POST", "/v1/rewrite", host, body) for body in bodies)
+    for server in servers:
+        _ask(server, bodies, int(count * WARM_UP_SHARE) or 1, 0)
+    cpu_s = [0.0] * len(servers)
+    latencies_s: list[list[float]] = [[] for _ in servers]
+    size = -(-count // BLOCKS)
+    order = list(enumerate(servers))
+    for block, start in enumerate(range(0, count, size)):
+        for i, server in order[:: -1 if block % 2 else 1]:
+            before = server.command.cpu_ns()
+            latencies_s[i] += _ask(server, bodies, min(size, count - start), start)
+            cpu_s[i] += server.command.cpu_since_s(before)
+    return [
+        (cpu / count * 1e6, percentile(some, 0.5) * 1e3, percentile(some, 0.99) * 1e3)
+        for cpu, some in zip(cpu_s, map(sorted, latencies_s), strict=True)
+    ]
 
-    def load(count: int) -> Load:
-        return Load(HOST, serving.port, requests, CONNECTIONS, float("inf"), count=count)
 
-    send_load(load(warm_up))
-    before = serving.command.cpu_ns()
-    answers = send_load(load(count))
-    cpu_s = serving.command.cpu_since_s(before)
+def _ask(server: Serving, bodies: Sequence[bytes], count: int, start: int) -> list[float]:
+    """Asks as many, beginning with one of the bodies, and gives the seconds that each took."""
+    host = f"{HOST}:{server.port}"
+    chosen = (bodies[(start + i) % len(bodies)] for i in range(count))
+    requests = tuple(http_request("POST", "/v1/rewrite", host, body) for body in chosen)
+    answers = send_load(Load(HOST, server.port, requests, CONNECTIONS, float("inf"), count=count))
     if answers.failures:
         raise QuestionError(
-            f"{serving.command}: {answers.failures} of {count} answers were not 200:\n"
-            f"{serving.command.printed}"
+            f"{server.command}: {answers.failures} of {count} answers were not 200:\n{server.command.printed}"
         )
-    latencies_ms = [latency * 1e3 for latency in answers.latencies_s]
-    return cpu_s / count * 1e6, percentile(latencies_ms, 0.5), percentile(latencies_ms, 0.99)
+    return answers.latencies_s

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-import msgspec
 from msgspec import Struct
 from rich.console import Console
 from rich.table import Table
@@ -16,7 +15,7 @@ from benchmarks.against.paired_ratio import paired_ratio, run_order
 from benchmarks.against.question import Figure, Question
 from benchmarks.against.side import Side, SideName
 from benchmarks.machine import Machine, this_machine
-from benchmarks.report import Cell, shown
+from benchmarks.report import Cell, shown, write_json
 
 LEAST_PAIRS = 2
 """A B B A: with one pair, what drifts would count for one side alone."""
@@ -97,10 +96,7 @@ class Comparison(Struct, frozen=True, kw_only=True):
 
     def write(self, folder: Path) -> Path:
         """Writes it as JSON, and gives the file."""
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{self.name}.json"
-        path.write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n")
-        return path
+        return write_json(self, folder / f"{self.name}.json")
 
 
 def compare(
@@ -143,8 +139,9 @@ def compare(
             side.folder.mkdir()
         question.prepare(list(sides.values()))
         for number, pair in enumerate(order, 1):
-            for side_name in pair:
-                runs[side_name].append(tuple(question.measure(sides[side_name])))
+            measured = question.measure([sides[side_name] for side_name in pair])
+            for side_name, figures_of_run in zip(pair, measured, strict=True):
+                runs[side_name].append(tuple(figures_of_run))
             on_pair(number, runs["ours"][-1][0] / runs["theirs"][-1][0])
     figures = tuple(
         _compared(figure, [run[i] for run in runs["ours"]], [run[i] for run in runs["theirs"]])

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Sequence
 
+from benchmarks.against.errors import QuestionError
 from benchmarks.against.question import Figure
 from benchmarks.against.side import Side
 from benchmarks.ingest import PARTITIONS, produce_turns
@@ -10,12 +11,15 @@ from benchmarks.report import Cell
 from services.simulator import generate_turns
 from streams.broker import DevelopmentBroker
 from streams.kafka_settings import KafkaSettings
-from streams.topics import ensure_topics
+from streams.topics import end_offsets, ensure_topics
 
 TURNS = 50_000
 """Some five CPU seconds: the start of the worker, which is in the figure, is then a fourth of it."""
 
 QUICK_TURNS = 500
+
+CLOSE_ALL = {"REHEAR_SESSIONS__IDLE_TIMEOUT_MS": "0"}
+"""All sessions are closed and produced in the end: else how many are depends on how turns come in batches."""
 
 
 class IngestQuestion:
@@ -40,15 +44,22 @@ class IngestQuestion:
     def prepare(self, sides: Sequence[Side]) -> None:
         """Nothing is shared by the runs."""
 
-    def measure(self, side: Side) -> Sequence[float]:
-        """Fills the topic, and has it read."""
+    def measure(self, sides: Sequence[Side]) -> Sequence[Sequence[float]]:
+        """Fills the topic, and has it read: one side after the other."""
+        return [self._read(side) for side in sides]
+
+    def _read(self, side: Side) -> Sequence[float]:
         state = side.folder / "state"
         with DevelopmentBroker(side.folder / "broker") as broker:
             kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
             ensure_topics(kafka, PARTITIONS)
             produce_turns(kafka, generate_turns(self._turns))
-            settings = {"REHEAR_KAFKA__BOOTSTRAP_SERVERS": broker.bootstrap_servers}
+            settings = CLOSE_ALL | {"REHEAR_KAFKA__BOOTSTRAP_SERVERS": broker.bootstrap_servers}
             ended = side.run("work", "sessions", "--state", str(state), "--until-idle", settings=settings)
+            if not sum(end_offsets(kafka, kafka.topics.sessions).values()):
+                raise QuestionError(
+                    f"{side.name}: the sessions worker ended without having produced a session"
+                )
         shutil.rmtree(state)
         shutil.rmtree(side.folder / "broker")
         return (ended.cpu_s / self._turns * 1e6,)

@@ -2,8 +2,9 @@
 
 import random
 from collections.abc import Sequence
+from contextlib import ExitStack
 
-from benchmarks.against.asked_lookups import FIGURES, ask
+from benchmarks.against.asked_lookups import FIGURES, ask_in_turn
 from benchmarks.against.errors import QuestionError
 from benchmarks.against.log_file import learn_table, write_log
 from benchmarks.against.request_body import request_body
@@ -83,10 +84,11 @@ class LookupQuestion:
             "different requests": len(self._bodies),
         }
 
-    def measure(self, side: Side) -> Sequence[float]:
-        """Starts the server afresh, and asks it."""
-        with serving(side, side.folder / "state") as server:
-            return ask(server, self._bodies, self._count, warm_up=self._count // 4)
+    def measure(self, sides: Sequence[Side]) -> Sequence[Sequence[float]]:
+        """Starts servers afresh, and asks them in turn."""
+        with ExitStack() as stack:
+            servers = [stack.enter_context(serving(side, side.folder / "state")) for side in sides]
+            return ask_in_turn(servers, self._bodies, self._count)
 
 
 def _of_each_text(turns: Sequence[TurnEvent]) -> list[TurnEvent]:

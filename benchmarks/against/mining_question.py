@@ -42,8 +42,11 @@ class MiningQuestion:
         for side in sides:
             write_log(generate_turns(self._turns), side.folder / "turns.jsonl")
 
-    def measure(self, side: Side) -> Sequence[float]:
-        """Learns it."""
+    def measure(self, sides: Sequence[Side]) -> Sequence[Sequence[float]]:
+        """Learns it: one side after the other."""
+        return [self._learn(side) for side in sides]
+
+    def _learn(self, side: Side) -> Sequence[float]:
         state = side.folder / "state"
         log = side.folder / "turns.jsonl"
         ended = side.run("learn", "--turns", str(log), "--state", str(state), *TABLE_ONLY)

@@ -2,9 +2,10 @@
 
 import random
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.against.asked_lookups import FIGURES, ask
+from benchmarks.against.asked_lookups import FIGURES, ask_in_turn
 from benchmarks.against.errors import QuestionError
 from benchmarks.against.log_file import write_log
 from benchmarks.against.request_body import request_body
@@ -88,10 +89,11 @@ class OnlineQuestion:
                 rewritten = sum(server.rewrites(self._bodies))
             self._sizes[f"rewritten by {side.name}"] = f"{rewritten / len(self._bodies):.1%}"
 
-    def measure(self, side: Side) -> Sequence[float]:
-        """Starts the server afresh, and asks it."""
-        with serving(side, self._states[side.name], UNCUT) as server:
-            return ask(server, self._bodies, self._count, warm_up=self._count // 4)
+    def measure(self, sides: Sequence[Side]) -> Sequence[Sequence[float]]:
+        """Starts servers afresh, and asks them in turn."""
+        with ExitStack() as stack:
+            servers = [stack.enter_context(serving(side, self._states[side.name], UNCUT)) for side in sides]
+            return ask_in_turn(servers, self._bodies, self._count)
 
     def _learn(self, sides: Sequence[Side]) -> list[TurnEvent]:
         """Has each side learn the simulated log without its test days, and gives the turns of these."""

@@ -43,6 +43,6 @@ class Question(Protocol):
         """Makes what all runs share. It is not measured."""
         ...
 
-    def measure(self, side: Side) -> Sequence[float]:
-        """One run of one side: a value for each of the figures."""
+    def measure(self, sides: Sequence[Side]) -> Sequence[Sequence[float]]:
+        """One run of each side, in this order: for each, a value for each of the figures."""
         ...

@@ -32,10 +32,13 @@ class StartQuestion:
             log = side.folder / "turns.jsonl"
             write_log(generate_turns(TURNS), log)
             learn_table(side, log, side.folder / "state")
-            self.measure(side)
+            self._start(side)
 
-    def measure(self, side: Side) -> Sequence[float]:
-        """Starts both once."""
+    def measure(self, sides: Sequence[Side]) -> Sequence[Sequence[float]]:
+        """Starts both once: one side after the other."""
+        return [self._start(side) for side in sides]
+
+    def _start(self, side: Side) -> Sequence[float]:
         began = time.perf_counter()
         with serving(side, side.folder / "state") as server:
             ready_s = time.perf_counter() - began
