@@ -26,7 +26,7 @@ from streams.checkpoint import save_offsets
 from streams.database_schema import reading
 from streams.session import Session, sessionize
 from streams.stream_task import OffsetRange
-from streams.turn import AssistantId, TurnEvent, UserId
+from streams.turn import AssistantId, Response, TurnEvent, UserId
 
 A = AssistantId("a")
 
@@ -62,13 +62,20 @@ def announced(engine: Engine) -> dict[str, FailureRecord | None]:
     return {change.key: change.record for change in changes}
 
 
-def failing(turn: TurnEvent, point: FailurePoint, abstains: bool = False) -> SessionFailures:
-    """A session of one turn, of which this is said."""
+def failing(session: Session, point: FailurePoint, abstains: bool = False) -> SessionFailures:
+    """A session, of each of whose turns this is said."""
+    said = [
+        TurnFailure(
+            event_id=turn.event_id, failure_point=point, probabilities={point: 1.0}, abstains=abstains
+        )
+        for turn in session.turns
+    ]
+    return SessionFailures(session, "m", said)
+
+
+def alone(turn: TurnEvent) -> Session:
     (session,) = sessionize([turn])
-    said = TurnFailure(
-        event_id=turn.event_id, failure_point=point, probabilities={point: 1.0}, abstains=abstains
-    )
-    return SessionFailures(session, "m", [said])
+    return session
 
 
 def fail(
@@ -82,7 +89,7 @@ def fail(
         turn = turn_event(
             text, event_id=f"e{number}", user_id=user, assistant_id="a", ts_ms=number * 10**6, **fields
         )
-        store(engine, failing(turn, point))
+        store(engine, failing(alone(turn), point))
 
 
 def dominant(engine: Engine, *sources: Source) -> list[FailurePoint | None]:
@@ -153,9 +160,21 @@ def test_a_turn_counts_for_its_source_if_it_has_failed_for_sure(engine: Engine) 
     assert texts == {"b hush", "bhush", None}
 
 
+def test_a_failed_turn_of_a_dialogue_counts_for_the_question_that_came_before_it(engine: Engine) -> None:
+    said = Response(text="What area?"), Response(text="What food?")
+    (session,) = sessionize(
+        turn_event("bhush", event_id=f"e{number}", ts_ms=number, dialogue_id="d", response=response)
+        for number, response in enumerate(said)
+    )
+    store(engine, failing(session, "asr"))
+    with reading(engine) as connection:
+        failed = failed_turns(connection, [session.session_id])
+    assert {(turn.event_id, turn.question) for turn in failed} == {("e0", ""), ("e1", "what area")}
+
+
 def test_words_that_are_none_have_no_source(engine: Engine) -> None:
     turn = turn_event("?!", event_id="e", user_id="u", assistant_id="a", ts_ms=0)
-    item = failing(turn, "asr")
+    item = failing(alone(turn), "asr")
     store(engine, item)
     with reading(engine) as connection:
         assert failed_turns(connection, [item.session.session_id]) == set()
@@ -204,7 +223,7 @@ def test_too_few_failures_or_those_of_one_user_say_nothing_of_all(engine: Engine
 def test_abstentions_do_not_count(engine: Engine) -> None:
     fail(engine, [("u", "asr"), ("v", "asr")])
     turn = turn_event("play sonk", event_id="unsure", user_id="w", assistant_id="a", ts_ms=1)
-    store(engine, failing(turn, "asr", abstains=True))
+    store(engine, failing(alone(turn), "asr", abstains=True))
     assert dominant(engine, Source("play sonk")) == [None]
 
 
@@ -223,6 +242,12 @@ def test_what_holds_after_a_question_goes_by_requests_after_it(engine: Engine) -
     assert dominant(
         engine, Source("any"), Source("any", Question("what area")), Source("any", Question("what food"))
     ) == ["nlu", "asr", None]
+
+
+def test_without_a_question_requests_after_any_question_count(engine: Engine) -> None:
+    fail(engine, [("u", "asr"), ("v", "asr")], text="any", prompt="What area?")
+    fail(engine, [("w", "asr")], text="any", prompt="What food?")
+    assert dominant(engine, Source("any"), Source("any", Question("what area"))) == ["asr", None]
 
 
 def test_assistants_do_not_mix(engine: Engine) -> None:

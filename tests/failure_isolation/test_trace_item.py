@@ -49,6 +49,12 @@ def test_each_thing_has_its_place() -> None:
     assert {place: text for place, text in enumerate(texts) if text is not None} == expected
 
 
+def test_the_three_best_recognitions_that_were_not_chosen_are_read() -> None:
+    heard = tuple(Recognition(text=f"play {number}") for number in range(6))
+    items = trace_items(turn_event(request=Request(text="play 0", asr=heard)), frozenset())
+    assert [item.text for item in items if item is not None] == ["play 1", "play 2", "play 3"]
+
+
 def test_the_next_turn_agrees_with_what_had_been_meant() -> None:
     agrees = 2
     assert _item(CHOSEN)[agrees] == 0

@@ -1,3 +1,4 @@
+from msgspec import structs
 from request_sessions import meaning, repaired, session, step
 
 from labeling.question import Question
@@ -84,6 +85,21 @@ def test_a_request_is_no_candidate_of_its_own() -> None:
     counts = counted(*met_by("play jazz", "a", "b", "c"))
     near = (NearRequest(meaning("play jazz"), 1.0),)
     assert found(asked("play jazz"), counts, RequestHistory(met_by("play jazz", "a")), near) == {}
+
+
+def test_what_a_request_is_understood_as_is_no_candidate_in_other_words() -> None:
+    counts = counted(*met_by("play jazz", "a", "b", "c"))
+    near = (NearRequest(meaning("play jazz"), 1.0),)
+    understood = structs.replace(asked("play jess"), interpretation=meaning("play jazz"))
+    assert found(asked("play jess"), counts, near=near) == {"play jazz": Source.SIMILAR}
+    assert found(understood, counts, RequestHistory(met_by("play jazz", "a")), near) == {}
+
+
+def test_an_answer_that_few_gave_to_a_question_is_no_candidate_though_many_say_it() -> None:
+    say = met_by("south", "c", "d", "e", "f")
+    answer = [session(user, step("south", question="what area")) for user in ("a", "b", "c")]
+    assert found(asked("mouth", "what area"), counted(*say, *answer)) == {"south": Source.QUESTION}
+    assert found(asked("mouth", "what area"), counted(*say, *answer[:2])) == {}
 
 
 def test_layers_can_be_left_out() -> None:

@@ -29,6 +29,10 @@ def test_a_small_log_claims_nothing() -> None:
     assert silent_failures([]) == NONE_SILENT
 
 
+def test_as_many_cells_as_are_needed_are_enough() -> None:
+    assert silent_failures(texts(MIN_CELLS, 0.3)).cells == MIN_CELLS
+
+
 def test_the_order_of_the_texts_does_not_matter() -> None:
     made = texts(400, 0.3)
     assert silent_failures(made) == silent_failures(reversed(made))

@@ -24,6 +24,11 @@ def test_candidates_are_the_next_turns_within_the_time() -> None:
     assert list(candidate_pairs(turns, 1, 1000)) == [(0, 1), (1, 2), (2, 3)]
 
 
+def test_a_turn_that_comes_exactly_at_the_end_of_the_time_is_a_candidate() -> None:
+    assert list(candidate_pairs(_at(100, 130), 1, 30)) == [(0, 1)]
+    assert list(candidate_pairs(_at(100, 130.001), 1, 30)) == []
+
+
 def test_one_turn_has_no_candidates() -> None:
     assert list(candidate_pairs(_at(1), 4, 120)) == []
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from services.annotator_agreement import agreement_of, majority
 from services.cli.commands import app
 from services.errors import AnnotationSheetError, SettingsError
 from streams.session import sessionize
-from streams.turn import EventId, Recognition, Request, Response, TurnEvent
+from streams.turn import EventId, NluHypothesis, Recognition, Request, Response, TurnEvent
 
 LOG = failure_log(range(50))
 SESSIONS = sessionize(LOG)
@@ -52,6 +53,16 @@ def test_turns_as_they_come() -> None:
     drawn = [judge_turns(one.session.turns)[one.position].reason for one in sample]
     assert len(drawn) == 40
     assert sum(reason in ("failed", "rephrased") for reason in drawn) == pytest.approx(40 * troubled, abs=1)
+
+
+def test_every_domain_has_its_share_and_no_turn_is_lost_in_rounding() -> None:
+    log = [
+        turn_event(event_id=f"e{n}", user_id=f"u{n}", nlu=(NluHypothesis(domain="abc"[n % 3], intent="i"),))
+        for n in range(30)
+    ]
+    sample = sample_turns(sessionize(log), 10)
+    domains = Counter(one.session.turns[one.position].nlu[0].domain for one in sample)
+    assert sorted(domains.values()) == [3, 3, 4]
 
 
 def test_where_one_half_is_small_the_other_fills_up() -> None:

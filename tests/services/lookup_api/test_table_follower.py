@@ -13,6 +13,7 @@ from rewriting.lookup_loading import load_lookup_table
 from rewriting.rewrite import GLOBAL, TableVersion, rewrite_id
 from rewriting.rewrite_table import RewriteTable
 from services.database import open_database
+from services.lookup_api.database_follower import DatabaseFollower
 from services.lookup_api.table_follower import TableFollower
 from streams.turn import AssistantId
 
@@ -154,3 +155,21 @@ def test_while_the_database_is_away_the_last_tables_stay(engine: Engine, table: 
     assert follower.last_failure == ""
     follower.stop()
     assert not any(thread.name == "table-follower" for thread in threading.enumerate())
+
+
+class SlowFollower(DatabaseFollower):
+    """Takes five seconds to look."""
+
+    def __init__(self) -> None:
+        self._now_s = 100.0
+        super().__init__("slow", clock_s=lambda: self._now_s)
+
+    def _take_over(self) -> None:
+        self._now_s += 5
+
+
+def test_what_is_in_memory_is_as_old_as_the_beginning_of_the_look() -> None:
+    follower = SlowFollower()
+    assert follower.age_s is None
+    follower.look()
+    assert follower.age_s == 5
