@@ -11,9 +11,8 @@ EARLIEST_MS: Final = 946_684_800_000
 """2000-01-01 UTC. No log of an assistant is older, and no time in seconds gets here before the year 31968."""
 
 AHEAD_MS: Final = 86_400_000
-"""How far a time may be ahead of the clock: a day. Local time written as UTC is up to 14 hours ahead.
-Lowered, such logs are refused; raised, what a device with a wrong clock has sent is a user's latest turn for
-longer."""
+"""How far a time may be ahead of the clock: one day. Local time written as UTC is up to 14 h ahead; lowered,
+such logs are refused. Raised, the turns of a clock that is wrong are a user's latest turns for longer."""
 
 UNIT: Final = "times are milliseconds since 1970-01-01 UTC"
 
