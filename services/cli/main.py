@@ -9,24 +9,9 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import typer
-
-    app: typer.Typer
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C: 128 and the number of the signal, as shells have it."""
-
-
-def __getattr__(name: str) -> object:
-    """The commands, `app`, are loaded when somebody asks for them."""
-    if name != "app":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from services.cli import commands
-
-    return commands.app
 
 
 def main() -> None:
