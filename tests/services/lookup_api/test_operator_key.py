@@ -12,7 +12,7 @@ from litestar.testing import TestClient
 from typer.testing import CliRunner
 
 from rewriting.rewrite import GLOBAL, rewrite_id
-from services.cli.main import app
+from services.cli.commands import app
 from services.lookup_api import server
 from services.lookup_api.api_keys import new_api_key, new_key, sha256_of
 from services.lookup_api.api_settings import LookupApiSettings
