@@ -28,7 +28,7 @@ from rewriting.row_verdicts import (
 
 MIN_ACCEPTED: Final = 0.85
 """Least share of the requests like one that the ranker must accept a row for, 0..1. Raised, fewer rows that
-it would reject are served without it, and fewer that it would accept: docs/online.md has figures."""
+it would reject are served without it, and fewer that it would accept."""
 
 REACH: Final = 0.2
 """Difference in confidence, 0..1, over which requests of a row tell of each other. Raised, what holds for
