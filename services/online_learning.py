@@ -34,7 +34,8 @@ from rewriting.rewrite_candidates import Candidate
 from rewriting.text_encoder import PairEncoder, TextEncoder
 from services.index_encoding import encode_all
 from services.model_files import delete_other_models, put_model
-from services.ranker_learning import learn_ranker, ranker_examples, silent_failures_of, warm_up_ends_ms
+from services.ranker_learning import learn_ranker, ranker_examples, silent_failures_of
+from services.ranker_warm_up import warm_up_ends_ms
 from services.row_judging import judge_rows
 from services.settings import Settings
 from streams.database_schema import reading

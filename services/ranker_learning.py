@@ -13,6 +13,7 @@ from rewriting.request_step import SessionRequests
 from rewriting.rewrite_candidates import CandidateSettings
 from rewriting.silent_failures import SilentFailures, silent_failures
 from rewriting.text_encoder import RequestEncoder
+from services.ranker_warm_up import warm_up_ends_ms
 
 
 def silent_failures_of(sessions: Iterable[SessionRequests], min_users: int) -> SilentFailures:
@@ -23,18 +24,6 @@ def silent_failures_of(sessions: Iterable[SessionRequests], min_users: int) -> S
     return silent_failures(
         known for text, question in counts.texts if not question and (known := counts.text(text, question))
     )
-
-
-def warm_up_ends_ms(sessions: Sequence[SessionRequests], settings: RankerSettings) -> int:
-    """When the ranker begins to learn, milliseconds since 1970.
-
-    The share is of the sessions, not of the time: a log may begin with a trickle, or stand still for months.
-
-    Args:
-        sessions: of one assistant, sorted by their start, at least one, none of them empty.
-        settings: of the ranker.
-    """
-    return sessions[min(int(len(sessions) * settings.warm_up_share), len(sessions) - 1)].steps[0].ts_ms
 
 
 def ranker_examples(

@@ -28,7 +28,7 @@ from rewriting.row_judging import JudgedRequest, row_verdicts
 from rewriting.row_verdict_store import clear_verdicts, replace_verdicts
 from rewriting.row_verdicts import EVERYBODY
 from services.lookup_api.online_follower import OnlineFollower, OnlineParts
-from services.ranker_learning import warm_up_ends_ms
+from services.ranker_warm_up import warm_up_ends_ms
 from services.settings import Settings
 from streams.database_schema import reading
 from streams.session_store import user_key

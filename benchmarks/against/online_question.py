@@ -12,6 +12,7 @@ from benchmarks.against.request_body import request_body
 from benchmarks.against.serving import copied_state, serving
 from benchmarks.against.side import Side, SideName
 from benchmarks.report import Cell
+from services.clock import now_ms
 from services.simulator import SimulationSettings
 from services.simulator.simulation import simulate
 from streams.session import sessionize
@@ -72,7 +73,7 @@ class OnlineQuestion:
     def prepare(self, sides: Sequence[Side]) -> None:
         """Copies the states, or learns them, and finds out how many requests each side rewrites."""
         if self._turns is not None:
-            asked = list(read_turns(self._turns))
+            asked = list(read_turns(self._turns, now_ms))
             for side in sides:
                 self._states[side.name] = copied_state(self._states[side.name], side)
         else:

@@ -23,6 +23,8 @@ def test_blocks_of_earlier_rollbacks_are_told_from_those_that_somebody_asked_for
     table.rollback(HOME, TableVersion(0), "all wrong", "ann")
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE rewrite_blocks DROP COLUMN by_rollback"))
+        for later in ("row_verdicts", "row_verdict_revisions"):
+            connection.execute(text(f"DROP TABLE {later}"))
         connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '0004'"))  # noqa: S608 (a constant)
     engine.dispose()
 

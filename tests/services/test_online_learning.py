@@ -108,7 +108,7 @@ def test_a_replay_without_the_models_serves_no_row_that_was_not_accepted(
 ) -> None:
     settings, engine, learning = world
     assert learning.judged > 0
-    turns = list(read_turns(simulation.turns_test))
+    turns = list(read_turns(simulation.turns_test, now_ms))
     layers = served_layers(engine, settings, now_ms)
     with reading(engine) as connection:
         tables = msgspec.structs.replace(layers, online={}, verdicts={})

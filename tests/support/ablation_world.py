@@ -15,6 +15,7 @@ from tiny_encoder import write_tiny_base
 from rewriting.encoder_settings import EncoderSettings
 from rewriting.ranker_settings import RankerSettings
 from rewriting.rewrite_table import RewriteTable
+from services.clock import now_ms
 from services.database import open_database
 from services.learning import learn_from_files
 from services.online_learning import learn_online
@@ -76,10 +77,9 @@ def write_world(folder: Path) -> AblationWorld:
     _write(world.understanding, [{"text": text, **_frame(text)} for text in texts])
     (folder / "state").mkdir()
     engine = open_database(settings.database_location)
-    learn_from_files(
-        engine, RewriteTable(engine, lambda: 1), [folder / "turns.train.jsonl"], settings.chain, lambda: 1
-    )
-    learned = learn_online(engine, settings, ASSISTANT, lambda: 1)
+    table = RewriteTable(engine, now_ms)
+    learn_from_files(engine, table, [folder / "turns.train.jsonl"], settings.chain, now_ms)
+    learned = learn_online(engine, settings, ASSISTANT, now_ms)
     assert learned.serves
     engine.dispose()
     return world
