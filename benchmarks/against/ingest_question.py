@@ -49,7 +49,7 @@ class IngestQuestion:
         return [self._read(side) for side in sides]
 
     def _read(self, side: Side) -> Sequence[float]:
-        state = side.folder / "state"
+        state = side.folder / "ingest-state"  # a question before may have left another of the same turns
         with DevelopmentBroker(side.folder / "broker") as broker:
             kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
             ensure_topics(kafka, PARTITIONS)
