@@ -5,6 +5,7 @@ import sys
 import msgspec
 
 from services.errors import SettingsError
+from services.log_output import configure_log
 from services.orphan_watch import end_with
 from services.settings import Settings
 from services.worker import WorkerKind, run_worker
@@ -12,6 +13,7 @@ from services.worker import WorkerKind, run_worker
 
 def main(arguments: list[str]) -> None:
     """Runs the worker, and ends it when the supervisor is gone."""
+    configure_log()
     kind, parent = WorkerKind(arguments[0]), int(arguments[1])
     settings = msgspec.json.decode(sys.stdin.buffer.read(), type=Settings)
     if settings.kafka is None:

@@ -11,11 +11,13 @@ from typing import Any
 
 import hypothesis
 import pytest
+import structlog
 from databases import new_database
 from sqlalchemy import Connection, Engine, create_engine, make_url, text
 from tiny_encoder import write_tiny_base
 
 from services.database import open_database
+from services.log_output import PROCESSORS
 from streams.broker import DevelopmentBroker
 from streams.kafka_settings import KafkaSettings
 
@@ -33,6 +35,10 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("rehear")
+
+structlog.configure(
+    processors=PROCESSORS
+)  # laying out the values in a traceback takes most of some tests' time
 
 _numbers = itertools.count(1)
 

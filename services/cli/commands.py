@@ -1,11 +1,8 @@
 """The commands of `rehear`, and how their errors are shown."""
 
 import importlib.metadata
-import logging
-import sys
 from typing import Annotated
 
-import structlog
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -31,6 +28,7 @@ from services.cli import (
 )
 from services.errors import ServiceError
 from services.evaluation.errors import EvaluationError
+from services.log_output import configure_log
 from services.lookup_api.errors import LookupApiError
 from streams.errors import StreamError
 
@@ -74,10 +72,7 @@ demo.register(app)
 
 def run() -> None:
     """Runs the command; errors that a user can mend are one line, without a traceback."""
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    configure_log()
     try:
         app()
     except (*_EXPECTED, DBAPIError) as error:

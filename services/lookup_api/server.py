@@ -29,6 +29,7 @@ from granian.server.mp import MPServer
 from litestar import Litestar
 from msgspec import Struct
 
+from services.log_output import configure_log
 from services.lookup_api.api_settings import LookupApiSettings, OnlineTask
 from services.lookup_api.app import open_app
 from services.lookup_api.errors import ServerStartError
@@ -90,6 +91,7 @@ def serve(task: ServerTask) -> None:
 
 
 def _load_in_worker(task: ServerTask, server_pid: int, metrics_folder: Path | None) -> Litestar:
+    configure_log()
     end_with(server_pid)  # a worker that outlived its server would hold the port for ever
     return open_app(task.settings, task.database_url, metrics_folder, task.online, task.operator_key_sha256)
 
@@ -243,6 +245,7 @@ class BackgroundServer:
 
 def run_background_server() -> None:
     """What the process of a `BackgroundServer` does: reads its task from the pipe, and serves."""
+    configure_log()
     # Not through sys.stdin: workers are forked while a thread waits in it, and would inherit its lock.
     with os.fdopen(os.dup(_STDIN), "rb", buffering=0) as pipe:
         task = msgspec.json.decode(pipe.readline(), type=ServerTask)

@@ -1,0 +1,23 @@
+import io
+
+import structlog
+
+from services.log_output import PROCESSORS
+
+
+def test_a_traceback_shows_where_it_failed_and_no_users_text() -> None:
+    out = io.StringIO()
+    log = structlog.wrap_logger(structlog.PrintLogger(out), processors=PROCESSORS)
+
+    def rewrite(text: str) -> int:
+        return len(text) // 0
+
+    try:
+        rewrite("a diary entry")
+    except ZeroDivisionError:
+        log.exception("a request was not rewritten", assistant_id="home")
+    assert "a request was not rewritten" in out.getvalue()
+    assert "home" in out.getvalue()
+    assert "in rewrite" in out.getvalue()
+    assert "ZeroDivisionError" in out.getvalue()
+    assert "diary" not in out.getvalue().replace('rewrite("a diary entry")', "")
