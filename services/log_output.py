@@ -6,25 +6,31 @@ than most requests take.
 
 import logging
 import sys
-from typing import Final
 
 import structlog
 from structlog.typing import Processor
 
-PROCESSORS: Final[tuple[Processor, ...]] = (
-    structlog.contextvars.merge_contextvars,
-    structlog.processors.add_log_level,
-    structlog.processors.StackInfoRenderer(),
-    structlog.dev.set_exc_info,
-    structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=False),
-    structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
-)
+
+def log_processors(*, colors: bool = False) -> list[Processor]:
+    """What makes a line of an event.
+
+    Args:
+        colors: whether it is for a terminal.
+    """
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.StackInfoRenderer(),
+        structlog.dev.set_exc_info,
+        structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=False),
+        structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback),
+    ]
 
 
 def configure_log() -> None:
     """Sends log lines of this process, from INFO up, to standard error."""
     structlog.configure(
-        processors=PROCESSORS,
+        processors=log_processors(colors=sys.stderr.isatty()),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, create_engine, make_url, text
 from tiny_encoder import write_tiny_base
 
 from services.database import open_database
-from services.log_output import PROCESSORS
+from services.log_output import log_processors
 from streams.broker import DevelopmentBroker
 from streams.kafka_settings import KafkaSettings
 
@@ -36,9 +36,8 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("rehear")
 
-structlog.configure(
-    processors=PROCESSORS
-)  # laying out the values in a traceback takes most of some tests' time
+# Laying out the values in tracebacks takes most of the time of some tests.
+structlog.configure(processors=log_processors())
 
 _numbers = itertools.count(1)
 

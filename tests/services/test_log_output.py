@@ -2,12 +2,12 @@ import io
 
 import structlog
 
-from services.log_output import PROCESSORS
+from services.log_output import log_processors
 
 
 def test_a_traceback_shows_where_it_failed_and_no_users_text() -> None:
     out = io.StringIO()
-    log = structlog.wrap_logger(structlog.PrintLogger(out), processors=PROCESSORS)
+    log = structlog.wrap_logger(structlog.PrintLogger(out), processors=log_processors())
 
     def rewrite(text: str) -> int:
         return len(text) // 0
