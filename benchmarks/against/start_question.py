@@ -24,7 +24,7 @@ class StartQuestion:
         Figure(what="CPU of rehear --help", unit="milliseconds"),
         Figure(what="the same by the clock", unit="milliseconds"),
     )
-    sizes: dict[str, Cell] = {"turns learned from": TURNS}  # noqa: RUF012
+    sizes: dict[str, Cell] = {"turns learned from": TURNS}  # noqa: RUF012 (never changed)
 
     def prepare(self, sides: Sequence[Side]) -> None:
         """Learns a small table, and runs each command once, so that all modules are compiled."""
