@@ -36,10 +36,10 @@ demo: $(STAMP)  ## Stream a log through Kafka, learn, serve, ask (LOGS=folder fo
 	$(BIN)/rehear demo $(if $(LOGS),--logs $(LOGS))
 
 fast: $(STAMP)  ## Run the tests that need no training, no broker and no process of their own
-	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup --no-loadscope-reorder -m 'not slow'
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadscope --no-loadscope-reorder -m 'not slow'
 
 test: $(STAMP)  ## Run all tests, with a real broker and real databases
-	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadscope --no-loadscope-reorder
 
 mutants: $(STAMP)  ## Check that the tests notice each fault of tests/mutations.toml (ONLY="numbers or parts of paths")
 	$(BIN)/python tests/support/mutants.py $(ONLY)

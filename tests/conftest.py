@@ -85,34 +85,30 @@ _SLOW_MODULES = frozenset(
         "test_text_encoder",
     }
 )
-_TRAINED_IN_COMMON = ("tests/labeling/", "tests/failure_isolation/")
-"""Folders whose modules share models that are trained once."""
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what is slow, and what one process is to run where several share the tests.
-
-    Tests of a module stay together, and so do those of several modules that share a trained model: it is then
-    made once. The slow ones come first: a process that is left with one at the end keeps the others waiting.
-    """
+    """Marks what is slow, and puts it first: a process that is left with it at the end keeps the others waiting."""
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         if item.path.stem in _SLOW_MODULES or not _SLOW_FIXTURES.isdisjoint(fixtures):
             item.add_marker(pytest.mark.slow)
     slow = {item.path for item in items if item.get_closest_marker("slow") is not None}
     items.sort(key=lambda item: item.path not in slow)
-    for item in items:
-        place = item.path.relative_to(item.config.rootpath).as_posix()
-        folder = next((folder for folder in _TRAINED_IN_COMMON if place.startswith(folder)), None)
-        group = folder if folder is not None and item.path in slow else place
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
-@pytest.fixture(scope="session")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevelopmentBroker]:
-    """A running broker; a test that stops it starts it again."""
-    with DevelopmentBroker(tmp_path_factory.mktemp("broker")) as running:
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Has one process run the tests that share what they make."""
+    from module_scheduling import ModuleScheduling  # it needs xdist, which a run in one process does without
+
+    return ModuleScheduling(config, log)
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[DevelopmentBroker]:
+    """A running broker of this test alone: it starts in a tenth of a second, and slows down with each topic."""
+    with DevelopmentBroker(tmp_path / "broker") as running:
         yield running
 
 
