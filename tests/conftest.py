@@ -88,7 +88,7 @@ _SLOW_MODULES = frozenset(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what is slow, and puts it first: a process that is left with it at the end keeps the others waiting."""
+    """Marks slow tests, and puts them first: one process left with them at the end keeps the others waiting."""
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         if item.path.stem in _SLOW_MODULES or not _SLOW_FIXTURES.isdisjoint(fixtures):
@@ -107,7 +107,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[DevelopmentBroker]:
-    """A running broker of this test alone: it starts in a tenth of a second, and slows down with each topic."""
+    """A running broker of this test alone: it starts in a tenth of a second; each topic slows it down."""
     with DevelopmentBroker(tmp_path / "broker") as running:
         yield running
 
