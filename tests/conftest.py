@@ -18,6 +18,7 @@ from tiny_encoder import write_tiny_base
 
 from services.database import open_database
 from services.log_output import log_processors
+from streams import consumer_loop
 from streams.broker import DevelopmentBroker
 from streams.kafka_settings import KafkaSettings
 
@@ -88,7 +89,7 @@ _SLOW_MODULES = frozenset(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks slow tests, and puts them first: one process left with them at the end keeps the others waiting."""
+    """Marks slow tests, and puts them first: a process left with one at the end keeps the others waiting."""
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         if item.path.stem in _SLOW_MODULES or not _SLOW_FIXTURES.isdisjoint(fixtures):
@@ -106,8 +107,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 @pytest.fixture
-def broker(tmp_path: Path) -> Iterator[DevelopmentBroker]:
+def broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DevelopmentBroker]:
     """A running broker of this test alone: it starts in a tenth of a second; each topic slows it down."""
+    monkeypatch.setattr(consumer_loop, "POLL_MS", 20)  # in this process; most of a test would be such waits
     with DevelopmentBroker(tmp_path / "broker") as running:
         yield running
 

@@ -1,6 +1,7 @@
 """The exported failure model: the same as in torch, and an answer for whatever a log has."""
 
 import math
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +16,6 @@ from turns import turn_event
 from failure_isolation.errors import FailureInputError
 from failure_isolation.failure_batch import FailureExample, failure_logits
 from failure_isolation.failure_calibration import FailureCalibration
-from failure_isolation.failure_export import export_failure_model
 from failure_isolation.failure_model_isolator import (
     MOST_TURNS,
     TEXTS,
@@ -137,9 +137,8 @@ def test_a_session_that_is_no_dialogue_is_refused(isolator: ModelFailureIsolator
         isolator.isolate([[turn_event()] * (MOST_TURNS + 1)])
 
 
-def test_a_damaged_artifact_is_refused(trained: TrainedFailures, tmp_path: Path) -> None:
-    folder = tmp_path / "failures"
-    export_failure_model(trained, folder, quantised=True)
+def test_a_damaged_artifact_is_refused(artifact: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(artifact, tmp_path / "failures"))
     assert ModelFailureIsolator.load(folder).isolate(UNSEEN[:1])
     texts = folder / TEXTS
     texts.write_bytes(texts.read_bytes()[:-10])
