@@ -22,12 +22,12 @@ from benchmarks.turn_reading import (
     steps_per_s,
     timed,
 )
-from failure_isolation.failure_model_isolator import ModelFailureIsolator
-from services.planted_failures import planted_failures
+from failure_isolation.isolator import ModelFailureIsolator
+from services.session_models.failures.planted import planted_failures
 
 if TYPE_CHECKING:  # torch is loaded in the process that measures
-    from failure_isolation.failure_model import FailureModel
-    from labeling.turn_tokenizer import TurnTokenizer, TurnTokens
+    from failure_isolation.model import FailureModel
+    from labeling.turns.tokenizer import TurnTokenizer, TurnTokens
 
 QUESTION = "how fast are failures isolated, and failure models trained, beside the bare transformer?"
 TURNS = 3_000
@@ -104,9 +104,9 @@ def _make_models(folder: Path, learned: int, quick: bool, device: str, base: str
     """Trains a model for one pass, and exports it twice."""
     import torch
 
-    from failure_isolation.failure_export import export_failure_model
-    from failure_isolation.failure_training import FailureTraining, train_failure_model
-    from labeling.encoder_base import choose_device
+    from failure_isolation.export import export_failure_model
+    from failure_isolation.training import FailureTraining, train_failure_model
+    from labeling.models.encoder_base import choose_device
 
     torch.set_num_threads(1)
     planted = planted_failures(learned, seed=1)
@@ -129,7 +129,7 @@ def _make_models(folder: Path, learned: int, quick: bool, device: str, base: str
 def _read(folder: Path, dialogues: Dialogues) -> _Reading:
     import torch
 
-    from labeling.turn_tokenizer import TurnTokenizer
+    from labeling.turns.tokenizer import TurnTokenizer
 
     torch.set_num_threads(1)
     tokenizer = TurnTokenizer.load(folder / "tokenizer.json")
@@ -154,7 +154,7 @@ def _isolate(folder: Path, dialogues: Dialogues) -> int:
 
 
 def _tokens(model: "FailureModel", tokenizer: "TurnTokenizer", dialogues: Dialogues) -> "list[TurnTokens]":
-    from failure_isolation.failure_view import dialogue_view
+    from failure_isolation.view import dialogue_view
 
     return [
         tokens

@@ -10,10 +10,10 @@ import scipy.sparse as sparse
 from benchmarks.log_windows import sessions_of
 from benchmarks.machine import this_machine
 from benchmarks.report import BenchmarkReport, Cell
-from rewriting.absorbing_chain import AbsorbingChain, Floats, absorbing_chain, last_states
-from rewriting.chain_counts import ChainCounts
-from rewriting.chain_miner import ChainSettings
-from rewriting.chain_step import session_steps
+from rewriting.chains.absorbing_chain import AbsorbingChain, Floats, absorbing_chain, last_states
+from rewriting.chains.counts import ChainCounts
+from rewriting.chains.miner import ChainSettings
+from rewriting.chains.step import session_steps
 from services.simulator import GeneratedLogSettings, generate_turns
 
 QUESTION = "how much does solving for the sources that matter save over the dense fundamental matrix?"

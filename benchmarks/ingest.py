@@ -19,13 +19,13 @@ from prometheus_client import CollectorRegistry
 from benchmarks.machine import this_machine
 from benchmarks.measured_process import end_with_parent, log_only_errors
 from benchmarks.report import BenchmarkReport, Cell
-from services.clock import now_ms
-from services.database import open_database
-from services.log_folder import find_logs
-from services.session_task import TASK
+from services.jobs.log_folder import find_logs
+from services.platform.clock import now_ms
+from services.platform.database import open_database
+from services.processes.worker import WorkerKind, worker_loop
 from services.settings import Settings
 from services.simulator import generate_turns
-from services.worker import WorkerKind, worker_loop
+from services.tasks.session import TASK
 from streams.broker import DevelopmentBroker
 from streams.consumer_loop import Step
 from streams.kafka_settings import KafkaSettings

@@ -23,12 +23,12 @@ from benchmarks.turn_reading import (
     steps_per_s,
     timed,
 )
-from labeling.label_model_generator import ModelLabelGenerator
-from rewriting.rephrase_settings import RephraseSettings
-from services.weak_labels import weak_labels
+from labeling.labels.generator import ModelLabelGenerator
+from rewriting.rephrases.settings import RephraseSettings
+from services.session_models.labels.weak_labels import weak_labels
 
 if TYPE_CHECKING:  # torch is loaded in the process that measures
-    from labeling.turn_tokenizer import TurnTokenizer, TurnTokens
+    from labeling.turns.tokenizer import TurnTokenizer, TurnTokens
 
 QUESTION = "how fast are dialogues labelled, and label models trained, beside the bare transformer?"
 DIALOGUES = 1_024
@@ -107,9 +107,9 @@ def _make_models(folder: Path, learned: int, quick: bool, device: str, base: str
     """Trains a model for a while, and exports it twice."""
     import torch
 
-    from labeling.encoder_base import choose_device
-    from labeling.label_export import export_label_model
-    from labeling.label_training import LabelTraining, train_label_model
+    from labeling.labels.export import export_label_model
+    from labeling.labels.training import LabelTraining, train_label_model
+    from labeling.models.encoder_base import choose_device
 
     torch.set_num_threads(1)
     dialogues = draw_dialogues(learned, seed=2)
@@ -138,7 +138,7 @@ def _make_models(folder: Path, learned: int, quick: bool, device: str, base: str
 def _read(folder: Path, dialogues: Dialogues) -> _Reading:
     import torch
 
-    from labeling.turn_tokenizer import TurnTokenizer
+    from labeling.turns.tokenizer import TurnTokenizer
 
     torch.set_num_threads(1)
     tokenizer = TurnTokenizer.load(folder / "tokenizer.json")
@@ -162,6 +162,6 @@ def _label(folder: Path, dialogues: Dialogues) -> int:
 
 
 def _tokens(tokenizer: "TurnTokenizer", dialogues: Dialogues) -> "list[TurnTokens]":
-    from labeling.turn_texts import said_by
+    from labeling.turns.texts import said_by
 
     return [tokenizer.tokens(turn.request.text, said_by(turn)) for turns in dialogues for turn in turns]

@@ -13,14 +13,14 @@ from benchmarks.machine import this_machine
 from benchmarks.measured_process import in_process
 from benchmarks.report import MIB, BenchmarkReport, Cell, percentile
 from benchmarks.server_memory import server_memory
-from rewriting.rewrite import GLOBAL, Rewrite, rewrite_id
-from rewriting.rewrite_table import RewriteTable
-from services.clock import now_ms
-from services.database import open_database
-from services.lookup_api.api_settings import LookupApiSettings
+from rewriting.table.rewrite import GLOBAL, Rewrite, rewrite_id
+from rewriting.table.rewrite_table import RewriteTable
 from services.lookup_api.messages import RewriteQuery
 from services.lookup_api.server import BackgroundServer
-from streams.database_schema import chunks
+from services.platform.api_settings import LookupApiSettings
+from services.platform.clock import now_ms
+from services.platform.database import open_database
+from streams.stores.database_schema import chunks
 from streams.turn import AssistantId
 
 QUESTION = "how fast is the lookup API at a million live rewrites, beside an empty endpoint of its server?"

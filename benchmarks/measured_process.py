@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import structlog
 from msgspec import Struct
 
-from services.orphan_watch import end_with
+from services.platform.orphan_watch import end_with
 
 R = TypeVar("R")
 

@@ -9,12 +9,12 @@ from benchmarks.log_windows import sessions_of
 from benchmarks.machine import GIB, this_machine
 from benchmarks.measured_process import in_process
 from benchmarks.report import BenchmarkReport, Cell
-from rewriting.chain_miner import ChainMiner, ChainSettings
-from rewriting.chain_step import session_steps
-from rewriting.rewrite_table import RewriteTable
-from services.clock import now_ms
-from services.database import open_database
-from services.learning import learn_from_files
+from rewriting.chains.miner import ChainMiner, ChainSettings
+from rewriting.chains.step import session_steps
+from rewriting.table.rewrite_table import RewriteTable
+from services.jobs.turn_logs import learn_from_files
+from services.platform.clock import now_ms
+from services.platform.database import open_database
 from services.simulator import GeneratedLogSettings, generate_turns
 from streams.turn import AssistantId, TurnEvent, encode_turn
 

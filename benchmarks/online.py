@@ -18,22 +18,26 @@ from benchmarks.machine import this_machine
 from benchmarks.measured_process import in_process
 from benchmarks.report import MIB, BenchmarkReport, Cell, percentile
 from benchmarks.server_memory import server_memory
-from labeling.artifact import write_artifact
-from labeling.question import NO_QUESTION, Question
-from rewriting.index_base import publish_base
-from rewriting.indexed_request import IndexedRequest, request_id
-from rewriting.interpretation import Interpretation, understood_as
+from labeling.models.artifact import write_artifact
+from labeling.text.question import NO_QUESTION, Question
+from rewriting.encoders.text_encoder import TextEncoder
+from rewriting.evidence.interpretation import Interpretation, understood_as
+from rewriting.index.base import publish_base
+from rewriting.index.indexed_request import IndexedRequest, request_id
+from rewriting.index.request_index import RequestIndex
+from rewriting.index.store import REQUEST_INDEX_STATE
+from rewriting.index.vector_index import VectorIndexSettings
 from rewriting.online_model_store import ModelKind, encoder_id, index_folder, model_folder, set_models
-from rewriting.online_settings import OnlineSettings
-from rewriting.rank_examples import rank_examples
-from rewriting.ranker import KIND
-from rewriting.ranker_settings import RankerSettings
-from rewriting.ranker_training import train_ranker
-from rewriting.request_counts import TouchedKeys
-from rewriting.request_index import RequestIndex
-from rewriting.request_index_store import REQUEST_INDEX_STATE
-from rewriting.request_session_store import store_requests
-from rewriting.request_statistics import (
+from rewriting.ranking.candidates import CandidateSettings
+from rewriting.ranking.examples import rank_examples
+from rewriting.ranking.online_settings import OnlineSettings
+from rewriting.ranking.ranker import KIND
+from rewriting.ranking.settings import RankerSettings
+from rewriting.ranking.training import train_ranker
+from rewriting.requests.counts import TouchedKeys
+from rewriting.requests.session_store import store_requests
+from rewriting.requests.silent_failures import NONE_SILENT
+from rewriting.requests.statistics import (
     InterpretationStatistics,
     Outcomes,
     QuestionStatistics,
@@ -41,20 +45,16 @@ from rewriting.request_statistics import (
     TextKey,
     TextStatistics,
 )
-from rewriting.request_statistics_store import store_statistics
-from rewriting.request_step import RequestStep, RequestText, SessionRequests, session_requests
-from rewriting.rewrite_candidates import CandidateSettings
-from rewriting.silent_failures import NONE_SILENT
-from rewriting.text_encoder import TextEncoder
-from rewriting.vector_index import VectorIndexSettings
-from services.database import open_database
-from services.lookup_api.api_settings import LookupApiSettings, OnlineTask
+from rewriting.requests.statistics_store import store_statistics
+from rewriting.requests.step import RequestStep, RequestText, SessionRequests, session_requests
 from services.lookup_api.messages import NluGuess, PreviousTurn, RewriteQuery, SlotGuess
 from services.lookup_api.server import BackgroundServer
+from services.platform.api_settings import LookupApiSettings, OnlineTask
+from services.platform.database import open_database
 from services.simulator import SimulationSettings
 from services.simulator.simulation import simulate
-from streams.database_schema import chunks
 from streams.session import SessionId, sessionize
+from streams.stores.database_schema import chunks
 from streams.turn import AssistantId, UserId
 
 QUESTION = "how long does an online rewrite take through HTTP, at a million known requests?"
@@ -201,10 +201,10 @@ def _shares(before: dict[str, float], after: dict[str, float], n_asked: int) -> 
 
 def _make_models(world: _World, quick: bool, base: str | None) -> None:
     """A ranker that has learned from a simulated log, and an encoder of the size that training makes."""
-    from labeling.encoder_base import load_base
-    from rewriting.encoder_export import export_text_encoder
-    from rewriting.encoder_model import TextEncoderModel
-    from rewriting.encoder_training import EncoderTraining
+    from labeling.models.encoder_base import load_base
+    from rewriting.encoders.export import export_text_encoder
+    from rewriting.encoders.model import TextEncoderModel
+    from rewriting.encoders.training import EncoderTraining
 
     simulation = SimulationSettings(users=60 if quick else 120, days=3 if quick else 10, test_days=0)
     turns = [turn.event for turn in simulate(simulation)]

@@ -14,13 +14,13 @@ from benchmarks.dialogues import LENGTHS, draw_dialogues
 from benchmarks.machine import this_machine
 from benchmarks.measured_process import in_process
 from benchmarks.report import MIB, BenchmarkReport, Cell
-from rewriting.rephrase_link import RephraseDetector, RephraseLink, resolve
-from rewriting.rephrase_settings import RephraseSettings
-from rewriting.span_detector import SpanDetector
-from rewriting.text_encoder import PairEncoder
-from rewriting.turn_pair import candidate_pairs
-from rewriting.weak_rephrases import WeakRephrases
-from services.evaluation.rephrase_baselines import TextPairDetector
+from rewriting.encoders.text_encoder import PairEncoder
+from rewriting.evidence.rephrase_link import RephraseDetector, RephraseLink, resolve
+from rewriting.rephrases.settings import RephraseSettings
+from rewriting.rephrases.span_detector import SpanDetector
+from rewriting.rephrases.turn_pair import candidate_pairs
+from rewriting.rephrases.weak_rephrases import WeakRephrases
+from services.evaluation.rephrases.baselines import TextPairDetector
 from streams.turn import TurnEvent
 
 QUESTION = "how fast are rephrases found, beside a cross-encoder that reads every candidate pair?"
@@ -120,11 +120,11 @@ def _make_models(folder: Path, labelled: int, examples: int, settings: RephraseS
     """Trains the span model for a while, and exports all four."""
     import torch
 
-    from labeling.encoder_base import load_base
-    from rewriting.encoder_export import export_pair_encoder
-    from rewriting.encoder_model import PairEncoderModel
-    from rewriting.span_export import export_span_model
-    from rewriting.span_training import SpanTraining, train_span_model
+    from labeling.models.encoder_base import load_base
+    from rewriting.encoders.export import export_pair_encoder
+    from rewriting.encoders.model import PairEncoderModel
+    from rewriting.rephrases.span_export import export_span_model
+    from rewriting.rephrases.span_training import SpanTraining, train_span_model
 
     dialogues = draw_dialogues(labelled, seed=2)
     began = time.perf_counter()
@@ -181,7 +181,7 @@ def _read(folder: Path, dialogues: Dialogues, settings: RephraseSettings, barrie
 def _load(folder: Path, settings: RephraseSettings) -> RephraseDetector:
     if folder.name in (SPAN, SPAN_8):
         return SpanDetector.load(folder)
-    from services.evaluation.rephrase_cross_encoder import TextPairReader  # loads torch, which takes seconds
+    from services.evaluation.rephrases.cross_encoder import TextPairReader  # loads torch, which takes seconds
 
     return TextPairDetector(TextPairReader(PairEncoder.load(folder)), settings)
 

@@ -48,8 +48,8 @@ def read_bare(encoder, texts, *, backward: bool) -> None:  # type: ignore[no-unt
     """Tokens of turns through a text encoder, and back again where it is trained."""
     import torch
 
-    from labeling.encoder_base import multiplies_bfloat16
-    from labeling.token_batch import token_batches
+    from labeling.models.encoder_base import multiplies_bfloat16
+    from labeling.turns.token_batch import token_batches
 
     device = next(encoder.parameters()).device
     for batch in token_batches(texts, device):

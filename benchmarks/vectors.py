@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from benchmarks.machine import this_machine
 from benchmarks.measured_process import in_process
 from benchmarks.report import MIB, BenchmarkReport, Cell, percentile
-from rewriting.indexed_request import IndexedRequest, request_id
-from rewriting.request_index import RequestIndex
-from rewriting.vector_index import VectorIndexSettings
+from rewriting.index.indexed_request import IndexedRequest, request_id
+from rewriting.index.request_index import RequestIndex
+from rewriting.index.vector_index import VectorIndexSettings
 from streams.turn import AssistantId
 
 QUESTION = "what does a request index of a million entries cost, and how many of the nearest does it find?"

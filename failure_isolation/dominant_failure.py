@@ -6,10 +6,10 @@ from typing import Final
 from msgspec import Struct
 from sqlalchemy import Connection
 
-from failure_isolation.failure_rule import STAGES
-from failure_isolation.failure_store import FailureTally, failure_tallies
-from labeling.annotation import FailurePoint
-from labeling.question import NO_QUESTION, Question
+from failure_isolation.rule import STAGES
+from failure_isolation.store import FailureTally, failure_tallies
+from labeling.annotations.annotation import FailurePoint
+from labeling.text.question import NO_QUESTION, Question
 from streams.turn import AssistantId, UserId
 
 LEAST_TURNS: Final = 3

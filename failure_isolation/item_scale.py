@@ -6,9 +6,9 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from failure_isolation.failure_part import FailurePart
+from failure_isolation.part import FailurePart
 from failure_isolation.trace_item import NUMBERS, PLACES, item_numbers, trace_items
-from labeling.dialogue_part import NOTHING_HIDDEN
+from labeling.turns.dialogue_part import NOTHING_HIDDEN
 from streams.turn import TurnEvent
 
 _LEAST_SPREAD = 0.02  # of numbers between -1 and 1: what hardly differs is not blown up

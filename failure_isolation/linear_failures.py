@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
-from failure_isolation.failure_rule import FAILURE_POINTS
+from failure_isolation.rule import FAILURE_POINTS
 
 _INVERSE_PENALTY = 0.03  # of some hundred columns, most of which are rarely there
 _STEPS = 300  # at most

@@ -12,9 +12,9 @@ from msgspec import Struct
 from numpy.typing import NDArray
 from rapidfuzz import fuzz
 
-from failure_isolation.failure_part import FailurePart
-from labeling.turn_features import intent_name
-from labeling.turn_texts import said_by
+from failure_isolation.part import FailurePart
+from labeling.turns.features import intent_name
+from labeling.turns.texts import said_by
 from streams.turn import Entity, NluHypothesis, TurnEvent
 
 INTERPRETATIONS: Final = 3

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from labeling.annotation import FailurePoint
+from labeling.annotations.annotation import FailurePoint
 from streams.turn import EventId, TurnEvent
 
 

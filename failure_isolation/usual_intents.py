@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from failure_isolation.failure_view import intent_number
 from failure_isolation.trace_item import INTERPRETATIONS
-from labeling.turn_features import MISSING, TurnFeatures, interpretation
-from labeling.turn_tokenizer import TurnTokenizer, TurnTokens
+from failure_isolation.view import intent_number
+from labeling.turns.features import MISSING, TurnFeatures, interpretation
+from labeling.turns.tokenizer import TurnTokenizer, TurnTokens
 from streams.turn import TurnEvent
 
 USUAL = 2 * INTERPRETATIONS

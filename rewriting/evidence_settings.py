@@ -2,9 +2,9 @@
 
 from msgspec import Struct
 
-from labeling.label_settings import LabelSettings
-from rewriting.rephrase_outcome import DEFAULT_RULE, EvidenceRule
-from rewriting.rephrase_settings import RephraseSettings
+from labeling.labels.settings import LabelSettings
+from rewriting.evidence.rephrase_outcome import DEFAULT_RULE, EvidenceRule
+from rewriting.rephrases.settings import RephraseSettings
 
 
 class EvidenceSettings(Struct, frozen=True, kw_only=True):

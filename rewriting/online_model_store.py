@@ -7,9 +7,9 @@ from typing import Literal
 
 from sqlalchemy import BigInteger, Column, Connection, String, Table, Text, delete, select
 
-from labeling.artifact import contents_id, read_manifest
-from rewriting.text_encoder import TEXT_ENCODER
-from streams.database_schema import METADATA, upsert
+from labeling.models.artifact import contents_id, read_manifest
+from rewriting.encoders.text_encoder import TEXT_ENCODER
+from streams.stores.database_schema import METADATA, upsert
 from streams.turn import AssistantId
 
 ModelKind = Literal["encoder", "pair", "ranker", "rephrase", "labels", "failures"]

@@ -13,24 +13,18 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from sqlalchemy import Engine
 
-from labeling.label_settings import LabelSettings
-from labeling.weak_defects import visible_defect
-from rewriting.online_settings import OnlineSettings
-from rewriting.rephrase_settings import RephraseSettings
-from rewriting.rewrite import GLOBAL, Rewrite, Scope
-from rewriting.rewrite_table import RewriteTable
-from services.chain_task import TASK as CHAINS
-from services.clock import now_ms
-from services.database import open_database
+from labeling.labels.settings import LabelSettings
+from labeling.labels.weak_defects import visible_defect
+from rewriting.ranking.online_settings import OnlineSettings
+from rewriting.rephrases.settings import RephraseSettings
+from rewriting.table.rewrite import GLOBAL, Rewrite, Scope
+from rewriting.table.rewrite_table import RewriteTable
 from services.errors import DemoError
-from services.evaluation.rewrite_evaluation import run_rewrite_evaluation
-from services.explaining import draw_rewrite, explanation
-from services.index_task import TASK as INDEX
-from services.label_finding import read_labels
-from services.label_learning import learn_labels
-from services.log_folder import LogFolder, find_logs
-from services.lookup_api.api_settings import LookupApiSettings
-from services.lookup_api.explanation import explanation_words
+from services.evaluation.rewrites.evaluation import run_rewrite_evaluation
+from services.explaining.explanation import draw_rewrite, explanation
+from services.jobs.log_folder import LogFolder, find_logs
+from services.jobs.online_models import learn_online
+from services.jobs.rewrite_replay import ReplayedTurn
 from services.lookup_api.messages import (
     MOST_PREVIOUS_TURNS,
     MOST_SLOTS,
@@ -41,20 +35,26 @@ from services.lookup_api.messages import (
     RewriteQuery,
     SlotGuess,
 )
+from services.lookup_api.routes.explanation import explanation_words
 from services.lookup_api.server import BackgroundServer
-from services.online_learning import learn_online
-from services.rephrase_learning import learn_rephrases
-from services.rewrite_replay import ReplayedTurn
-from services.session_task import TASK as SESSIONS
+from services.platform.api_settings import LookupApiSettings
+from services.platform.clock import now_ms
+from services.platform.database import open_database
+from services.processes.supervisor import RunningRehear, running_rehear
+from services.session_models.labels.answers import read_labels
+from services.session_models.labels.training import learn_labels
+from services.session_models.rephrases.training import learn_rephrases
 from services.settings import SessionSettings, Settings
 from services.simulator import PlantedPair, SimulationSettings, planted_log, write_simulation
-from services.supervisor import RunningRehear, running_rehear
-from streams.checkpoint import saved_offsets
-from streams.database_schema import reading
+from services.tasks.chain import TASK as CHAINS
+from services.tasks.index import TASK as INDEX
+from services.tasks.session import TASK as SESSIONS
 from streams.kafka_settings import KafkaSettings
 from streams.record_producer import RecordProducer
 from streams.session import sessionize
-from streams.session_store import has_waiting_sessions
+from streams.stores.checkpoint import saved_offsets
+from streams.stores.database_schema import reading
+from streams.stores.session_store import has_waiting_sessions
 from streams.stream_task import OutgoingRecord
 from streams.topics import end_offsets
 from streams.turn import AssistantId, EventId, TurnEvent, encode_turn

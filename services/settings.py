@@ -14,17 +14,17 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from failure_isolation.failure_settings import FailureSettings
-from labeling.label_settings import LabelSettings
-from rewriting.answer_miner import AnswerSettings
-from rewriting.chain_miner import ChainSettings
-from rewriting.encoder_settings import EncoderSettings
+from failure_isolation.settings import FailureSettings
+from labeling.labels.settings import LabelSettings
+from rewriting.answers.miner import AnswerSettings
+from rewriting.chains.miner import ChainSettings
+from rewriting.encoders.settings import EncoderSettings
 from rewriting.evidence_settings import EvidenceSettings
-from rewriting.online_settings import OnlineSettings
-from rewriting.ranker_settings import RankerSettings
-from rewriting.rephrase_settings import RephraseSettings
+from rewriting.ranking.online_settings import OnlineSettings
+from rewriting.ranking.settings import RankerSettings
+from rewriting.rephrases.settings import RephraseSettings
 from services.errors import SettingsError
-from services.lookup_api.api_settings import LookupApiSettings, OnlineTask
+from services.platform.api_settings import LookupApiSettings, OnlineTask
 from streams.byte_order_mark import marked_encoding, without_utf8_mark
 from streams.errors import StreamError
 from streams.kafka_settings import MASK, KafkaSettings

@@ -16,8 +16,8 @@ from databases import new_database
 from sqlalchemy import Connection, Engine, create_engine, make_url, text
 from tiny_encoder import write_tiny_base
 
-from services.database import open_database
-from services.log_output import log_processors
+from services.platform.database import open_database
+from services.platform.log_output import log_processors
 from streams import consumer_loop
 from streams.broker import DevelopmentBroker
 from streams.kafka_settings import KafkaSettings
@@ -40,6 +40,7 @@ hypothesis.settings.load_profile("rehear")
 # Laying out the values in tracebacks takes most of the time of some tests.
 structlog.configure(processors=log_processors())
 
+_TESTS = Path(__file__).parent
 _numbers = itertools.count(1)
 
 
@@ -58,32 +59,32 @@ _SLOW_FIXTURES = frozenset(
 )
 _SLOW_MODULES = frozenset(
     {
-        "test_ablations",
-        "test_annotated_learning",
-        "test_benchmarks",
-        "test_command_entry",
-        "test_degraded_answers",
-        "test_encoder_export",
-        "test_encoder_training",
-        "test_examples",
-        "test_failure_evaluation",
-        "test_failure_variants",
-        "test_label_evaluation",
-        "test_label_model_stream",
-        "test_label_training",
-        "test_label_variants",
-        "test_lookup_server",
-        "test_online_learning",
-        "test_pair_encoder_training",
-        "test_rephrase_baselines",
-        "test_rephrase_jobs",
-        "test_rephrase_report",
-        "test_roberta_base",
-        "test_side_by_side",
-        "test_simulator_stages",
-        "test_span_detector",
-        "test_supervisor",
-        "test_text_encoder",
+        "labeling/labels/test_training.py",
+        "labeling/models/test_roberta_base.py",
+        "rewriting/encoders/test_export.py",
+        "rewriting/encoders/test_pair_training.py",
+        "rewriting/encoders/test_text_encoder.py",
+        "rewriting/encoders/test_training.py",
+        "rewriting/rephrases/test_span_detector.py",
+        "services/evaluation/failures/test_evaluation.py",
+        "services/evaluation/failures/test_variants.py",
+        "services/evaluation/labels/test_evaluation.py",
+        "services/evaluation/labels/test_variants.py",
+        "services/evaluation/rephrases/test_baselines.py",
+        "services/evaluation/rephrases/test_report.py",
+        "services/evaluation/rewrites/test_ablations.py",
+        "services/jobs/test_online_models.py",
+        "services/lookup_api/test_degraded_answers.py",
+        "services/lookup_api/test_lookup_server.py",
+        "services/processes/test_supervisor.py",
+        "services/test_annotated_learning.py",
+        "services/test_command_entry.py",
+        "services/test_label_model_stream.py",
+        "services/test_rephrase_jobs.py",
+        "services/test_simulator_stages.py",
+        "test_benchmarks.py",
+        "test_examples.py",
+        "test_side_by_side.py",
     }
 )
 
@@ -92,7 +93,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks slow tests, and puts them first: a process left with one at the end keeps the others waiting."""
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
-        if item.path.stem in _SLOW_MODULES or not _SLOW_FIXTURES.isdisjoint(fixtures):
+        if item.path.relative_to(_TESTS).as_posix() in _SLOW_MODULES or not _SLOW_FIXTURES.isdisjoint(
+            fixtures
+        ):
             item.add_marker(pytest.mark.slow)
     slow = {item.path for item in items if item.get_closest_marker("slow") is not None}
     items.sort(key=lambda item: item.path not in slow)

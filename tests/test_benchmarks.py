@@ -26,7 +26,7 @@ from benchmarks import ingest, online
 from benchmarks.machine import described_processor, this_machine
 from benchmarks.measured_process import in_process, in_this_process
 from benchmarks.process_tree import is_running
-from services.database import open_database
+from services.platform.database import open_database
 from services.settings import Settings
 from services.simulator import generate_turns
 from streams.kafka_settings import KafkaSettings

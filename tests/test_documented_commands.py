@@ -19,11 +19,11 @@ from typer.testing import CliRunner
 from waiting import eventually
 
 from services.cli.commands import app
-from services.clock import now_ms
 from services.errors import SettingsError
-from services.lookup_api.api_settings import LookupApiSettings
 from services.lookup_api.app import open_app
 from services.lookup_api.operator_key import operator_key
+from services.platform.api_settings import LookupApiSettings
+from services.platform.clock import now_ms
 from services.settings import load_settings
 from services.simulator import PlantedPair, SimulationSettings, planted_log, write_simulation
 from streams.turn import encode_turn

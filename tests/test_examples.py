@@ -20,11 +20,11 @@ import pytest
 from rewrites import rewrite_row
 from waiting import HANGS_AFTER_S
 
-from rewriting.rewrite_table import RewriteTable
-from services.database import open_database
-from services.lookup_api.api_keys import new_api_key
-from services.lookup_api.api_settings import LookupApiSettings
+from rewriting.table.rewrite_table import RewriteTable
 from services.lookup_api.server import BackgroundServer
+from services.platform.api_keys import new_api_key
+from services.platform.api_settings import LookupApiSettings
+from services.platform.database import open_database
 from services.settings import Settings
 from streams.turn import AssistantId
 

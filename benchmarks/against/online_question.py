@@ -12,7 +12,7 @@ from benchmarks.against.request_body import request_body
 from benchmarks.against.serving import copied_state, serving
 from benchmarks.against.side import Side, SideName
 from benchmarks.report import Cell
-from services.clock import now_ms
+from services.platform.clock import now_ms
 from services.simulator import SimulationSettings
 from services.simulator.simulation import simulate
 from streams.session import sessionize

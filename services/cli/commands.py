@@ -28,8 +28,8 @@ from services.cli import (
 )
 from services.errors import ServiceError
 from services.evaluation.errors import EvaluationError
-from services.log_output import configure_log
 from services.lookup_api.errors import LookupApiError
+from services.platform.log_output import configure_log
 from streams.errors import StreamError
 
 _EXPECTED = (

@@ -52,8 +52,8 @@ def evaluate_failures_command(
     Example: `rehear evaluate failures --turns test.jsonl.gz --gold gold.jsonl.gz --failures failures.jsonl
     --train-turns train.jsonl.gz --train-annotations annotations.jsonl.gz --out report`
     """
-    from services.evaluation.failure_evaluation import run_failure_evaluation
-    from services.evaluation.group_file import read_groups
+    from services.evaluation.common.group_file import read_groups
+    from services.evaluation.failures.evaluation import run_failure_evaluation
 
     if bool(train_turns) != bool(train_annotations):
         raise SettingsError("the baselines need both: give --train-turns and --train-annotations, or neither")

@@ -45,7 +45,7 @@ def evaluate_labels_command(
     Example: `rehear evaluate labels --turns test.jsonl.gz --gold gold.jsonl.gz --labels labels.jsonl
     --out report`
     """
-    from services.evaluation.label_evaluation import run_label_evaluation
+    from services.evaluation.labels.evaluation import run_label_evaluation
 
     if train_turns and not train_annotations:
         raise SettingsError(

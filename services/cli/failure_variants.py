@@ -62,11 +62,11 @@ def failure_variants_command(
     Example: `rehear evaluate failure-variants --turns turns.jsonl.gz --annotations annotations.jsonl.gz
     --groups gold.jsonl.gz slurp_id --folds 2 --out report`
     """
-    from services.evaluation.failure_ablations import run_failure_variants
-    from services.evaluation.failure_split import read_failure_split
-    from services.evaluation.failure_variants import named_failure_variants
-    from services.evaluation.group_file import read_groups
-    from services.evaluation.log_split import Fold
+    from services.evaluation.common.group_file import read_groups
+    from services.evaluation.common.log_split import Fold
+    from services.evaluation.failures.ablations import run_failure_variants
+    from services.evaluation.failures.split import read_failure_split
+    from services.evaluation.failures.variants import named_failure_variants
 
     named_failure_variants(variant or [])
     if fold >= folds:

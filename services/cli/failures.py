@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
     from sqlalchemy import Engine
 
-    from failure_isolation.failure_file import IsolatedTurn
+    from failure_isolation.file import IsolatedTurn
     from services.settings import Settings
 
 
@@ -56,8 +56,8 @@ def isolate_command(
 
     Example: `rehear isolate --state state --turns july.jsonl.gz --out failures.jsonl`
     """
-    from failure_isolation.failure_file import WRITERS
-    from services.database import open_database
+    from failure_isolation.file import WRITERS
+    from services.platform.database import open_database
 
     chosen_as = chosen_format(out, file_format, of_log=bool(turns), assistant=assistant, what="failures")
     chosen = settings_of(settings, state)
@@ -81,8 +81,8 @@ def isolate_command(
 def _of_log(
     engine: "Engine", settings: "Settings", files: Sequence[Path], progress: "Progress"
 ) -> "Iterator[IsolatedTurn]":
-    from services.failure_finding import find_failures
-    from services.failure_isolating import current_isolator
+    from services.session_models.failures.answers import find_failures
+    from services.session_models.failures.isolation import current_isolator
 
     log = read_log(settings, files, progress, "sessions read")
     isolator_of = partial(current_isolator, engine, settings)
@@ -93,8 +93,8 @@ def stored_failures(
     engine: "Engine", assistant: str | None, progress: "Progress"
 ) -> "Iterator[IsolatedTurn]":
     """The failure points that are stored of one assistant, or of all, with their turns."""
-    from failure_isolation.failure_store import FAILURE_STORE
-    from services.failure_finding import read_failures
+    from failure_isolation.store import FAILURE_STORE
+    from services.session_models.failures.answers import read_failures
 
     def missing(whose: str) -> str:
         return (
@@ -122,7 +122,7 @@ class _Seen:
     @property
     def in_words(self) -> str:
         """One line for people."""
-        from failure_isolation.failure_rule import FAILURE_POINTS
+        from failure_isolation.rule import FAILURE_POINTS
 
         shown = ", ".join(f"{self._points[point]:,} {point}" for point in FAILURE_POINTS)
         return f"{self._points.total():,} turns: {shown}; {self._abstained:,} abstained from"

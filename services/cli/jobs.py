@@ -90,11 +90,15 @@ def learn(
 
     Example: `rehear learn --turns june.jsonl.gz --turns july.jsonl.gz --state state`
     """
-    from labeling.annotation_file import GIVE_ALL_LOGS, read_annotation_lines, require_known_events
-    from rewriting.rewrite_table import RewriteTable
-    from services.clock import now_ms
-    from services.database import open_database
-    from services.learning import learn_from_files
+    from labeling.annotations.annotation_file import (
+        GIVE_ALL_LOGS,
+        read_annotation_lines,
+        require_known_events,
+    )
+    from rewriting.table.rewrite_table import RewriteTable
+    from services.jobs.turn_logs import learn_from_files
+    from services.platform.clock import now_ms
+    from services.platform.database import open_database
 
     if annotations and not (rephrases or labels or failures):
         raise SettingsError(
@@ -126,7 +130,7 @@ def learn(
         f"{summary.live_rewrites:,} live rewrites in {chosen.database_shown}"
     )
     if annotations:
-        from services.rephrase_learning import events_not_stored
+        from services.session_models.rephrases.training import events_not_stored
 
         missing = events_not_stored(engine, summary.assistants, said)
         if not pass_over_unknown:
@@ -136,31 +140,31 @@ def learn(
         print(f"{len(said):,} annotations{warning}")
     for assistant_id in summary.assistants:
         if rephrases:
-            from services.rephrase_learning import learn_rephrases
+            from services.session_models.rephrases.training import learn_rephrases
 
             with progress_bars() as progress:
                 found = learn_rephrases(engine, table, chosen, assistant_id, now_ms, progress, said)
             print(f"{assistant_id}: {found.in_words}")
         if labels:
-            from services.label_learning import learn_labels
+            from services.session_models.labels.training import learn_labels
 
             with progress_bars() as progress:
                 labelled = learn_labels(engine, chosen, assistant_id, now_ms, progress, said)
             print(f"{assistant_id}: {labelled.in_words}")
         if failures:
-            from services.failure_learning import learn_failures
+            from services.session_models.failures.training import learn_failures
 
             with progress_bars() as progress:
                 isolated = learn_failures(engine, chosen, assistant_id, now_ms, progress, said)
             print(f"{assistant_id}: {isolated.in_words}")
         if online:
-            from services.online_learning import learn_online
+            from services.jobs.online_models import learn_online
 
             with progress_bars() as progress:
                 learned = learn_online(engine, chosen, assistant_id, now_ms, progress)
             print(f"{assistant_id}: {learned.in_words}")
         else:
-            from services.row_judging import judge_rows
+            from services.jobs.row_judging import judge_rows
 
             with progress_bars() as progress:
                 judge_rows(engine, chosen, assistant_id, progress)
@@ -178,11 +182,11 @@ def rewrite(
 
     Example: `rehear rewrite --state state --turns test.jsonl.gz --out answers.jsonl`
     """
-    from services.clock import now_ms
-    from services.database import open_database
-    from services.rewrite_replay import replay_turns
-    from services.served_layers import served_layers
-    from streams.database_schema import reading
+    from services.jobs.rewrite_replay import replay_turns
+    from services.jobs.served_layers import served_layers
+    from services.platform.clock import now_ms
+    from services.platform.database import open_database
+    from streams.stores.database_schema import reading
     from streams.turn_file import read_turns
 
     chosen = settings_of(settings, state)
@@ -226,7 +230,7 @@ def evaluate_rewrites_command(
     Example: `rehear evaluate rewrites --turns test.jsonl.gz --gold gold.jsonl.gz
     --understanding nlu.jsonl.gz --rewrites answers.jsonl --train train.jsonl.gz --out report`
     """
-    from services.evaluation.rewrite_evaluation import run_rewrite_evaluation
+    from services.evaluation.rewrites.evaluation import run_rewrite_evaluation
 
     run_rewrite_evaluation(
         turns=turns,
@@ -264,7 +268,7 @@ def evaluate_ablations_command(
     Example: `rehear evaluate ablations --state state --turns test.jsonl.gz --gold gold.jsonl.gz
     --understanding nlu.jsonl.gz --out report`
     """
-    from services.evaluation.ablations import run_ablations
+    from services.evaluation.rewrites.ablations import run_ablations
 
     chosen = settings_of(settings, state)
     require_state(chosen)
@@ -323,7 +327,7 @@ def schema(
     annotations: Annotated[bool, typer.Option("--annotations", help="Of the annotation instead.")] = False,
 ) -> None:
     """Print the JSON Schema of the turn event."""
-    from labeling.annotation import annotation_schema
+    from labeling.annotations.annotation import annotation_schema
     from streams.turn import turn_schema
 
     printed = annotation_schema() if annotations else turn_schema()

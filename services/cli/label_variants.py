@@ -69,12 +69,12 @@ def label_variants_command(
     Example: `rehear evaluate label-variants --turns turns.jsonl.gz --annotations annotations.jsonl.gz
     --out report`
     """
-    from labeling.label_settings import Preset
-    from services.evaluation.group_file import read_groups
-    from services.evaluation.label_ablations import run_label_variants
-    from services.evaluation.label_split import read_split
-    from services.evaluation.label_variants import named_variants
-    from services.evaluation.log_split import Fold
+    from labeling.labels.settings import Preset
+    from services.evaluation.common.group_file import read_groups
+    from services.evaluation.common.log_split import Fold
+    from services.evaluation.labels.ablations import run_label_variants
+    from services.evaluation.labels.split import read_split
+    from services.evaluation.labels.variants import named_variants
 
     named_variants(variant or [])
     if preset is not None and preset not in get_args(Preset):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
     from sqlalchemy import Engine
 
-    from labeling.labelled_turn import LabelledTurn
+    from labeling.labels.labelled_turn import LabelledTurn
     from services.settings import Settings
 
 
@@ -57,9 +57,9 @@ def label_command(
 
     Example: `rehear label --state state --turns july.jsonl.gz --out labels.parquet --without-abstained`
     """
-    from labeling.label_file import WRITERS
-    from labeling.labelled_turn import LabelledTurn, without_unsure
-    from services.database import open_database
+    from labeling.labels.file import WRITERS
+    from labeling.labels.labelled_turn import LabelledTurn, without_unsure
+    from services.platform.database import open_database
 
     chosen_as = chosen_format(out, file_format, of_log=bool(turns), assistant=assistant, what="labels")
     chosen = settings_of(settings, state)
@@ -87,8 +87,8 @@ def label_command(
 def _of_log(
     engine: "Engine", settings: "Settings", files: Sequence[Path], progress: "Progress"
 ) -> "Iterator[LabelledTurn]":
-    from services.label_finding import find_labels
-    from services.label_generation import current_generator
+    from services.session_models.labels.answers import find_labels
+    from services.session_models.labels.generation import current_generator
 
     log = read_log(settings, files, progress, "sessions labelled")
     generator_of = partial(current_generator, engine, settings)
@@ -96,8 +96,8 @@ def _of_log(
 
 
 def _stored(engine: "Engine", assistant: str | None, progress: "Progress") -> "Iterator[LabelledTurn]":
-    from labeling.label_store import LABEL_STORE
-    from services.label_finding import read_labels
+    from labeling.labels.store import LABEL_STORE
+    from services.session_models.labels.answers import read_labels
 
     def missing(whose: str) -> str:
         return f"no labels{whose} are stored: `rehear learn` trains a label model and labels what is stored"
@@ -115,7 +115,7 @@ class _Seen:
 
     def watch(self, labelled: "Iterable[LabelledTurn]") -> "Iterator[LabelledTurn]":
         """The same, counted."""
-        from labeling.labelled_turn import FIELDS_OF, given_labels
+        from labeling.labels.labelled_turn import FIELDS_OF, given_labels
 
         for one in labelled:
             self._turns += 1
@@ -127,7 +127,7 @@ class _Seen:
     @property
     def in_words(self) -> str:
         """One line for people."""
-        from labeling.labelled_turn import FIELDS_OF
+        from labeling.labels.labelled_turn import FIELDS_OF
 
         missing = [name for name in FIELDS_OF if name not in self._given]
         said = f"{self._turns:,} turns labelled, {self._goals:,} goals"

@@ -12,7 +12,7 @@ from services.cli.options import SettingsOption, StateOption, TurnsOption, requi
 from services.errors import SettingsError
 
 if TYPE_CHECKING:
-    from services.evaluation.rephrase_ablations import TrainDetector
+    from services.evaluation.rephrases.ablations import TrainDetector
 
 
 def register(app: typer.Typer, evaluate: typer.Typer) -> None:
@@ -41,10 +41,10 @@ def rephrases_command(
 
     Example: `rehear rephrases --state state --turns test.jsonl.gz --out rephrases.jsonl`
     """
-    from services.clock import now_ms
-    from services.database import open_database
-    from services.rephrase_detection import current_detector
-    from services.rephrase_finding import find_rephrases
+    from services.platform.clock import now_ms
+    from services.platform.database import open_database
+    from services.session_models.rephrases.answers import find_rephrases
+    from services.session_models.rephrases.detection import current_detector
     from streams.session import sessionize
     from streams.turn_file import read_turns
 
@@ -102,7 +102,7 @@ def evaluate_rephrases_command(
     Example: `rehear evaluate rephrases --turns test.jsonl.gz --gold gold.jsonl.gz --state state
     --train train.jsonl.gz --out report`
     """
-    from services.evaluation.rephrase_evaluation import run_rephrase_evaluation
+    from services.evaluation.rephrases.evaluation import run_rephrase_evaluation
 
     if state is None and rephrases is None:
         raise SettingsError(
@@ -113,15 +113,15 @@ def evaluate_rephrases_command(
     chosen = settings_of(settings, state)
     detector_of = None
     if state is not None:
-        from services.database import open_database
-        from services.rephrase_detection import current_detector
+        from services.platform.database import open_database
+        from services.session_models.rephrases.detection import current_detector
 
         require_state(chosen)
         engine = open_database(chosen.database_location)
         detector_of = partial(current_detector, engine, chosen)
     train_variant: TrainDetector | None = None
     if ablations:
-        from services.rephrase_learning import train_detector
+        from services.session_models.rephrases.training import train_detector
 
         train_variant = train_detector
     run_rephrase_evaluation(

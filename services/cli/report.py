@@ -12,7 +12,7 @@ from services.cli.options import SettingsOption, StateOption, require_state, set
 from services.errors import SettingsError
 
 if TYPE_CHECKING:
-    from failure_isolation.failure_file import IsolatedTurn
+    from failure_isolation.file import IsolatedTurn
     from services.settings import Settings
 
 report = typer.Typer(no_args_is_help=True, help="Reports on an assistant, for the team that makes it.")
@@ -48,8 +48,8 @@ def report_failures_command(
 
     Example: `rehear report failures --state state --out report`
     """
-    from services.evaluation.failure_overview import failure_overview
-    from services.evaluation.failure_overview_report import failure_overview_table, write_failure_overview
+    from services.evaluation.failures.overview import failure_overview
+    from services.evaluation.failures.overview_page import failure_overview_table, write_failure_overview
 
     if bool(turns) != bool(failures):
         raise SettingsError("--turns and --failures belong together: give both, or neither")
@@ -68,10 +68,10 @@ def report_failures_command(
 
 
 def _of_files(turns: Sequence[Path], failures: Sequence[Path], settings: "Settings") -> "list[IsolatedTurn]":
-    from failure_isolation.failure_file import IsolatedTurn
-    from services.clock import now_ms
-    from services.evaluation.failure_file import read_failures
-    from services.evaluation.same_events import require_same_events
+    from failure_isolation.file import IsolatedTurn
+    from services.evaluation.common.same_events import require_same_events
+    from services.evaluation.failures.file import read_failures
+    from services.platform.clock import now_ms
     from streams.session import sessionize
     from streams.turn_file import read_turns
 
@@ -88,7 +88,7 @@ def _of_files(turns: Sequence[Path], failures: Sequence[Path], settings: "Settin
 
 def _stored(settings: "Settings", assistant: str | None) -> "list[IsolatedTurn]":
     from services.cli.failures import stored_failures
-    from services.database import open_database
+    from services.platform.database import open_database
 
     require_state(settings)
     with progress_bars() as progress:

@@ -8,10 +8,10 @@ from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-from labeling.text_normalisation import normalise
-from rewriting.rewrite import GLOBAL, Rewrite, RewriteId, Scope, user_of
-from rewriting.row_change import ANY_TARGET
-from rewriting.table_rollback import ServedPair
+from labeling.text.normalisation import normalise
+from rewriting.table.rewrite import GLOBAL, Rewrite, RewriteId, Scope, user_of
+from rewriting.table.rollback import ServedPair
+from rewriting.table.row_change import ANY_TARGET
 
 WIDE = 140
 """Columns of the window from which each field has one of its own. Below, source and target share one, one

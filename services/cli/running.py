@@ -28,7 +28,7 @@ def up(state: StateOption = None, settings: SettingsOption = None) -> None:
 
     Stop it with Ctrl-C. Example: `rehear up --state state`
     """
-    from services.supervisor import running_rehear, wait_for_signal
+    from services.processes.supervisor import running_rehear, wait_for_signal
 
     with running_rehear(settings_of(settings, state)) as running:
         print(f"turns topic:  {running.kafka.topics.turns} at {running.kafka.bootstrap_servers}")
@@ -64,8 +64,8 @@ def work(
 
     Example: `rehear work sessions --settings rehear.toml`
     """
-    from services.supervisor import PARTITIONS
-    from services.worker import WorkerKind, run_worker
+    from services.processes.supervisor import PARTITIONS
+    from services.processes.worker import WorkerKind, run_worker
     from streams.topics import ensure_topics
 
     chosen = settings_of(settings, state)
@@ -109,7 +109,7 @@ def broker(
     port: Annotated[int, typer.Option(help="Of the broker.")] = 9092,
 ) -> None:
     """Run a broker for development, for other programs to send turns to."""
-    from services.supervisor import PARTITIONS, wait_for_signal
+    from services.processes.supervisor import PARTITIONS, wait_for_signal
     from streams.broker import DevelopmentBroker
     from streams.topics import ensure_topics
 
@@ -164,7 +164,7 @@ def api_key(
     ] = KeyRole.LOOKUP,
 ) -> None:
     """Make an API key: the key for the caller, and its hash for the settings."""
-    from services.lookup_api.api_keys import new_api_key
+    from services.platform.api_keys import new_api_key
 
     key, entry = new_api_key(name, assistant, role.value)
     print(f"key, shown only now:  {key}")

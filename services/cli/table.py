@@ -15,7 +15,7 @@ from streams.turn import AssistantId, UserId
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from rewriting.rewrite import Rewrite
+    from rewriting.table.rewrite import Rewrite
     from services.settings import Settings
 
 table = typer.Typer(no_args_is_help=True, help="Look at the rewrite table, and change what it serves.")
@@ -65,7 +65,7 @@ def show(
 
     Example: `rehear table show --state state --text lamp --json`
     """
-    from rewriting.rewrite import TableVersion
+    from rewriting.table.rewrite import TableVersion
     from services.cli.rewrite_display import json_line, print_rewrites, with_text
 
     opened = _Opened(settings_of(settings, state), assistant)
@@ -134,10 +134,10 @@ def block(
 
     Example: `rehear table block --text "play that song" --reason "it played another"`
     """
-    from labeling.question import question_named
-    from rewriting.rewrite import GLOBAL, RewriteId, user_scope
-    from rewriting.text_block import block_text
-    from services.clock import now_ms
+    from labeling.text.question import question_named
+    from rewriting.table.rewrite import GLOBAL, RewriteId, user_scope
+    from rewriting.table.text_block import block_text
+    from services.platform.clock import now_ms
 
     if (rewrite_id is None) == (text is None):
         raise typer.BadParameter("give the id of a rewrite, or --text, and not both")
@@ -171,7 +171,7 @@ def unblock(
     assistant: AssistantOption = None,
 ) -> None:
     """Let a blocked rewrite serve again."""
-    from rewriting.rewrite import RewriteId
+    from rewriting.table.rewrite import RewriteId
 
     opened = _Opened(settings_of(settings, state), assistant)
     _print_row(opened.rewrites.unblock(opened.assistant, RewriteId(rewrite_id), reason, actor))
@@ -197,7 +197,7 @@ def rollback(
 
     What somebody has blocked stays blocked. Prints what is served again, and what no longer.
     """
-    from rewriting.rewrite import TableVersion
+    from rewriting.table.rewrite import TableVersion
     from services.cli.rewrite_display import pair_lines
 
     opened = _Opened(settings_of(settings, state), assistant)
@@ -241,8 +241,8 @@ def explain(
     sessions: Annotated[int, typer.Option(help="Sessions of its evidence to show.")] = 3,
 ) -> None:
     """Say why a rewrite is there: its numbers, some of the sessions behind it, and a picture of its chain."""
-    from rewriting.rewrite import RewriteId
-    from services.explaining import draw_rewrite, explanation
+    from rewriting.table.rewrite import RewriteId
+    from services.explaining.explanation import draw_rewrite, explanation
 
     opened = _Opened(settings_of(settings, state), assistant)
     row = opened.rewrites.find(opened.assistant, RewriteId(rewrite_id))
@@ -261,10 +261,10 @@ def forget_user_command(
     assistant: AssistantOption = None,
 ) -> None:
     """Delete a user's sessions, personal rewrites and feedback, and what rested on them alone."""
-    from services.chain_learner import ChainLearner
-    from services.clock import now_ms
-    from services.forgetting import forget_user
-    from services.rephrase_learner import RephraseLearner
+    from services.learners.chains import ChainLearner
+    from services.learners.rephrase_candidates import RephraseLearner
+    from services.platform.clock import now_ms
+    from services.privacy.forgetting import forget_user
 
     chosen = settings_of(settings, state)
     opened = _Opened(chosen, assistant)
@@ -279,10 +279,10 @@ class _Opened:
     """The database, and the assistant that a command is about."""
 
     def __init__(self, settings: "Settings", assistant: str | None) -> None:
-        from rewriting.rewrite_table import RewriteTable
-        from services.clock import now_ms
-        from services.database import open_database
-        from services.learned_state import known_assistants
+        from rewriting.table.rewrite_table import RewriteTable
+        from services.jobs.learned_state import known_assistants
+        from services.platform.clock import now_ms
+        from services.platform.database import open_database
 
         require_state(settings)
         self.engine: Engine = open_database(settings.database_location)
@@ -303,7 +303,7 @@ class _Opened:
         Raises:
             StateError: nothing is known of the assistant.
         """
-        from services.learned_state import known_assistants, read_sessions_of, why_no_rewrites
+        from services.jobs.learned_state import known_assistants, read_sessions_of, why_no_rewrites
 
         newest = self.rewrites.version(self.assistant)
         if newest:
@@ -320,7 +320,7 @@ class _Opened:
 
 def _print_row(row: "Rewrite") -> None:
     from services.cli.rewrite_display import target_words
-    from services.lookup_api.explanation import explanation_words
+    from services.lookup_api.routes.explanation import explanation_words
 
     when = f" after {row.question!r}" if row.question else ""
     target = repr(row.target_text) if row.target_text else target_words(row)

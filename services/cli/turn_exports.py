@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress
     from sqlalchemy import Connection, Engine
 
-    from labeling.turn_export import Format
+    from labeling.turns.export import Format
     from services.settings import Settings
-    from streams.turn_store import TurnStore
+    from streams.stores.turn_store import TurnStore
 
 T = TypeVar("T")
 
@@ -53,7 +53,7 @@ def chosen_format(
         assistant: whose stored turns are wanted.
         what: is stored of them.
     """
-    from labeling.turn_export import Format, format_of
+    from labeling.turns.export import Format, format_of
 
     chosen = format_of(out) if wanted is None else wanted
     if chosen not in get_args(Format):
@@ -67,7 +67,7 @@ def chosen_format(
 
 def read_log(settings: "Settings", files: Sequence[Path], progress: "Progress", title: str) -> ReadLog:
     """Turns files and the sessions that they are made of, with a bar of these."""
-    from services.clock import now_ms
+    from services.platform.clock import now_ms
     from streams.session import sessionize
     from streams.turn_file import read_turns
 
@@ -95,7 +95,7 @@ def stored_turns(
         progress: shows how far it is.
         missing: the error where nothing is stored; is given " of assistant ...", or nothing.
     """
-    from streams.database_schema import reading
+    from streams.stores.database_schema import reading
 
     with reading(engine) as connection:
         known = store.assistants(connection)
@@ -115,7 +115,7 @@ def write_export(
     turns: Iterator[T],
 ) -> None:
     """Writes turns to a file, which is replaced when all is written, or to standard output."""
-    from labeling.label_file import replaced_file
+    from labeling.labels.file import replaced_file
 
     first = next(turns, None)  # an error comes before anything is written
     rows = turns if first is None else chain((first,), turns)

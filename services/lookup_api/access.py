@@ -7,8 +7,8 @@ from litestar.connection import ASGIConnection
 from litestar.exceptions import ClientException, NotAuthorizedException, PermissionDeniedException
 from litestar.handlers import BaseRouteHandler
 
-from services.lookup_api.api_keys import ApiKey, KeyRing, Role, ServerKey
 from services.lookup_api.operator_key import OPERATOR_KEY_FILE
+from services.platform.api_keys import ApiKey, KeyRing, Role, ServerKey
 
 API_KEY_HEADER = "X-API-Key"
 

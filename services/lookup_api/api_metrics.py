@@ -12,8 +12,8 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from services.lookup_api.online_follower import OnlineFollower
-from services.lookup_api.table_follower import TableFollower
+from services.lookup_api.followers.online import OnlineFollower
+from services.lookup_api.followers.table import TableFollower
 from streams.turn import AssistantId
 
 _BUCKETS_S: Final = (

@@ -18,32 +18,32 @@ from litestar.openapi.spec import Components, SecurityScheme
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from rewriting.chain_store import epochs
-from rewriting.lookup_loading import load_lookup_table
-from rewriting.rewrite_table import RewriteTable
-from services.clock import now_ms
-from services.database import is_retriable, open_database
-from services.forgetting import forget_user
-from services.lookup_api.access import API_KEY_HEADER
-from services.lookup_api.api_keys import KeyRing
-from services.lookup_api.api_metrics import ApiMetrics
-from services.lookup_api.api_settings import LookupApiSettings, OnlineTask
-from services.lookup_api.feedback_store import (
+from rewriting.chains.store import epochs
+from rewriting.feedback.store import (
     DatabaseFeedbackStore,
     FeedbackStore,
     ForgetUser,
 )
-from services.lookup_api.health_routes import health_routes
-from services.lookup_api.lookup_route import lookup_route
+from rewriting.table.lookup_loading import load_lookup_table
+from rewriting.table.rewrite_table import RewriteTable
+from services.lookup_api.access import API_KEY_HEADER
+from services.lookup_api.api_metrics import ApiMetrics
+from services.lookup_api.followers.online import OnlineFollower
+from services.lookup_api.followers.table import TableFollower
+from services.lookup_api.followers.verdict_memory import VerdictMemory, VerdictWriter
 from services.lookup_api.online_answers import OnlineAnswers
-from services.lookup_api.online_follower import OnlineFollower
 from services.lookup_api.page_barrier import PageBarrier
+from services.lookup_api.routes.health import health_routes
+from services.lookup_api.routes.lookup import lookup_route
+from services.lookup_api.routes.table import table_routes
+from services.lookup_api.routes.users import user_routes
 from services.lookup_api.strict_request import EXCEPTION_HANDLERS, StrictRequest
-from services.lookup_api.table_follower import TableFollower
-from services.lookup_api.table_routes import table_routes
-from services.lookup_api.user_routes import user_routes
-from services.lookup_api.verdict_memory import VerdictMemory, VerdictWriter
-from streams.database_schema import reading
+from services.platform.api_keys import KeyRing
+from services.platform.api_settings import LookupApiSettings, OnlineTask
+from services.platform.clock import now_ms
+from services.platform.database import is_retriable, open_database
+from services.privacy.forgetting import forget_user
+from streams.stores.database_schema import reading
 from streams.turn import AssistantId, UserId
 
 log = structlog.get_logger()

@@ -7,10 +7,10 @@ from typing import Annotated, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from rewriting.abstain_reason import AbstainReason
-from rewriting.lookup_table import LONGEST_TEXT
-from rewriting.rewrite import GLOBAL, Method, Rewrite
-from rewriting.table_rollback import ServedPair
+from rewriting.table.abstain_reason import AbstainReason
+from rewriting.table.lookup import LONGEST_TEXT
+from rewriting.table.rewrite import GLOBAL, Method, Rewrite
+from rewriting.table.rollback import ServedPair
 from streams.turn import Feedback, Status
 
 _Id = Annotated[str, Meta(min_length=1, max_length=512)]

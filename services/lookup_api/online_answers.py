@@ -14,16 +14,16 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from rewriting.abstain_reason import AbstainReason
-from rewriting.online_rewriter import OnlineAnswer
-from rewriting.request_history import RequestHistory
-from rewriting.request_session_store import read_history
-from rewriting.request_statistics_store import StoredStatistics
+from rewriting.ranking.online_rewriter import OnlineAnswer
+from rewriting.requests.history import RequestHistory
+from rewriting.requests.session_store import read_history
+from rewriting.requests.statistics_store import StoredStatistics
+from rewriting.table.abstain_reason import AbstainReason
 from services.lookup_api.api_metrics import ApiMetrics
+from services.lookup_api.followers.online import OnlineFollower, OnlineParts
 from services.lookup_api.messages import OnlineDetails, RewriteQuery
-from services.lookup_api.online_follower import OnlineFollower, OnlineParts
 from services.lookup_api.online_request import asked_online, source_words
-from streams.database_schema import reading
+from streams.stores.database_schema import reading
 from streams.turn import AssistantId, UserId
 
 log = structlog.get_logger()

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from labeling.question import Question, question_of
-from labeling.text_normalisation import normalise
-from rewriting.asked_request import AskedRequest, EarlierRequest
-from rewriting.interpretation import Interpretation, understood_as
-from rewriting.lookup_table import LONGEST_TEXT
-from rewriting.request_step import RequestText
-from rewriting.rewrite_candidates import Source
-from rewriting.understanding_confidence import understanding_confidence
+from labeling.text.normalisation import normalise
+from labeling.text.question import Question, question_of
+from rewriting.evidence.interpretation import Interpretation, understood_as
+from rewriting.evidence.understanding_confidence import understanding_confidence
+from rewriting.ranking.candidates import Source
+from rewriting.requests.asked_request import AskedRequest, EarlierRequest
+from rewriting.requests.step import RequestText
+from rewriting.table.lookup import LONGEST_TEXT
 from services.lookup_api.messages import NluGuess, RewriteQuery
 
 _FAILED = frozenset({"error", "no_result"})

@@ -11,9 +11,9 @@ from typing import Final
 import structlog
 from msgspec import Struct
 
-from services.lookup_api.api_keys import new_key, sha256_of
-from services.lookup_api.api_settings import LookupApiSettings
 from services.lookup_api.errors import OperatorKeyError
+from services.platform.api_keys import new_key, sha256_of
+from services.platform.api_settings import LookupApiSettings
 
 log = structlog.get_logger()
 

@@ -14,7 +14,7 @@ from litestar.exceptions import HTTPException, PermissionDeniedException
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from services.lookup_api.api_metrics import ApiMetrics
-from services.lookup_api.api_settings import LookupApiSettings
+from services.platform.api_settings import LookupApiSettings
 
 _LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "::1")
 _JSON: Final = b"application/json"

@@ -29,12 +29,12 @@ from granian.server.mp import MPServer
 from litestar import Litestar
 from msgspec import Struct
 
-from services.log_output import configure_log
-from services.lookup_api.api_settings import LookupApiSettings, OnlineTask
 from services.lookup_api.app import open_app
 from services.lookup_api.errors import ServerStartError
 from services.lookup_api.messages import Readiness
-from services.orphan_watch import end_with
+from services.platform.api_settings import LookupApiSettings, OnlineTask
+from services.platform.log_output import configure_log
+from services.platform.orphan_watch import end_with
 
 log = structlog.get_logger()
 

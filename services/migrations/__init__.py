@@ -1,1 +1,1 @@
-"""Migrations of the database; `services.database` runs them when it opens one."""
+"""Migrations of the database; `services.platform.database` runs them when it opens one."""

@@ -1,4 +1,4 @@
-"""How Alembic runs a migration: on the connection, and in the transaction, that `services.database` gives."""
+"""How Alembic runs a migration: on the connection and in the transaction of `services.platform.database`."""
 
 from alembic import context
 

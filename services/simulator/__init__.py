@@ -4,12 +4,12 @@ What is learned from these logs sees turn events alone; what the simulator knows
 """
 
 from services.simulator.generated_log import GeneratedLogSettings, generate_turns
-from services.simulator.gold import GoldTurn
 from services.simulator.planted_log import PlantedPair, planted_log
-from services.simulator.settings import SimulationSettings
-from services.simulator.simulated_turn import SimulatedTurn
 from services.simulator.simulation import simulate
 from services.simulator.simulation_files import SimulationFiles, write_simulation
+from services.simulator.stages.simulated_turn import SimulatedTurn
+from services.simulator.world.gold import GoldTurn
+from services.simulator.world.settings import SimulationSettings
 
 __all__ = [
     "GeneratedLogSettings",

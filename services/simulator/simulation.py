@@ -6,19 +6,19 @@ from random import Random
 
 import msgspec
 
-from labeling.annotation import FailurePoint
-from services.simulator.assistant import Assistant
-from services.simulator.catalogue import Goal, make_catalogue
-from services.simulator.chance import bell, stream
-from services.simulator.frame import Frame
-from services.simulator.gold import GoldTurn
-from services.simulator.language_understanding import FALLBACK, LanguageUnderstanding
-from services.simulator.recogniser import Heard, Recogniser
-from services.simulator.settings import DAY_MS, SimulationSettings
-from services.simulator.simulated_turn import SimulatedTurn
-from services.simulator.stage_world import StageWorld
-from services.simulator.user import Population, User
-from services.simulator.visits import LATEST_VISIT_MS, MORE_WISHES_RATE, visits
+from labeling.annotations.annotation import FailurePoint
+from services.simulator.stages.simulated_turn import SimulatedTurn
+from services.simulator.stages.world import StageWorld
+from services.simulator.world.assistant import Assistant
+from services.simulator.world.catalogue import Goal, make_catalogue
+from services.simulator.world.chance import bell, stream
+from services.simulator.world.frame import Frame
+from services.simulator.world.gold import GoldTurn
+from services.simulator.world.language_understanding import FALLBACK, LanguageUnderstanding
+from services.simulator.world.recogniser import Heard, Recogniser
+from services.simulator.world.settings import DAY_MS, SimulationSettings
+from services.simulator.world.user import Population, User
+from services.simulator.world.visits import LATEST_VISIT_MS, MORE_WISHES_RATE, visits
 from streams.turn import EventId, Feedback, NluHypothesis, Recognition, Request, Signals, TurnEvent
 
 MOST_TRIES = 4

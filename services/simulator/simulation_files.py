@@ -9,11 +9,11 @@ from typing import BinaryIO, cast
 import msgspec
 from msgspec import Struct
 
-from labeling.annotation import Annotation
-from services.simulator.chance import stream
-from services.simulator.settings import SimulationSettings
-from services.simulator.simulated_turn import SimulatedTurn
+from labeling.annotations.annotation import Annotation
 from services.simulator.simulation import simulate, world_of
+from services.simulator.stages.simulated_turn import SimulatedTurn
+from services.simulator.world.chance import stream
+from services.simulator.world.settings import SimulationSettings
 from streams.turn import Slot, encode_turn
 
 COMPRESSION = 6

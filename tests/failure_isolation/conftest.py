@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from fault_world import fault_dialogues, write_fault_base
 
-from failure_isolation.failure_export import export_failure_model
-from failure_isolation.failure_model_isolator import ModelFailureIsolator
-from failure_isolation.failure_training import FailureTraining, TrainedFailures, train_failure_model
+from failure_isolation.export import export_failure_model
+from failure_isolation.isolator import ModelFailureIsolator
+from failure_isolation.training import FailureTraining, TrainedFailures, train_failure_model
 
 
 @pytest.fixture(scope="session")

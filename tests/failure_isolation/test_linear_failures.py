@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from failure_isolation.failure_rule import FAILURE_POINTS
 from failure_isolation.linear_failures import LinearFailures
+from failure_isolation.rule import FAILURE_POINTS
 
 WEIGHTS = np.ones(len(FAILURE_POINTS))
 

@@ -3,7 +3,7 @@
 import numpy as np
 from turns import turn_event
 
-from failure_isolation.failure_part import PARTS, TRACES
+from failure_isolation.part import PARTS, TRACES
 from failure_isolation.trace_item import NUMBERS, PLACES, item_numbers, trace_items
 from streams.turn import Entity, NluHypothesis, Recognition, Request, Response, Slot, TurnEvent
 

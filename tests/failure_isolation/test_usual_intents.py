@@ -7,12 +7,12 @@ from tiny_encoder import write_tiny_base
 from torch import Tensor
 from turns import turn_event
 
-from failure_isolation.failure_view import intent_number
 from failure_isolation.trace_item import INTERPRETATIONS
 from failure_isolation.usual_intents import FOLDS, USUAL, UsualIntents, mean_word
-from labeling.roberta_base import RobertaBase, roberta_base
-from labeling.turn_features import TurnFeatures
-from labeling.turn_tokenizer import TurnTokenizer
+from failure_isolation.view import intent_number
+from labeling.models.roberta_base import RobertaBase, roberta_base
+from labeling.turns.features import TurnFeatures
+from labeling.turns.tokenizer import TurnTokenizer
 from streams.turn import NluHypothesis, TurnEvent
 
 WORDS = {

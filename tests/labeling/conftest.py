@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from label_world import annotations_of, label_dialogues, turns_of, weak_labels_of, write_world_base
 
-from labeling.label_export import export_label_model
-from labeling.label_model_generator import ModelLabelGenerator
-from labeling.label_training import LabelTraining, TrainedLabels, train_label_model
+from labeling.labels.export import export_label_model
+from labeling.labels.generator import ModelLabelGenerator
+from labeling.labels.training import LabelTraining, TrainedLabels, train_label_model
 
 LEARNED = label_dialogues(400)
 

@@ -5,7 +5,7 @@ import itertools
 import pytest
 from sqlalchemy import Engine
 
-from rewriting.rewrite_table import RewriteTable
+from rewriting.table.rewrite_table import RewriteTable
 
 
 @pytest.fixture

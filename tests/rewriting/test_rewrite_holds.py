@@ -5,8 +5,8 @@ import pytest
 from rewrites import rewrite_row
 from sqlalchemy import Engine
 
-from rewriting.rewrite import GLOBAL, Rewrite, RewriteId, TableVersion, rewrite_id
-from rewriting.rewrite_table import RewriteTable, TableSnapshot
+from rewriting.table.rewrite import GLOBAL, Rewrite, RewriteId, TableVersion, rewrite_id
+from rewriting.table.rewrite_table import RewriteTable, TableSnapshot
 from streams.turn import AssistantId
 
 HOME = AssistantId("home")

@@ -13,7 +13,7 @@ from rephrase_world import WISHES, WorldSession, rephrase_sessions
 from tiny_encoder import write_tiny_base
 from typer.testing import CliRunner
 
-from labeling.annotation import Annotation, annotation_schema
+from labeling.annotations.annotation import Annotation, annotation_schema
 from labeling.errors import AnnotationFileError
 from services.cli.commands import app
 from services.errors import SettingsError

@@ -9,20 +9,20 @@ from databases import new_database
 from sqlalchemy import Engine
 from streaming import drain, everything, learned_from_file, rewrites, rewrites_in, send_turns, stream_settings
 
-from rewriting.answer_miner import AnswerSettings
-from rewriting.chain_miner import ChainSettings
-from rewriting.lookup_table import LookupTable
-from rewriting.rewrite_table import RewriteTable
-from services.chain_learner import ChainLearner
-from services.clock import now_ms
-from services.explaining import draw_rewrite, explanation
-from services.forgetting import forget_user
-from services.learning import learn_from_files
-from services.rewrite_replay import replay_turns
-from services.served_layers import ServedLayers
+from rewriting.answers.miner import AnswerSettings
+from rewriting.chains.miner import ChainSettings
+from rewriting.table.lookup import LookupTable
+from rewriting.table.rewrite_table import RewriteTable
+from services.explaining.explanation import draw_rewrite, explanation
+from services.jobs.rewrite_replay import replay_turns
+from services.jobs.served_layers import ServedLayers
+from services.jobs.turn_logs import learn_from_files
+from services.learners.chains import ChainLearner
+from services.platform.clock import now_ms
+from services.privacy.forgetting import forget_user
 from services.simulator import PlantedPair, planted_log
-from streams.database_schema import reading
 from streams.kafka_settings import KafkaSettings
+from streams.stores.database_schema import reading
 from streams.topics import ensure_topics
 from streams.turn import AssistantId, TurnEvent, UserId, encode_turn
 

@@ -3,9 +3,9 @@
 from rewrites import rewrite_row
 from sqlalchemy import text
 
-from rewriting.rewrite import TableVersion
-from rewriting.rewrite_table import RewriteTable
-from services.database import VERSION_TABLE, open_database
+from rewriting.table.rewrite import TableVersion
+from rewriting.table.rewrite_table import RewriteTable
+from services.platform.database import VERSION_TABLE, open_database
 from streams.turn import AssistantId
 
 HOME = AssistantId("home")

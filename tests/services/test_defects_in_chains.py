@@ -16,22 +16,22 @@ from streaming import drain, requests, rewrites, row_count, send_turns, stream_s
 from worker_faults import run_and_kill
 from worker_pool import WorkerPool
 
-from labeling.label_settings import LabelSettings
-from rewriting.chain_store import CHAIN_SESSION
+from labeling.labels.settings import LabelSettings
+from rewriting.chains.store import CHAIN_SESSION
 from rewriting.online_model_store import ModelKind, set_models
-from rewriting.rephrase_settings import RephraseSettings
-from rewriting.rewrite_table import RewriteTable
-from services.clock import now_ms
-from services.database import open_database
-from services.label_absorbing import label_all
-from services.learning import learn_from_files
-from services.rephrase_absorbing import absorb_rephrases
+from rewriting.rephrases.settings import RephraseSettings
+from rewriting.table.rewrite_table import RewriteTable
+from services.jobs.turn_logs import learn_from_files
+from services.platform.clock import now_ms
+from services.platform.database import open_database
+from services.processes.worker import WorkerKind
+from services.session_models.labels.backfill import label_all
+from services.session_models.rephrases.backfill import absorb_rephrases
 from services.settings import Settings
-from services.worker import WorkerKind
 from streams.consumer_loop import Step
-from streams.database_schema import reading
 from streams.kafka_settings import KafkaSettings
-from streams.session_notice import SESSION_NOTICE
+from streams.stores.database_schema import reading
+from streams.stores.session_notice import SESSION_NOTICE
 from streams.topics import end_offsets
 from streams.turn import AssistantId, TurnEvent, encode_turn
 

@@ -15,14 +15,14 @@ from typer.testing import CliRunner
 from failure_isolation.errors import FailureInputError
 from failure_isolation.turn_failure import TurnFailure
 from services.cli.commands import app
-from services.clock import now_ms
-from services.database import open_database
 from services.errors import SettingsError, StateError
-from services.failure_absorbing import isolate_all
-from services.failure_finding import read_failures
+from services.platform.clock import now_ms
+from services.platform.database import open_database
+from services.session_models.failures.answers import read_failures
+from services.session_models.failures.backfill import isolate_all
 from services.settings import Settings
-from streams.database_schema import reading
 from streams.session import sessionize
+from streams.stores.database_schema import reading
 from streams.turn import AssistantId, TurnEvent, encode_turn
 
 A, B = AssistantId("a"), AssistantId("b")
@@ -32,7 +32,7 @@ A, B = AssistantId("a"), AssistantId("b")
 def _letters(monkeypatch: pytest.MonkeyPatch) -> None:
     """All assistants but those named "quiet" have a model."""
     monkeypatch.setattr(
-        "services.failure_isolating.current_isolator",
+        "services.session_models.failures.isolation.current_isolator",
         lambda engine, settings, assistant_id: None if assistant_id == "quiet" else LetterFailures(),
     )
 

@@ -14,25 +14,25 @@ from streaming import compacted, drain, rewrites, row_count, send_turns, stream_
 from worker_faults import run_and_kill
 from worker_pool import WorkerPool
 
-from failure_isolation.failure_store import FAILURE_CHANGE, FAILURES
+from failure_isolation.store import FAILURE_CHANGE, FAILURES
 from failure_isolation.turn_failure import TurnFailure
 from rewriting.online_model_store import set_models
-from rewriting.rewrite import Rewrite
-from rewriting.rewrite_table import RewriteTable
-from services.clock import now_ms
-from services.database import open_database
-from services.failure_absorbing import isolate_all
-from services.failure_finding import find_failures
-from services.forgetting import forget_user
-from services.learning import learn_from_files
+from rewriting.table.rewrite import Rewrite
+from rewriting.table.rewrite_table import RewriteTable
+from services.jobs.turn_logs import learn_from_files
+from services.platform.clock import now_ms
+from services.platform.database import open_database
+from services.privacy.forgetting import forget_user
+from services.processes.worker import WorkerKind
+from services.session_models.failures.answers import find_failures
+from services.session_models.failures.backfill import isolate_all
 from services.settings import Settings
 from services.simulator import PlantedPair, planted_log
-from services.worker import WorkerKind
 from streams.consumer_loop import Step
-from streams.database_schema import reading
 from streams.dead_letter import read_dead_letters
 from streams.kafka_settings import KafkaSettings
 from streams.session import sessionize
+from streams.stores.database_schema import reading
 from streams.topics import end_offsets
 from streams.turn import AssistantId, TurnEvent, UserId, encode_turn
 

@@ -13,16 +13,16 @@ from streaming import store_log
 from typer.testing import CliRunner
 
 from labeling.errors import LabelInputError
-from labeling.turn_label import LabelGenerator, TurnLabel
+from labeling.labels.turn_label import LabelGenerator, TurnLabel
 from services.cli.commands import app
-from services.clock import now_ms
-from services.database import open_database
 from services.errors import SettingsError, StateError
-from services.label_absorbing import label_all
-from services.label_finding import find_labels, read_labels
+from services.platform.clock import now_ms
+from services.platform.database import open_database
+from services.session_models.labels.answers import find_labels, read_labels
+from services.session_models.labels.backfill import label_all
 from services.settings import Settings
-from streams.database_schema import reading
 from streams.session import sessionize
+from streams.stores.database_schema import reading
 from streams.turn import AssistantId, TurnEvent, encode_turn
 
 A, B = AssistantId("a"), AssistantId("b")
@@ -32,7 +32,7 @@ A, B = AssistantId("a"), AssistantId("b")
 def _letters(monkeypatch: pytest.MonkeyPatch) -> None:
     """All assistants but those named "quiet" have a model."""
     monkeypatch.setattr(
-        "services.label_generation.current_generator",
+        "services.session_models.labels.generation.current_generator",
         lambda engine, settings, assistant_id: None if assistant_id == "quiet" else LetterLabels(),
     )
 

@@ -15,24 +15,24 @@ from streaming import compacted, drain, row_count, send_turns, stream_settings
 from worker_faults import run_and_kill, run_while_locked
 from worker_pool import WorkerPool
 
-from labeling.label_store import LABEL_CHANGE, LABELS
-from labeling.turn_label import TurnLabel
+from labeling.labels.store import LABEL_CHANGE, LABELS
+from labeling.labels.turn_label import TurnLabel
 from rewriting.online_model_store import set_models
-from rewriting.rewrite_table import RewriteTable
-from services.clock import now_ms
-from services.database import open_database
-from services.forgetting import forget_user
-from services.label_absorbing import label_all
-from services.label_finding import find_labels
-from services.learning import learn_from_files
+from rewriting.table.rewrite_table import RewriteTable
+from services.jobs.turn_logs import learn_from_files
+from services.platform.clock import now_ms
+from services.platform.database import open_database
+from services.privacy.forgetting import forget_user
+from services.processes.worker import ModelLoaders, WorkerKind
+from services.session_models.labels.answers import find_labels
+from services.session_models.labels.backfill import label_all
 from services.settings import Settings
-from services.worker import ModelLoaders, WorkerKind
-from streams.checkpoint import saved_offsets
 from streams.consumer_loop import Step
-from streams.database_schema import reading
 from streams.dead_letter import read_dead_letters
 from streams.kafka_settings import KafkaSettings
 from streams.session import sessionize
+from streams.stores.checkpoint import saved_offsets
+from streams.stores.database_schema import reading
 from streams.topics import end_offsets
 from streams.turn import AssistantId, TurnEvent, UserId, encode_turn
 
@@ -179,7 +179,7 @@ def test_a_database_that_another_program_locks(
     kafka: KafkaSettings,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("services.database.LOCK_WAIT_S", 0.1)
+    monkeypatch.setattr("services.platform.database.LOCK_WAIT_S", 0.1)
     send_turns(kafka, log)
     drain(settings, SESSIONS)
     generator = LetterLabels()

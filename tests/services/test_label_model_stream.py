@@ -12,18 +12,18 @@ from streaming import compacted, send_turns, store_log, stream_settings
 from tiny_encoder import write_tiny_base
 from typer.testing import CliRunner
 
-from labeling.annotation import Annotation
-from labeling.label_export import export_label_model
-from labeling.label_training import LabelTraining, train_label_model
-from labeling.turn_label import TurnLabel
+from labeling.annotations.annotation import Annotation
+from labeling.labels.export import export_label_model
+from labeling.labels.training import LabelTraining, train_label_model
+from labeling.labels.turn_label import TurnLabel
 from rewriting.online_model_store import model_folder, set_models
 from services.cli.commands import app
-from services.clock import now_ms
-from services.database import open_database
-from services.label_absorbing import label_all
-from services.model_files import put_model
+from services.platform.clock import now_ms
+from services.platform.database import open_database
+from services.processes.worker import WorkerKind, worker_loop
+from services.session_models.labels.backfill import label_all
+from services.session_models.model_files import put_model
 from services.settings import Settings
-from services.worker import WorkerKind, worker_loop
 from streams.kafka_settings import KafkaSettings
 from streams.session import sessionize
 from streams.turn import AssistantId, EventId, TurnEvent, encode_turn

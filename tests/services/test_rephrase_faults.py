@@ -15,21 +15,21 @@ from worker_faults import run_and_kill, run_while_locked
 from worker_pool import WorkerPool
 
 from rewriting.online_model_store import set_models
-from rewriting.rephrase_settings import RephraseSettings
-from rewriting.rephrase_store import REPHRASE_PAIR, REPHRASE_SESSION, STALE_CANDIDATE
-from rewriting.rewrite_table import RewriteTable
-from services.chain_task import TASK as CHAINS_TASK
-from services.clock import now_ms
-from services.database import open_database
-from services.learning import learn_from_files
-from services.rephrase_absorbing import RephraseAbsorption, absorb_rephrases
+from rewriting.rephrases.settings import RephraseSettings
+from rewriting.rephrases.store import REPHRASE_PAIR, REPHRASE_SESSION, STALE_CANDIDATE
+from rewriting.table.rewrite_table import RewriteTable
+from services.jobs.turn_logs import learn_from_files
+from services.platform.clock import now_ms
+from services.platform.database import open_database
+from services.processes.worker import ModelLoaders, WorkerKind
+from services.session_models.rephrases.backfill import RephraseAbsorption, absorb_rephrases
 from services.settings import Settings
-from services.worker import ModelLoaders, WorkerKind
-from streams.checkpoint import saved_offsets
+from services.tasks.chain import TASK as CHAINS_TASK
 from streams.consumer_loop import Step
-from streams.database_schema import reading
 from streams.dead_letter import read_dead_letters
 from streams.kafka_settings import KafkaSettings
+from streams.stores.checkpoint import saved_offsets
+from streams.stores.database_schema import reading
 from streams.topics import end_offsets
 from streams.turn import AssistantId, TurnEvent, encode_turn
 
@@ -203,7 +203,7 @@ def test_a_database_that_another_program_locks(
     kafka: KafkaSettings,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("services.database.LOCK_WAIT_S", 0.1)
+    monkeypatch.setattr("services.platform.database.LOCK_WAIT_S", 0.1)
     send_turns(kafka, log)
     drain(settings, SESSIONS, *LEARNERS)
     detector = LetterDetector()

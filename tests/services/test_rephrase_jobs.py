@@ -19,16 +19,16 @@ from turns import START_MS, turn_event
 from typer.testing import CliRunner
 from waiting import HANGS_AFTER_S
 
-from rewriting import span_detector
 from rewriting.online_model_store import current_models, model_folder
-from rewriting.rewrite import Rewrite
-from rewriting.rewrite_table import RewriteTable
-from rewriting.span_detector import MOST_TURNS
+from rewriting.rephrases import span_detector
+from rewriting.rephrases.span_detector import MOST_TURNS
+from rewriting.table.rewrite import Rewrite
+from rewriting.table.rewrite_table import RewriteTable
 from services.cli.commands import app
-from services.clock import now_ms
-from services.database import open_database
-from streams.database_schema import reading
+from services.platform.clock import now_ms
+from services.platform.database import open_database
 from streams.errors import TurnFileError
+from streams.stores.database_schema import reading
 from streams.turn import AssistantId, NluHypothesis, Response, Signals, Slot, TurnEvent, encode_turn
 from streams.turn_time import EARLIEST_MS
 

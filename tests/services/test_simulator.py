@@ -10,8 +10,8 @@ import jsonschema
 import msgspec
 import pytest
 
-from services.clock import now_ms
 from services.errors import SimulationError
+from services.platform.clock import now_ms
 from services.simulator import (
     GeneratedLogSettings,
     GoldTurn,
@@ -23,10 +23,10 @@ from services.simulator import (
     simulate,
     write_simulation,
 )
-from services.simulator.catalogue import make_catalogue
-from services.simulator.language_understanding import FALLBACK, LanguageUnderstanding
-from services.simulator.settings import DAY_MS
-from services.simulator.sound import SOUND_ALIKES, sound_alike
+from services.simulator.world.catalogue import make_catalogue
+from services.simulator.world.language_understanding import FALLBACK, LanguageUnderstanding
+from services.simulator.world.settings import DAY_MS
+from services.simulator.world.sound import SOUND_ALIKES, sound_alike
 from streams.session import sessionize
 from streams.turn import TurnEvent, decode_turn, encode_turn, turn_schema
 from streams.turn_file import read_lines, read_turns

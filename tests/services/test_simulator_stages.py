@@ -11,17 +11,17 @@ import jsonschema
 import msgspec
 import pytest
 
-from failure_isolation.failure_rule import FAILURE_POINTS, STAGES
-from labeling.annotation import decode_annotation
-from services.clock import now_ms
+from failure_isolation.rule import FAILURE_POINTS, STAGES
+from labeling.annotations.annotation import decode_annotation
 from services.errors import SimulationError
+from services.platform.clock import now_ms
 from services.simulator import GoldTurn, SimulatedTurn, SimulationSettings, simulate, write_simulation
-from services.simulator.frame import frame
-from services.simulator.language_understanding import LanguageUnderstanding
-from services.simulator.misunderstanding import taken_for
-from services.simulator.stage_catalogue import STOP, make_stage_catalogue
-from services.simulator.stage_truth import FAILED, NOTHING_ASKED, Passage, stage_truth
-from services.simulator.stage_world import StageWorld
+from services.simulator.stages.catalogue import STOP, make_stage_catalogue
+from services.simulator.stages.misunderstanding import taken_for
+from services.simulator.stages.truth import FAILED, NOTHING_ASKED, Passage, stage_truth
+from services.simulator.stages.world import StageWorld
+from services.simulator.world.frame import frame
+from services.simulator.world.language_understanding import LanguageUnderstanding
 from streams.turn import EventId, decode_turn, encode_turn, turn_schema
 from streams.turn_file import read_lines, read_turns
 

@@ -8,14 +8,14 @@ import pytest
 from rewrites import rewrite_row
 from typer.testing import CliRunner
 
-from rewriting.rewrite import Rewrite, RewriteId, user_scope
-from rewriting.rewrite_table import RewriteTable
+from rewriting.table.rewrite import Rewrite, RewriteId, user_scope
+from rewriting.table.rewrite_table import RewriteTable
 from services.cli.commands import app
-from services.database import open_database
 from services.errors import StateError
+from services.platform.database import open_database
 from services.simulator import PlantedPair, planted_log
-from streams.database_schema import reading
-from streams.session_store import new_turns, store_turns
+from streams.stores.database_schema import reading
+from streams.stores.session_store import new_turns, store_turns
 from streams.turn import TurnEvent, encode_turn
 
 LEARN_NO_MODELS = ("--no-rephrases", "--no-labels", "--no-failures", "--no-online")

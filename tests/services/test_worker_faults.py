@@ -32,19 +32,19 @@ from waiting import HANGS_AFTER_S, eventually
 from worker_faults import lasting, run_and_kill
 from worker_pool import RunningWorker, WorkerPool
 
-from rewriting.rewrite import Rewrite
-from services.database import open_database
+from rewriting.table.rewrite import Rewrite
+from services.platform.database import open_database
+from services.processes.worker import WorkerKind, worker_loop
 from services.settings import Settings
 from services.simulator import PlantedPair, planted_log
-from services.worker import WorkerKind, worker_loop
 from streams.broker import DevelopmentBroker
-from streams.checkpoint import saved_offsets
 from streams.consumer_loop import Step
-from streams.database_schema import reading
 from streams.dead_letter import read_dead_letters
 from streams.kafka_settings import KafkaSettings
 from streams.session_record import SessionRecord, encode_session
-from streams.session_store import has_waiting_sessions
+from streams.stores.checkpoint import saved_offsets
+from streams.stores.database_schema import reading
+from streams.stores.session_store import has_waiting_sessions
 from streams.topics import end_offsets, ensure_topics
 from streams.turn import TurnEvent, encode_turn
 
@@ -314,7 +314,7 @@ def test_a_database_that_another_program_locks(
     kafka: KafkaSettings,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("services.database.LOCK_WAIT_S", 0.1)
+    monkeypatch.setattr("services.platform.database.LOCK_WAIT_S", 0.1)
     send_turns(kafka, log)
     if kind in LEARNERS:
         drain(settings, SESSIONS)

@@ -12,13 +12,13 @@ import msgspec
 from msgspec import Struct
 from tiny_encoder import write_tiny_base
 
-from rewriting.encoder_settings import EncoderSettings
-from rewriting.ranker_settings import RankerSettings
-from rewriting.rewrite_table import RewriteTable
-from services.clock import now_ms
-from services.database import open_database
-from services.learning import learn_from_files
-from services.online_learning import learn_online
+from rewriting.encoders.settings import EncoderSettings
+from rewriting.ranking.settings import RankerSettings
+from rewriting.table.rewrite_table import RewriteTable
+from services.jobs.online_models import learn_online
+from services.jobs.turn_logs import learn_from_files
+from services.platform.clock import now_ms
+from services.platform.database import open_database
 from services.settings import Settings
 from streams.turn import (
     AssistantId,

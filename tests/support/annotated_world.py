@@ -7,8 +7,8 @@ import msgspec
 from rephrase_world import WorldSession, rephrase_sessions
 from turns import turn_event
 
-from labeling.annotation import Annotation
-from rewriting.rephrase_link import RephraseLink, resolve
+from labeling.annotations.annotation import Annotation
+from rewriting.evidence.rephrase_link import RephraseLink, resolve
 from streams.turn import EventId, Request, Response, TurnEvent
 
 ENCORE = "another one"

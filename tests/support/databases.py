@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from services.database import open_database
+from services.platform.database import open_database
 
 
 def new_database(path: Path) -> str:

@@ -9,10 +9,10 @@ from pathlib import Path
 import msgspec
 from turns import turn_event
 
-from failure_isolation.failure_rule import FAILURE_POINTS
+from failure_isolation.rule import FAILURE_POINTS
 from failure_isolation.turn_failure import TurnFailure
-from labeling.annotation import Annotation, FailurePoint
-from services.evaluation.failure_gold import GoldFailure
+from labeling.annotations.annotation import Annotation, FailurePoint
+from services.evaluation.failures.gold import GoldFailure
 from streams.turn import Device, EventId, NluHypothesis, Request, Response, TurnEvent
 
 KINDS: tuple[FailurePoint, ...] = ("asr", "nlu", "result", "correct")

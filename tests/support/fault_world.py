@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tiny_encoder import write_tiny_base
 
-from labeling.annotation import Annotation, FailurePoint
+from labeling.annotations.annotation import Annotation, FailurePoint
 from streams.turn import (
     Entity,
     EventId,

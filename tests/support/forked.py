@@ -18,15 +18,15 @@ from typing import Any, Final
 from waiting import HANGS_AFTER_S
 
 _IMPORTED: Final = [
-    "services.worker",
+    "services.processes.worker",
     "services.cli.commands",
-    "services.learning",
-    "services.online_learning",
-    "services.rewrite_replay",
-    "services.evaluation.rewrite_evaluation",
-    "services.evaluation.report",
+    "services.jobs.turn_logs",
+    "services.jobs.online_models",
+    "services.jobs.rewrite_replay",
+    "services.evaluation.rewrites.evaluation",
+    "services.evaluation.rewrites.report",
     "services.simulator",
-    "rewriting.encoder_training",
+    "rewriting.encoders.training",
     "lightgbm",
     "faiss",
     "onnxruntime",

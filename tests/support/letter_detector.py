@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rewriting.errors import RephraseInputError
-from rewriting.rephrase_link import RephraseLink
+from rewriting.evidence.rephrase_link import RephraseLink
 from services.simulator import PlantedPair, planted_log
 from streams.turn import TurnEvent
 

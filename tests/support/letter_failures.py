@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from failure_isolation.errors import FailureInputError
-from failure_isolation.failure_rule import FAILURE_POINTS, STAGES
+from failure_isolation.rule import FAILURE_POINTS, STAGES
 from failure_isolation.turn_failure import TurnFailure
-from labeling.annotation import FailurePoint
+from labeling.annotations.annotation import FailurePoint
 from streams.turn import EventId, TurnEvent
 
 NAME = "failures-letters"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from labeling.errors import LabelInputError
-from labeling.turn_label import LabelName, SlotLabel, TurnLabel
+from labeling.labels.turn_label import LabelName, SlotLabel, TurnLabel
 from streams.turn import EventId, TurnEvent
 
 NAME = "labels-letters"

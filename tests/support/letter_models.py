@@ -4,7 +4,7 @@ from letter_detector import LetterDetector
 from letter_failures import LetterFailures
 from letter_labels import LetterLabels
 
-from services.worker import ModelLoaders
+from services.processes.worker import ModelLoaders
 
 LETTER_MODELS = ModelLoaders(
     detector=LetterDetector.load, generator=LetterLabels.load, isolator=LetterFailures.load

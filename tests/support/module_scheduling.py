@@ -6,7 +6,7 @@ from typing import Final
 from xdist.scheduler import LoadScopeScheduling
 
 _TRAINED_IN_COMMON: Final = frozenset({"tests/labeling", "tests/failure_isolation"})
-"""Folders whose modules share models that are trained once."""
+"""Packages whose modules share models that are trained once."""
 
 
 class ModuleScheduling(LoadScopeScheduling):
@@ -14,5 +14,5 @@ class ModuleScheduling(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         module = PurePosixPath(nodeid.partition("::")[0])
-        folder = str(module.parent)
-        return folder if folder in _TRAINED_IN_COMMON else str(module)
+        package = "/".join(module.parts[:2])
+        return package if package in _TRAINED_IN_COMMON else str(module)

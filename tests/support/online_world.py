@@ -14,23 +14,23 @@ import msgspec
 from sqlalchemy import Engine
 from tiny_encoder import write_tiny_base
 
-from labeling.artifact import write_artifact
-from labeling.question import NO_QUESTION
-from rewriting.interpretation import Interpretation, understood_as
+from labeling.models.artifact import write_artifact
+from labeling.text.question import NO_QUESTION
+from rewriting.evidence.interpretation import Interpretation, understood_as
 from rewriting.online_model_store import ModelKind, model_folder, set_models
-from rewriting.rank_examples import RankExample, asked_step
-from rewriting.rank_features import candidate_features, request_features
-from rewriting.ranker import FACTS_FILE, KIND
-from rewriting.ranker_settings import RankerSettings
-from rewriting.ranker_training import train_ranker
-from rewriting.request_counts import RequestCounts, SharedStatistics
-from rewriting.request_history import RequestHistory
-from rewriting.request_step import RequestStep, RequestText, SessionRequests
-from rewriting.rewrite_candidates import CandidateSettings, NearRequest, rewrite_candidates
-from rewriting.rewrite_gates import RewriteGates
-from rewriting.silent_failures import NONE_SILENT
-from services.index_encoding import encode_all
-from services.request_learner import RequestLearner
+from rewriting.ranking.candidates import CandidateSettings, NearRequest, rewrite_candidates
+from rewriting.ranking.examples import RankExample, asked_step
+from rewriting.ranking.features import candidate_features, request_features
+from rewriting.ranking.gates import RewriteGates
+from rewriting.ranking.ranker import FACTS_FILE, KIND
+from rewriting.ranking.settings import RankerSettings
+from rewriting.ranking.training import train_ranker
+from rewriting.requests.counts import RequestCounts, SharedStatistics
+from rewriting.requests.history import RequestHistory
+from rewriting.requests.silent_failures import NONE_SILENT
+from rewriting.requests.step import RequestStep, RequestText, SessionRequests
+from services.learners.index_encoding import encode_all
+from services.learners.requests import RequestLearner
 from streams.session import SessionId
 from streams.turn import AssistantId, UserId
 
@@ -103,9 +103,9 @@ def store_world(engine: Engine, assistant_id: AssistantId) -> None:
 
 def write_models(folder: Path) -> dict[ModelKind, str]:
     """Trains a ranker on the log, writes it and an encoder of random weights; gives their names."""
-    from labeling.encoder_base import load_base
-    from rewriting.encoder_export import export_text_encoder
-    from rewriting.encoder_model import TextEncoderModel
+    from labeling.models.encoder_base import load_base
+    from rewriting.encoders.export import export_text_encoder
+    from rewriting.encoders.model import TextEncoderModel
 
     settings = RankerSettings(trees=60, min_leaf=10, threads=1)
     trained = train_ranker(list(_examples()), NONE_SILENT, settings)

@@ -1,8 +1,8 @@
 """Makes sessions of request steps that have only what a test names."""
 
-from labeling.question import NO_QUESTION, Question
-from rewriting.interpretation import Interpretation
-from rewriting.request_step import RequestStep, RequestText, SessionRequests
+from labeling.text.question import NO_QUESTION, Question
+from rewriting.evidence.interpretation import Interpretation
+from rewriting.requests.step import RequestStep, RequestText, SessionRequests
 from streams.session import SessionId
 from streams.turn import AssistantId, UserId
 

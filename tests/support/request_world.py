@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 from turns import START_MS, turn_event
 
-from labeling.annotation import AnnotatedSlot, Annotation
-from labeling.turn_label import SlotLabel
+from labeling.annotations.annotation import AnnotatedSlot, Annotation
+from labeling.labels.turn_label import SlotLabel
 from streams.turn import Response, TurnEvent, encode_turn
 
 SONGS = ("jazz", "blues", "polka", "swing", "techno")

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from rewriting.rewrite import GLOBAL, Rewrite, rewrite_id
+from rewriting.table.rewrite import GLOBAL, Rewrite, rewrite_id
 from streams.session import SessionId
 from streams.turn import AssistantId
 

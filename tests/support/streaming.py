@@ -11,22 +11,22 @@ from letter_models import LETTER_MODELS
 from sqlalchemy import Engine, Table, select
 from waiting import HANGS_AFTER_S, eventually
 
-from rewriting.chain_miner import ChainSettings
-from rewriting.request_index_store import INDEXED_REQUEST
-from rewriting.request_session_store import REQUEST_SESSION
-from rewriting.request_statistics_store import REQUEST_STATISTICS
-from rewriting.rewrite import Rewrite, TableVersion
-from rewriting.rewrite_table import RewriteTable
-from services.clock import now_ms
-from services.database import open_database
-from services.learning import learn_from_files
+from rewriting.chains.miner import ChainSettings
+from rewriting.index.store import INDEXED_REQUEST
+from rewriting.requests.session_store import REQUEST_SESSION
+from rewriting.requests.statistics_store import REQUEST_STATISTICS
+from rewriting.table.rewrite import Rewrite, TableVersion
+from rewriting.table.rewrite_table import RewriteTable
+from services.jobs.turn_logs import learn_from_files
+from services.platform.clock import now_ms
+from services.platform.database import open_database
+from services.processes.worker import WorkerKind, worker_loop
 from services.settings import SessionSettings, Settings
-from services.worker import WorkerKind, worker_loop
-from streams.database_schema import METADATA, reading
 from streams.kafka_settings import KafkaSettings
 from streams.session import Session
 from streams.session_record import SessionRecord
-from streams.session_store import lock_sessions, new_turns, store_turns
+from streams.stores.database_schema import METADATA, reading
+from streams.stores.session_store import lock_sessions, new_turns, store_turns
 from streams.stream_task import OffsetRange, Received
 from streams.turn import AssistantId, TurnEvent, encode_turn
 

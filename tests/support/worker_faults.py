@@ -8,9 +8,9 @@ from prometheus_client import CollectorRegistry
 from waiting import HANGS_AFTER_S, eventually
 from worker_pool import WorkerPool
 
-from services.database import open_database
+from services.platform.database import open_database
+from services.processes.worker import ModelLoaders, WorkerKind, worker_loop
 from services.settings import Settings
-from services.worker import ModelLoaders, WorkerKind, worker_loop
 from streams.consumer_loop import Step
 
 

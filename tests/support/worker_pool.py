@@ -11,8 +11,8 @@ import forked
 from letter_models import LETTER_MODELS
 from waiting import eventually
 
+from services.processes.worker import WorkerKind, run_worker
 from services.settings import Settings
-from services.worker import WorkerKind, run_worker
 from streams.consumer_loop import Step
 
 

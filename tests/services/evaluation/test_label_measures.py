@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 from turns import turn_event
 
-from services.evaluation.confidence_interval import user_weights
-from services.evaluation.label_binary import (
+from services.evaluation.common.confidence_interval import user_weights
+from services.evaluation.labels.binary import (
     BinaryAnswers,
     BinaryItems,
     binary_measures,
@@ -18,12 +18,12 @@ from services.evaluation.label_binary import (
     precision_recall_curve,
     reliability,
 )
-from services.evaluation.label_classes import ClassAnswers, ClassItems, class_measures
-from services.evaluation.label_goals import GoalItems, goal_measures
-from services.evaluation.label_gold import GoldLabel
-from services.evaluation.label_log import LabelLog
-from services.evaluation.label_resamples import ClusterResamples
-from services.evaluation.label_satisfaction import RatedItems
+from services.evaluation.labels.classes import ClassAnswers, ClassItems, class_measures
+from services.evaluation.labels.goals import GoalItems, goal_measures
+from services.evaluation.labels.gold import GoldLabel
+from services.evaluation.labels.log import LabelLog
+from services.evaluation.labels.resamples import ClusterResamples
+from services.evaluation.labels.satisfaction import RatedItems
 from streams.turn import EventId
 
 Floats = NDArray[np.float64]

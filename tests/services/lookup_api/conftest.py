@@ -14,14 +14,14 @@ from rewrites import rewrite_row
 from sqlalchemy import Engine
 from waiting import eventually
 
+from rewriting.feedback.store import DatabaseFeedbackStore
 from rewriting.online_model_store import ModelKind
-from rewriting.rewrite import Rewrite, Scope, user_scope
-from rewriting.rewrite_table import RewriteTable
-from services.database import open_database
-from services.lookup_api.api_keys import ApiKey, new_key
-from services.lookup_api.api_settings import LookupApiSettings
+from rewriting.table.rewrite import Rewrite, Scope, user_scope
+from rewriting.table.rewrite_table import RewriteTable
 from services.lookup_api.app import build_app, forget_in
-from services.lookup_api.feedback_store import DatabaseFeedbackStore
+from services.platform.api_keys import ApiKey, new_key
+from services.platform.api_settings import LookupApiSettings
+from services.platform.database import open_database
 from streams.turn import AssistantId, UserId
 
 

@@ -8,11 +8,11 @@ from litestar import Litestar
 from litestar.testing import TestClient
 from sqlalchemy import Engine
 
-from rewriting.rewrite import GLOBAL, rewrite_id
-from rewriting.rewrite_table import RewriteTable
-from services.lookup_api.api_keys import ApiKey, KeyRing, new_api_key
-from services.lookup_api.api_settings import LookupApiSettings, is_loopback
+from rewriting.table.rewrite import GLOBAL, rewrite_id
+from rewriting.table.rewrite_table import RewriteTable
 from services.lookup_api.errors import UnsafeBindingError
+from services.platform.api_keys import ApiKey, KeyRing, new_api_key
+from services.platform.api_settings import LookupApiSettings, is_loopback
 from streams.turn import AssistantId
 
 Keys = dict[str, tuple[str, ApiKey]]

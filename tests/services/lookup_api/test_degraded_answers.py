@@ -16,19 +16,19 @@ from rewrites import rewrite_row
 from sqlalchemy import select
 from waiting import HANGS_AFTER_S, eventually
 
+from rewriting.feedback.store import DatabaseFeedbackStore
 from rewriting.online_model_store import drop_model
-from rewriting.online_settings import OnlineSettings
-from rewriting.ranker import Ranker
-from rewriting.rewrite_schema import ROW_VERDICTS
-from rewriting.rewrite_table import RewriteTable
-from services.database import open_database
-from services.forgetting import forget_user
-from services.lookup_api.api_settings import LookupApiSettings, OnlineTask
+from rewriting.ranking.online_settings import OnlineSettings
+from rewriting.ranking.ranker import Ranker
+from rewriting.table.rewrite_table import RewriteTable
+from rewriting.table.schema import ROW_VERDICTS
+from services.jobs.row_judging import judge_rows
 from services.lookup_api.app import build_app, forget_in
-from services.lookup_api.feedback_store import DatabaseFeedbackStore
-from services.row_judging import judge_rows
+from services.platform.api_settings import LookupApiSettings, OnlineTask
+from services.platform.database import open_database
+from services.privacy.forgetting import forget_user
 from services.settings import Settings
-from streams.database_schema import reading
+from streams.stores.database_schema import reading
 from streams.turn import AssistantId, UserId
 
 HOME = AssistantId("home")

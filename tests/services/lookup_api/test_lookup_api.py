@@ -13,8 +13,8 @@ from litestar.testing import TestClient
 from sqlalchemy import Engine
 from waiting import eventually
 
-from rewriting.rewrite import GLOBAL, rewrite_id, user_scope
-from services.lookup_api.feedback_store import DatabaseFeedbackStore
+from rewriting.feedback.store import DatabaseFeedbackStore
+from rewriting.table.rewrite import GLOBAL, rewrite_id, user_scope
 from services.lookup_api.strict_request import field_of
 from streams.turn import AssistantId, UserId
 from streams.turn_time import AHEAD_MS, EARLIEST_MS

@@ -17,12 +17,12 @@ from rewrites import rewrite_row
 from sqlalchemy import Engine
 from waiting import HANGS_AFTER_S, eventually
 
-from rewriting.rewrite_table import RewriteTable
-from services.database import open_database
-from services.lookup_api.api_keys import new_api_key, new_key
-from services.lookup_api.api_settings import LookupApiSettings
+from rewriting.table.rewrite_table import RewriteTable
 from services.lookup_api.errors import ServerStartError, UnsafeBindingError
 from services.lookup_api.server import BackgroundServer
+from services.platform.api_keys import new_api_key, new_key
+from services.platform.api_settings import LookupApiSettings
+from services.platform.database import open_database
 from streams.turn import AssistantId
 
 HOME = AssistantId("home")
@@ -204,7 +204,7 @@ def test_workers_do_not_outlive_a_killed_server(database: Path, engine: Engine) 
 
 OWNER = """
 import sys, time
-from services.lookup_api.api_settings import LookupApiSettings
+from services.platform.api_settings import LookupApiSettings
 from services.lookup_api.server import BackgroundServer
 server = BackgroundServer(LookupApiSettings(port=0), sys.argv[1])
 server.start()

@@ -14,13 +14,13 @@ from sqlalchemy import text
 from waiting import HANGS_AFTER_S, eventually
 
 from rewriting.online_model_store import drop_model, model_folder
-from rewriting.online_settings import OnlineSettings
-from rewriting.rewrite_table import RewriteTable
-from services.database import open_database
-from services.forgetting import forget_user
-from services.lookup_api.api_keys import new_api_key, new_key
-from services.lookup_api.api_settings import LookupApiSettings, OnlineTask
+from rewriting.ranking.online_settings import OnlineSettings
+from rewriting.table.rewrite_table import RewriteTable
 from services.lookup_api.server import BackgroundServer
+from services.platform.api_keys import new_api_key, new_key
+from services.platform.api_settings import LookupApiSettings, OnlineTask
+from services.platform.database import open_database
+from services.privacy.forgetting import forget_user
 from streams.turn import AssistantId, UserId
 
 HOME, CAR = AssistantId("home"), AssistantId("car")

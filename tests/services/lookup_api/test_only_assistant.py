@@ -11,12 +11,12 @@ from rewrites import rewrite_row
 from sqlalchemy import Engine
 from waiting import eventually
 
-from rewriting.chain_store import lock_chain
-from rewriting.rewrite import GLOBAL, rewrite_id
-from rewriting.rewrite_table import RewriteTable
-from services.database import open_database
-from services.lookup_api.api_keys import new_key
-from services.lookup_api.feedback_store import DatabaseFeedbackStore
+from rewriting.chains.store import lock_chain
+from rewriting.feedback.store import DatabaseFeedbackStore
+from rewriting.table.rewrite import GLOBAL, rewrite_id
+from rewriting.table.rewrite_table import RewriteTable
+from services.platform.api_keys import new_key
+from services.platform.database import open_database
 from streams.turn import AssistantId
 
 Client = TestClient[Litestar]

@@ -11,14 +11,14 @@ from litestar import Litestar
 from litestar.testing import TestClient
 from typer.testing import CliRunner
 
-from rewriting.rewrite import GLOBAL, rewrite_id
+from rewriting.table.rewrite import GLOBAL, rewrite_id
 from services.cli.commands import app
 from services.lookup_api import server
-from services.lookup_api.api_keys import new_api_key, new_key, sha256_of
-from services.lookup_api.api_settings import LookupApiSettings
 from services.lookup_api.errors import OperatorKeyError
 from services.lookup_api.operator_key import operator_key
 from services.lookup_api.server import ServerTask
+from services.platform.api_keys import new_api_key, new_key, sha256_of
+from services.platform.api_settings import LookupApiSettings
 from streams.turn import AssistantId
 
 Serving = Callable[..., AbstractContextManager[TestClient[Litestar]]]

@@ -11,12 +11,12 @@ from litestar.routes import HTTPRoute
 from litestar.testing import TestClient
 from sqlalchemy import create_engine
 
-from rewriting.rewrite_table import RewriteTable
-from services.database import open_database
-from services.lookup_api.api_keys import new_api_key, new_key
-from services.lookup_api.api_settings import LookupApiSettings
+from rewriting.feedback.store import DatabaseFeedbackStore
+from rewriting.table.rewrite_table import RewriteTable
 from services.lookup_api.app import build_app, forget_in
-from services.lookup_api.feedback_store import DatabaseFeedbackStore
+from services.platform.api_keys import new_api_key, new_key
+from services.platform.api_settings import LookupApiSettings
+from services.platform.database import open_database
 from streams.turn import AssistantId
 
 Client = TestClient[Litestar]

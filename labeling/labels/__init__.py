@@ -1,0 +1,1 @@
+"""The label model: targets, training, calibration, decisions, storage; imports every other room."""

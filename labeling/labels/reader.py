@@ -1,0 +1,130 @@
+"""The label model in use: logits of all labels, in ONNX Runtime on one thread."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+import onnxruntime
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from labeling.labels.space import LabelSpace, space_views
+from labeling.labels.turn_label import LabelName
+from labeling.turns.dialogue_part import NO_CONTEXT, NOTHING_HIDDEN, Part
+from labeling.turns.features import DialogueFeatures, TurnFeatures
+from labeling.turns.texts import turn_texts
+from labeling.turns.tokenizer import TurnTokenizer, TurnTokens
+from labeling.turns.windows import WINDOW, turn_windows
+from streams.turn import TurnEvent
+
+_TEXTS_KEPT: Final = 1_000  # of turns; each up to 100 kB
+
+
+class TurnLogits(Struct, frozen=True):
+    """What the model says of one turn."""
+
+    values: Mapping[LabelName, NDArray[np.float32]]  # by task: (classes,)
+    tags: NDArray[np.float32] | None  # (tokens of the request, tags)
+    offsets: tuple[tuple[int, int], ...]  # of these tokens: characters
+
+
+class _ReadText(Struct, frozen=True):
+    vector: NDArray[np.float32]  # (2 * text width,)
+    states: NDArray[np.float32]  # (tokens of the request, text width)
+
+
+class LabelReader:
+    """Reads dialogues. What it says of one does not depend on the others: each goes through by itself."""
+
+    def __init__(
+        self,
+        turns: onnxruntime.InferenceSession,
+        dialogues: onnxruntime.InferenceSession,
+        tokenizer: TurnTokenizer,
+        features: TurnFeatures,
+        space: LabelSpace,
+        *,
+        context: bool,
+    ) -> None:
+        self.space = space
+        self._turns = turns
+        self._dialogues = dialogues
+        self._tokenizer = tokenizer
+        self._features = features
+        self._always_hidden = NOTHING_HIDDEN if context else NO_CONTEXT
+        self._text = lru_cache(_TEXTS_KEPT)(self._read_text)
+
+    def read(self, turns: Sequence[TurnEvent]) -> list[TurnLogits]:
+        """Logits of each turn of a dialogue."""
+        values: list[dict[LabelName, NDArray[np.float32]]] = [{} for _ in turns]
+        tags: list[NDArray[np.float32] | None] = [None] * len(turns)
+        offsets: list[tuple[tuple[int, int], ...]] = [()] * len(turns)
+        for start, kept in turn_windows(len(turns)):
+            window = turns[start : start + WINDOW]
+            for hidden, tasks in space_views(self.space):
+                tokens, of_turns, of_tokens = self._view(window, hidden | self._always_hidden)
+                for position in kept:
+                    row = position - start
+                    offsets[position] = tokens[row].offsets
+                    for task, columns in self._columns(tasks):
+                        values[position][task] = of_turns[row, columns]
+                    if "slots" in tasks:
+                        tags[position] = of_tokens[row]
+        return [TurnLogits(*one) for one in zip(values, tags, offsets, strict=True)]
+
+    def _columns(self, tasks: Sequence[LabelName]) -> Iterator[tuple[LabelName, slice]]:
+        """Where the logits of some tasks are."""
+        first = 0
+        for task in self.space.tasks:
+            if task == "slots":
+                continue
+            last = first + self.space.width(task)
+            if task in tasks:
+                yield task, slice(first, last)
+            first = last
+
+    def _view(
+        self, turns: Sequence[TurnEvent], hidden: frozenset[Part]
+    ) -> tuple[list[TurnTokens], NDArray[np.float32], list[NDArray[np.float32]]]:
+        """Tokens, logits (turns, all classes) and logits of the tags, (tokens, tags) of each turn."""
+        tokens = [
+            self._tokenizer.tokens(texts.request, texts.response, texts.prompt)
+            for texts in turn_texts(turns, hidden)
+        ]
+        texts = [self._text(one) for one in tokens]
+        features = self._features.of(turns, hidden)
+        inputs = {"texts": np.stack([text.vector for text in texts])[None], **_batch_of_one(features)}
+        if "slots" not in self.space.tasks:
+            return tokens, self._dialogues.run(None, inputs)[0][0], []
+        # One row more, so that there is one: a request may be empty.
+        inputs["states"] = np.concatenate(
+            [*(text.states for text in texts), texts[0].vector[None, : self._width]]
+        )
+        lengths = [len(text.states) for text in texts]
+        inputs["turn_of"] = np.array([*np.repeat(np.arange(len(texts)), lengths), 0], dtype=np.int64)
+        of_turns, of_tokens = self._dialogues.run(None, inputs)
+        return tokens, of_turns[0], np.split(of_tokens[:-1], np.cumsum(lengths)[:-1])
+
+    @property
+    def _width(self) -> int:
+        """Of the states."""
+        return int(self._turns.get_outputs()[0].shape[-1])
+
+    def _read_text(self, tokens: TurnTokens) -> _ReadText:
+        inputs = {
+            "input_ids": np.array([tokens.ids], dtype=np.int64),
+            "segments": np.array([tokens.segments], dtype=np.int64),
+        }
+        states, vectors = self._turns.run(None, inputs)
+        return _ReadText(vectors[0], states[0, tokens.request].copy())
+
+
+def _batch_of_one(features: DialogueFeatures) -> dict[str, NDArray[np.generic]]:
+    return {
+        "categories": features.categories[None],
+        "numbers": features.numbers[None],
+        "distances": features.distances[None],
+        "gaps": features.gaps[None],
+        "seen": features.seen[None],
+    }

@@ -1,0 +1,1 @@
+"""Turns as inputs of models: texts, features, tokens, windows, batches; imports `text` and `models`."""

@@ -1,0 +1,106 @@
+"""Answer counts: what users have said to each question of one assistant, and what it then stated.
+
+A session is added or taken away, exactly: all counts are multiples of a half, so no order of sessions, and no
+detour over sessions that were revised, leaves a trace in them.
+"""
+
+from labeling.text.question import Question
+from rewriting.chains.step import ChainStep, SessionSteps
+from rewriting.evidence.exact_count import add_count
+from rewriting.evidence.interpretation import Interpretation
+from streams.session import SessionId
+from streams.turn import UserId
+
+
+class AnswerText:
+    """What is known of one normalised text after one question."""
+
+    __slots__ = ("interpretations", "met_users", "requests", "said", "success", "told")
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.success = 0.0
+        self.said: dict[str, dict[UserId, int]] = {}  # how it was written -> who said it so -> times
+        self.met_users: dict[UserId, int] = {}  # who succeeded with it -> times
+        self.interpretations: dict[Interpretation, int] = {}  # -> times it was understood so
+        self.told: dict[tuple[Interpretation, str], dict[SessionId, int]] = {}
+        """How it was understood and what was stated in response -> sessions -> times."""
+
+    @property
+    def users(self) -> set[UserId]:
+        """Who said it."""
+        return set().union(*self.said.values())
+
+    @property
+    def success_rate(self) -> float:
+        """Share of its requests that were met as they are, 0..1."""
+        return self.success / self.requests if self.requests else 0.0
+
+    @property
+    def home(self) -> Interpretation:
+        """How it is mostly understood."""
+        return min(self.interpretations, key=lambda name: (-self.interpretations[name], name))
+
+    def change(self, step: ChainStep, session: SessionSteps, sign: int) -> None:
+        """Adds (sign 1) or takes away (sign -1) one step of a session."""
+        self.requests += sign
+        self.success += sign * step.success
+        said = self.said.setdefault(step.surface, {})
+        add_count(said, session.user_id, sign)
+        if not said:
+            del self.said[step.surface]
+        if step.success:
+            add_count(self.met_users, session.user_id, sign)
+        add_count(self.interpretations, step.interpretation, sign)
+        if step.told:
+            key = (step.interpretation, step.told)
+            sessions = self.told.setdefault(key, {})
+            add_count(sessions, session.session_id, sign)
+            if not sessions:
+                del self.told[key]
+
+
+class QuestionCounts:
+    """What is known of one question."""
+
+    __slots__ = ("answers", "texts")
+
+    def __init__(self) -> None:
+        self.texts: dict[str, AnswerText] = {}
+        self.answers: dict[Interpretation, dict[UserId, int]] = {}  # -> who was understood so -> times
+
+
+class AnswerCounts:
+    """Counts over the sessions of one assistant."""
+
+    def __init__(self) -> None:
+        self.questions: dict[Question, QuestionCounts] = {}
+        self.users: dict[SessionId, UserId] = {}  # of the sessions in which something was asked
+
+    def add(self, session: SessionSteps) -> set[Question]:
+        """Adds a session that is not in; gives the questions in it."""
+        return self._change(session, 1)
+
+    def remove(self, session: SessionSteps) -> set[Question]:
+        """Takes a session away that is in, as it was added."""
+        return self._change(session, -1)
+
+    def _change(self, session: SessionSteps, sign: int) -> set[Question]:
+        asked = [step for step in session.steps if step.question]
+        for step in asked:
+            counts = self.questions.setdefault(step.question, QuestionCounts())
+            text = counts.texts.setdefault(step.text, AnswerText())
+            text.change(step, session, sign)
+            if not text.requests:
+                del counts.texts[step.text]
+            users = counts.answers.setdefault(step.interpretation, {})
+            add_count(users, session.user_id, sign)
+            if not users:
+                del counts.answers[step.interpretation]
+            if not counts.texts:
+                del self.questions[step.question]
+        if asked and sign > 0:
+            self.users[session.session_id] = session.user_id
+        elif asked:
+            del self.users[session.session_id]
+        return {step.question for step in asked}

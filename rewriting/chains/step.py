@@ -1,0 +1,103 @@
+"""Chain steps: what one session adds to the chain, in the few numbers that the chain needs."""
+
+from msgspec import Struct
+
+from labeling.text.normalisation import normalise
+from labeling.text.outcome import judge_turns
+from labeling.text.question import NO_QUESTION, Question, beside_question, question_before
+from rewriting.evidence.defect_outcome import judged_by_defects
+from rewriting.evidence.interpretation import Interpretation, interpretation_of, slot_words
+from rewriting.evidence.rephrase_outcome import judged_by_links
+from rewriting.evidence.session_evidence import NO_EVIDENCE, SessionEvidence
+from rewriting.evidence.understanding_confidence import turn_confidence
+from streams.session import Session, SessionId
+from streams.turn import AssistantId, TurnEvent, UserId
+
+CONFIDENCE_BANDS = (0.25, 0.35, 0.45, 0.55, 0.65)
+"""Upper ends of the lower bands of `understanding_confidence`; the last band is everything above, and what
+has no confidence. Finer bands fit the guard of a rewrite closer, and leave fewer requests in each."""
+
+MOST_TOLD = 300
+"""Characters of a response that are kept: an assistant that confirms what it has understood says so in its
+first sentences; what is read out after them would only take room."""
+
+BETWEEN_SENTENCES = "."
+"""Stands between the words of two sentences; no normalised text has it."""
+
+
+class ChainStep(Struct, frozen=True, array_like=True):
+    """One turn: the text, what was understood, and how it ended."""
+
+    text: str  # normalised, as it was run
+    surface: str  # the same as it was said
+    interpretation: Interpretation
+    band: int  # index of the confidence band, 0..len(CONFIDENCE_BANDS)
+    success: float
+    failure: float
+    goes_on: float
+    question: Question = NO_QUESTION  # what the assistant had just asked
+    told: str = ""  # after a question: what was said in response, as `slot_words` of each sentence
+
+
+class SessionSteps(Struct, frozen=True, array_like=True):
+    """The steps of one session of one user."""
+
+    session_id: SessionId
+    assistant_id: AssistantId
+    user_id: UserId
+    steps: tuple[ChainStep, ...]
+    is_dialogue: bool = False  # declared by the assistant: later requests answer what it has said
+
+
+def session_steps(session: Session, evidence: SessionEvidence = NO_EVIDENCE) -> SessionSteps:
+    """Reduces a session to its steps. Requests that were rewritten count for the text that was run.
+
+    Turns without a word are left out: nothing can be learned of them, and nothing rewritten to them.
+
+    Args:
+        session: to be reduced.
+        evidence: what models have said of it.
+    """
+    previous = (None, *session.turns)
+    spoken = [
+        (position, turn, question_before(turn, before))
+        for position, (turn, before) in enumerate(zip(session.turns, previous, strict=False))
+        if normalise(turn.executed)
+    ]
+    positions = [position for position, _, _ in spoken]
+    outcomes = judge_turns([turn for _, turn, _ in spoken])
+    if evidence.links is not None:
+        outcomes = judged_by_links(outcomes, evidence.links, positions, evidence.rule)
+    outcomes = judged_by_defects(outcomes, evidence.defects, positions)
+    steps = tuple(
+        ChainStep(
+            normalise(turn.executed),
+            " ".join(turn.executed.split()),
+            interpretation_of(turn),
+            confidence_band(turn_confidence(turn)),
+            outcome.success,
+            outcome.failure,
+            outcome.goes_on,
+            question,
+            _told(turn, question) if question else "",
+        )
+        for (_, turn, question), outcome in zip(spoken, outcomes, strict=True)
+    )
+    is_dialogue = session.dialogue_id is not None
+    return SessionSteps(session.session_id, session.assistant_id, session.user_id, steps, is_dialogue)
+
+
+def _told(turn: TurnEvent, question: Question) -> str:
+    """What the assistant said in its response, unless it only asked again."""
+    said = "" if turn.response is None else turn.response.text or ""
+    if len(said) > MOST_TOLD:
+        said = said[:MOST_TOLD].rpartition(" ")[0]  # half a word could be another one
+    sentences = (slot_words(sentence) for sentence in beside_question(said, question))
+    return f" {BETWEEN_SENTENCES} ".join(filter(None, sentences))
+
+
+def confidence_band(confidence: float | None) -> int:
+    """The band of a confidence; unknown is in the last one."""
+    if confidence is None:
+        return len(CONFIDENCE_BANDS)
+    return next((i for i, end in enumerate(CONFIDENCE_BANDS) if confidence < end), len(CONFIDENCE_BANDS))

@@ -1,0 +1,1 @@
+"""Encoders of requests, their training and export; imports no other room."""

@@ -1,0 +1,213 @@
+"""Training of the pair encoder: whether a candidate is what a query meant, by binary cross entropy.
+
+Right pairs are those of the examples; wrong ones are their queries with hard negatives, and with texts drawn
+at random, which keep it from scoring what has nothing in common.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import structlog
+import torch
+from msgspec import Struct
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from labeling.errors import EncoderTrainingError
+from labeling.models.encoder_base import MAX_TOKENS, choose_device, load_base, multiplies_bfloat16, padded
+from labeling.models.training_schedule import Progress, rise_and_fall
+from rewriting.encoders.example import EncoderExample
+from rewriting.encoders.hard_negatives import HardNegatives, meanings_of_queries
+from rewriting.encoders.model import PairEncoderModel
+
+log = structlog.get_logger()
+
+
+class PairEncoderTraining(Struct, frozen=True, kw_only=True):
+    """Settings of the training of the pair encoder."""
+
+    base: str | None = None
+    """Folder or name on the model hub; None: the weights that need no network."""
+
+    layers: int | None = 2
+    """The first layers of the base that are kept; None: all. Every candidate of a request goes through them,
+    so each costs the request its time."""
+
+    max_tokens: int = MAX_TOKENS
+
+    sound_negatives: int = 2
+    slot_negatives: int = 1
+    random_negatives: int = 1
+    """Wrong candidates of each query. Raised, wrong pairs outnumber right ones and scores fall."""
+
+    batch_size: int = 32
+    """Pairs."""
+
+    epochs: int = 3
+    most_steps: int = 1_500
+    """Ends the training in minutes whatever the size of the log."""
+
+    learning_rate: float = 2e-4
+    """At its highest: it rises over the first tenth of the steps and falls to 0. Two layers stand more than
+    six do."""
+
+    weight_decay: float = 0.01
+    seed: int = 1
+    device: str = "cpu"
+    """`cpu`, `cuda`, or `auto`: the GPU where there is one."""
+
+
+class LabelledPair(Struct, frozen=True):
+    """A query and a candidate, and whether the candidate is what was meant."""
+
+    query: str
+    candidate: str
+    is_right: bool
+    weight: float  # above 0: what it counts beside the others
+
+
+def train_pair_encoder(
+    examples: Sequence[EncoderExample],
+    known: Mapping[str, str],
+    settings: PairEncoderTraining | None = None,
+    progress: Progress | None = None,
+) -> PairEncoderModel:
+    """Trains a pair encoder; the same arguments give the same weights on the same machine.
+
+    Args:
+        examples: of what was said and meant; at least one.
+        known: interpretation of each text that succeeded; texts normalised.
+        settings: the defaults where None.
+        progress: is told of each step.
+
+    Raises:
+        EncoderBaseError: there is no such model to start from.
+        EncoderTrainingError: there are no examples, or a setting or a weight is out of range.
+    """
+    settings = settings or PairEncoderTraining()
+    if not examples:
+        raise EncoderTrainingError(
+            "no examples to train a pair encoder from: learn from more of the log first"
+        )
+    _check_settings(settings)
+    _check_weights([example.weight for example in examples], "example")
+    return train_on_pairs(labelled_pairs(examples, known, settings), settings, progress)
+
+
+def train_on_pairs(
+    pairs: Sequence[LabelledPair],
+    settings: PairEncoderTraining | None = None,
+    progress: Progress | None = None,
+) -> PairEncoderModel:
+    """Trains a pair encoder on given pairs; the same arguments give the same weights on the same machine.
+
+    Args:
+        pairs: right and wrong ones, in any order; at least one.
+        settings: the defaults where None. What it says of negatives does not matter here.
+        progress: is told of each step.
+
+    Raises:
+        EncoderBaseError: there is no such model to start from.
+        EncoderTrainingError: there are no pairs, or a setting or a weight is out of range.
+    """
+    settings = settings or PairEncoderTraining()
+    if not pairs:
+        raise EncoderTrainingError("no pairs to train a pair encoder from: learn from more of the log first")
+    _check_settings(settings)
+    _check_weights([pair.weight for pair in pairs], "pair")
+    device = choose_device(settings.device)
+    with torch.random.fork_rng():
+        torch.manual_seed(settings.seed)
+        base = load_base(settings.base, layers=settings.layers, max_tokens=settings.max_tokens)
+        model = PairEncoderModel(base).to(device)
+        batches = list(_batches(pairs, settings))
+        optimizer = torch.optim.AdamW(
+            model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+        )
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rise_and_fall(len(batches)))
+        model.train()
+        for step, batch in enumerate(batches, start=1):
+            with torch.autocast(device.type, torch.bfloat16, enabled=multiplies_bfloat16(device)):
+                loss = _loss(model, batch, device)
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]  # torch does not type it
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            if progress:
+                progress("training pairs", step, len(batches))
+    log.debug("pair encoder trained", steps=len(batches))
+    return model.cpu().eval()
+
+
+def labelled_pairs(
+    examples: Sequence[EncoderExample], known: Mapping[str, str], settings: PairEncoderTraining
+) -> list[LabelledPair]:
+    """The pairs to learn from: each example, and its negatives with the same weight."""
+    generator = np.random.default_rng(settings.seed)
+    negatives = HardNegatives(known).find(
+        examples, by_sound=settings.sound_negatives, by_slots=settings.slot_negatives
+    )
+    meanings = meanings_of_queries(examples, known)
+    texts = sorted(known)
+    pairs: list[LabelledPair] = []
+    for example, hard in zip(examples, negatives, strict=True):
+        pairs.append(LabelledPair(example.query, example.positive, True, example.weight))
+        drawn = generator.integers(max(1, len(texts)), size=settings.random_negatives).tolist()
+        others = [
+            text
+            for text in (texts[position] for position in drawn if texts)
+            if text not in (example.query, example.positive) and known[text] not in meanings[example.query]
+        ]
+        wrong = dict.fromkeys([*hard, *others])
+        pairs += [LabelledPair(example.query, text, False, example.weight) for text in wrong]
+    return pairs
+
+
+def _batches(pairs: Sequence[LabelledPair], settings: PairEncoderTraining) -> Iterator[list[LabelledPair]]:
+    """All batches, in order."""
+    generator = np.random.default_rng(settings.seed)
+    order = [
+        position for _ in range(settings.epochs) for position in generator.permutation(len(pairs)).tolist()
+    ]
+    order = order[: settings.most_steps * settings.batch_size]
+    for start in range(0, len(order), settings.batch_size):
+        yield [pairs[position] for position in order[start : start + settings.batch_size]]
+
+
+def _loss(model: PairEncoderModel, batch: Sequence[LabelledPair], device: torch.device) -> Tensor:
+    """Weighted mean over a batch: a scalar."""
+    tokens = [model.base.tokenizer.pair_ids(pair.query, pair.candidate) for pair in batch]
+    input_ids, mask = padded([ids for ids, _ in tokens], device)  # (batch, tokens) each
+    types, _ = padded([types for _, types in tokens], device)
+    right = torch.tensor([float(pair.is_right) for pair in batch], device=device)  # (batch,)
+    weights = torch.tensor([pair.weight for pair in batch], device=device)  # (batch,)
+    logits = model(input_ids, mask, types).float()  # (batch,)
+    return binary_cross_entropy_with_logits(logits, right, weights / weights.sum(), reduction="sum")
+
+
+def _check_settings(settings: PairEncoderTraining) -> None:
+    for name, least in (
+        ("batch_size", 1),
+        ("most_steps", 1),
+        ("epochs", 0),
+        ("sound_negatives", 0),
+        ("slot_negatives", 0),
+        ("random_negatives", 0),
+        ("weight_decay", 0),
+    ):
+        if getattr(settings, name) < least:
+            raise EncoderTrainingError(f"{name} is {getattr(settings, name)}: it must be {least} or more")
+    if not 0 < settings.learning_rate < math.inf:
+        raise EncoderTrainingError(
+            f"learning_rate is {settings.learning_rate}: it must be above 0 and finite"
+        )
+
+
+def _check_weights(weights: Sequence[float], what: str) -> None:
+    for position, weight in enumerate(weights):
+        if not 0 < weight < math.inf:
+            raise EncoderTrainingError(
+                f"the weight of {what} {position} is {weight}: it must be above 0 and finite"
+            )

@@ -1,0 +1,67 @@
+"""Interpretations: the states of the chain, what the assistant understood rather than what was said."""
+
+from collections.abc import Iterable
+from typing import NewType
+
+from labeling.text.normalisation import normalise
+from streams.turn import TurnEvent
+
+Interpretation = NewType("Interpretation", str)
+
+_LIGHT_WORDS = frozenset({"a", "an", "the", "my", "to", "of", "for", "on", "in", "at", "please"})
+"""Words that do not tell two slot values apart: "the kitchen" and "kitchen" are one place."""
+
+_TEXT_ALONE = "text:"
+
+_SEPARATORS = str.maketrans({"|": " ", ";": " ", "=": " "})
+
+
+def interpretation_of(turn: TurnEvent) -> Interpretation:
+    """The best hypothesis as `domain|intent|slot=value;slot=value`, slots sorted.
+
+    Where the log has no understanding, the normalised text that was run, as `text:...`.
+    """
+    if not turn.nlu:
+        return Interpretation(f"{_TEXT_ALONE}{normalise(turn.executed)}")
+    best = turn.nlu[0]
+    return understood_as(best.domain, best.intent, ((slot.name, slot.value) for slot in best.slots))
+
+
+def understood_as(domain: str | None, intent: str, slots: Iterable[tuple[str, str | None]]) -> Interpretation:
+    """The interpretation with this domain, intent and these slots (name, value), in any order.
+
+    >>> understood_as("music", "play", [("song", "Radio Ga Ga"), ("artist", "the Queen")])
+    'music|play|artist=queen;song=radio ga ga'
+    """
+    named = sorted(f"{_name(name)}={slot_words(value or '')}" for name, value in slots)
+    return Interpretation(f"{_name(domain or '')}|{_name(intent)}|{';'.join(named)}")
+
+
+def is_understood(interpretation: str) -> bool:
+    """Whether it came from an understanding, not from the text alone."""
+    return not interpretation.startswith(_TEXT_ALONE)
+
+
+def _name(name: str) -> str:
+    return name.translate(_SEPARATORS)
+
+
+def slots_of(interpretation: str) -> tuple[tuple[str, str], ...]:
+    """The slots as pairs of name and value, sorted; none where the log has no understanding.
+
+    >>> slots_of("music|play|artist=queen;song=radio ga ga")
+    (('artist', 'queen'), ('song', 'radio ga ga'))
+    """
+    _, _, slots = interpretation.rpartition("|")
+    pairs = (slot.partition("=") for slot in slots.split(";") if "=" in slot)
+    return tuple((name, value) for name, _, value in pairs)
+
+
+def slot_words(value: str) -> str:
+    """The words that tell a value from others; all of them if there are no others.
+
+    >>> slot_words("the centre of town")
+    'centre town'
+    """
+    words = normalise(value).split()
+    return " ".join([word for word in words if word not in _LIGHT_WORDS] or words)

@@ -1,0 +1,1 @@
+"""What assistants report of answers; imports no other room."""

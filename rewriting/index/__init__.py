@@ -1,0 +1,1 @@
+"""The request index: vectors, storage, following; imports no other room."""

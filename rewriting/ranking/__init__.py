@@ -1,0 +1,1 @@
+"""Online rewriting: candidates, features, ranker, gates, decision; imports no room that mines rows."""

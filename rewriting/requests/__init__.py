@@ -1,0 +1,1 @@
+"""What is known of requests from all users and from each; imports `evidence`."""

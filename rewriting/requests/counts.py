@@ -1,0 +1,290 @@
+"""Request counts: the statistics of one assistant, kept up session by session.
+
+The counts follow the sessions exactly: adding a session and taking it away again leaves no trace, so they can
+be kept up with a stream, and built in the order of time for training. They know who said what, which the
+statistics do not.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from msgspec import Struct, field
+
+from labeling.text.question import NO_QUESTION, Question
+from rewriting.evidence.exact_count import add_count
+from rewriting.evidence.interpretation import Interpretation
+from rewriting.requests.statistics import (
+    AnswerStatistics,
+    InterpretationStatistics,
+    Outcomes,
+    QuestionStatistics,
+    RepairStatistics,
+    TextKey,
+    TextStatistics,
+    confidence_bin,
+)
+from rewriting.requests.step import RequestStep, RequestText, SessionRequests
+from streams.turn import UserId
+
+MOST_REPAIRS = 16
+"""Targets of second tries in the statistics of a text: the ranker looks at fewer."""
+
+MOST_ANSWERS = 200
+"""Answers in the statistics of a question: more than people give to one, and little to read."""
+
+
+class RequestCounts:
+    """Counts over the sessions of one assistant.
+
+    Args:
+        min_users: distinct users who must have succeeded with a text before it is told to others.
+    """
+
+    def __init__(self, min_users: int) -> None:
+        self.min_users = min_users
+        self._texts: dict[TextKey, _TextCounts] = {}
+        self._interpretations: dict[Interpretation, _InterpretationCounts] = {}
+        self._questions: dict[Question, _QuestionCounts] = {}
+        self._known_texts: dict[TextKey, TextStatistics] = {}  # as of now
+        self._known_interpretations: dict[Interpretation, InterpretationStatistics] = {}
+        self._known_questions: dict[Question, QuestionStatistics] = {}
+
+    @property
+    def texts(self) -> Iterator[TextKey]:
+        """All texts, and all texts after a question, that were said."""
+        return iter(self._texts)
+
+    @property
+    def interpretations(self) -> Iterator[Interpretation]:
+        """All interpretations that occurred."""
+        return iter(self._interpretations)
+
+    @property
+    def questions(self) -> Iterator[Question]:
+        """All questions that were answered."""
+        return iter(self._questions)
+
+    def prefetch(
+        self,
+        texts: Iterable[TextKey] = (),
+        interpretations: Iterable[Interpretation] = (),
+        questions: Iterable[Question] = (),
+    ) -> None:
+        """Does nothing: all is in memory."""
+
+    def text(self, text: RequestText, question: Question) -> TextStatistics | None:
+        """Of a text after a question; of the empty question: of the text anywhere."""
+        key = text, question
+        counts = self._texts.get(key)
+        if counts is None:
+            return None
+        if key not in self._known_texts:
+            self._known_texts[key] = counts.statistics()
+        return self._known_texts[key]
+
+    def interpretation(self, interpretation: Interpretation) -> InterpretationStatistics | None:
+        """Of an interpretation."""
+        counts = self._interpretations.get(interpretation)
+        if counts is None:
+            return None
+        if interpretation not in self._known_interpretations:
+            self._known_interpretations[interpretation] = counts.statistics(self.min_users)
+        return self._known_interpretations[interpretation]
+
+    def users_of(self, interpretation: Interpretation) -> int:
+        """Distinct users whose requests were understood so, whatever came of them."""
+        counts = self._interpretations.get(interpretation)
+        return len(counts.users) if counts is not None else 0
+
+    def question(self, question: Question) -> QuestionStatistics | None:
+        """Of a question."""
+        counts = self._questions.get(question)
+        if counts is None:
+            return None
+        if question not in self._known_questions:
+            self._known_questions[question] = counts.statistics()
+        return self._known_questions[question]
+
+    def add(self, session: SessionRequests) -> None:
+        """Adds a session that is not in."""
+        self._change(session, 1)
+
+    def remove(self, session: SessionRequests) -> None:
+        """Takes a session away that is in, as it was added."""
+        self._change(session, -1)
+
+    def _change(self, session: SessionRequests, sign: int) -> None:
+        for i, step in enumerate(session.steps):
+            meant = session.meant(i)
+            target = None if meant is None or meant == i else session.steps[meant].interpretation
+            for key in text_keys(step):
+                text = self._texts.setdefault(key, _TextCounts())
+                text.add(step, session.user_id, target, sign)
+                if not text.users:
+                    del self._texts[key]
+                self._known_texts.pop(key, None)
+            interpretation = self._interpretations.setdefault(step.interpretation, _InterpretationCounts())
+            interpretation.add(step, session.user_id, target, sign)
+            if not interpretation.outcomes.requests:
+                del self._interpretations[step.interpretation]
+            self._known_interpretations.pop(step.interpretation, None)
+            if step.question and step.success:
+                question = self._questions.setdefault(step.question, _QuestionCounts())
+                question.add(step, session.user_id, sign)
+                if not question.answers:
+                    del self._questions[step.question]
+                self._known_questions.pop(step.question, None)
+
+
+def text_keys(step: RequestStep) -> Iterator[TextKey]:
+    """The keys under which a request counts: its text anywhere, and after the question."""
+    yield step.text, NO_QUESTION
+    if step.question:
+        yield step.text, step.question
+
+
+class TouchedKeys(Struct, frozen=True):
+    """Of what the statistics are others once some sessions were added or removed."""
+
+    texts: set[TextKey] = field(default_factory=set)
+    interpretations: set[Interpretation] = field(default_factory=set)
+    questions: set[Question] = field(default_factory=set)
+
+    def touch(self, session: SessionRequests) -> None:
+        """Adds the keys under which the requests of a session count."""
+        for step in session.steps:
+            self.texts.update(text_keys(step))
+            self.interpretations.add(step.interpretation)
+            if step.question and step.success:
+                self.questions.add(step.question)
+
+
+class SharedStatistics:
+    """Of the counts what may be told to any user: this is what the database holds of them.
+
+    Of a text or an interpretation of fewer than `min_users` distinct users, nothing is told.
+    """
+
+    def __init__(self, counts: RequestCounts) -> None:
+        self._counts = counts
+
+    def prefetch(
+        self,
+        texts: Iterable[TextKey] = (),
+        interpretations: Iterable[Interpretation] = (),
+        questions: Iterable[Question] = (),
+    ) -> None:
+        """Nothing is to be read."""
+
+    def text(self, text: RequestText, question: Question) -> TextStatistics | None:
+        """Of a text after a question; of the empty question: of the text anywhere."""
+        known = self._counts.text(text, question)
+        return known if known is not None and known.users >= self._counts.min_users else None
+
+    def interpretation(self, interpretation: Interpretation) -> InterpretationStatistics | None:
+        """Of an interpretation."""
+        is_told = self._counts.users_of(interpretation) >= self._counts.min_users
+        return self._counts.interpretation(interpretation) if is_told else None
+
+    def question(self, question: Question) -> QuestionStatistics | None:
+        """Of a question."""
+        return self._counts.question(question)
+
+
+class _Repairs(Struct):
+    users: dict[UserId, int] = field(default_factory=dict)  # whose they are -> times
+    bins: dict[int, int] = field(default_factory=dict)
+
+
+_RepairsByTarget = dict[Interpretation, _Repairs]
+
+
+class _TextCounts(Struct):
+    outcomes: Outcomes = field(default_factory=Outcomes)
+    users: dict[UserId, int] = field(default_factory=dict)
+    repairs: _RepairsByTarget = field(default_factory=dict)
+
+    def add(self, step: RequestStep, user: UserId, target: Interpretation | None, sign: int) -> None:
+        self.outcomes.add(step, sign)
+        add_count(self.users, user, sign)
+        if target is not None:
+            _add_repair(self.repairs, target, user, step, sign)
+
+    def statistics(self) -> TextStatistics:
+        bins: dict[int, int] = {}
+        for repairs in self.repairs.values():
+            for index, times in repairs.bins.items():
+                add_count(bins, index, times)
+        return TextStatistics(self.outcomes, len(self.users), _most_repairs(self.repairs), bins)
+
+
+class _InterpretationCounts(Struct):
+    outcomes: Outcomes = field(default_factory=Outcomes)
+    users: dict[UserId, int] = field(default_factory=dict)  # who said it -> times
+    met: dict[UserId, float] = field(default_factory=dict)  # who succeeded with it -> weight
+    met_texts: dict[str, dict[UserId, int]] = field(default_factory=dict)  # as it was said -> who -> times
+    repairs: _RepairsByTarget = field(default_factory=dict)
+
+    def add(self, step: RequestStep, user: UserId, target: Interpretation | None, sign: int) -> None:
+        self.outcomes.add(step, sign)
+        add_count(self.users, user, sign)
+        if step.success:
+            add_count(self.met, user, sign * step.success)
+            users = self.met_texts.setdefault(step.surface, {})
+            add_count(users, user, sign)
+            if not users:
+                del self.met_texts[step.surface]
+        if target is not None:
+            _add_repair(self.repairs, target, user, step, sign)
+
+    def statistics(self, min_users: int) -> InterpretationStatistics:
+        return InterpretationStatistics(
+            outcomes=self.outcomes,
+            met_users=len(self.met),
+            met_weight=sum(self.met.values()),
+            text=self._text(min_users),
+            repairs=_most_repairs(self.repairs),
+            repair_count=sum(sum(repairs.bins.values()) for repairs in self.repairs.values()),
+        )
+
+    def _text(self, min_users: int) -> str | None:
+        known = [(text, users) for text, users in self.met_texts.items() if len(users) >= min_users]
+        if not known:
+            return None
+        return min(known, key=lambda item: (-len(item[1]), -sum(item[1].values()), item[0]))[0]
+
+
+class _QuestionCounts(Struct):
+    answers: dict[Interpretation, dict[UserId, float]] = field(default_factory=dict)  # met -> who -> weight
+
+    def add(self, step: RequestStep, user: UserId, sign: int) -> None:
+        users = self.answers.setdefault(step.interpretation, {})
+        add_count(users, user, sign * step.success)
+        if not users:
+            del self.answers[step.interpretation]
+
+    def statistics(self) -> QuestionStatistics:
+        answers = {
+            key: AnswerStatistics(len(users), sum(users.values())) for key, users in self.answers.items()
+        }
+        most = sorted(answers.items(), key=lambda item: (-item[1].users, -item[1].weight, item[0]))
+        return QuestionStatistics(
+            dict(most[:MOST_ANSWERS]), sum(answer.weight for answer in answers.values())
+        )
+
+
+def _add_repair(
+    repairs: _RepairsByTarget, target: Interpretation, user: UserId, step: RequestStep, sign: int
+) -> None:
+    counts = repairs.setdefault(target, _Repairs())
+    add_count(counts.users, user, sign)
+    add_count(counts.bins, confidence_bin(step.confidence), sign)
+    if not counts.users:
+        del repairs[target]
+
+
+def _most_repairs(repairs: _RepairsByTarget) -> dict[Interpretation, RepairStatistics]:
+    statistics = {
+        key: RepairStatistics(len(counts.users), dict(counts.bins)) for key, counts in repairs.items()
+    }
+    most = sorted(statistics.items(), key=lambda item: (-item[1].count, item[0]))
+    return dict(most[:MOST_REPAIRS])

@@ -1,0 +1,114 @@
+"""Request steps: what online rewriting keeps of each turn of a session.
+
+A session's steps are all that the statistics of an assistant, the history of a user and the training of the
+ranker are made of; they hold what was known when the request came, and how it ended.
+"""
+
+from typing import NewType
+
+from msgspec import Struct
+
+from labeling.text.normalisation import normalise
+from labeling.text.outcome import UNKNOWN, TurnOutcome, judge_turns
+from labeling.text.question import Question, question_before
+from rewriting.evidence.defect_outcome import judged_by_defects
+from rewriting.evidence.interpretation import Interpretation, interpretation_of
+from rewriting.evidence.rephrase_outcome import judged_by_links
+from rewriting.evidence.session_evidence import NO_EVIDENCE, SessionEvidence
+from rewriting.evidence.understanding_confidence import turn_confidence
+from streams.session import Session, SessionId
+from streams.turn import AssistantId, TurnEvent, UserId
+
+RequestText = NewType("RequestText", str)
+"""A normalised text."""
+
+_WEAK_IN_DIALOGUES = frozenset({"rephrased", "failed"})
+"""Signs that tell little in a declared dialogue: there a user goes on to what the assistant can offer
+instead, or asks for the rest in much the same words."""
+
+
+class RequestStep(Struct, frozen=True, array_like=True, gc=False):
+    """One request of a session."""
+
+    text: RequestText  # normalised, as it was run
+    surface: str  # the same as it was said
+    interpretation: Interpretation
+    ts_ms: int
+    question: Question  # what the assistant had just asked; empty: nothing that is known
+    confidence: float | None  # `turn_confidence`, 0..1
+    asr_confidence: float | None  # 0..1
+    nlu_confidence: float | None
+    device: str | None
+    failed: bool  # the user or the assistant showed it, before or with the next request
+    success: float  # weights of its outcome, as in `TurnOutcome`
+    goes_on: float
+
+
+class SessionRequests(Struct, frozen=True, array_like=True, gc=False):
+    """The requests of one session of one user, in their order."""
+
+    session_id: SessionId
+    assistant_id: AssistantId
+    user_id: UserId
+    steps: tuple[RequestStep, ...]
+
+    @property
+    def end_ms(self) -> int:
+        """Start of the last request."""
+        return self.steps[-1].ts_ms if self.steps else 0
+
+    def meant(self, index: int) -> int | None:
+        """The step that shows what request `index` meant; None where the session does not show it.
+
+        It is the step itself where that was met, else the one that a run of second tries ends with, where
+        that one was met.
+        """
+        last = index
+        while self.steps[last].goes_on == 1 and last + 1 < len(self.steps):
+            last += 1
+        return last if self.steps[last].success > 0 else None
+
+
+def session_requests(session: Session, evidence: SessionEvidence = NO_EVIDENCE) -> SessionRequests:
+    """Reduces a session to its steps; turns without a word are left out.
+
+    Args:
+        session: to be reduced.
+        evidence: what models have said of it.
+    """
+    positions = [position for position, turn in enumerate(session.turns) if normalise(turn.executed)]
+    turns = [session.turns[position] for position in positions]
+    outcomes = judge_turns(turns)
+    is_weak = session.dialogue_id is not None
+    if evidence.links is not None and (evidence.rule.in_dialogues or not is_weak):
+        outcomes = judged_by_links(outcomes, evidence.links, positions, evidence.rule)
+        is_weak = False
+    outcomes = judged_by_defects(outcomes, evidence.defects, positions)
+    steps = []
+    for i, (turn, outcome) in enumerate(zip(turns, outcomes, strict=True)):
+        if is_weak and outcome.reason in _WEAK_IN_DIALOGUES and i + 1 < len(turns):
+            outcome = TurnOutcome(UNKNOWN, 1 - UNKNOWN, 0, outcome.reason)
+        steps.append(
+            RequestStep(
+                text=RequestText(normalise(turn.executed)),
+                surface=" ".join(turn.executed.split()),
+                interpretation=interpretation_of(turn),
+                ts_ms=turn.ts_ms,
+                question=question_before(turn, turns[i - 1] if i else None),
+                confidence=turn_confidence(turn),
+                asr_confidence=turn.request.asr[0].confidence if turn.request.asr else None,
+                nlu_confidence=turn.nlu[0].confidence if turn.nlu else None,
+                device=turn.device.type if turn.device else None,
+                failed=has_failed(turn),
+                success=outcome.success,
+                goes_on=outcome.goes_on,
+            )
+        )
+    return SessionRequests(session.session_id, session.assistant_id, session.user_id, tuple(steps))
+
+
+def has_failed(turn: TurnEvent) -> bool:
+    """Whether it shows by the time of the next request that this one failed."""
+    status = turn.response.status if turn.response else None
+    signals = turn.signals
+    return bool(signals.barge_in) or signals.feedback == "negative" or status in ("error", "no_result")

@@ -1,0 +1,1 @@
+"""The rewrite table: rows, versions, lookup, publication; imports no other room."""

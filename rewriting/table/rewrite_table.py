@@ -1,0 +1,488 @@
+"""The rewrite table: what requests are replaced by, with every earlier version of it."""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Final
+
+import structlog
+from msgspec import Struct, structs
+from sqlalchemy import Connection, Engine, select, text
+
+from rewriting.errors import UnknownRewriteError, UnknownVersionError
+from rewriting.table.revision import (
+    STANDS,
+    TableRevision,
+    blocked_targets,
+    held_wishes,
+    rewrites_where,
+    stood_at,
+    stored_rewrites,
+)
+from rewriting.table.rewrite import Method, Rewrite, RewriteId, RewriteStatus, TableVersion, user_scope
+from rewriting.table.rollback import Rollback, roll_back
+from rewriting.table.row_change import (
+    StoredRewrite,
+    blocked_row,
+    check_proposals,
+    released_row,
+    row_with_status,
+    same_content,
+    storable_proposal,
+    wished_row,
+)
+from rewriting.table.schema import (
+    FORGOTTEN_REWRITES,
+    REWRITE_BLOCKS,
+    REWRITE_HOLDS,
+    REWRITE_TABLE_VERSIONS,
+    REWRITE_TABLES,
+    REWRITES,
+)
+from streams.stores.database_schema import chunks, reading
+from streams.turn import AssistantId, UserId
+
+log = structlog.get_logger()
+
+LEARNER: Final = "learner"
+"""The actor of changes that nobody asked for by hand."""
+
+
+class TableSnapshot(Struct, frozen=True):
+    """One version of one assistant's table."""
+
+    assistant_id: AssistantId
+    version: TableVersion  # 0: nothing was ever written
+    rewrites: tuple[Rewrite, ...]  # of every status; sorted by id
+
+
+class TableDelta(Struct, frozen=True):
+    """What changed in one assistant's table after one version and up to another."""
+
+    assistant_id: AssistantId
+    since: TableVersion
+    version: TableVersion
+    rewrites: tuple[Rewrite, ...]  # as they are at `version`, of every status; sorted by id
+    forgotten: tuple[RewriteId, ...]  # no longer in the table at all, nor in its history; sorted
+
+
+class VersionRecord(Struct, frozen=True):
+    """What a version was made for."""
+
+    version: TableVersion
+    changed_ms: int  # milliseconds since 1970
+    reason: str
+    actor: str
+    changes: int  # rewrites that changed
+
+
+class BlockedPair(Struct, frozen=True):
+    """A target that a source must not be rewritten to."""
+
+    rewrite_id: RewriteId  # stands for scope, source and question
+    target_text: str
+    reason: str
+    actor: str
+    blocked_ms: int  # milliseconds since 1970
+
+
+class RewriteTable:
+    """The rewrites of all assistants, in a database.
+
+    Each assistant has a table of its own, whose versions count from 1; 0 is the empty table before them.
+    A change of any number of rows makes one version. Rows are never overwritten: what a row was stays as
+    history, so that every version can be read again. The exception is a forgotten user, whose rows are gone
+    from the history as well.
+
+    A rewrite is blocked as a pair of source and target: the learner can neither bring the pair back, nor put
+    it in the place of another target that took over meanwhile.
+
+    A rewrite that a rollback left live is held: until it is released, the learner can neither withdraw it nor
+    give it another target. What the learner wishes meanwhile is remembered.
+
+    Methods that take a connection write in the caller's transaction (`engine.begin()`); the others have
+    their own. All raise the database's errors, some of which pass by themselves when the call is repeated.
+    """
+
+    def __init__(self, engine: Engine, clock_ms: Callable[[], int]) -> None:
+        self._engine = engine
+        self._clock_ms = clock_ms
+
+    def version(self, assistant_id: AssistantId) -> TableVersion:
+        """The newest version; 0 for an assistant that nothing was written for."""
+        with reading(self._engine) as connection:
+            return _version(connection, assistant_id)
+
+    def versions(self) -> dict[AssistantId, TableVersion]:
+        """The newest version of each assistant that has one: one small query, whatever the tables hold."""
+        tables = REWRITE_TABLES.c
+        with reading(self._engine) as connection:
+            rows = connection.execute(select(tables.assistant_id, tables.version).where(tables.version > 0))
+            return {AssistantId(assistant_id): TableVersion(version) for assistant_id, version in rows}
+
+    def assistants_without_rewrites(self) -> list[AssistantId]:
+        """Those whose table was looked at by a writer, and that never had a rewrite; sorted."""
+        tables = REWRITE_TABLES.c
+        with reading(self._engine) as connection:
+            rows = connection.scalars(select(tables.assistant_id).where(tables.version == 0))
+            return sorted(map(AssistantId, rows))
+
+    def read(
+        self,
+        assistant_id: AssistantId,
+        version: TableVersion | None = None,
+        *,
+        status: RewriteStatus | None = None,
+    ) -> TableSnapshot:
+        """The table as it is, or as it was at an earlier version.
+
+        Args:
+            assistant_id: whose table.
+            version: 0 up to the newest; the newest by default.
+            status: only the rewrites that had this status; by default all, blocked and retired ones too.
+
+        Raises:
+            UnknownVersionError: there was no such version.
+        """
+        with reading(self._engine) as connection:
+            newest = _version(connection, assistant_id)
+            if version is None or version == newest:
+                version, at = newest, STANDS
+            else:
+                _check_version(assistant_id, version, newest)
+                at = stood_at(version)
+            conditions = [REWRITES.c.assistant_id == assistant_id, at]
+            if status is not None:
+                conditions.append(REWRITES.c.status == status)
+            return TableSnapshot(assistant_id, version, _sorted(rewrites_where(connection, *conditions)))
+
+    def changes(self, assistant_id: AssistantId, since: TableVersion) -> TableDelta:
+        """What changed after a version; its cost grows with the changes, not with the table.
+
+        Raises:
+            UnknownVersionError: there was no such version; after a database was restored from a copy a
+                follower may find itself ahead of it, and must read the whole table.
+        """
+        forgotten = FORGOTTEN_REWRITES.c
+        with reading(self._engine) as connection:
+            newest = _version(connection, assistant_id)
+            _check_version(assistant_id, since, newest)
+            rewrites = _sorted(
+                rewrites_where(
+                    connection, REWRITES.c.assistant_id == assistant_id, REWRITES.c.version > since, STANDS
+                )
+            )
+            gone = set(
+                connection.scalars(
+                    select(forgotten.rewrite_id).where(
+                        forgotten.assistant_id == assistant_id, forgotten.version > since
+                    )
+                )
+            )
+        gone.difference_update(rewrite.rewrite_id for rewrite in rewrites)  # learned anew after that
+        return TableDelta(assistant_id, since, newest, rewrites, tuple(sorted(gone)))
+
+    def find(self, assistant_id: AssistantId, rewrite_id: RewriteId) -> Rewrite:
+        """The rewrite as it is.
+
+        Raises:
+            UnknownRewriteError: this assistant has no such rewrite.
+        """
+        with reading(self._engine) as connection:
+            return _standing(connection, assistant_id, rewrite_id).rewrite
+
+    def history(self, assistant_id: AssistantId, rewrite_id: RewriteId) -> list[Rewrite]:
+        """All that the rewrite ever was, oldest first; the last is what it is.
+
+        Raises:
+            UnknownRewriteError: this assistant has no such rewrite.
+        """
+        with reading(self._engine) as connection:
+            found = rewrites_where(
+                connection, REWRITES.c.assistant_id == assistant_id, REWRITES.c.rewrite_id == rewrite_id
+            )
+            history = sorted(found, key=lambda rewrite: rewrite.version)
+        if not history:
+            raise _unknown_rewrite(assistant_id, rewrite_id)
+        return history
+
+    def log(self, assistant_id: AssistantId, limit: int = 100) -> list[VersionRecord]:
+        """What the last versions were made for, newest first."""
+        made = REWRITE_TABLE_VERSIONS.c
+        statement = (
+            select(made.version, made.changed_ms, made.reason, made.actor, made.changes)
+            .where(made.assistant_id == assistant_id)
+            .order_by(made.version.desc())
+            .limit(limit)
+        )
+        with reading(self._engine) as connection:
+            return [VersionRecord(*row) for row in connection.execute(statement)]
+
+    def blocked_pairs(self, assistant_id: AssistantId) -> list[BlockedPair]:
+        """The pairs that cannot go live, the latest first."""
+        blocks = REWRITE_BLOCKS.c
+        statement = (
+            select(blocks.rewrite_id, blocks.target_text, blocks.reason, blocks.actor, blocks.blocked_ms)
+            .where(blocks.assistant_id == assistant_id)
+            .order_by(blocks.blocked_ms.desc(), blocks.rewrite_id, blocks.target_digest)
+        )
+        with reading(self._engine) as connection:
+            return [BlockedPair(*row) for row in connection.execute(statement)]
+
+    def held_ids(self, assistant_id: AssistantId) -> frozenset[RewriteId]:
+        """The rewrites that stay live, whatever the learner wishes, since the table was rolled back."""
+        with reading(self._engine) as connection:
+            return frozenset(_held_ids(connection, assistant_id))
+
+    def put(
+        self,
+        connection: Connection,
+        assistant_id: AssistantId,
+        proposals: Sequence[Rewrite],
+        withdrawn: Collection[RewriteId],
+        reason: str,
+        changed_ms: int,
+    ) -> TableVersion:
+        """Writes what the learner wants some rewrites to be; the others stay as they are.
+
+        Repeating a call changes nothing: rows that already are as wished keep their version, and if all are,
+        no version is made. A proposal of a blocked pair becomes a row with status `blocked`, unless the
+        source has another target by now: then that one stays. A held row stays live and keeps its target; the
+        wish is remembered. NUL characters in texts are dropped.
+
+        Args:
+            connection: in a transaction that writes.
+            assistant_id: whose table.
+            proposals: of status `candidate`, `shadow` or `live`, each id once; their version, time and
+                reason are passed over.
+            withdrawn: become `retired` where they are in the table; blocked ones stay blocked, held ones
+                live.
+            reason: why, for the rows that change.
+            changed_ms: when, for the rows that change; milliseconds since 1970.
+
+        Returns:
+            The newest version after the call.
+
+        Raises:
+            RewriteTableError: a proposal that cannot be written.
+        """
+        check_proposals(assistant_id, proposals, withdrawn)
+        revision = TableRevision(connection, assistant_id, changed_ms, reason, LEARNER)
+        empty = revision.base == 0  # then there is nothing to compare with
+        wishes: list[Rewrite] = []  # for held rows, that have changed
+        for chunk in chunks(sorted(proposals, key=_by_id)):  # in order of the index: faster than as they come
+            ids = [proposal.rewrite_id for proposal in chunk]
+            found = {} if empty else stored_rewrites(connection, assistant_id, ids, STANDS)
+            blocked = {} if empty else blocked_targets(connection, assistant_id, ids)
+            held = {} if empty else held_wishes(connection, assistant_id, ids)
+            rows: list[StoredRewrite | None] = []
+            for proposal in map(storable_proposal, chunk):
+                key = proposal.rewrite_id
+                blocks = blocked.get(key, set())
+                rows.append(wished_row(proposal, found.get(key), blocks, held=key in held))
+                if key in held and not same_content(held[key], proposal):
+                    wishes.append(proposal)
+            revision.write([row for row in rows if row is not None])
+        for ids in chunks(sorted(withdrawn)) if not empty else ():
+            held = held_wishes(connection, assistant_id, ids)
+            wishes += [
+                structs.replace(wish, status="retired") for wish in held.values() if wish.status != "retired"
+            ]
+            revision.write(
+                [
+                    row_with_status(row.rewrite, "retired", blocked=row.rewrite.status == "blocked")
+                    for row in stored_rewrites(connection, assistant_id, ids, STANDS).values()
+                    if row.wished_status != "retired" and row.rewrite.rewrite_id not in held
+                ]
+            )
+        revision.hold(wishes)
+        return revision.finish()
+
+    def standing_ids(
+        self, connection: Connection, assistant_id: AssistantId, method: Method
+    ) -> list[RewriteId]:
+        """The rewrites of one method that are not retired, sorted."""
+        rows = connection.scalars(
+            select(REWRITES.c.rewrite_id)
+            .where(
+                REWRITES.c.assistant_id == assistant_id,
+                REWRITES.c.method == method,
+                REWRITES.c.wished_status != "retired",
+                STANDS,
+            )
+            .order_by(REWRITES.c.rewrite_id)
+        )
+        return [RewriteId(rewrite_id) for rewrite_id in rows]
+
+    def block(self, assistant_id: AssistantId, rewrite_id: RewriteId, reason: str, actor: str) -> Rewrite:
+        """Takes a rewrite out of service until it is unblocked, whatever the learner proposes.
+
+        Blocked is the pair of source and target: another target for the same source may go live. A held
+        rewrite is held no more. Blocking a blocked rewrite changes nothing, but that a later rollback does
+        not lift the block if it was a rollback's.
+
+        Returns:
+            The rewrite as it is now.
+
+        Raises:
+            UnknownRewriteError: this assistant has no such rewrite.
+        """
+        with self._engine.begin() as connection:
+            revision = TableRevision(connection, assistant_id, self._clock_ms(), reason, actor)
+            row = _standing(connection, assistant_id, rewrite_id)
+            revision.block([(rewrite_id, row.rewrite.target_text)])
+            if row.rewrite.status != "blocked":
+                wish = held_wishes(connection, assistant_id, [rewrite_id]).get(rewrite_id)
+                revision.release([rewrite_id])
+                revision.write([blocked_row(row, wish)])
+                revision.finish()
+                log.info("rewrite blocked", assistant_id=assistant_id, rewrite_id=rewrite_id, actor=actor)
+            return _standing(connection, assistant_id, rewrite_id).rewrite
+
+    def unblock(self, assistant_id: AssistantId, rewrite_id: RewriteId, reason: str, actor: str) -> Rewrite:
+        """Lifts every block of a rewrite's source, whichever target it is on.
+
+        The row becomes what the learner last wished: live again, or retired if it was withdrawn meanwhile.
+        Unblocking what is not blocked changes nothing, and a held row stays held.
+
+        Returns:
+            The rewrite as it is now.
+
+        Raises:
+            UnknownRewriteError: this assistant has no such rewrite.
+        """
+        with self._engine.begin() as connection:
+            revision = TableRevision(connection, assistant_id, self._clock_ms(), reason, actor)
+            row = _standing(connection, assistant_id, rewrite_id)
+            targets = blocked_targets(connection, assistant_id, [rewrite_id]).get(rewrite_id, set())
+            if targets:
+                revision.unblock([(rewrite_id, target_text) for target_text in targets])
+                log.info("rewrite unblocked", assistant_id=assistant_id, rewrite_id=rewrite_id, actor=actor)
+            if row.rewrite.status == "blocked":
+                revision.write([row_with_status(row.rewrite, row.wished_status, blocked=False)])
+            revision.finish()
+            return _standing(connection, assistant_id, rewrite_id).rewrite
+
+    def rollback(
+        self,
+        assistant_id: AssistantId,
+        to_version: TableVersion,
+        reason: str,
+        actor: str,
+        *,
+        lift_blocks: bool = False,
+    ) -> Rollback:
+        """Makes a new version with the live rewrites, and their content, of an earlier one.
+
+        What was live then is live again, and held until `release`: the learner may bring its numbers up to
+        date, but neither withdraw it nor give it another target. What is live now and was not then is
+        blocked, so that the learner cannot bring it back; `unblock` or a rollback to a version with it allow
+        it again. Rows that are live in neither stay as they are, and other sources are learned as before.
+        Holds of an earlier rollback end. Rewrites of users who were forgotten since do not come back.
+
+        What somebody has blocked, a pair or a text, does not come back, unless `lift_blocks` is given: then
+        what was live at that version is freed. Blocks of an earlier rollback are lifted where they stand in
+        the way.
+
+        Returns:
+            The newest version after the call: a new one, unless nothing had to change; what is served again,
+            what no longer, and what stays blocked.
+
+        Raises:
+            UnknownVersionError: there was no such version.
+        """
+        reason = f"rolled back to version {to_version}: {reason}"
+        with self._engine.begin() as connection:
+            revision = TableRevision(connection, assistant_id, self._clock_ms(), reason, actor)
+            _check_version(assistant_id, to_version, revision.base)
+            done = roll_back(connection, revision, assistant_id, to_version, lift_blocks=lift_blocks)
+        log.info("table rolled back", assistant_id=assistant_id, to=to_version, now=done.version, actor=actor)
+        return done
+
+    def release(self, assistant_id: AssistantId, reason: str, actor: str) -> TableVersion:
+        """Ends all holds: each row becomes what the learner last wished.
+
+        Blocks stay, those of the rollback as well: where the wish is a blocked pair, the row stays as it is.
+
+        Returns:
+            The newest version after the call: a new one, unless all rows are as wished.
+        """
+        with self._engine.begin() as connection:
+            revision = TableRevision(connection, assistant_id, self._clock_ms(), reason, actor)
+            held = _held_ids(connection, assistant_id)
+            for ids in chunks(held):
+                rows = stored_rewrites(connection, assistant_id, ids, STANDS)
+                blocked = blocked_targets(connection, assistant_id, ids)
+                wished = [
+                    released_row(rows[key], wish, blocked.get(key, set()))
+                    for key, wish in held_wishes(connection, assistant_id, ids).items()
+                ]
+                revision.write([row for row in wished if row is not None])
+            revision.release(held)
+            version = revision.finish()
+        log.info("holds released", assistant_id=assistant_id, rewrites=len(held), now=version, actor=actor)
+        return version
+
+    def forget_user(self, connection: Connection, assistant_id: AssistantId, user_id: UserId) -> int:
+        """Deletes a user's rewrites from the table, its history, its blocks and its holds.
+
+        Followers learn of it by a new version, which names the ids of what is gone and nothing else.
+
+        Args:
+            connection: in a transaction that writes.
+            assistant_id: whose table.
+            user_id: whose rewrites; those of scope `global` rest on many users and stay.
+
+        Returns:
+            How many rewrites were deleted.
+        """
+        reason = "a user was forgotten"
+        revision = TableRevision(connection, assistant_id, self._clock_ms(), reason, "erasure request")
+        rows = connection.scalars(
+            select(REWRITES.c.rewrite_id).where(
+                REWRITES.c.assistant_id == assistant_id,
+                REWRITES.c.scope == user_scope(user_id),
+                text("scope <> 'global'"),  # the index holds for such scopes alone
+            )
+        )
+        rewrite_ids = sorted({RewriteId(rewrite_id) for rewrite_id in rows})
+        revision.forget(rewrite_ids)
+        revision.finish()
+        return len(rewrite_ids)
+
+
+def _version(connection: Connection, assistant_id: AssistantId) -> TableVersion:
+    statement = select(REWRITE_TABLES.c.version).where(REWRITE_TABLES.c.assistant_id == assistant_id)
+    return TableVersion(connection.execute(statement).scalar_one_or_none() or 0)
+
+
+def _check_version(assistant_id: AssistantId, version: TableVersion, newest: TableVersion) -> None:
+    if not 0 <= version <= newest:
+        raise UnknownVersionError(
+            f"the table of assistant {assistant_id!r} has no version {version}: name one from 0 to {newest}"
+        )
+
+
+def _held_ids(connection: Connection, assistant_id: AssistantId) -> list[RewriteId]:
+    holds = REWRITE_HOLDS.c
+    rows = connection.scalars(select(holds.rewrite_id).where(holds.assistant_id == assistant_id))
+    return [RewriteId(rewrite_id) for rewrite_id in rows]
+
+
+def _standing(connection: Connection, assistant_id: AssistantId, rewrite_id: RewriteId) -> StoredRewrite:
+    found = stored_rewrites(connection, assistant_id, [rewrite_id], STANDS)
+    if rewrite_id not in found:
+        raise _unknown_rewrite(assistant_id, rewrite_id)
+    return found[rewrite_id]
+
+
+def _unknown_rewrite(assistant_id: AssistantId, rewrite_id: RewriteId) -> UnknownRewriteError:
+    return UnknownRewriteError(
+        f"assistant {assistant_id!r} has no rewrite {rewrite_id!r}: look up its id anew"
+    )
+
+
+def _sorted(rewrites: Iterable[Rewrite]) -> tuple[Rewrite, ...]:
+    return tuple(sorted(rewrites, key=_by_id))
+
+
+def _by_id(rewrite: Rewrite) -> RewriteId:
+    return rewrite.rewrite_id

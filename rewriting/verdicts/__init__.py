@@ -1,0 +1,1 @@
+"""What the ranker has said of rows of the table; imports `table`."""

@@ -1,0 +1,1 @@
+"""Annotation of failure points by people: samples, sheets, agreement."""

@@ -1,0 +1,1 @@
+"""What evaluations share: splits, intervals, pictures, baselines that read any log."""

@@ -1,0 +1,81 @@
+"""Files of single requests with their intents: `{"text": ..., "intent": ...}` a line.
+
+Each request becomes a dialogue of one turn, of a user of its own, and its intent an annotation.
+"""
+
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from labeling.annotations.annotation import Annotation
+from services.evaluation.errors import EvaluationFileError
+from streams.turn import EventId, Request, TurnEvent
+from streams.turn_file import read_lines
+
+ASSISTANT: Final = "requests"
+"""Of all such files: what one teaches, another may be labelled by."""
+
+
+class _Line(Struct, frozen=True, forbid_unknown_fields=True):
+    text: str
+    intent: str
+
+
+_DECODER = msgspec.json.Decoder(_Line)
+
+
+class IntentRequests(Struct, frozen=True):
+    """The requests of a file."""
+
+    turns: list[TurnEvent]
+    annotations: list[Annotation]  # parallel to the turns
+
+
+def is_intent_file(path: str | Path) -> bool:
+    """Whether the first line of a file is a text with its intent; standard input never is.
+
+    Raises:
+        TurnFileError: the file cannot be read.
+    """
+    if str(path) == "-":
+        return False
+    for _, line in read_lines(path):
+        try:
+            _DECODER.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return False
+        return True
+    return False
+
+
+def read_intent_file(path: str | Path) -> IntentRequests:
+    """Reads a file, plain or gzipped; an event is called by the file's name and the number of its line.
+
+    Raises:
+        EvaluationFileError: a line is not a text with its intent; it names file and line.
+        TurnFileError: the file cannot be read.
+    """
+    turns, annotations = [], []
+    for number, text in read_lines(path):
+        try:
+            line = _DECODER.decode(text)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise EvaluationFileError(
+                f"{path}, line {number}: not a text with its intent, as the first line is: {error}"
+            ) from error
+        event_id = f"{Path(path).name}:{number}"
+        turns.append(
+            TurnEvent(
+                schema_version=1,
+                event_id=event_id,
+                assistant_id=ASSISTANT,
+                user_id=event_id,
+                dialogue_id=event_id,
+                ts_ms=0,
+                request=Request(text=line.text),
+            )
+        )
+        annotations.append(Annotation(event_id=EventId(event_id), intent=line.intent))
+    return IntentRequests(turns, annotations)

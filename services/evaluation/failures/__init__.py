@@ -1,0 +1,1 @@
+"""The evaluation of failure points, and the overview of failures for a team."""

@@ -1,0 +1,106 @@
+"""Measures of failure points: one of six classes, in the order of the stages."""
+
+from typing import Final
+
+import numpy as np
+from msgspec import Struct
+
+from failure_isolation.rule import FAILURE_POINTS
+from services.evaluation.common.score_thresholds import CURVE_POINTS, thresholds_of
+from services.evaluation.failures.log import FailureAnswers, FailureItems, Floats, Ints
+from services.evaluation.labels.binary import BinaryItems, ReliabilityBin, calibration_error, reliability
+from services.evaluation.labels.resamples import ClusterResamples, Measures, agreement, share
+
+COVERAGE: Final = 0.9
+"""Share of the turns, the surest first, whose accuracy is measured: people can look at the other tenth."""
+
+_CLASSES: Final = len(FAILURE_POINTS)
+
+
+class CoveragePoint(Struct, frozen=True):
+    """How right a system is on the turns of which it is surest."""
+
+    coverage: float  # share of the turns, 0..1
+    accuracy: float
+
+
+def f1_name(failure_point: str) -> str:
+    """The name of the measure that is the F1 of one class."""
+    return f"f1 {failure_point}"
+
+
+def failure_measures(items: FailureItems, answers: FailureAnswers, resamples: ClusterResamples) -> Measures:
+    """Accuracy, macro F1 over the classes of the gold, the F1 of each of these, and how sure answers are.
+
+    `error_distance`: stages between what is said and what is true, where that is wrong; `correct`
+    stands after the last stage. `covered_accuracy`: accuracy on the surest `COVERAGE` of the items, and on
+    those that are no less sure. `sure_accuracy`, `sure_share`: of what is not abstained from.
+    """
+    right = (answers.named == items.truth).astype(np.float64)
+    sure = (~answers.abstains).astype(np.float64)
+    away = np.abs(answers.named - items.truth).astype(np.float64)
+    columns = np.stack([np.ones(len(right)), right, sure, sure * right, away], axis=1)
+    count, hits, given, sure_hits, distance = resamples.sums(items.cluster, columns).T
+    measures: dict[str, Floats] = {
+        "macro_f1": np.full(resamples.draws, np.nan),
+        "accuracy": share(hits, count),
+        "covered_accuracy": _covered_accuracy(items, answers, right, resamples),
+        "sure_accuracy": share(sure_hits, given),
+        "sure_share": share(given, count),
+        "calibration_error": calibration_error(
+            BinaryItems(right, items.cluster), answers.confidence, resamples
+        ),
+        "error_distance": share(distance, count - hits),
+    }
+    f1 = class_measures(items, answers, resamples)["f1"]
+    gold = resamples.counts(items.cluster, items.truth, _CLASSES)
+    there = gold > 0
+    measures["macro_f1"] = share(np.where(there, f1, 0.0).sum(axis=1), there.sum(axis=1).astype(np.float64))
+    for number in np.flatnonzero(items.support).tolist():
+        measures[f1_name(FAILURE_POINTS[number])] = f1[:, number]
+    return measures
+
+
+def class_measures(
+    items: FailureItems, answers: FailureAnswers, resamples: ClusterResamples
+) -> dict[str, Floats]:
+    """Precision, recall and F1 of each class, (draws, classes); NaN where not defined."""
+    gold = resamples.counts(items.cluster, items.truth, _CLASSES)
+    said = resamples.counts(items.cluster, answers.named, _CLASSES)
+    both = resamples.counts(items.cluster, np.where(answers.named == items.truth, items.truth, -1), _CLASSES)
+    return agreement(both, gold, said)
+
+
+def confusion(items: FailureItems, answers: FailureAnswers) -> Ints:
+    """(classes, classes) items by what is true, the rows, and by what is said, in the order of the stages."""
+    cells = np.bincount(items.truth * _CLASSES + answers.named, minlength=_CLASSES * _CLASSES)
+    return cells.reshape(_CLASSES, _CLASSES)
+
+
+def failure_reliability(items: FailureItems, answers: FailureAnswers) -> tuple[ReliabilityBin, ...]:
+    """How often items of a confidence are right, in tenths."""
+    right = (answers.named == items.truth).astype(np.float64)
+    return reliability(BinaryItems(right, items.cluster), answers.confidence)
+
+
+def coverage_curve(items: FailureItems, answers: FailureAnswers) -> tuple[CoveragePoint, ...]:
+    """Accuracy as more is answered, the surest first; none where there are no items."""
+    if not len(items.truth):
+        return ()
+    order, ends, _ = thresholds_of(answers.confidence)
+    hits = (answers.named == items.truth)[order].cumsum()[ends]
+    picked = np.unique(np.linspace(0, len(ends) - 1, CURVE_POINTS).round().astype(np.int64))
+    return tuple(
+        CoveragePoint(float((ends[k] + 1) / len(order)), float(hits[k] / (ends[k] + 1))) for k in picked
+    )
+
+
+def _covered_accuracy(
+    items: FailureItems, answers: FailureAnswers, right: Floats, resamples: ClusterResamples
+) -> Floats:
+    def at_coverage(said: Floats, hits: Floats, part: slice) -> Floats:
+        reached = (said >= COVERAGE * said[:, -1:] - 1e-9).argmax(axis=1)
+        rows = np.arange(len(said))
+        return share(hits[rows, reached], said[rows, reached])[:, None]
+
+    return resamples.at_thresholds(answers.confidence, right, items.cluster, at_coverage, 1)[:, 0]

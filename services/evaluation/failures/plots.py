@@ -1,0 +1,171 @@
+"""The pictures of reports on failures, as SVG: the same values give the same bytes."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from failure_isolation.rule import FAILURE_POINTS
+from labeling.annotations.annotation import FailurePoint
+from services.evaluation.common.curve_plots import DrawnSystem, reliability_picture, strokes_of
+from services.evaluation.common.plots import (
+    BASELINE_COLOUR,
+    INK,
+    MOST_IN_AXES,
+    PREDICTOR_COLOURS,
+    STYLE,
+    interval_picture,
+    svg_of,
+)
+from services.evaluation.failures.measures import COVERAGE
+from services.evaluation.failures.score import FailureScores, SystemScore
+
+FAILURE_COLOURS: Final[Mapping[FailurePoint, str]] = {
+    "false_wake": "#b5762a",
+    "asr": "#2a7f9e",
+    "nlu": "#8f5fa8",
+    "entity_resolution": "#3c8d5a",
+    "result": "#d1495b",
+    "correct": "#8a949e",
+}
+
+_BASELINE_MARKERS: Final = "sD^vX"  # all of one colour
+
+
+def macro_f1_plot(scores: FailureScores) -> bytes:
+    """Macro F1 of each system with its interval."""
+    rows = [
+        (one.name, _colour(one, number), one.measures["macro_f1"])
+        for number, one in enumerate(scores.systems)
+    ]
+    return interval_picture(rows, "macro F1, %")
+
+
+def class_f1_plot(scores: FailureScores) -> bytes:
+    """F1 of each class of the gold by each system, with intervals, in the order of the stages."""
+    with matplotlib.rc_context(STYLE):
+        rows = len(scores.systems)
+        figure = Figure(figsize=(7.2, 1.2 + 0.2 * rows * len(scores.classes)), layout="constrained")
+        axes = figure.subplots()
+        ticks = []
+        for place, point in enumerate(scores.classes):
+            ticks.append(place * (rows + 1) + (rows - 1) / 2)
+            for row, one in enumerate(scores.systems):
+                (found,) = (part.f1 for part in one.classes if part.failure_point == point)
+                if found.value is None or found.low is None or found.high is None:
+                    continue
+                height = place * (rows + 1) + row
+                colour = _colour(one, row)
+                label = one.name if place == 0 else None
+                axes.plot(
+                    [100 * found.low, 100 * found.high], [height] * 2, color=colour, linewidth=3, alpha=0.45
+                )
+                marker = _BASELINE_MARKERS[row % len(_BASELINE_MARKERS)] if one.baseline else "o"
+                axes.plot(100 * found.value, height, marker, color=colour, markersize=6, label=label)
+        axes.set_yticks(ticks, [in_words(point) for point in scores.classes])
+        axes.set_ylim(len(scores.classes) * (rows + 1) - 0.5, -1)
+        axes.set_xlim(0, 101)
+        axes.grid(axis="x")
+        axes.tick_params(axis="y", length=0)
+        axes.set_xlabel("F1, %, with 95 % interval (grey: baselines)")
+        axes.set_title("Each class")
+        if rows > 1:
+            figure.legend(loc="outside lower center", ncols=3)
+        return svg_of(figure)
+
+
+def coverage_plot(scores: FailureScores) -> bytes | None:
+    """Accuracy against the share that is answered, the surest first; None where none tells how sure it is."""
+    drawn = [one for one in scores.systems if len(one.coverage) > 1]
+    if not drawn:
+        return None
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(7.2, 4.0), layout="constrained")
+        axes = figure.subplots()
+        lowest = 1.0
+        for one, (colour, line) in zip(drawn, strokes_of([_drawn(one) for one in drawn]), strict=True):
+            # Of a handful of turns, the accuracy says nothing.
+            points = [point for point in one.coverage if point.coverage * scores.known_turns >= 20]
+            points = points or list(one.coverage)
+            lowest = min(lowest, *(point.accuracy for point in points))
+            axes.plot(
+                [100 * point.coverage for point in points],
+                [100 * point.accuracy for point in points],
+                color=colour,
+                linestyle=line,
+                linewidth=1.6,
+                label=f"{one.name}{' (baseline)' if one.baseline else ''}",
+            )
+        axes.axvline(100 * COVERAGE, color=INK, linewidth=0.6, linestyle=":")
+        axes.set_xlim(0, 101)
+        axes.set_ylim(max(0, 100 * lowest - 3), 101)
+        axes.grid(axis="both")
+        axes.set_xlabel("share of the turns that is answered, the surest first, %")
+        axes.set_ylabel("accuracy, %")
+        axes.set_title("What abstaining would gain")
+        if len(drawn) > MOST_IN_AXES:
+            figure.set_figwidth(9.6)
+            figure.legend(loc="outside right center")
+        else:
+            axes.legend(loc="best")
+        return svg_of(figure)
+
+
+def confidence_plot(scores: FailureScores) -> bytes | None:
+    """How often turns of a confidence are right, in tenths."""
+    return reliability_picture(
+        [_drawn(one) for one in scores.systems], true="share that is right", items="turns"
+    )
+
+
+def days_plot(days: Sequence[str], shares: Mapping[FailurePoint, Sequence[float]]) -> bytes | None:
+    """How failures go over the days; None where there are under two days, or no failures.
+
+    Args:
+        days: in order, each `YYYY-MM-DD`.
+        shares: of all turns of a day, 0..1, by class; `correct` is not drawn.
+    """
+    drawn = [point for point in FAILURE_POINTS if point != "correct" and any(shares.get(point, ()))]
+    if len(days) < 2 or not drawn:
+        return None
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(9.6, 3.6), layout="constrained")
+        axes = figure.subplots()
+        axes.stackplot(
+            range(len(days)),
+            *([100 * share for share in shares[point]] for point in drawn),
+            colors=[FAILURE_COLOURS[point] for point in drawn],
+            labels=[in_words(point) for point in drawn],
+            alpha=0.85,
+        )
+        step = max(1, len(days) // 10)
+        axes.set_xticks(range(0, len(days), step), [day[5:] for day in days[::step]])
+        axes.set_xlim(0, len(days) - 1)
+        axes.set_ylim(bottom=0)
+        axes.grid(axis="y")
+        axes.set_ylabel("share of the turns, %")
+        axes.set_title("Failures by day")
+        figure.legend(loc="outside right center", reverse=True)
+        return svg_of(figure)
+
+
+def in_words(failure_point: str) -> str:
+    """A class as people say it."""
+    return {"asr": "speech recognition", "nlu": "understanding"}.get(
+        failure_point, failure_point.replace("_", " ")
+    )
+
+
+def _colour(system: SystemScore, number: int) -> str:
+    return BASELINE_COLOUR if system.baseline else PREDICTOR_COLOURS[number % len(PREDICTOR_COLOURS)]
+
+
+def _drawn(system: SystemScore) -> DrawnSystem:
+    return DrawnSystem(
+        name=system.name,
+        baseline=system.baseline,
+        scores=[part.mean_score for part in system.reliability],
+        shares=[part.share_true for part in system.reliability],
+        sizes=[part.items for part in system.reliability],
+    )

@@ -1,0 +1,133 @@
+"""The report on failure points: a JSON file for programs, and one HTML file for people.
+
+Neither holds a clock or a path, so the same evaluation gives the same bytes.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from rich.markup import escape
+from rich.table import Table
+
+from failure_isolation.rule import FAILURE_POINTS
+from services.evaluation.common.confidence_interval import Estimate
+from services.evaluation.common.dialogue_example import seconds_in_words
+from services.evaluation.failures.measures import COVERAGE
+from services.evaluation.failures.plots import (
+    class_f1_plot,
+    confidence_plot,
+    coverage_plot,
+    in_words,
+    macro_f1_plot,
+)
+from services.evaluation.failures.score import FailureScores, SystemScore
+from services.evaluation.rewrites.evaluation import with_interval
+from services.evaluation.rewrites.report import (
+    ReportFiles,
+    page,
+    percent,
+    percent_interval,
+    report_json,
+    write_report_files,
+)
+
+MEASURES: Final[Mapping[str, tuple[str, str]]] = {
+    "macro_f1": ("macro F1", "The mean F1 of the classes that occur in the gold."),
+    "accuracy": ("accuracy", "Turns that are named rightly, of all that are scored."),
+    "covered_accuracy": (
+        f"accuracy at {COVERAGE:.0%} coverage".replace("%", " %"),
+        "The same of the turns of which a system is surest, this share of all, and of those of which it is "
+        "as sure.",
+    ),
+    "sure_accuracy": ("accuracy where sure", "The same of the turns for which a system does not abstain."),
+    "sure_share": ("share sure", "The turns for which it does not abstain."),
+    "calibration_error": (
+        "calibration error",
+        "How far confidences are from the share that is right, in tenths of confidences; 0 is best.",
+    ),
+}
+"""Title and meaning of each share, in the order of the columns."""
+
+DISTANCE: Final = "error_distance"
+
+_TABLED: Final = (
+    "macro_f1",
+    "accuracy",
+    "covered_accuracy",
+    "calibration_error",
+)  # a terminal has no more room
+
+
+def write_failure_report(scores: FailureScores, out_dir: str | Path) -> ReportFiles:
+    """Writes `evaluation.json` and `report.html` to a folder, which is made where there is none."""
+    return write_report_files(out_dir, report_json(scores), failure_report_html(scores))
+
+
+def failure_report_html(scores: FailureScores) -> str:
+    """The scores as one HTML page that asks for no other file."""
+    pictures: list[tuple[str, bytes | None]] = [
+        ("Macro F1 of each system", macro_f1_plot(scores)),
+        ("F1 of each class", class_f1_plot(scores)),
+        ("Accuracy against the share that is answered", coverage_plot(scores)),
+        ("How often turns of a confidence are right", confidence_plot(scores)),
+    ]
+    return page(
+        "failure_report.html",
+        scores=scores,
+        measures=MEASURES,
+        distances={one.name: distance(one) for one in scores.systems},
+        points=FAILURE_POINTS,
+        in_words=in_words,
+        tint=_tint,
+        time=seconds_in_words,
+        pictures=[(name, picture) for name, picture in pictures if picture is not None],
+    )
+
+
+def failure_table(scores: FailureScores) -> Table:
+    """The systems beside each other, with 95 % intervals."""
+    table = Table(
+        title=f"{scores.known_turns:,} turns of {scores.users:,} users, "
+        f"{len(scores.classes)} classes{' (derived)' if scores.derived else ''}",
+        caption=f"with 95 % confidence intervals over {scores.cluster}",
+    )
+    table.add_column("system")
+    for name in _TABLED:
+        table.add_column(MEASURES[name][0], justify="right")
+    for one in scores.systems:
+        shares = [one.measures[name] for name in _TABLED]
+        table.add_row(
+            escape(one.name), *(with_interval(percent(share), percent_interval(share)) for share in shares)
+        )
+    return table
+
+
+def class_table(scores: FailureScores) -> Table:
+    """F1 of each class of the gold, a column for each system."""
+    table = Table(title="F1 of each class")
+    table.add_column("class")
+    table.add_column("turns", justify="right")
+    for one in scores.systems:
+        table.add_column(escape(one.name), justify="right")
+    for number, point in enumerate(FAILURE_POINTS):
+        if point in scores.classes:
+            of_class = [one.classes[number] for one in scores.systems]
+            table.add_row(
+                point,
+                f"{of_class[0].support:,}",
+                *(with_interval(percent(one.f1), percent_interval(one.f1)) for one in of_class),
+            )
+    return table
+
+
+def distance(system: SystemScore) -> str:
+    """How far errors lie from what is true: `1.8 stages`, or nothing where there are no errors."""
+    away: Estimate = system.measures[DISTANCE]
+    return "" if away.value is None else f"{away.value:.1f} stages"
+
+
+def _tint(cell: int, row: tuple[int, ...]) -> str:
+    """The background of a cell: the darker, the larger its share of its row."""
+    share = cell / sum(row) if sum(row) else 0.0
+    return f"background: rgba(42, 127, 158, {0.75 * share:.2f})"

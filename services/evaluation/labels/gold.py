@@ -1,0 +1,171 @@
+"""Gold of labels: what is true of a turn, from annotations or from gold files of several makes."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from labeling.annotations.annotation import AnnotatedSlot, Annotation, Rating
+from services.evaluation.errors import EvaluationFileError
+from services.evaluation.rewrites.gold import ReferenceNlu
+from streams.turn import EventId
+from streams.turn_file import read_lines
+
+NO_INTENT = "NONE"
+"""In lists of intents, one for each service: the user wants nothing of that service."""
+
+_Lined = TypeVar("_Lined", bound="Struct")
+
+
+class GoldLabel(Struct, frozen=True, kw_only=True):
+    """What is true of one turn; None: nobody says.
+
+    Adjacent turns with the same `goal_id` work towards one goal.
+    """
+
+    event_id: EventId
+    goal_id: str | None = None
+    correct: bool | None = None  # the assistant did what the user had asked for
+    goal_success: bool | None = None  # said on any turn of the goal
+    ratings: tuple[int, ...] | None = None  # of this turn, 1..5, one for each rater
+    dialogue_ratings: tuple[int, ...] | None = None  # of the dialogue that this turn ends
+    domain: str | None = None
+    intent: str | None = None
+    intent_within_domain: bool = False  # the intent's name means something only together with the domain's
+    slots: tuple[AnnotatedSlot, ...] | None = None
+
+    @classmethod
+    def of(cls, annotation: Annotation) -> "GoldLabel":
+        """What an annotation says is true."""
+        return cls(
+            event_id=EventId(annotation.event_id),
+            goal_id=annotation.goal_id,
+            correct=annotation.correct,
+            goal_success=annotation.goal_success,
+            ratings=annotation.satisfaction or None,
+            dialogue_ratings=annotation.dialogue_satisfaction or None,
+            domain=annotation.domain,
+            intent=annotation.intent,
+            slots=annotation.slots,
+        )
+
+    @property
+    def says_anything(self) -> bool:
+        """Whether any label can be scored by it."""
+        return any(getattr(self, name) is not None for name in _LABELS)
+
+
+_LABELS = (
+    "goal_id", "correct", "goal_success", "ratings", "dialogue_ratings", "domain", "intent", "slots",
+)  # fmt: skip
+
+
+class _Dialogue(Struct, frozen=True):
+    overall_ratings: tuple[Rating, ...] | None = None
+
+
+class _Line(Struct, frozen=True, kw_only=True):
+    """The fields of all makes; others are passed over."""
+
+    event_id: EventId
+    goal_id: str | None = None
+    correct: bool | None = None
+    goal_success: bool | None = None
+    satisfaction: tuple[Rating, ...] | None = None
+    dialogue_satisfaction: tuple[Rating, ...] | None = None
+    domain: str | None = None
+    intent: str | None = None
+    slots: tuple[AnnotatedSlot, ...] | None = None
+    reference_nlu: ReferenceNlu | None = None
+    services: tuple[str, ...] = ()
+    intents: tuple[str, ...] = ()
+    notify: Literal["NOTIFY_SUCCESS", "NOTIFY_FAILURE"] | None = None
+    satisfaction_ratings: tuple[Rating, ...] | None = None
+    user_act: str | None = None
+    dialogue: _Dialogue | None = None
+
+    @property
+    def label(self) -> GoldLabel:
+        nlu = self.reference_nlu
+        if nlu is not None:
+            domain, intent = nlu.domain, nlu.intent
+            slots = tuple(AnnotatedSlot(name=slot.name, value=slot.value) for slot in nlu.slots)
+            return msgspec.structs.replace(
+                self._base, domain=domain, intent=intent, intent_within_domain=True, slots=slots
+            )
+        if self.services:
+            service = self.services[0]
+            return msgspec.structs.replace(
+                self._base,
+                goal_id=self.goal_id or service,  # a goal is a stretch of turns about one service
+                goal_success=None if self.notify is None else self.notify == "NOTIFY_SUCCESS",
+                domain=service,
+                intent=next((intent for intent in self.intents if intent != NO_INTENT), None),
+            )
+        return self._base
+
+    @property
+    def _base(self) -> GoldLabel:
+        of_dialogue = None if self.dialogue is None else self.dialogue.overall_ratings
+        return GoldLabel(
+            event_id=self.event_id,
+            goal_id=self.goal_id,
+            correct=self.correct,
+            goal_success=self.goal_success,
+            ratings=self.satisfaction or self.satisfaction_ratings or None,
+            dialogue_ratings=self.dialogue_satisfaction or of_dialogue or None,
+            domain=self.domain,
+            intent=self.intent or self.user_act,
+            slots=self.slots,
+        )
+
+
+def read_gold_labels(path: str | Path) -> list[GoldLabel]:
+    """The lines of a gold file, JSON Lines, plain or gzipped, or `-`; unknown fields are passed over.
+
+    A line is an annotation, or has `reference_nlu`, or `services` with `intents` and `notify`, or
+    `satisfaction_ratings` and `dialogue.overall_ratings`.
+
+    Raises:
+        EvaluationFileError: a line is not gold, an event has two of them, or none says anything of a label.
+        TurnFileError: the file cannot be read.
+    """
+    lines = read_lines_of_events(path, msgspec.json.Decoder(_Line).decode, "gold of a turn")
+    gold = [line.label for line in lines]
+    if gold and not any(line.says_anything for line in gold):
+        raise EvaluationFileError(
+            f"{path}: no line says anything that a label could be scored by: give annotations, or a gold "
+            "file with goals, correctness, ratings, intents or slots"
+        )
+    return gold
+
+
+def read_lines_of_events(path: str | Path, decode: Callable[[bytes], _Lined], what: str) -> list[_Lined]:
+    """The lines of a file that has at most one for each event.
+
+    Args:
+        path: JSON Lines, plain or gzipped, or `-`.
+        decode: of a line; raises `msgspec.DecodeError` or `ValueError`.
+        what: a line is, for messages.
+
+    Raises:
+        EvaluationFileError: a line is something else, or an event has two of them; it names file and line.
+        TurnFileError: the file cannot be read.
+    """
+    found: list[_Lined] = []
+    places: dict[Any, int] = {}
+    for number, text in read_lines(path):
+        try:
+            line: Any = decode(text)
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
+            raise EvaluationFileError(f"{path}, line {number}: not {what}: {error}") from error
+        if line.event_id in places:
+            raise EvaluationFileError(
+                f"{path}, line {number}: event {line.event_id!r} has a line already, line "
+                f"{places[line.event_id]}: keep one for each event"
+            )
+        places[line.event_id] = number
+        found.append(line)
+    return found

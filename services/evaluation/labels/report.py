@@ -1,0 +1,251 @@
+"""The report on labels: a JSON file for programs, and one HTML file for people.
+
+Neither holds a clock or a path, so the same evaluation gives the same bytes.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from msgspec import Struct
+from rich.markup import escape
+from rich.table import Table
+
+from services.evaluation.common.confidence_interval import Estimate
+from services.evaluation.common.curve_plots import DrawnSystem, precision_recall_picture, reliability_picture
+from services.evaluation.common.plots import BASELINE_COLOUR, PREDICTOR_COLOURS, interval_picture
+from services.evaluation.labels.score import LabelScores
+from services.evaluation.labels.scored_task import SystemScore, Task, TaskScore
+from services.evaluation.rewrites.evaluation import with_interval
+from services.evaluation.rewrites.report import (
+    ReportFiles,
+    page,
+    percent,
+    percent_interval,
+    report_json,
+    write_report_files,
+)
+
+UNKNOWN = Estimate(None, None, None)
+"""In place of a measure that a system does not have."""
+
+
+class TaskWords(Struct, frozen=True, kw_only=True):
+    """How a task is told to people."""
+
+    title: str
+    explanation: str
+    items: str  # what is counted
+    positives: str | None = None  # those of which it is true; None: items have classes
+    headline: str  # the measure that is drawn
+
+
+TASK_WORDS: Mapping[Task, TaskWords] = {
+    "goals": TaskWords(
+        title="Goals",
+        explanation="Where a new goal starts, between adjacent turns of a dialogue, or of a user where the "
+        "log has no dialogues.",
+        items="pairs of turns",
+        positives="new goals",
+        headline="f1",
+    ),
+    "defect": TaskWords(
+        title="Defects",
+        explanation="Turns in which the user did not get what was asked for.",
+        items="turns",
+        positives="defects",
+        headline="average_precision",
+    ),
+    "defect without signals": TaskWords(
+        title="Defects that their own signals do not show",
+        explanation="The same, among turns without a bad status, a barge-in, an end or feedback.",
+        items="turns",
+        positives="defects",
+        headline="average_precision",
+    ),
+    "goal success": TaskWords(
+        title="Goal success",
+        explanation="Goals that were missed, by the label of their last turn.",
+        items="goals",
+        positives="missed goals",
+        headline="average_precision",
+    ),
+    "goal success of calls": TaskWords(
+        title="Goal success of calls",
+        explanation="Turns at which it is known whether the goal was reached, such as calls of a service, by "
+        "the label of that very turn.",
+        items="calls",
+        positives="failed calls",
+        headline="average_precision",
+    ),
+    "satisfaction": TaskWords(
+        title="Satisfaction with turns",
+        explanation="Turns with which most raters are dissatisfied: they give less than 3. Everyone is held "
+        "against the same raters: all but one, each being left out in turn.",
+        items="turns",
+        positives="dissatisfying turns",
+        headline="f1",
+    ),
+    "dialogue satisfaction": TaskWords(
+        title="Satisfaction with dialogues",
+        explanation="Dialogues with which most raters are dissatisfied, in the same way.",
+        items="dialogues",
+        positives="dissatisfying dialogues",
+        headline="f1",
+    ),
+    "domain": TaskWords(
+        title="Domain", explanation="What a request is about.", items="turns", headline="accuracy"
+    ),
+    "intent": TaskWords(
+        title="Intent", explanation="What a request asks for.", items="turns", headline="accuracy"
+    ),
+    "slots": TaskWords(
+        title="Slots by their characters",
+        explanation="A slot is right if its name and its first and last character are.",
+        items="turns",
+        positives="slots",
+        headline="f1",
+    ),
+    "slot values": TaskWords(
+        title="Slots by their values",
+        explanation="A slot is right if its name and its value in lower case are.",
+        items="turns",
+        positives="slots",
+        headline="f1",
+    ),
+}
+
+MEASURES: Mapping[str, tuple[str, str]] = {
+    "accuracy": ("accuracy", "Right decisions of all."),
+    "precision": ("precision", "Right of all that was said."),
+    "recall": ("recall", "Right of all that there is."),
+    "f1": ("F1", "2 right / (said + all that there is)."),
+    "window_diff": (
+        "WindowDiff",
+        "The share of windows of turns in which the number of new goals is wrong; 0 is best.",
+    ),
+    "average_precision": ("PR-AUC", "Average precision over all thresholds of the score."),
+    "roc_auc": ("ROC-AUC", "How likely one that is true has a higher score than one that is not."),
+    "calibration_error": (
+        "calibration error",
+        "How far scores are from the share that is true, in tenths of scores; 0 is best.",
+    ),
+    "accuracy_of_all": ("accuracy, all raters", "Held against the majority of all raters."),
+    "f1_of_all": ("F1, all raters", "Held against the majority of all raters."),
+    "average_precision_of_all": ("PR-AUC, all raters", "Held against the majority of all raters."),
+    "found_at_human_precision": (
+        "found at a rater's precision",
+        "The most of what is dissatisfying that is found by the score with at least the precision of one "
+        "rater; compare it with the rater's recall.",
+    ),
+    "named_at_human_precision": (
+        "named at a rater's precision",
+        "The share of all items that is then called dissatisfying.",
+    ),
+    "decided_at_human_accuracy": (
+        "decided at a rater's accuracy",
+        "The most items, the surest first, that are decided either way with at least the accuracy of one "
+        "rater.",
+    ),
+    "macro_f1": ("macro F1", "The mean F1 of the classes that occur in the gold."),
+    "sure_accuracy": ("accuracy where sure", "Right of what is not abstained from."),
+    "sure_share": ("share sure", "What is not abstained from."),
+    "seen_accuracy": (
+        "accuracy on known classes",
+        "On turns whose class occurs in the training annotations: others cannot be named.",
+    ),
+}
+"""Title and meaning of each measure, in the order of the columns."""
+
+MOST_IN_TABLE = 5  # columns of measures that a terminal has room for
+
+
+def write_label_report(scores: LabelScores, out_dir: str | Path) -> ReportFiles:
+    """Writes `evaluation.json` and `report.html` to a folder, which is made where there is none."""
+    return write_report_files(out_dir, report_json(scores), label_report_html(scores))
+
+
+def label_report_html(scores: LabelScores) -> str:
+    """The scores as one HTML page that asks for no other file."""
+    return page(
+        "label_report.html",
+        scores=scores,
+        words=TASK_WORDS,
+        measures=MEASURES,
+        columns={task.task: measures_of(task) for task in scores.tasks},
+        unknown=UNKNOWN,
+        pictures={task.task: _pictures(task) for task in scores.tasks},
+        used=[name for name in MEASURES if any(name in measures_of(task) for task in scores.tasks)],
+    )
+
+
+def measures_of(task: TaskScore) -> list[str]:
+    """The measures that any system of a task has, in the order of `MEASURES`."""
+    return [name for name in MEASURES if any(name in one.measures for one in task.systems)]
+
+
+def label_tables(scores: LabelScores) -> Iterator[Table]:
+    """The systems beside each other, a table for each task, with 95 % intervals."""
+    for task in scores.tasks:
+        words = TASK_WORDS[task.task]
+        positives = "" if task.positives is None else f", {task.positives:,.0f} {words.positives}"
+        among = f"{task.items:,} {words.items} of {task.clusters:,} {scores.cluster}"
+        table = Table(title=f"{words.title}: {among}{positives}")
+        table.add_column("system")
+        columns = measures_of(task)[:MOST_IN_TABLE]
+        for name in columns:
+            table.add_column(MEASURES[name][0], justify="right")
+        for one in task.systems:
+            shares = [one.measures.get(name, UNKNOWN) for name in columns]
+            table.add_row(
+                escape(one.name),
+                *(with_interval(percent(share), percent_interval(share)) for share in shares),
+            )
+        yield table
+
+
+def _pictures(task: TaskScore) -> list[tuple[str, bytes]]:
+    """Description and SVG of each picture of a task."""
+    words = TASK_WORDS[task.task]
+    title = MEASURES[words.headline][0]
+    ours = [one.name for one in task.systems if not one.baseline]
+    rows = [
+        (
+            one.name,
+            BASELINE_COLOUR
+            if one.baseline
+            else PREDICTOR_COLOURS[ours.index(one.name) % len(PREDICTOR_COLOURS)],
+            one.measures[words.headline],
+        )
+        for one in task.systems
+        if words.headline in one.measures
+    ]
+    pictures: list[tuple[str, bytes | None]] = [
+        (f"{title} of each system", interval_picture(rows, f"{words.title}: {title}, %"))
+    ]
+    if words.positives is not None:
+        drawn = [_drawn(one) for one in task.systems]
+        pictures += [
+            (
+                "Precision against recall as the threshold falls",
+                precision_recall_picture(drawn, recall_of=words.positives),
+            ),
+            (
+                "How often what has a score is true",
+                reliability_picture(drawn, true=f"share of {words.positives}", items=words.items),
+            ),
+        ]
+    return [(name, picture) for name, picture in pictures if picture is not None]
+
+
+def _drawn(system: SystemScore) -> DrawnSystem:
+    return DrawnSystem(
+        name=system.name,
+        baseline=system.baseline,
+        recalls=[point.recall for point in system.curve],
+        precisions=[point.precision for point in system.curve],
+        recall=system.measures.get("recall", UNKNOWN).value,
+        precision=system.measures.get("precision", UNKNOWN).value,
+        scores=[part.mean_score for part in system.reliability],
+        shares=[part.share_true for part in system.reliability],
+        sizes=[part.items for part in system.reliability],
+    )

@@ -1,0 +1,133 @@
+"""The score of one task: systems beside each other on the same items."""
+
+from collections.abc import Iterable
+from typing import Literal, get_args
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from services.evaluation.common.confidence_interval import Estimate
+from services.evaluation.common.score_thresholds import CurvePoint
+from services.evaluation.labels.binary import ReliabilityBin
+from services.evaluation.labels.resamples import Measures, differences, estimates
+
+Task = Literal[
+    "goals",
+    "defect",
+    "defect without signals",
+    "goal success",
+    "goal success of calls",
+    "satisfaction",
+    "dialogue satisfaction",
+    "domain",
+    "intent",
+    "slots",
+    "slot values",
+]
+
+TASKS: tuple[Task, ...] = get_args(Task)
+
+
+class SystemScore(Struct, frozen=True, kw_only=True):
+    """What one system is worth on one task."""
+
+    name: str
+    baseline: bool
+    labelled: int  # items of which it says anything
+    measures: dict[str, Estimate]
+    curve: tuple[CurvePoint, ...] = ()
+    reliability: tuple[ReliabilityBin, ...] = ()
+
+
+class Difference(Struct, frozen=True, kw_only=True):
+    """How much more the measures of a system are than those of another, on the same resamples."""
+
+    system: str
+    other: str
+    measures: dict[str, Estimate]
+
+
+class TaskScore(Struct, frozen=True, kw_only=True):
+    """Systems, baselines last, on the same items."""
+
+    task: Task
+    items: int
+    positives: float | None  # items of which it is true; None: items have classes
+    clusters: int  # with any item
+    window: int | None = None  # of WindowDiff, in turns
+    systems: tuple[SystemScore, ...]
+    differences: tuple[Difference, ...]  # of the first system and all others
+
+
+class TaskBoard:
+    """The systems of one task so far."""
+
+    def __init__(
+        self,
+        task: Task,
+        items: int,
+        positives: float | None,
+        cluster: NDArray[np.int64],
+        window: int | None = None,
+    ) -> None:
+        self.task = task
+        self.items = items
+        self.systems: list[SystemScore] = []
+        self._positives = positives
+        self._clusters = len(np.unique(cluster))
+        self._window = window
+        self._draws: dict[str, Measures] = {}
+
+    def add(
+        self,
+        name: str,
+        measures: Measures,
+        *,
+        baseline: bool = False,
+        labelled: int | None = None,
+        curve: Iterable[CurvePoint] = (),
+        reliability: Iterable[ReliabilityBin] = (),
+    ) -> None:
+        """Adds a system; the first one is compared with all others.
+
+        Args:
+            name: of the system.
+            measures: on the items of the task.
+            baseline: whether it is one.
+            labelled: items of which it says anything; all of them where None.
+            curve: precision and recall as its threshold falls.
+            reliability: of its scores.
+        """
+        self._draws[name] = measures
+        self.systems.append(
+            SystemScore(
+                name=name,
+                baseline=baseline,
+                labelled=self.items if labelled is None else labelled,
+                measures=estimates(measures),
+                curve=tuple(curve),
+                reliability=tuple(reliability),
+            )
+        )
+
+    def result(self) -> TaskScore:
+        """The score of the task; there is at least one system."""
+        first, *others = self.systems
+        return TaskScore(
+            task=self.task,
+            items=self.items,
+            positives=self._positives,
+            clusters=self._clusters,
+            window=self._window,
+            systems=tuple(self.systems),
+            differences=tuple(
+                Difference(
+                    system=first.name,
+                    other=other.name,
+                    measures=differences(self._draws[first.name], self._draws[other.name]),
+                )
+                for other in others
+                if not first.baseline
+            ),
+        )

@@ -1,0 +1,1 @@
+"""The evaluation of rewrites, with ablations and baselines."""

@@ -1,0 +1,1 @@
+"""Jobs over whole logs: learning from files, training of online models, replays; imports no task."""

@@ -1,0 +1,105 @@
+"""Learning from files: the same work as the workers', in one go."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+from msgspec import Struct
+from rich.progress import Progress
+from sqlalchemy import Engine
+
+from rewriting.answers.miner import AnswerSettings
+from rewriting.chains.miner import ChainSettings
+from rewriting.chains.step import SessionSteps, session_steps
+from rewriting.ranking.candidates import CandidateSettings
+from rewriting.rephrases.settings import RephraseSettings
+from rewriting.requests.step import SessionRequests, session_requests
+from rewriting.table.rewrite_table import RewriteTable
+from services.learners.chains import ChainLearner
+from services.learners.rephrase_candidates import RephraseLearner
+from services.learners.requests import RequestLearner
+from streams.session import DEFAULT_GAP_MS
+from streams.stores.session_store import lock_sessions, new_turns, store_turns
+from streams.turn import AssistantId, TurnEvent
+from streams.turn_file import read_turns
+
+BATCH_TURNS = 20_000
+"""Turns in one transaction. Raised, more memory; lowered, more sessions are revised as they grow."""
+
+
+class LearningSummary(Struct, frozen=True):
+    """What was learned."""
+
+    turns: int  # in the files
+    new_turns: int  # of these, not known before
+    assistants: tuple[AssistantId, ...]
+    live_rewrites: int  # of these assistants, now
+
+
+def learn_from_files(
+    engine: Engine,
+    table: RewriteTable,
+    files: Sequence[str | Path],
+    settings: ChainSettings,
+    clock_ms: Callable[[], int],
+    gap_ms: int = DEFAULT_GAP_MS,
+    progress: Progress | None = None,
+    answers: AnswerSettings | None = None,
+    candidates: CandidateSettings | None = None,
+    rephrases: RephraseSettings | None = None,
+) -> LearningSummary:
+    """Learns from turns files, in any order; turns that are known already teach nothing new.
+
+    Afterwards the tables of the files' assistants are what the settings warrant.
+
+    Where it was killed, the next call goes on: each batch is kept with what the chain made of it.
+
+    Raises:
+        TurnFileError: a file cannot be read; batches before the bad line are learned.
+    """
+    learner = ChainLearner(table, settings, clock_ms, answers)
+    request_learner = RequestLearner(candidates)
+    rephrase_learner = RephraseLearner(table, rephrases or RephraseSettings(), clock_ms)
+    n_turns = n_new = 0
+    assistants: set[AssistantId] = set()
+    task = progress.add_task("reading turns", total=None) if progress else None
+    for batch in _batches(turn for file in files for turn in read_turns(file, clock_ms)):
+        with engine.begin() as connection:
+            lock_sessions(connection, alone=True)
+            new = new_turns(connection, batch, gap_ms)
+            store_turns(connection, new, {})
+            steps = [session_steps(session) for session in new.change.upserts]
+            steps += [
+                SessionSteps(session.session_id, session.assistant_id, session.user_id, ())
+                for session in new.change.withdrawn
+            ]
+            learner.absorb(connection, steps)
+            learner.announce(connection)
+            requests = [session_requests(session) for session in new.change.upserts]
+            requests += [
+                SessionRequests(session.session_id, session.assistant_id, session.user_id, ())
+                for session in new.change.withdrawn
+            ]
+            request_learner.absorb(connection, requests)
+            request_learner.write(connection)
+            request_learner.announce(connection, (session.assistant_id for session in requests))
+            # What was found in a session holds for the turns it had; `absorb_rephrases` judges it anew.
+            rephrase_learner.drop(connection, [session.session_id for session in requests])
+        n_turns += len(batch)
+        n_new += len(new.turns)
+        assistants.update(AssistantId(turn.assistant_id) for turn in batch)
+        if progress and task is not None:
+            progress.update(task, completed=n_turns, description=f"learned from {n_turns:,} turns")
+    with engine.begin() as connection:
+        learner.refresh(connection, also=assistants)
+        learner.solve(connection)
+        request_learner.refresh(connection)
+        rephrase_learner.refresh(connection)
+    live = sum(row.status == "live" for key in assistants for row in table.read(key).rewrites)
+    return LearningSummary(n_turns, n_new, tuple(sorted(assistants)), live)
+
+
+def _batches(turns: Iterable[TurnEvent]) -> Iterator[list[TurnEvent]]:
+    remaining = iter(turns)
+    while batch := list(islice(remaining, BATCH_TURNS)):
+        yield batch

@@ -1,0 +1,227 @@
+"""The chain learner: keeps chains and rewrite tables up with sessions, for workers and offline jobs alike.
+
+With each chain goes what users answer to the assistant's questions: both are made of the same sessions, and
+each warrants rewrites of its own.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+
+import structlog
+from sqlalchemy import Connection
+
+from rewriting.answers.miner import AnswerMiner, AnswerSettings
+from rewriting.chains.miner import ChainMiner, ChainSettings, MinedChange
+from rewriting.chains.step import SessionSteps
+from rewriting.chains.store import (
+    all_steps,
+    epochs,
+    lock_chain,
+    mark_put_off,
+    mark_solved,
+    put_off,
+    start_epoch,
+    steps_of,
+    store_steps,
+    unsolved,
+)
+from rewriting.table.rewrite import Method, Rewrite
+from rewriting.table.rewrite_table import RewriteTable
+from services.learners.failure_points import put_rewrites
+from streams.session import SessionId
+from streams.turn import AssistantId
+
+log = structlog.get_logger()
+
+REASON = "learned from the log"
+
+SOLVING_SHARE = 0.2
+"""Share of the time, 0..1, that solving may take while sessions keep coming; what is put off is solved when
+its turn comes, or when nothing comes. Raised, rewrites are live sooner and sessions wait longer."""
+
+
+METHODS: tuple[Method, ...] = ("chain", "answer")
+"""Whose rewrites rest on the sessions alone."""
+
+
+class _Miners:
+    """What the sessions of one assistant warrant."""
+
+    def __init__(self, assistant_id: AssistantId, chain: ChainSettings, answers: AnswerSettings) -> None:
+        self._chain = ChainMiner(assistant_id, chain)
+        self._answers = AnswerMiner(assistant_id, answers)
+
+    @property
+    def rewrites(self) -> list[Rewrite]:
+        """All that are warranted, as of the last `solve`."""
+        return [*self._chain.rewrites, *self._answers.rewrites]
+
+    def add(self, session: SessionSteps) -> None:
+        """Adds a session that is not in."""
+        self._chain.touch(self._chain.counts.add(session))
+        self._answers.touch(self._answers.counts.add(session))
+
+    def remove(self, session: SessionSteps) -> None:
+        """Takes a session away that is in, as it was added."""
+        self._chain.touch(self._chain.counts.remove(session))
+        self._answers.touch(self._answers.counts.remove(session))
+
+    def solve(self) -> MinedChange:
+        """What has changed since the last time."""
+        chain, answers = self._chain.solve(), self._answers.solve()
+        return MinedChange((*chain.rewrites, *answers.rewrites), (*chain.withdrawn, *answers.withdrawn))
+
+
+class ChainLearner:
+    """Chains in memory, their sessions and rewrites in the database.
+
+    The chains in memory follow the transaction they are changed in: where it fails, call `drop`, and they are
+    rebuilt from the database when they are next needed.
+    """
+
+    def __init__(
+        self,
+        table: RewriteTable,
+        settings: ChainSettings,
+        clock_ms: Callable[[], int],
+        answers: AnswerSettings | None = None,
+    ) -> None:
+        self._table = table
+        self._settings = settings
+        self._answers = answers or AnswerSettings()
+        self._clock_ms = clock_ms
+        self._miners: dict[AssistantId, _Miners] = {}
+        self._epochs: dict[AssistantId, int] = {}
+        self._unsolved: set[AssistantId] = set()
+        self._solve_after_s: dict[AssistantId, float] = {}  # on the monotonic clock
+        self._recovers = True  # what others have put off may be ours to solve: they may be dead
+
+    def drop(self) -> None:
+        """Forgets all chains in memory."""
+        self._miners.clear()
+        self._epochs.clear()
+        self._unsolved.clear()
+        self._solve_after_s.clear()
+        self._recovers = True
+
+    def absorb(self, connection: Connection, sessions: Iterable[SessionSteps]) -> None:
+        """Brings sessions into the chains, each in the place of what was known of it.
+
+        Args:
+            connection: in a transaction that writes.
+            sessions: of any assistants, each at most once; without steps: withdrawn.
+        """
+        by_assistant: dict[AssistantId, dict[SessionId, SessionSteps]] = {}
+        for session in sessions:
+            by_assistant.setdefault(session.assistant_id, {})[session.session_id] = session
+        for assistant_id, news in sorted(by_assistant.items()):  # in one order, so that none waits in a ring
+            miners = self._miners_of(connection, assistant_id)
+            known = steps_of(connection, news)
+            changed = {
+                key: steps
+                for key, steps in news.items()
+                if steps != known.get(key) and (key in known or steps.steps)
+            }
+            for key, steps in changed.items():
+                if key in known:
+                    miners.remove(known[key])
+                miners.add(steps)
+            store_steps(connection, changed.values())
+            if changed:
+                self._unsolved.add(assistant_id)
+                mark_put_off(connection, assistant_id)
+
+    def solve(self, connection: Connection, patient: bool = False) -> None:
+        """Solves what has changed and puts it into the rewrite tables.
+
+        Args:
+            connection: in a transaction that writes.
+            patient: put off what would take more than its share of the time.
+        """
+        for assistant_id in sorted(self._unsolved):
+            if patient and time.monotonic() < self._solve_after_s.get(assistant_id, 0):
+                continue
+            started_s = time.monotonic()
+            change = self._miners_of(connection, assistant_id).solve()
+            put_rewrites(
+                connection,
+                self._table,
+                assistant_id,
+                change.rewrites,
+                [rewrite.rewrite_id for rewrite in change.withdrawn],
+                REASON,
+                self._clock_ms(),
+            )
+            mark_solved(connection, assistant_id)
+            ended_s = time.monotonic()
+            self._solve_after_s[assistant_id] = ended_s + (ended_s - started_s) * (1 / SOLVING_SHARE - 1)
+            self._unsolved.discard(assistant_id)
+
+    @property
+    def has_unsolved(self) -> bool:
+        """Whether something was put off."""
+        return bool(self._unsolved)
+
+    def refresh(self, connection: Connection, also: Iterable[AssistantId] = ()) -> None:
+        """Rebuilds and solves every chain that others have changed, or have left behind unsolved.
+
+        Args:
+            connection: in a transaction that writes.
+            also: assistants whose chain is to be in memory after this: their tables then are what the
+                settings warrant, even if nothing but the settings has changed.
+        """
+        for assistant_id in sorted({*self.stale(connection), *also}):
+            self._miners_of(connection, assistant_id)
+        self._recovers = False
+
+    def stale(self, connection: Connection) -> list[AssistantId]:
+        """The assistants whose chain in memory, or whose rewrite table, others have left behind."""
+        now = epochs(connection)
+        behind = {key for key, known in self._epochs.items() if now.get(key, 0) != known}
+        behind.update(unsolved(connection))
+        if self._recovers:
+            behind.update(put_off(connection))
+        return sorted(behind)
+
+    def announce(self, connection: Connection) -> None:
+        """Tells others who hold the chains that we have changed, and not solved yet, to rebuild them.
+
+        Args:
+            connection: in the transaction in which they were changed.
+        """
+        for assistant_id in sorted(self._unsolved):
+            self._epochs[assistant_id] = start_epoch(connection, assistant_id)
+
+    def _miners_of(self, connection: Connection, assistant_id: AssistantId) -> _Miners:
+        now = lock_chain(connection, assistant_id)
+        if self._epochs.get(assistant_id) != now:
+            self._miners[assistant_id] = self._rebuild(connection, assistant_id)
+            self._epochs[assistant_id] = now
+            self._unsolved.discard(assistant_id)
+            mark_solved(connection, assistant_id)
+        return self._miners[assistant_id]
+
+    def _rebuild(self, connection: Connection, assistant_id: AssistantId) -> _Miners:
+        """Builds a chain from its sessions, and makes the table what the chain and the settings warrant."""
+        miners = _Miners(assistant_id, self._settings, self._answers)
+        n_sessions = 0
+        for steps in all_steps(connection, assistant_id):
+            miners.add(steps)
+            n_sessions += 1
+        miners.solve()
+        rewrites = miners.rewrites
+        warranted = {rewrite.rewrite_id for rewrite in rewrites}
+        standing = {
+            key for method in METHODS for key in self._table.standing_ids(connection, assistant_id, method)
+        }
+        put_rewrites(
+            connection,
+            self._table,
+            assistant_id,
+            rewrites,
+            sorted(standing - warranted),
+            REASON,
+            self._clock_ms(),
+        )
+        log.info("chain built", assistant_id=assistant_id, sessions=n_sessions, rewrites=len(warranted))
+        return miners

@@ -1,0 +1,126 @@
+"""Index encoding: vectors for the requests that the index shall hold, from each assistant's encoder in use.
+
+Which encoder that is, and where it lies, is said by `rewriting.online_model_store`.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import structlog
+from msgspec import Struct
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Engine
+
+from labeling.errors import ArtifactError
+from rewriting.encoders.text_encoder import TextEncoder
+from rewriting.index.indexed_request import IndexedRequest
+from rewriting.index.store import index_states, not_encoded, store_vectors
+from rewriting.online_model_store import current_encoders, encoder_id, model_folder
+from streams.stores.database_schema import reading
+from streams.turn import AssistantId
+
+log = structlog.get_logger()
+
+MOST_REQUESTS = 256
+"""Encoded at a time: a second of a small encoder on one thread. Raised, sessions that come meanwhile wait
+longer; lowered, more transactions."""
+
+MOST_ENCODERS = 4
+"""In memory, 25 to 90 MB each. Lowered, they are loaded again where there are many assistants."""
+
+
+class EncodedRequests(Struct, frozen=True):
+    """Requests of an assistant with their vectors."""
+
+    assistant_id: AssistantId
+    encoder_id: str
+    requests: tuple[IndexedRequest, ...]
+    vectors: NDArray[np.float32]  # (requests, dimension)
+
+
+class LoadedEncoder(Struct, frozen=True):
+    """A text encoder and its id."""
+
+    encoder_id: str
+    encoder: TextEncoder
+
+
+class IndexEncoding:
+    """Encodes what waits, assistant by assistant; an assistant without an encoder waits."""
+
+    def __init__(self, engine: Engine, state: Path) -> None:
+        self._engine = engine
+        self._state = state
+        self._loaded: OrderedDict[Path, LoadedEncoder] = OrderedDict()  # the one used last at the end
+        self._said: set[Path | AssistantId] = set()  # encoders and assistants of which the log tells already
+
+    def encode(self, limit: int = MOST_REQUESTS) -> list[EncodedRequests]:
+        """Encodes some of what waits, in no transaction; stores nothing."""
+        with reading(self._engine) as connection:
+            encoders = current_encoders(connection)
+            waiting_for_one = index_states(connection).keys() - encoders.keys()
+        for assistant_id in sorted(waiting_for_one - self._said):
+            self._said.add(assistant_id)
+            log.info("requests wait for a text encoder: learn one", assistant_id=assistant_id)
+        encoded = []
+        for assistant_id, name in encoders.items():
+            if limit <= 0:
+                break
+            loaded = self.loaded(assistant_id, name)
+            if loaded is None:
+                continue
+            with reading(self._engine) as connection:
+                waiting = not_encoded(connection, loaded.encoder_id, limit, assistant_id)
+            requests = tuple(waiting.get(assistant_id, ()))
+            if requests:
+                vectors = loaded.encoder.encode([request.text for request in requests])
+                encoded.append(EncodedRequests(assistant_id, loaded.encoder_id, requests, vectors))
+                limit -= len(requests)
+        return encoded
+
+    def loaded(self, assistant_id: AssistantId, name: str) -> LoadedEncoder | None:
+        """An encoder of an assistant; None, and an error in the log, where it cannot be used."""
+        folder = model_folder(self._state, assistant_id) / name
+        if folder in self._loaded:
+            self._loaded.move_to_end(folder)
+            return self._loaded[folder]
+        try:
+            loaded = LoadedEncoder(encoder_id(folder), TextEncoder.load(folder))
+        except (ArtifactError, OSError) as error:
+            if folder not in self._said:
+                log.error(
+                    "the text encoder cannot be used: new requests are not found until it can",
+                    assistant_id=assistant_id,
+                    error=str(error),
+                )
+            self._said.add(folder)
+            return None
+        self._said.discard(folder)
+        self._loaded[folder] = loaded
+        if len(self._loaded) > MOST_ENCODERS:
+            self._loaded.popitem(last=False)
+        return loaded
+
+
+def store_encoded(connection: Connection, encoded: Iterable[EncodedRequests]) -> None:
+    """Stores vectors; of requests that were changed meanwhile, nothing.
+
+    Args:
+        connection: in a transaction that writes.
+        encoded: from `IndexEncoding.encode`.
+    """
+    for some in sorted(encoded, key=lambda some: some.assistant_id):
+        store_vectors(connection, some.assistant_id, some.encoder_id, some.requests, some.vectors)
+
+
+def encode_all(engine: Engine, state: Path) -> int:
+    """Encodes all that waits; gives how many requests that were."""
+    encoding = IndexEncoding(engine, state)
+    n_encoded = 0
+    while encoded := encoding.encode():
+        with engine.begin() as connection:
+            store_encoded(connection, encoded)
+        n_encoded += sum(len(some.requests) for some in encoded)
+    return n_encoded

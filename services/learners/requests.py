@@ -1,0 +1,160 @@
+"""The request learner: keeps what online rewriting knows of all users up with sessions.
+
+For workers and offline jobs alike. Of each assistant it holds the counts in memory; the sessions they are
+made of, the statistics that are read of them, and what the index shall hold, are in the database.
+"""
+
+from collections.abc import Iterable
+
+import structlog
+from sqlalchemy import Connection
+
+from rewriting.evidence.interpretation import Interpretation, is_understood
+from rewriting.index.indexed_request import IndexedRequest, request_id
+from rewriting.index.store import held_ids, wanted
+from rewriting.ranking.candidates import CandidateSettings
+from rewriting.requests.counts import RequestCounts, SharedStatistics, TouchedKeys
+from rewriting.requests.session_store import (
+    all_requests,
+    lock_requests,
+    mark_written,
+    not_written,
+    request_epochs,
+    requests_of,
+    start_request_epoch,
+    store_requests,
+)
+from rewriting.requests.statistics_store import replace_statistics, store_statistics
+from rewriting.requests.step import SessionRequests
+from streams.session import SessionId
+from streams.turn import AssistantId
+
+log = structlog.get_logger()
+
+
+class RequestLearner:
+    """Counts in memory; their sessions, statistics and index rows in the database.
+
+    The counts in memory follow the transaction they are changed in: where it fails, call `drop`, and they are
+    rebuilt from the database when they are next needed.
+    """
+
+    def __init__(self, settings: CandidateSettings | None = None) -> None:
+        self._settings = settings or CandidateSettings()
+        self._counts: dict[AssistantId, RequestCounts] = {}
+        self._epochs: dict[AssistantId, int] = {}
+        self._touched: dict[AssistantId, TouchedKeys] = {}
+
+    def drop(self) -> None:
+        """Forgets all counts in memory."""
+        self._counts.clear()
+        self._epochs.clear()
+        self._touched.clear()
+
+    def absorb(self, connection: Connection, sessions: Iterable[SessionRequests]) -> None:
+        """Brings sessions into the counts, each in the place of what was known of it; `write` is to follow.
+
+        Args:
+            connection: in a transaction that writes.
+            sessions: of any assistants, each at most once; without steps: withdrawn.
+        """
+        by_assistant: dict[AssistantId, dict[SessionId, SessionRequests]] = {}
+        for session in sessions:
+            by_assistant.setdefault(session.assistant_id, {})[session.session_id] = session
+        for assistant_id, news in sorted(by_assistant.items()):  # in one order, so that none waits in a ring
+            counts = self._counts_of(connection, assistant_id)
+            touched = self._touched.setdefault(assistant_id, TouchedKeys())
+            known = requests_of(connection, news)
+            changed = {
+                key: session
+                for key, session in news.items()
+                if session != known.get(key) and (key in known or session.steps)
+            }
+            for key, session in changed.items():
+                if key in known:
+                    counts.remove(known[key])
+                    touched.touch(known[key])
+                counts.add(session)
+                touched.touch(session)
+            store_requests(connection, changed.values())
+
+    def write(self, connection: Connection) -> None:
+        """Writes the statistics, and what the index shall hold, of all that was absorbed.
+
+        Args:
+            connection: in the transaction in which it was absorbed.
+        """
+        for assistant_id, touched in sorted(self._touched.items()):
+            counts = self._counts[assistant_id]
+            store_statistics(connection, assistant_id, SharedStatistics(counts), touched)
+            put, removed = _indexed(counts, touched.interpretations)
+            wanted(connection, assistant_id, put, removed)
+        self._touched.clear()
+
+    def announce(self, connection: Connection, assistants: Iterable[AssistantId]) -> None:
+        """Tells others who hold the counts of these assistants to rebuild them.
+
+        Args:
+            connection: in the transaction in which they were changed and written.
+            assistants: whose counts we have changed without being the one who holds them.
+        """
+        for assistant_id in sorted(set(assistants)):
+            self._epochs[assistant_id] = start_request_epoch(connection, assistant_id, written=True)
+
+    def refresh(self, connection: Connection) -> None:
+        """Rebuilds all counts that others have changed, and writes what is to be written of them.
+
+        Args:
+            connection: in a transaction that writes.
+        """
+        for assistant_id in self.stale(connection):
+            self._counts_of(connection, assistant_id)
+
+    def stale(self, connection: Connection) -> list[AssistantId]:
+        """The assistants whose counts in memory, or whose statistics, others have left behind."""
+        now = request_epochs(connection)
+        behind = {key for key, known in self._epochs.items() if key not in now or now[key].epoch != known}
+        return sorted(behind.union(not_written(connection, self._settings.min_users)))
+
+    def _counts_of(self, connection: Connection, assistant_id: AssistantId) -> RequestCounts:
+        now = lock_requests(connection, assistant_id)
+        if self._epochs.get(assistant_id) != now.epoch:
+            counts = RequestCounts(self._settings.min_users)
+            n_sessions = 0
+            for session in all_requests(connection, assistant_id):
+                counts.add(session)
+                n_sessions += 1
+            self._counts[assistant_id] = counts
+            self._epochs[assistant_id] = now.epoch
+            self._touched.pop(assistant_id, None)
+            log.info("request counts built", assistant_id=assistant_id, sessions=n_sessions)
+        if (now.written_epoch, now.min_users) != (now.epoch, self._settings.min_users):
+            self._write_anew(connection, assistant_id)
+        return self._counts[assistant_id]
+
+    def _write_anew(self, connection: Connection, assistant_id: AssistantId) -> None:
+        """Makes statistics and index what the counts warrant, whatever is there: a user may be forgotten."""
+        counts = self._counts[assistant_id]
+        keys = TouchedKeys(set(counts.texts), set(counts.interpretations), set(counts.questions))
+        replace_statistics(connection, assistant_id, SharedStatistics(counts), keys)
+        put, _ = _indexed(counts, keys.interpretations)
+        held = held_ids(connection, assistant_id).tolist()
+        clean_version = wanted(connection, assistant_id, put, held)
+        mark_written(connection, assistant_id, self._settings.min_users, clean_version)
+
+
+def _indexed(
+    counts: RequestCounts, interpretations: Iterable[Interpretation]
+) -> tuple[list[IndexedRequest], list[int]]:
+    """What the index shall hold of some interpretations, and the ids of those that it shall not hold."""
+    put, removed = [], []
+    for interpretation in sorted(interpretations):
+        if not is_understood(interpretation):
+            continue
+        known = counts.interpretation(interpretation)
+        key = request_id(interpretation)
+        if known is None or known.text is None:
+            removed.append(key)
+        else:
+            put.append(IndexedRequest(request_id=key, text=known.text, interpretation=interpretation))
+    return put, removed

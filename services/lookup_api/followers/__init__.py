@@ -1,0 +1,1 @@
+"""What the lookup API keeps in memory, at the version of the database."""

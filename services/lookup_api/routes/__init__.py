@@ -1,0 +1,1 @@
+"""Routes of the lookup API, and the messages that they read and write."""

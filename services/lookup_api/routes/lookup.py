@@ -1,0 +1,90 @@
+"""The route in the assistant's request path: what should this request have been?"""
+
+from collections.abc import Callable
+from typing import Any
+
+from litestar import Request, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.middleware import DefineMiddleware
+from litestar.params import JSONBody
+from msgspec import UNSET
+
+from rewriting.ranking.decision import decided, is_settled
+from rewriting.table.lookup import LookupAnswer
+from rewriting.table.rewrite import GLOBAL
+from services.lookup_api.access import guards_for, looked_up_assistant
+from services.lookup_api.api_metrics import ApiMetrics, MeasuredLookups
+from services.lookup_api.followers.table import TableFollower
+from services.lookup_api.messages import RewriteAnswer, RewriteQuery, ServedRewrite
+from services.lookup_api.online_answers import OnlineAnswers
+from services.lookup_api.online_request import confidence_of, question_asked
+from services.lookup_api.routes.query_times import check_times
+from services.platform.api_keys import KeyRing
+from streams.turn import AssistantId, UserId
+
+_LAYERS = {"answer": "answers"}
+
+
+def lookup_route(
+    follower: TableFollower,
+    online: OnlineAnswers | None,
+    keys: KeyRing,
+    metrics: ApiMetrics,
+    clock_ms: Callable[[], int],
+) -> HTTPRouteHandler:
+    """`POST /v1/rewrite`: from the table in memory; what that leaves open is asked of the online rewriter."""
+
+    # What memory answers stays in the event loop: sending it to a thread would cost more than the answer.
+    @post(
+        "/v1/rewrite",
+        status_code=200,
+        guards=guards_for(keys, "lookup"),
+        middleware=[DefineMiddleware(MeasuredLookups, metrics=metrics)],
+        opt={"body": RewriteQuery},
+        summary="The rewrite of a request, or null and the reason for leaving it as it is",
+        tags=["lookup"],
+    )
+    async def rewrite(request: Request[Any, Any, Any], data: JSONBody[RewriteQuery]) -> RewriteAnswer:
+        assistant_id = AssistantId(looked_up_assistant(request, data.assistant_id))
+        check_times(data, clock_ms())
+        table, question = follower.table_of(assistant_id), question_asked(data)
+        user_id, confidence = UserId(data.user_id), confidence_of(data)
+        known = table.look_up(data.text, user_id, confidence, question)
+        answered = None
+        if online is not None and not is_settled(known):
+            answered = await online.ask(assistant_id, data)
+        asked = None if answered is None else answered.answer
+        verdicts = follower.verdicts_of(assistant_id)
+        decision = decided(table, data.text, user_id, confidence, question, known, asked, verdicts)
+        if verdicts is not None and known.rewrite is not None and decision.accepts_row is not None:
+            verdicts.note(known.rewrite, user_id, confidence, accepted=decision.accepts_row)
+        answer = decision.answer
+        served = None
+        if answer.rewrite is not None:
+            served = ServedRewrite(
+                id=answer.rewrite.rewrite_id,
+                text=answer.rewrite.text,
+                method=answer.rewrite.method,
+                scope=answer.rewrite.scope,
+                score=answer.rewrite.score,
+            )
+        request.scope["state"]["outcome"] = answer.reason or "rewritten"
+        metrics.count_layer(assistant_id, layer_of(answer))
+        return RewriteAnswer(
+            rewrite=served,
+            reason=answer.reason,
+            table_version=answer.table_version,
+            request_id=data.request_id,
+            online=answered.details if answered is not None and data.explain else UNSET,
+        )
+
+    return rewrite
+
+
+def layer_of(answer: LookupAnswer) -> str:
+    """The layer that a rewrite comes from, or the reason why there is none."""
+    if answer.rewrite is None:
+        return str(answer.reason)
+    if answer.rewrite.method == "retrieval":
+        return "global" if answer.rewrite.scope == GLOBAL else "personal"
+    return _LAYERS.get(answer.rewrite.method, answer.rewrite.method)

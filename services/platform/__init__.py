@@ -1,0 +1,1 @@
+"""The database, the clock and the log output, which everything in services may import."""

@@ -1,0 +1,1 @@
+"""The failure model as a session model; imports no other kind."""

@@ -1,0 +1,77 @@
+"""Current models: of one kind, the model that is in use of each assistant."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import structlog
+from msgspec import Struct
+from sqlalchemy import Engine
+
+from labeling.errors import ArtifactError
+from rewriting.online_model_store import ModelKind, current_models, model_folder
+from streams.stores.database_schema import reading
+from streams.turn import AssistantId
+
+log = structlog.get_logger()
+
+M = TypeVar("M", covariant=True)
+
+MOST_MODELS = 4
+"""In memory, 25 to 90 MB each. Lowered, they are loaded again where there are many assistants."""
+
+
+class LoadableKind(Struct, Generic[M], frozen=True):
+    """A kind of models."""
+
+    kind: ModelKind
+    load: Callable[[Path], M]
+    """Loads one from its folder; raises ArtifactError where there is none, or it is damaged."""
+
+    without: str  # what does not happen while one cannot be used, for the log
+
+
+class CurrentModels(Generic[M]):
+    """The models that are in use, loaded when they are first asked for."""
+
+    def __init__(self, engine: Engine, state: Path, kind: LoadableKind[M]) -> None:
+        """Makes it; nothing is loaded yet.
+
+        Args:
+            engine: of the database, which names the models.
+            state: the folder that they lie in, by assistant.
+            kind: of the models.
+        """
+        self._engine = engine
+        self._state = state
+        self._kind = kind
+        self._loaded: OrderedDict[Path, M] = OrderedDict()  # the one used last at the end
+        self._said: set[Path] = set()  # models of which the log tells already that they are no use
+
+    def of(self, assistant_id: AssistantId) -> tuple[str, M] | None:
+        """The model of an assistant, with its name; None where there is none, or none that can be used."""
+        with reading(self._engine) as connection:
+            name = current_models(connection, assistant_id).get(self._kind.kind)
+        if name is None:
+            return None
+        folder = model_folder(self._state, assistant_id) / name
+        if folder in self._loaded:
+            self._loaded.move_to_end(folder)
+            return name, self._loaded[folder]
+        try:
+            model = self._kind.load(folder)
+        except (ArtifactError, OSError) as error:
+            if folder not in self._said:
+                log.error(
+                    f"the model cannot be used: {self._kind.without} until it can",
+                    assistant_id=assistant_id,
+                    error=str(error),
+                )
+            self._said.add(folder)
+            return None
+        self._said.discard(folder)
+        self._loaded[folder] = model
+        if len(self._loaded) > MOST_MODELS:
+            self._loaded.popitem(last=False)
+        return name, model

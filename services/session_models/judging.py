@@ -1,0 +1,179 @@
+"""Session judging: what the model in use says of sessions that have changed.
+
+A session is judged outside of the transactions, and once: not again where its verdict could not be written at
+once, nor where what is stored of it was said by this very model of these very turns.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Generic, TypeVar
+
+from msgspec import Struct
+from sqlalchemy import Connection, Engine
+
+from services.learners.changed_sessions import changed_sessions
+from services.session_models.in_use import CurrentModels
+from streams.errors import RecordsRefusedError
+from streams.session import Session, SessionId
+from streams.session_record import SessionRecord
+from streams.stores.database_schema import reading
+from streams.stream_task import Received
+
+M = TypeVar("M")
+V = TypeVar("V")
+
+Known = Mapping[SessionId, tuple[str, int]]
+"""Of sessions with a verdict: the name of the model, and the key of the turns that it judged."""
+
+
+class Judged(Struct, Generic[V], frozen=True):
+    """A session, and what a model says of it."""
+
+    session: Session
+    model: str  # its name
+    verdict: V
+
+
+class JudgedBatch(Struct, Generic[V], frozen=True):
+    """Sessions that have changed, and what is said of those that were to be judged."""
+
+    records: tuple[SessionRecord, ...]  # each session once
+    judged: tuple[Judged[V], ...] = ()
+    partitions: dict[SessionId, int] = {}  # that the records came from
+
+
+class SessionJudge(Generic[M, V]):
+    """Judges the sessions that records name.
+
+    Args:
+        engine: of the database.
+        models: in use.
+        judge: asks a model; a verdict for each session, or a refusal if it cannot take one of them.
+        refusal: the error that says so.
+        known: what is stored of some sessions.
+        least_turns: of a session of which there is anything to say.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        models: CurrentModels[M],
+        judge: Callable[[M, Sequence[Session]], Sequence[V]],
+        refusal: type[Exception],
+        known: Callable[[Connection, Iterable[SessionId]], Known],
+        least_turns: int = 1,
+    ) -> None:
+        self._engine = engine
+        self._models = models
+        self._judge = judge
+        self._refusal = refusal
+        self._known = known
+        self._least_turns = least_turns
+        # Not written yet: what was said, in case that writing has to be tried again, and what was refused.
+        self._verdicts: dict[tuple[SessionId, str, int], V | Exception] = {}
+        self._refused: dict[SessionId, SessionRecord] = {}
+
+    def process(self, items: Sequence[Received[SessionRecord]]) -> JudgedBatch[V]:
+        """Judges the sessions that have changed since they were judged, or were judged by another model.
+
+        Raises:
+            RecordsRefusedError: some name sessions that their model cannot take.
+        """
+        newest = {item.value.session_id: item for item in items}
+        records = tuple(item.value for _, item in sorted(newest.items()))
+        with reading(self._engine) as connection:
+            sessions = [
+                changed.session
+                for changed in changed_sessions(connection, records)
+                if changed.session is not None and len(changed.session.turns) >= self._least_turns
+            ]
+            known = self._known(connection, [session.session_id for session in sessions])
+        judged: list[Judged[V]] = []
+        refused: dict[SessionId, Exception] = {}
+        for assistant_id in sorted({record.assistant_id for record in records}):
+            current = self._models.of(assistant_id)
+            if current is None:
+                continue
+            name, model = current
+            new = [
+                session
+                for session in sessions
+                if session.assistant_id == assistant_id
+                and known.get(session.session_id) != (name, session.turns_key)
+            ]
+            for session, verdict in zip(new, self._verdicts_of(name, model, new), strict=True):
+                if isinstance(verdict, Exception):
+                    refused[session.session_id] = verdict
+                else:
+                    judged.append(Judged(session, name, verdict))
+        if refused:
+            self._refused |= {record.session_id: record for record in records if record.session_id in refused}
+            raise RecordsRefusedError(
+                {
+                    (item.partition, item.offset): refused[item.value.session_id]
+                    for item in items
+                    if item.value.session_id in refused
+                }
+            )
+        partitions = {key: item.partition for key, item in newest.items()}
+        return JudgedBatch((*records, *self._refused.values()), tuple(judged), partitions)
+
+    def forget(self) -> None:
+        """Forgets what was said: it is written, or not ours to write any more."""
+        self._verdicts.clear()
+        self._refused.clear()
+
+    def _verdicts_of(self, name: str, model: M, sessions: Sequence[Session]) -> list[V | Exception]:
+        keys = [(session.session_id, name, session.turns_key) for session in sessions]
+        new = [session for key, session in zip(keys, sessions, strict=True) if key not in self._verdicts]
+        said = judged_or_refused(lambda some: self._judge(model, some), new, self._refusal)
+        for session, verdict in zip(new, said, strict=True):
+            self._verdicts[session.session_id, name, session.turns_key] = verdict
+        return [self._verdicts[key] for key in keys]
+
+
+def judged_or_refused(
+    judge: Callable[[Sequence[Session]], Sequence[V]],
+    sessions: Sequence[Session],
+    refusal: type[Exception],
+) -> list[V | Exception]:
+    """What is said of each session, or why it cannot be judged.
+
+    A session that cannot be judged costs the others nothing but time: they are tried again in halves.
+    """
+    if not sessions:
+        return []
+    try:
+        return list(judge(sessions))
+    except refusal as error:
+        if len(sessions) == 1:
+            return [error]
+    middle = len(sessions) // 2
+    return [
+        *judged_or_refused(judge, sessions[:middle], refusal),
+        *judged_or_refused(judge, sessions[middle:], refusal),
+    ]
+
+
+def as_they_are(
+    connection: Connection, batch: JudgedBatch[V], known: Known
+) -> tuple[list[Judged[V]], list[SessionId]]:
+    """The sessions of a batch that are still as they were judged; and those whose stored verdicts are void.
+
+    A session that has changed since it was judged is left out: it is judged when its next record comes, or by
+    the job that has changed it.
+
+    Args:
+        connection: in the transaction that writes.
+        batch: judged before.
+        known: what is stored of the sessions of the batch.
+    """
+    said = {item.session.session_id: item for item in batch.judged}
+    judged, void = [], []
+    for changed in changed_sessions(connection, batch.records):
+        session, key = changed.session, changed.record.session_id
+        turns = None if session is None else session.turns_key
+        if key in said and said[key].session.turns_key == turns:
+            judged.append(said[key])
+        elif key in known and known[key][1] != turns:
+            void.append(key)
+    return judged, void

@@ -1,0 +1,1 @@
+"""The label model as a session model; imports no other kind."""

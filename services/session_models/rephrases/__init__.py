@@ -1,0 +1,1 @@
+"""The rephrase detector as a session model; imports no other kind."""

@@ -1,0 +1,1 @@
+"""The simulated assistant, its catalogue and its users."""

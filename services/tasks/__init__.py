@@ -1,0 +1,1 @@
+"""What a worker does with a batch of records; imports `learners` and `session_models`."""

@@ -1,0 +1,75 @@
+"""Session notices: sessions that are to be announced again.
+
+Those who learn from sessions read what is known of them when their records come. Where that has changed and
+the session has not, it is noted here, until its record has gone to the topic once more.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+
+from msgspec import Struct
+from sqlalchemy import BigInteger, Column, Connection, Integer, String, Table, Text, delete, select
+
+from streams.session import Session, SessionId
+from streams.stores.database_schema import METADATA, chunks, is_among, upsert
+from streams.stores.session_store import user_key
+from streams.turn import AssistantId, UserId
+
+SESSION_NOTICE = Table(
+    "session_notice",
+    METADATA,
+    Column("session_id", String(24), primary_key=True),
+    Column("assistant_id", Text, nullable=False),
+    Column("user_key", BigInteger, nullable=False, index=True),
+    Column("source_partition", Integer, nullable=False, index=True),  # of the sessions topic
+)
+
+
+class NotedSession(Struct, frozen=True):
+    """A session of which more is known than those who learn from it were told."""
+
+    session_id: SessionId
+    assistant_id: AssistantId
+
+
+def note_sessions(
+    connection: Connection, sessions: Iterable[Session], partitions: Mapping[SessionId, int]
+) -> None:
+    """Notes sessions, with the partitions of the sessions topic that they came from."""
+    rows = [
+        {
+            "session_id": session.session_id,
+            "assistant_id": session.assistant_id,
+            "user_key": user_key(session.assistant_id, session.user_id),
+            "source_partition": partitions[session.session_id],
+        }
+        for session in sessions
+    ]
+    upsert(connection, SESSION_NOTICE, rows)
+
+
+def noted_sessions(connection: Connection, partitions: Collection[int]) -> list[NotedSession]:
+    """The sessions of these partitions that are noted, sorted by id."""
+    rows = SESSION_NOTICE.c
+    query = select(rows.session_id, rows.assistant_id).where(rows.source_partition.in_(list(partitions)))
+    return [
+        NotedSession(SessionId(key), AssistantId(assistant_id))
+        for key, assistant_id in connection.execute(query.order_by(rows.session_id))
+    ]
+
+
+def drop_notices(connection: Connection, session_ids: Iterable[SessionId]) -> None:
+    """Says that the topic has these."""
+    for ids in chunks(list(session_ids)):
+        connection.execute(
+            delete(SESSION_NOTICE).where(is_among(connection, SESSION_NOTICE.c.session_id, ids))
+        )
+
+
+def forget_user_notices(connection: Connection, assistant_id: AssistantId, user_id: UserId) -> None:
+    """Drops the notices of a user's sessions."""
+    connection.execute(
+        delete(SESSION_NOTICE).where(
+            SESSION_NOTICE.c.user_key == user_key(assistant_id, user_id),
+            SESSION_NOTICE.c.assistant_id == assistant_id,
+        )
+    )

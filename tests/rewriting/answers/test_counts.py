@@ -1,0 +1,136 @@
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from labeling.text.question import Question
+from rewriting.answers.counts import AnswerCounts
+from rewriting.answers.miner import AnswerMiner, AnswerSettings
+from rewriting.chains.step import ChainStep, SessionSteps
+from rewriting.evidence.interpretation import Interpretation
+from rewriting.table.rewrite import Rewrite
+from streams.session import SessionId
+from streams.turn import AssistantId, UserId
+
+ASSISTANT = AssistantId("a")
+LENIENT = AnswerSettings(
+    min_users=1, min_text_users=1, min_value_users=1, min_share=0, min_slot_share=0
+)  # under which random sessions give many rewrites
+
+VALUES = ("", "south", "north")
+
+
+def step(question: int, word: int, value: int, told: int, success: int, shout: bool) -> ChainStep:
+    text = f"text {word}"
+    return ChainStep(
+        text,
+        text.upper() if shout else text,
+        Interpretation(f"d|i|area={VALUES[value]}" if value else "d|null|"),
+        5,
+        success / 2,
+        1 - success / 2,
+        0,
+        Question(("", "what area", "which part")[question]),
+        VALUES[told],
+    )
+
+
+tiny = st.integers(0, 2)
+raw_sessions = st.lists(
+    st.tuples(
+        st.lists(st.tuples(tiny, tiny, tiny, tiny, tiny, st.booleans()), max_size=4), st.integers(0, 3)
+    ),
+    max_size=14,
+)
+
+
+def sessions_of(raw: list[tuple[list[tuple[int, int, int, int, int, bool]], int]]) -> list[SessionSteps]:
+    return [
+        SessionSteps(
+            SessionId(f"s{number}"), ASSISTANT, UserId(f"u{user}"), tuple(step(*values) for values in steps)
+        )
+        for number, (steps, user) in enumerate(raw)
+    ]
+
+
+def state_of(counts: AnswerCounts) -> dict[str, Any]:
+    """All that the counts say."""
+    return {
+        "users": counts.users,
+        "questions": {
+            question: (
+                known.answers,
+                {
+                    name: {field: getattr(text, field) for field in text.__slots__}
+                    for name, text in known.texts.items()
+                },
+            )
+            for question, known in counts.questions.items()
+        },
+    }
+
+
+def mined(sessions: list[SessionSteps]) -> list[Rewrite]:
+    miner = AnswerMiner(ASSISTANT, LENIENT)
+    for session in sessions:
+        miner.touch(miner.counts.add(session))
+    miner.solve()
+    return miner.rewrites
+
+
+def test_random_sessions_give_rewrites() -> None:
+    raw = [([(1, 0, 1, 0, 2, False)], 0), ([(1, 1, 0, 1, 2, False)], 1)]
+    assert [(row.source_text, row.target_text) for row in mined(sessions_of(raw))] == [("text 1", "text 0")]
+
+
+@given(raw_sessions, st.randoms(use_true_random=False))
+@settings(max_examples=150, deadline=None)
+def test_sessions_taken_away_leave_no_trace_in_any_order(raw: Any, random: Any) -> None:
+    sessions = sessions_of(raw)
+    kept = [session for session in sessions if random.random() < 0.5]
+    detour, straight = AnswerCounts(), AnswerCounts()
+    for session in random.sample(sessions, len(sessions)):
+        detour.add(session)
+    for session in random.sample(sessions, len(sessions)):
+        if session not in kept:
+            detour.remove(session)
+    for session in kept:
+        straight.add(session)
+    assert state_of(detour) == state_of(straight)
+
+
+@given(raw_sessions, st.randoms(use_true_random=False))
+@settings(max_examples=150, deadline=None)
+def test_solving_now_and_then_gives_what_one_batch_gives(raw: Any, random: Any) -> None:
+    miner = AnswerMiner(ASSISTANT, LENIENT)
+    mirror: dict[str, Rewrite] = {}  # what somebody knows who applies the changes
+
+    def solve() -> None:
+        change = miner.solve()
+        for row in change.withdrawn:
+            assert mirror.pop(row.rewrite_id) == row
+        for row in change.rewrites:
+            assert mirror.get(row.rewrite_id) != row
+            mirror[row.rewrite_id] = row
+
+    present: list[SessionSteps] = []
+    for session in sessions_of(raw):
+        miner.touch(miner.counts.add(session))
+        present.append(session)
+        if random.random() < 0.3:
+            miner.touch(miner.counts.remove(present.pop(random.randrange(len(present)))))
+        if random.random() < 0.6:
+            solve()
+    solve()
+    assert miner.rewrites == mined(random.sample(present, len(present)))
+    assert sorted(mirror.values(), key=lambda row: (row.question, row.source_text)) == miner.rewrites
+    assert miner.solve().rewrites == miner.solve().withdrawn == ()
+
+
+def test_only_the_questions_of_a_session_are_touched() -> None:
+    (session,) = sessions_of([([(0, 0, 0, 0, 0, False), (1, 0, 0, 0, 0, False)], 0)])
+    counts = AnswerCounts()
+    assert counts.add(session) == {"what area"}
+    assert set(counts.questions) == {"what area"}
+    assert counts.remove(session) == {"what area"}
+    assert (counts.questions, counts.users) == ({}, {})

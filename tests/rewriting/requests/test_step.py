@@ -1,0 +1,63 @@
+import msgspec
+from turns import turn_event
+
+from rewriting.requests.step import session_requests
+from streams.session import Session, SessionId, sessionize
+from streams.turn import NluHypothesis, Response, Signals, TurnEvent
+
+NLU = (NluHypothesis(intent="play", domain="music", confidence=0.5),)
+
+
+def turns(*texts: str, dialogue: str | None = None, **last: object) -> list[TurnEvent]:
+    made = [
+        turn_event(text, event_id=str(i), ts_ms=i * 1000, dialogue_id=dialogue, nlu=NLU)
+        for i, text in enumerate(texts)
+    ]
+    made[0] = msgspec.structs.replace(made[0], **last)
+    return made
+
+
+def only_session(events: list[TurnEvent]) -> Session:
+    (found,) = sessionize(events)
+    return found
+
+
+def test_a_failed_request_meant_what_its_second_try_was_met_with() -> None:
+    failed = turns("pley jazz", "play jazz", response=Response(status="error"))
+    steps = session_requests(only_session(failed))
+    assert [steps.meant(i) for i in range(2)] == [1, 1]
+    assert [step.failed for step in steps.steps] == [True, False]
+
+
+def test_a_request_whose_session_never_succeeds_has_no_meaning() -> None:
+    (turn,) = turns("pley jazz", response=Response(status="error"))
+    assert session_requests(only_session([turn])).meant(0) is None
+
+
+def test_in_a_dialogue_similar_words_are_no_second_try() -> None:
+    asked = ("the address and the post code", "the post code")
+    assert session_requests(only_session(turns(*asked))).meant(0) == 1
+    steps = session_requests(only_session(turns(*asked, dialogue="d")))
+    assert steps.meant(0) == 0
+    assert steps.steps[0].success == 0.5
+
+
+def test_in_a_dialogue_a_rejected_request_is_one() -> None:
+    rejected = turns("the west", "the east", dialogue="d", signals=Signals(feedback="negative"))
+    assert session_requests(only_session(rejected)).meant(0) == 1
+
+
+def test_requests_without_a_word_are_left_out() -> None:
+    made = turns("...", "play jazz")
+    assert [step.text for step in session_requests(only_session(made)).steps] == ["play jazz"]
+
+
+def test_the_question_before_a_request_is_kept() -> None:
+    made = turns("no", dialogue="d", prompt="Hello. What area?")
+    assert session_requests(only_session(made)).steps[0].question == "what area"
+
+
+def test_steps_survive_encoding() -> None:
+    made = session_requests(only_session(turns("play jazz", "stop")))
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(made), type=type(made)) == made
+    assert made.session_id == SessionId(made.session_id)

@@ -1,0 +1,329 @@
+import itertools
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from databases import new_database
+from sqlalchemy import Engine
+from streaming import (
+    assistants,
+    drain,
+    learned_from_file,
+    requests,
+    rewrites,
+    row_count,
+    send_turns,
+    stream_settings,
+    version,
+)
+
+from rewriting.chains.miner import ChainSettings
+from rewriting.chains.store import CHAIN_SESSION
+from rewriting.table.rewrite import Rewrite
+from rewriting.table.rewrite_table import RewriteTable
+from services.jobs.turn_logs import LearningSummary, learn_from_files
+from services.platform.clock import now_ms
+from services.platform.database import open_database
+from services.processes.worker import WorkerKind
+from services.simulator import PlantedPair, SimulationSettings, planted_log, simulate
+from streams.errors import TurnFileError
+from streams.kafka_settings import KafkaSettings
+from streams.stores.session_store import SEEN_EVENT, SESSION
+from streams.topics import ensure_topics
+from streams.turn import TurnEvent, encode_turn
+from streams.turn_file import read_turns
+
+HOME = Path(__file__).resolve().parents[3] / "../shared/data/home/turns.train.jsonl.gz"
+
+
+@pytest.fixture(scope="module")
+def demo_log() -> list[TurnEvent]:
+    return [turn.event for turn in simulate(SimulationSettings(users=80, days=6, test_days=0))]
+
+
+@pytest.fixture(scope="module")
+def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo")
+
+
+@pytest.fixture(scope="module")
+def demo_rewrites(demo_log: list[TurnEvent], demo_folder: Path) -> list[Rewrite]:
+    learned = learned_from_file(demo_log, demo_folder)
+    assert len(learned) >= 20
+    return learned
+
+
+@pytest.fixture(scope="module")
+def demo_requests(demo_rewrites: list[Rewrite], demo_folder: Path) -> dict[str, list[Any]]:
+    """What online rewriting knows once the demo log was learned from a file."""
+    learned = requests(demo_folder / "learned.db")
+    assert all(len(rows) > 20 for rows in learned.values())
+    return learned
+
+
+@pytest.fixture
+def planted() -> list[TurnEvent]:
+    return planted_log(
+        [PlantedPair(source=f"play sonk {i}", target=f"play song {i}", users=4) for i in range(10)]
+    )
+
+
+def write_log(file: Path, turns: Sequence[TurnEvent]) -> Path:
+    file.write_bytes(b"".join(encode_turn(turn) + b"\n" for turn in turns))
+    return file
+
+
+def learn(engine: Engine, *files: Path, settings: ChainSettings | None = None) -> LearningSummary:
+    return learn_from_files(engine, RewriteTable(engine, now_ms), files, settings or ChainSettings(), now_ms)
+
+
+def test_a_log_in_seconds_teaches_nothing(planted: list[TurnEvent], engine: Engine, tmp_path: Path) -> None:
+    in_seconds = [msgspec.structs.replace(turn, ts_ms=turn.ts_ms // 1_000) for turn in planted]
+    with pytest.raises(TurnFileError, match=r"line 1: ts_ms 1736121600 is before the year 2000: .* seconds"):
+        learn(engine, write_log(tmp_path / "turns.jsonl", in_seconds))
+    assert RewriteTable(engine, now_ms).versions() == {}
+    assert learn(engine, write_log(tmp_path / "turns.jsonl", planted)).live_rewrites == 10
+
+
+# Through Kafka and from files
+
+
+def test_kafka_and_files_teach_the_same(
+    demo_log: list[TurnEvent],
+    demo_rewrites: list[Rewrite],
+    demo_requests: dict[str, list[Any]],
+    kafka_settings: KafkaSettings,
+    tmp_path: Path,
+) -> None:
+    ensure_topics(kafka_settings, partitions=1)
+    settings = stream_settings(new_database(tmp_path / "kafka.db"), kafka_settings)
+    send_turns(kafka_settings, demo_log)
+    drain(settings)
+    assert rewrites(settings.database_location) == demo_rewrites
+    assert requests(settings.database_location) == demo_requests
+
+
+def test_kafka_and_files_teach_the_same_on_postgresql(
+    planted: list[TurnEvent], postgres_url: str, kafka_settings: KafkaSettings, tmp_path: Path
+) -> None:
+    ensure_topics(kafka_settings, partitions=2)
+    settings = stream_settings(postgres_url, kafka_settings)
+    send_turns(kafka_settings, planted)
+    drain(settings)
+    assert len(rewrites(postgres_url)) == 10
+    assert rewrites(postgres_url) == learned_from_file(planted, tmp_path)
+    assert requests(postgres_url) == requests(tmp_path / "learned.db")
+
+
+@pytest.mark.skipif(not HOME.exists(), reason="the home log is not here")
+def test_kafka_and_files_teach_the_same_on_the_home_log(
+    kafka_settings: KafkaSettings, tmp_path: Path
+) -> None:
+    log = list(itertools.islice(read_turns(HOME, now_ms), 8_000))
+    expected = learned_from_file(log, tmp_path)
+    assert len(expected) > 30
+    ensure_topics(kafka_settings, partitions=4)
+    settings = stream_settings(new_database(tmp_path / "kafka.db"), kafka_settings)
+    send_turns(kafka_settings, log)
+    drain(settings)
+    assert rewrites(settings.database_location) == expected
+    assert requests(settings.database_location) == requests(tmp_path / "learned.db")
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_repeated_late_and_unordered_events_teach_the_same(
+    seed: int,
+    demo_log: list[TurnEvent],
+    demo_rewrites: list[Rewrite],
+    demo_requests: dict[str, list[Any]],
+    kafka_settings: KafkaSettings,
+    tmp_path: Path,
+) -> None:
+    rng = random.Random(seed)
+    late, punctual = [], []
+    for turn in demo_log:
+        (late if rng.random() < 0.1 else punctual).append(turn)
+    # A day's worth of turns in any order, with a fifth of them repeated; then those that come days late.
+    log = [turn for turn in punctual for _ in range(1 + (rng.random() < 0.2))]
+    log.sort(key=lambda turn: turn.ts_ms + rng.randrange(86_400_000))
+    rng.shuffle(late)
+    ensure_topics(kafka_settings, partitions=4)
+    small_batches = msgspec.structs.replace(kafka_settings, max_poll_records=400)
+    settings = stream_settings(new_database(tmp_path / "kafka.db"), small_batches)
+    send_turns(kafka_settings, log)
+    drain(settings)
+    send_turns(kafka_settings, late)
+    drain(settings)
+    assert rewrites(settings.database_location) == demo_rewrites
+    assert requests(settings.database_location) == demo_requests
+
+
+def test_a_replay_of_the_whole_log_changes_nothing(
+    demo_log: list[TurnEvent],
+    demo_rewrites: list[Rewrite],
+    demo_requests: dict[str, list[Any]],
+    kafka_settings: KafkaSettings,
+    tmp_path: Path,
+) -> None:
+    ensure_topics(kafka_settings, partitions=4)
+    settings = stream_settings(new_database(tmp_path / "kafka.db"), kafka_settings)
+    send_turns(kafka_settings, demo_log)
+    drain(settings)
+    (assistant,) = assistants(demo_log)
+    before = version(settings.database_location, assistant)
+    send_turns(kafka_settings, demo_log)
+    drain(settings)
+    assert rewrites(settings.database_location) == demo_rewrites
+    assert requests(settings.database_location) == demo_requests
+    assert version(settings.database_location, assistant) == before
+
+
+def test_a_log_that_was_learned_from_files_changes_nothing_through_kafka(
+    demo_log: list[TurnEvent],
+    demo_rewrites: list[Rewrite],
+    demo_requests: dict[str, list[Any]],
+    kafka_settings: KafkaSettings,
+    tmp_path: Path,
+) -> None:
+    """Half the log from a file, cut in the middle of sessions, all of it through Kafka."""
+    location = str(tmp_path / "both.db")
+    engine = open_database(location)
+    learn(engine, write_log(tmp_path / "half.jsonl", demo_log[: len(demo_log) // 2]))
+    ensure_topics(kafka_settings, partitions=4)
+    settings = stream_settings(location, kafka_settings)
+    send_turns(kafka_settings, demo_log)
+    drain(settings)
+    assert rewrites(location) == demo_rewrites
+    assert requests(location) == demo_requests
+    (assistant,) = assistants(demo_log)
+    before = version(location, assistant)
+    summary = learn(engine, write_log(tmp_path / "all.jsonl", demo_log))
+    engine.dispose()
+    assert (summary.turns, summary.new_turns) == (len(demo_log), 0)
+    assert version(location, assistant) == before
+
+
+def test_a_file_learned_between_the_workers_is_not_undone_by_older_records(
+    planted: list[TurnEvent], kafka_settings: KafkaSettings, tmp_path: Path
+) -> None:
+    """Sources through Kafka; then their targets from a file, before the chain worker sees the sessions."""
+    ensure_topics(kafka_settings, partitions=2)
+    location = str(tmp_path / "rehear.db")
+    settings = stream_settings(location, kafka_settings)
+    send_turns(kafka_settings, [turn for turn in planted if "sonk" in turn.request.text])
+    drain(settings, WorkerKind.SESSIONS)
+    engine = open_database(location)
+    learn(engine, write_log(tmp_path / "t.jsonl", [turn for turn in planted if "song" in turn.request.text]))
+    engine.dispose()
+    drain(settings, WorkerKind.CHAINS)
+    assert rewrites(location) == learned_from_file(planted, tmp_path)
+
+
+# Long sessions
+
+
+def test_a_session_too_long_for_a_record_counts_in_the_chain(
+    planted: list[TurnEvent], kafka_settings: KafkaSettings, tmp_path: Path
+) -> None:
+    long_prompt = "x" * 50_000
+    long = [
+        msgspec.structs.replace(
+            turn, event_id=f"long-{i}-{turn.event_id}", ts_ms=turn.ts_ms + i, prompt=long_prompt
+        )
+        for turn in planted[:2]
+        for i in range(15)
+    ]
+    log = [*planted, *long]
+    ensure_topics(kafka_settings, partitions=2)
+    settings = stream_settings(new_database(tmp_path / "kafka.db"), kafka_settings)
+    send_turns(kafka_settings, log)
+    drain(settings)
+    expected = learned_from_file(log, tmp_path)
+    assert max(row.source_count for row in expected) > 10
+    assert rewrites(settings.database_location) == expected
+
+
+# From files
+
+
+def test_learning_sums_up(planted: list[TurnEvent], engine: Engine, tmp_path: Path) -> None:
+    first, second = planted[::2], planted[1::2]
+    files = [write_log(tmp_path / "a.jsonl", first), write_log(tmp_path / "b.jsonl", [*second, *second])]
+    assert learn(engine, *files) == LearningSummary(
+        len(first) + 2 * len(second), len(planted), ("planted-assistant",), 10
+    )
+    assert learn(engine, *files).new_turns == 0
+    assert row_count(engine, SEEN_EVENT) == len(planted)
+
+
+def test_no_order_and_no_batches_of_files_matter(
+    planted: list[TurnEvent], engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.jobs.turn_logs.BATCH_TURNS", 7)
+    backwards = list(reversed(planted))
+    learn(
+        engine,
+        write_log(tmp_path / "b.jsonl", backwards[50:]),
+        write_log(tmp_path / "a.jsonl", backwards[:50]),
+    )
+    monkeypatch.undo()
+    location = engine.url.render_as_string(hide_password=False)
+    if engine.dialect.name == "sqlite":
+        location = str(tmp_path / "rehear.db")
+    assert rewrites(location) == learned_from_file(planted, tmp_path)
+
+
+def test_a_bad_line_is_named_and_what_came_before_its_batch_stays(
+    planted: list[TurnEvent], engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.jobs.turn_logs.BATCH_TURNS", 10)
+    file = write_log(tmp_path / "a.jsonl", planted[:20])
+    with file.open("ab") as stream:
+        stream.write(b"{}\n")
+    with pytest.raises(TurnFileError, match=r"a\.jsonl, line 21"):
+        learn(engine, file)
+    assert row_count(engine, SEEN_EVENT) == 20
+    write_log(file, planted)
+    assert learn(engine, file).live_rewrites == 10
+
+
+def test_a_call_that_died_before_solving_is_made_good_by_the_next(
+    planted: list[TurnEvent], engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write_log(tmp_path / "a.jsonl", planted)
+
+    class PowerCutError(Exception):
+        pass
+
+    def cut(*_: object) -> None:
+        raise PowerCutError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("services.learners.chains.ChainLearner.solve", cut)
+        with pytest.raises(PowerCutError):
+            learn(engine, file)
+    assert row_count(engine, CHAIN_SESSION) > 0
+    summary = learn(engine, file)
+    assert (summary.new_turns, summary.live_rewrites) == (0, 10)
+
+
+def test_assistants_do_not_learn_from_each_other(engine: Engine, tmp_path: Path) -> None:
+    log = planted_log([PlantedPair(source="play sonk", target="play song", users=4)], assistant_id="one")
+    split = [
+        msgspec.structs.replace(turn, assistant_id="two") if turn.user_id in ("u00000", "u00001") else turn
+        for turn in log
+    ]
+    settings = ChainSettings(min_users=3)
+    assert learn(engine, write_log(tmp_path / "a.jsonl", split), settings=settings).live_rewrites == 0
+    assert learned_from_file(log, tmp_path, settings) != []
+
+
+def test_sessions_from_files_wait_for_nobody(
+    planted: list[TurnEvent], engine: Engine, tmp_path: Path
+) -> None:
+    learn(engine, write_log(tmp_path / "a.jsonl", planted))
+    with engine.connect() as connection:
+        assert set(connection.scalars(SESSION.select().with_only_columns(SESSION.c.emitted))) == {True}

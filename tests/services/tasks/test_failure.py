@@ -1,0 +1,397 @@
+"""What the failure task makes of sessions: failure points in the table, on the topic, and of rewrites."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from letter_detector import LetterDetector, letter_log
+from letter_failures import NAME, REFUSED, LetterFailures
+from rewrites import rewrite_row
+from sqlalchemy import Engine, select
+from streaming import everything, feed, record_of, rewrites_in, row_count, store_log
+
+from failure_isolation.store import FAILURE_CHANGE, FAILURES, FailureRecord
+from failure_isolation.turn_failure import FailureIsolator
+from labeling.errors import ArtifactError
+from rewriting.chains.miner import ChainSettings
+from rewriting.online_model_store import set_models
+from rewriting.table.rewrite import GLOBAL, Rewrite, user_scope
+from rewriting.table.rewrite_table import RewriteTable
+from services.jobs.turn_logs import learn_from_files
+from services.learners.chains import ChainLearner
+from services.learners.failure_points import put_rewrites
+from services.platform.clock import now_ms
+from services.privacy.forgetting import forget_user
+from services.session_models.failures.backfill import isolate_all
+from services.session_models.failures.isolation import current_isolators
+from services.session_models.rephrases.backfill import absorb_rephrases
+from services.settings import Settings
+from services.simulator import PlantedPair, planted_log
+from services.tasks.failure import FailureTask
+from streams.errors import RecordsRefusedError
+from streams.session import sessionize
+from streams.stores.database_schema import reading
+from streams.stream_task import OffsetRange, Received
+from streams.topic_names import Topics
+from streams.turn import AssistantId, TurnEvent, UserId, encode_turn
+
+LETTERS = AssistantId("letters")
+
+
+@pytest.fixture
+def log() -> list[TurnEvent]:
+    """Ten sessions of two turns: "play sonk" fails at the first stage, "call mop" at the third."""
+    pairs = [
+        PlantedPair(source="play sonk", target="play song", users=4),
+        PlantedPair(source="call mop", target="call mom", users=6),
+    ]
+    return planted_log(pairs, assistant_id=LETTERS)
+
+
+def use_model(engine: Engine, name: str = NAME) -> None:
+    with engine.begin() as connection:
+        set_models(connection, LETTERS, {"failures": name}, now_ms())
+
+
+def new_task(engine: Engine, isolator: FailureIsolator | None = None) -> FailureTask:
+    """A task as a worker has it that has just got its partition."""
+    isolators = current_isolators(engine, Path("state"), lambda folder: isolator or LetterFailures())
+    task = FailureTask(engine, Topics(), isolators, now_ms)
+    task.assigned([0])
+    return task
+
+
+def announced(task: FailureTask) -> dict[str, FailureRecord | None]:
+    """What the task announces, and the broker then has, by key."""
+    records = list(task.outgoing())
+    task.produced()
+    assert {record.topic for record in records} <= {Topics().failures}
+    return {
+        (record.key or b"").decode(): None
+        if record.value is None
+        else msgspec.json.decode(record.value, type=FailureRecord)
+        for record in records
+    }
+
+
+def failures(engine: Engine) -> list[tuple[Any, ...]]:
+    """The table without when it was written."""
+    columns = [column for column in FAILURES.columns if column.name != "isolated_ms"]
+    with reading(engine) as connection:
+        return sorted(tuple(row) for row in connection.execute(select(*columns)))
+
+
+def learn(engine: Engine, log: Sequence[TurnEvent], folder: Path) -> None:
+    file = folder / "log.jsonl"
+    file.write_bytes(b"\n".join(map(encode_turn, log)))
+    learn_from_files(engine, RewriteTable(engine, now_ms), [file], ChainSettings(), now_ms)
+
+
+def isolate(engine: Engine, name: str = NAME) -> None:
+    isolate_all(engine, Settings(), LETTERS, now_ms, isolator=(name, LetterFailures()))
+
+
+def points(engine: Engine) -> dict[str, str | None]:
+    """By source text and user, what the rows of the rewrite table say of failures."""
+    return {
+        row.source_text if row.scope == GLOBAL else f"{row.source_text} ({row.scope})": row.failure_point
+        for row in rewrites_in(engine)
+    }
+
+
+def version(engine: Engine) -> int:
+    return RewriteTable(engine, now_ms).version(LETTERS)
+
+
+def put(engine: Engine, *rows: Rewrite) -> None:
+    with engine.begin() as connection:
+        put_rewrites(connection, RewriteTable(engine, now_ms), LETTERS, rows, [], "taught", now_ms())
+
+
+def with_text(turn: TurnEvent, text: str) -> TurnEvent:
+    return msgspec.structs.replace(turn, request=msgspec.structs.replace(turn.request, text=text, asr=()))
+
+
+def test_failures_are_stored_and_announced(engine: Engine, log: list[TurnEvent]) -> None:
+    store_log(engine, log)
+    use_model(engine)
+    task = new_task(engine)
+    feed(task, [record_of(session) for session in sessionize(log)])
+    told = announced(task)
+    assert told.keys() == {f"letters/{turn.event_id}" for turn in log}
+    assert len(failures(engine)) == len(log) == 20
+    session = next(s for s in sessionize(log) if s.turns[0].request.text == "call mop")
+    first, second = (told[f"letters/{turn.event_id}"] for turn in session.turns)
+    assert first is not None
+    assert second is not None
+    assert (first.failure_point, second.failure_point) == ("nlu", "correct")
+    assert (first.session_id, first.user_id, first.model) == (session.session_id, session.user_id, NAME)
+    assert first.probabilities["nlu"] == 0.7
+    assert first.probabilities["asr"] == 0.06  # rounded
+    assert announced(task) == {}
+    assert task.idle(now_ms()) is None
+
+
+def test_a_replay_isolates_nothing_again_and_changes_nothing(
+    engine: Engine, log: list[TurnEvent], tmp_path: Path
+) -> None:
+    learn(engine, log, tmp_path)
+    use_model(engine)
+    isolator = LetterFailures()
+    task = new_task(engine, isolator)
+    records = [record_of(session) for session in sessionize(log)]
+    place = feed(task, records)
+    announced(task)
+    before = everything(engine).replace(f"\n{place}\n", "\n")
+    place = feed(task, records, place)
+    assert announced(task) == {}
+    assert isolator.isolated == 10
+    assert everything(engine).replace(f"\n{place}\n", "\n") == before
+
+
+def test_the_job_stores_what_the_task_does(engine: Engine, log: list[TurnEvent]) -> None:
+    store_log(engine, log)
+    use_model(engine)
+    feed(new_task(engine), [record_of(session) for session in sessionize(log)])
+    by_task = failures(engine)
+    again = isolate_all(engine, Settings(), LETTERS, now_ms, isolator=(NAME, LetterFailures()))
+    assert again is not None
+    assert (again.isolated, again.refused, again.sessions, again.turns) == (0, 0, 10, 20)
+    isolate(engine, "another")
+    assert failures(engine) != by_task
+    isolate(engine)
+    assert failures(engine) == by_task
+
+
+def test_without_a_model_or_with_a_broken_one_sessions_are_passed_over(
+    engine: Engine, log: list[TurnEvent]
+) -> None:
+    def fail(folder: Path) -> FailureIsolator:
+        raise ArtifactError(f"nothing in {folder}")
+
+    store_log(engine, log)
+    assert isolate_all(engine, Settings(state="state"), LETTERS, now_ms) is None
+    task = new_task(engine)
+    place = feed(task, [record_of(session) for session in sessionize(log)])
+    use_model(engine)
+    task = FailureTask(engine, Topics(), current_isolators(engine, Path("state"), fail), now_ms)
+    task.assigned([0])
+    feed(task, [record_of(session) for session in sessionize(log)], place)
+    assert failures(engine) == []
+    assert task.idle(now_ms()) is None
+
+
+def test_a_model_that_is_switched_while_the_task_runs_is_picked_up(
+    engine: Engine, log: list[TurnEvent]
+) -> None:
+    loaded: list[str] = []
+
+    def load(folder: Path) -> FailureIsolator:
+        loaded.append(folder.name)
+        return LetterFailures(0.7 if folder.name == NAME else 0.9)
+
+    store_log(engine, log)
+    use_model(engine)
+    task = FailureTask(engine, Topics(), current_isolators(engine, Path("state"), load), now_ms)
+    task.assigned([0])
+    records = [record_of(session) for session in sessionize(log)]
+    place = feed(task, records[:5])
+    announced(task)
+    use_model(engine, "sharper")
+    feed(task, records, place)
+    assert loaded == [NAME, "sharper"]
+    assert {record and record.model for record in announced(task).values()} == {"sharper"}
+    assert len(failures(engine)) == 20
+
+
+def test_sessions_that_cannot_be_read_are_refused_and_the_others_isolated(
+    engine: Engine, log: list[TurnEvent]
+) -> None:
+    strange = with_text(log[-1], REFUSED)
+    store_log(engine, [*log[:-1], strange])
+    use_model(engine)
+    task = new_task(engine)
+    sessions = sessionize([*log[:-1], strange])
+    items = [Received(record_of(session), 0, i, 0) for i, session in enumerate(sessions)]
+    (bad,) = [i for i, session in enumerate(sessions) if strange in session.turns]
+    with pytest.raises(RecordsRefusedError) as caught:
+        task.process(items)
+    assert caught.value.refusals.keys() == {(0, bad)}
+    task.write(task.process([item for item in items if item.offset != bad]), {0: OffsetRange(None, 10)})
+    assert len(announced(task)) == 18
+    done = isolate_all(engine, Settings(), LETTERS, now_ms, isolator=(NAME, LetterFailures()))
+    assert done is not None
+    assert "1 refused; 18 turns in 9 sessions" in done.in_words
+
+
+def test_rewrites_get_the_dominant_failure_point_whichever_comes_first(
+    engine: Engine, log: list[TurnEvent], tmp_path: Path
+) -> None:
+    learn(engine, log, tmp_path)
+    assert points(engine) == {"play sonk": None, "call mop": None}
+    isolate(engine)
+    rewrites_first = rewrites_in(engine)
+    assert points(engine) == {"play sonk": "false_wake", "call mop": "nlu"}
+    now = version(engine)
+    learn(engine, log, tmp_path)
+    isolate(engine)
+    isolate(engine, "another")  # which says the same
+    assert version(engine) == now  # nothing changed
+    with engine.begin() as connection:  # and a chain that is built anew leaves it
+        ChainLearner(RewriteTable(engine, now_ms), ChainSettings(), now_ms).refresh(connection, [LETTERS])
+    assert version(engine) == now
+    assert rewrites_in(engine) == rewrites_first
+
+
+def test_failures_that_are_known_before_the_rewrite(
+    engine: Engine, log: list[TurnEvent], tmp_path: Path
+) -> None:
+    store_log(engine, log)
+    isolate(engine)
+    assert points(engine) == {}
+    put(engine, rewrite_row("play sonk", "play song", assistant_id=LETTERS))
+    assert points(engine) == {"play sonk": "false_wake"}
+    assert version(engine) == 1  # row and failure point in one
+
+
+def test_a_task_gives_the_points_that_the_job_gives(
+    engine: Engine, log: list[TurnEvent], tmp_path: Path
+) -> None:
+    learn(engine, log, tmp_path)
+    use_model(engine)
+    task = new_task(engine)
+    records = [record_of(session) for session in sessionize(log)]
+    place = feed(task, records[:2])
+    assert set(points(engine).values()) == {None}  # of too few turns
+    for record in records[2:]:
+        place = feed(task, [record], place)
+    assert points(engine) == {"play sonk": "false_wake", "call mop": "nlu"}
+
+
+def test_a_point_that_changes_makes_a_version_and_one_that_is_no_more_goes(
+    engine: Engine, log: list[TurnEvent], tmp_path: Path
+) -> None:
+    learn(engine, log, tmp_path)
+    isolate(engine)
+    before = version(engine)
+
+    class Otherwise(LetterFailures):
+        def isolate(self, sessions: Sequence[Sequence[TurnEvent]]) -> Any:
+            return [
+                [
+                    msgspec.structs.replace(
+                        x, failure_point="correct" if turns[0].request.text == "play sonk" else "asr"
+                    )
+                    for x in said
+                ]
+                for turns, said in zip(sessions, super().isolate(sessions), strict=True)
+            ]
+
+    isolate_all(engine, Settings(), LETTERS, now_ms, isolator=("other", Otherwise()))
+    assert points(engine) == {"play sonk": None, "call mop": "asr"}
+    assert version(engine) == before + 1
+    (last, *_) = RewriteTable(engine, now_ms).log(LETTERS)
+    assert (last.changes, last.actor) == (2, "learner")
+    assert "fails most often" in last.reason
+
+
+def test_personal_rows_go_by_their_users_turns_and_rows_after_questions_by_those_after_them(
+    engine: Engine, log: list[TurnEvent]
+) -> None:
+    first = log[0]
+    said = [("bell", None), ("boss", None), ("bell", None), ("bell", "Which one?"), ("boss", None)]
+    own = [
+        msgspec.structs.replace(
+            with_text(first, text),
+            event_id=f"own-{i}",
+            user_id="alone",
+            ts_ms=10**12 + i * 10_000,
+            prompt=asked,
+        )
+        for i, (text, asked) in enumerate(said)
+    ]
+    store_log(engine, [*log, *own])
+    isolate(engine)
+    row = rewrite_row("bell", "boss", assistant_id=LETTERS)
+    put(
+        engine,
+        row,
+        rewrite_row("bell", "boss", assistant_id=LETTERS, scope=user_scope("alone")),
+        rewrite_row("bell", "boss", assistant_id=LETTERS, scope=user_scope("u00001")),
+        rewrite_row("bell", "boss", assistant_id=LETTERS, scope=user_scope("alone"), question="which one"),
+    )
+    found = [(x.scope, x.question, x.failure_point) for x in rewrites_in(engine)]
+    assert sorted(found, key=str) == sorted(
+        [
+            (GLOBAL, "", None),  # one user alone has failed
+            (user_scope("alone"), "", "asr"),
+            (user_scope("u00001"), "", None),
+            (user_scope("alone"), "which one", None),  # one turn
+        ],
+        key=str,
+    )
+
+
+def test_retired_rows_keep_what_was_and_blocked_and_held_ones_follow(
+    engine: Engine, log: list[TurnEvent], tmp_path: Path
+) -> None:
+    learn(engine, log, tmp_path)
+    table = RewriteTable(engine, now_ms)
+    put(engine, rewrite_row("gone", "went", assistant_id=LETTERS))
+    call, play = sorted(
+        (row for row in rewrites_in(engine) if row.source_text != "gone"), key=lambda row: row.source_text
+    )
+    with engine.begin() as connection:
+        gone = next(row.rewrite_id for row in rewrites_in(engine) if row.source_text == "gone")
+        table.put(connection, LETTERS, [], [gone], "withdrawn", now_ms())
+    table.rollback(LETTERS, table.version(LETTERS), "to hold them", "operator")
+    table.block(LETTERS, play.rewrite_id, "wrong", "operator")
+    isolate(engine)
+    assert table.find(LETTERS, call.rewrite_id).failure_point == "nlu"
+    blocked = table.find(LETTERS, play.rewrite_id)
+    assert (blocked.status, blocked.failure_point) == ("blocked", "false_wake")
+    assert table.find(LETTERS, gone).failure_point is None
+    now = table.version(LETTERS)
+    table.release(LETTERS, "enough", "operator")
+    assert table.find(LETTERS, call.rewrite_id).failure_point == "nlu"
+    assert table.version(LETTERS) == now
+
+
+def test_a_forgotten_user_leaves_table_topic_and_failure_points(
+    engine: Engine, log: list[TurnEvent], tmp_path: Path
+) -> None:
+    learn(engine, log, tmp_path)
+    use_model(engine)
+    task = new_task(engine)
+    records = [record_of(session) for session in sessionize(log)]
+    place = feed(task, records)
+    announced(task)
+    theirs: dict[str, list[str]] = {}
+    for turn in log:
+        if turn.request.text == "play sonk":
+            theirs.setdefault(turn.user_id, []).append(turn.event_id)
+    assert len(theirs) == 4
+    for left, user in zip((3, 2), sorted(theirs), strict=False):
+        keys = {f"letters/{turn.event_id}" for turn in log if turn.user_id == user}
+        forget_user(engine, now_ms, LETTERS, UserId(user))
+        idle = task.idle(now_ms())
+        assert idle is not None
+        task.write(idle, {})
+        assert announced(task) == dict.fromkeys(keys)  # tombstones
+        assert points(engine)["play sonk"] == ("false_wake" if left >= 3 else None)
+        assert user not in everything(engine)
+    feed(task, records, place)
+    assert announced(task) == {}
+    assert row_count(engine, FAILURE_CHANGE) == 0
+
+
+def test_candidates_of_rephrases_have_failure_points_too(engine: Engine) -> None:
+    log = letter_log("bc")
+    store_log(engine, log)
+    isolate(engine)
+    table = RewriteTable(engine, now_ms)
+    absorb_rephrases(engine, table, Settings(), LETTERS, "letters", LetterDetector(), now_ms)
+    assert points(engine) == {"bhush": "asr", "chush": "nlu"}
+    assert {row.status for row in rewrites_in(engine)} == {"candidate"}

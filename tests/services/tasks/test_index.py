@@ -1,0 +1,287 @@
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, select
+from streaming import everything
+from structlog.testing import capture_logs
+from tiny_encoder import write_tiny_base
+
+from rewriting.encoders.text_encoder import TextEncoder
+from rewriting.index.follower import follow
+from rewriting.index.request_index import IndexMatch, RequestIndex
+from rewriting.index.store import INDEXED_REQUEST, index_state
+from rewriting.online_model_store import encoder_id, index_folder, model_folder, set_models
+from services.learners import index_publishing
+from services.learners.index_encoding import IndexEncoding, encode_all
+from services.learners.index_publishing import IndexPublishing
+from services.learners.requests import RequestLearner
+from services.platform.clock import now_ms
+from services.privacy.forgetting import forget_user
+from services.simulator import PlantedPair, planted_log
+from services.tasks.index import IndexTask
+from streams.errors import CheckpointConflictError
+from streams.session import Session, sessionize
+from streams.session_record import SessionRecord
+from streams.stores.database_schema import reading
+from streams.stores.session_store import lock_sessions, new_turns, store_turns
+from streams.stream_task import OffsetRange, Received
+from streams.topic_names import Topics
+from streams.turn import AssistantId, TurnEvent, UserId
+
+ASSISTANT = AssistantId("planted-assistant")
+SONGS = {"play song 0", "play song 1", "play song 2"}
+
+
+@pytest.fixture(scope="module")
+def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A text encoder of random weights."""
+    from labeling.models.encoder_base import load_base
+    from rewriting.encoders.export import export_text_encoder
+    from rewriting.encoders.model import TextEncoderModel
+
+    folder = tmp_path_factory.mktemp("encoder")
+    base = write_tiny_base(folder / "base", ["play", "song", "sonk"])
+    export_text_encoder(TextEncoderModel(load_base(base), dimension=8), folder / "encoder")
+    return folder / "encoder"
+
+
+@pytest.fixture
+def log() -> list[TurnEvent]:
+    """Three second tries: one of three users, two of four."""
+    return planted_log(
+        [PlantedPair(source=f"play sonk {i}", target=f"play song {i}", users=3 + (i > 0)) for i in range(3)]
+    )
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    return tmp_path / "state"
+
+
+def new_task(engine: Engine, state: Path, partitions: tuple[int, ...] = (0,)) -> IndexTask:
+    """A task as a worker has it that has just got its partitions."""
+    task = IndexTask(
+        engine, Topics(), RequestLearner(), IndexEncoding(engine, state), IndexPublishing(engine, state)
+    )
+    task.assigned(partitions)
+    return task
+
+
+def use_encoder(engine: Engine, state: Path, folder: Path, name: str = "encoder-1") -> TextEncoder:
+    """Has the assistant use an encoder from now on."""
+    models = model_folder(state, ASSISTANT)
+    models.mkdir(parents=True, exist_ok=True)
+    (models / name).symlink_to(folder)
+    with engine.begin() as connection:
+        set_models(connection, ASSISTANT, {"encoder": name}, now_ms())
+    return TextEncoder.load(models / name)
+
+
+def store(engine: Engine, turns: list[TurnEvent]) -> None:
+    with engine.begin() as connection:
+        lock_sessions(connection, alone=True)
+        store_turns(connection, new_turns(connection, turns), {(t.assistant_id, t.user_id): 0 for t in turns})
+
+
+def feed(task: IndexTask, sessions: list[Session], expected: int | None, to: int) -> None:
+    records = [
+        SessionRecord(
+            session_id=session.session_id,
+            assistant_id=session.assistant_id,
+            user_id=session.user_id,
+            turns=session.turns,
+        )
+        for session in sessions
+    ]
+    received = [Received(record, 0, offset, 0) for offset, record in enumerate(records)]
+    task.write(task.process(received), {0: OffsetRange(expected, to)})
+
+
+def rest(task: IndexTask) -> int:
+    """Does what the loop does while nothing comes, until there is nothing to do; how often there was."""
+    times = 0
+    while (work := task.idle(now_ms())) is not None:
+        task.write(work, {})
+        times += 1
+        assert times < 100
+    return times
+
+
+def index(engine: Engine, state: Path, encoder: TextEncoder, folder: Path) -> RequestIndex:
+    """As the lookup has it that begins now."""
+    empty = RequestIndex.empty(ASSISTANT, encoder_id(folder), encoder.dimension)
+    with reading(engine) as connection:
+        return follow(empty, connection, index_folder(state))
+
+
+def found(index: RequestIndex, encoder: TextEncoder, text: str) -> str:
+    return index.search(encoder.encode([text])[0], 1)[0].entry.text
+
+
+def waiting(engine: Engine) -> set[str]:
+    with reading(engine) as connection:
+        rows = connection.execute(select(INDEXED_REQUEST).where(INDEXED_REQUEST.c.encoder_id == ""))
+        return {row.text for row in rows}
+
+
+def test_requests_are_found_soon_after_their_sessions(
+    engine: Engine, log: list[TurnEvent], state: Path, encoder_folder: Path
+) -> None:
+    encoder = use_encoder(engine, state, encoder_folder)
+    store(engine, log)
+    task = new_task(engine, state)
+    feed(task, sessionize(log), None, 11)
+    assert waiting(engine) == SONGS
+    feed(task, [], 11, 12)  # while sessions keep coming, too
+    assert waiting(engine) == set()
+    served = index(engine, state, encoder, encoder_folder)
+    assert {found(served, encoder, text) for text in SONGS} == SONGS
+    assert task.start_offsets([0, 1]) == {0: 12, 1: None}
+    assert list(task.outgoing()) == []
+    assert rest(task) == 0
+
+
+def test_without_an_encoder_requests_wait_and_nothing_fails(
+    engine: Engine, log: list[TurnEvent], state: Path, encoder_folder: Path
+) -> None:
+    store(engine, log)
+    task = new_task(engine, state)
+    with capture_logs() as said:
+        feed(task, sessionize(log), None, 11)
+        feed(task, sessionize(log), 11, 22)
+        assert rest(task) == 0
+    assert [line["assistant_id"] for line in said if "wait for a text encoder" in line["event"]] == [
+        ASSISTANT
+    ]
+    assert waiting(engine) == SONGS
+    use_encoder(engine, state, encoder_folder)
+    assert rest(task) == 1
+    assert waiting(engine) == set()
+
+
+def test_a_damaged_encoder_holds_up_nothing(
+    engine: Engine, log: list[TurnEvent], state: Path, encoder_folder: Path
+) -> None:
+    use_encoder(engine, state, encoder_folder)
+    with engine.begin() as connection:
+        set_models(connection, ASSISTANT, {"encoder": "encoder-2"}, now_ms())
+    store(engine, log)
+    task = new_task(engine, state)
+    with capture_logs() as said:
+        feed(task, sessionize(log), None, 11)
+        assert rest(task) == 0
+    assert [line["log_level"] for line in said if "text encoder" in line["event"]] == ["error"]
+    with engine.begin() as connection:
+        set_models(connection, ASSISTANT, {"encoder": "encoder-1"}, now_ms())
+    assert encode_all(engine, state) == 3
+    assert waiting(engine) == set()
+
+
+def test_one_worker_encodes_for_all(
+    engine: Engine, log: list[TurnEvent], state: Path, encoder_folder: Path
+) -> None:
+    use_encoder(engine, state, encoder_folder)
+    store(engine, log)
+    other = new_task(engine, state, partitions=(1,))
+    other.write(other.process([]), {})
+    feed(other, sessionize(log), None, 11)
+    assert rest(other) == 0
+    assert waiting(engine) == SONGS
+    assert rest(new_task(engine, state)) == 1
+    assert waiting(engine) == set()
+
+
+@pytest.fixture
+def _bases_are_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index_publishing, "LEAST_CHANGES", 1)
+
+
+@pytest.mark.usefixtures("_bases_are_small")
+def test_much_that_is_new_makes_a_base(
+    engine: Engine, log: list[TurnEvent], state: Path, encoder_folder: Path
+) -> None:
+    encoder = use_encoder(engine, state, encoder_folder)
+    store(engine, log)
+    task = new_task(engine, state)
+    feed(task, sessionize(log), None, 11)
+    assert rest(task) >= 2
+    with reading(engine) as connection:
+        base = index_state(connection, ASSISTANT)
+    assert base.base_version == base.version == 1
+    served = index(engine, state, encoder, encoder_folder)
+    assert (served.base_name, len(served), served.changes) == (base.base_name, 3, 0)
+    assert rest(task) == 0
+
+
+@pytest.mark.usefixtures("_bases_are_small")
+def test_a_forgotten_user_is_in_no_table_and_in_no_base(
+    engine: Engine, log: list[TurnEvent], state: Path, encoder_folder: Path
+) -> None:
+    use_encoder(engine, state, encoder_folder)
+    store(engine, log)
+    task = new_task(engine, state)
+    feed(task, sessionize(log), None, 11)
+    rest(task)
+    forget_user(engine, now_ms, ASSISTANT, UserId("u00001"))
+    rest(task)
+    assert "u00001" not in everything(engine)
+    with reading(engine) as connection:
+        rows = connection.execute(select(INDEXED_REQUEST)).all()
+        state_now = index_state(connection, ASSISTANT)
+    assert {row.text for row in rows} == SONGS - {"play song 0"}  # two users say that: too few
+    assert state_now.base_version == state_now.version
+    base = index_folder(state) / str(state_now.base_name)
+    assert "play song 0" not in b"".join(
+        file.read_bytes() for file in base.iterdir() if file.is_file()
+    ).decode("latin-1")
+    feed(task, sessionize(log), 11, 22)  # old records
+    feed(new_task(engine, state), sessionize(log), 22, 33)
+    assert "u00001" not in everything(engine)
+
+
+@pytest.mark.usefixtures("_bases_are_small")
+def test_a_base_that_cannot_be_published_holds_up_nothing(
+    engine: Engine, log: list[TurnEvent], state: Path, encoder_folder: Path
+) -> None:
+    encoder = use_encoder(engine, state, encoder_folder)
+    index_folder(state).write_text("in the way")
+    store(engine, log)
+    task = new_task(engine, state)
+    feed(task, sessionize(log), None, 11)
+    with capture_logs() as said:
+        rest(task)
+    assert "was not published" in " ".join(line["event"] for line in said)
+    assert {
+        match.entry.text for match in _all(index(engine, state, encoder, encoder_folder), encoder)
+    } == SONGS
+
+
+def test_old_records_do_not_bring_back_what_was_revised(
+    engine: Engine, log: list[TurnEvent], state: Path
+) -> None:
+    first_tries = [turn for turn in log if "sonk" in turn.request.text]
+    store(engine, first_tries)
+    old = sessionize(first_tries)
+    store(engine, log)
+    task = new_task(engine, state)
+    feed(task, sessionize(log), None, 11)
+    before = everything(engine)
+    feed(task, old, 11, 11)
+    assert everything(engine) == before
+
+
+def test_a_conflict_changes_nothing_and_the_worker_goes_on(
+    engine: Engine, log: list[TurnEvent], state: Path
+) -> None:
+    store(engine, log)
+    task = new_task(engine, state)
+    sessions = sessionize(log)
+    feed(task, sessions[:6], None, 6)
+    with pytest.raises(CheckpointConflictError):
+        feed(task, sessions[6:], 5, 11)
+    feed(task, sessions[6:], 6, 11)
+    assert waiting(engine) == SONGS
+
+
+def _all(index: RequestIndex, encoder: TextEncoder) -> list[IndexMatch]:
+    return index.search(encoder.encode(["play"])[0], 100)
