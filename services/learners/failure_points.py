@@ -24,9 +24,9 @@ from rewriting.table.failures import PointsOf, renew_failure_points, rewrites_of
 from rewriting.table.revision import lock_table
 from rewriting.table.rewrite import GLOBAL, Rewrite, RewriteId, user_of
 from rewriting.table.rewrite_table import RewriteTable
-from services.session_models.judging import Judged
 from streams.session import SessionId
 from streams.turn import AssistantId
+from streams.verdict import Judged
 
 
 def put_rewrites(

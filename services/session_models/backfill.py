@@ -8,11 +8,12 @@ from msgspec import Struct
 from rich.progress import Progress
 from sqlalchemy import Connection, Engine
 
-from services.session_models.judging import Judged, Known, judged_or_refused
+from services.session_models.judging import judged_or_refused
 from streams.session import Session, SessionId
 from streams.stores.database_schema import chunks, reading
 from streams.stores.session_store import lock_sessions, read_sessions, session_ids
 from streams.turn import AssistantId
+from streams.verdict import Judged, Known
 
 log = structlog.get_logger()
 

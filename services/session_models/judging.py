@@ -4,7 +4,7 @@ A session is judged outside of the transactions, and once: not again where its v
 once, nor where what is stored of it was said by this very model of these very turns.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
 from msgspec import Struct
@@ -17,20 +17,10 @@ from streams.session import Session, SessionId
 from streams.session_record import SessionRecord
 from streams.stores.database_schema import reading
 from streams.stream_task import Received
+from streams.verdict import Judged, Known
 
 M = TypeVar("M")
 V = TypeVar("V")
-
-Known = Mapping[SessionId, tuple[str, int]]
-"""Of sessions with a verdict: the name of the model, and the key of the turns that it judged."""
-
-
-class Judged(Struct, Generic[V], frozen=True):
-    """A session, and what a model says of it."""
-
-    session: Session
-    model: str  # its name
-    verdict: V
 
 
 class JudgedBatch(Struct, Generic[V], frozen=True):

@@ -14,10 +14,11 @@ from failure_isolation.turn_failure import FailureIsolator, TurnFailure
 from services.learners.failure_points import keep_failures
 from services.session_models.failures.isolation import isolate_sessions
 from services.session_models.in_use import CurrentModels
-from services.session_models.judging import Judged, SessionJudge
+from services.session_models.judging import SessionJudge
 from services.tasks.judging import JudgingTask
 from streams.session import SessionId
 from streams.topic_names import Topics
+from streams.verdict import Judged
 
 
 class FailureTask(JudgingTask[list[TurnFailure]]):

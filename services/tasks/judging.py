@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 from sqlalchemy import Connection, Engine
 
-from services.session_models.judging import Judged, JudgedBatch, SessionJudge, as_they_are
+from services.session_models.judging import JudgedBatch, SessionJudge, as_they_are
 from services.tasks.database import DatabaseTask
 from streams.session import SessionId
 from streams.session_record import SessionRecord, decode_session
@@ -22,6 +22,7 @@ from streams.stores.database_schema import reading
 from streams.stores.session_store import lock_sessions
 from streams.stores.turn_store import TurnChange, TurnStore
 from streams.stream_task import OffsetRange, OutgoingRecord, Received
+from streams.verdict import Judged
 
 CHANGES_AT_A_TIME = 5_000
 """Turns announced together, 5 MB. Raised, more memory after all was judged anew; lowered, more round trips

@@ -16,7 +16,7 @@ from rewriting.evidence_settings import EvidenceSettings
 from services.learners.stored_evidence import learned_from, stored_evidence
 from services.session_models.announcing import announcements
 from services.session_models.in_use import CurrentModels
-from services.session_models.judging import Judged, SessionJudge
+from services.session_models.judging import SessionJudge
 from services.session_models.labels.generation import label_sessions
 from services.tasks.judging import JudgingTask
 from streams.session import Session, SessionId
@@ -24,6 +24,7 @@ from streams.stores.database_schema import reading
 from streams.stores.session_notice import drop_notices, note_sessions, noted_sessions
 from streams.stream_task import OutgoingRecord
 from streams.topic_names import Topics
+from streams.verdict import Judged
 
 _Labels = list[TurnLabel]
 
