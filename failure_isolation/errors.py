@@ -5,11 +5,11 @@ FailureIsolationError
 └── FailureInputError      dialogue whose failures cannot be isolated
 """
 
+from streams.errors import RehearError
 
-class FailureIsolationError(Exception):
+
+class FailureIsolationError(RehearError):
     """Base of all errors of this package."""
-
-    retriable = False
 
 
 class FailureTrainingError(FailureIsolationError, ValueError):

@@ -10,11 +10,11 @@ LabelingError
 └── ArtifactError           an artifact on disk is missing, damaged or not the one asked for
 """
 
+from streams.errors import RehearError
 
-class LabelingError(Exception):
+
+class LabelingError(RehearError):
     """Base of all errors of this package."""
-
-    retriable = False
 
 
 class AnnotationDecodeError(LabelingError, ValueError):

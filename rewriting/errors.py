@@ -17,11 +17,11 @@ RewritingError
 What fails with artifacts and with the bases of encoders is in `labeling.errors`.
 """
 
+from streams.errors import RehearError
 
-class RewritingError(Exception):
+
+class RewritingError(RehearError):
     """Base of all errors of this package."""
-
-    retriable = False
 
 
 class ChainError(RewritingError):

@@ -6,14 +6,15 @@ ServiceError
 ├── DemoError             the demo cannot go on
 ├── SettingsError         settings that cannot be read or used
 ├── StateError            a state folder does not hold what is asked of it
-└── SimulationError       a simulation cannot be made as asked
+├── SimulationError       a simulation cannot be made as asked
+└── UnsafeBindingError    without API keys the lookup API would be open to a network
 """
 
+from streams.errors import RehearError
 
-class ServiceError(Exception):
+
+class ServiceError(RehearError):
     """Base of all errors of this package."""
-
-    retriable = False
 
 
 class DatabaseError(ServiceError):
@@ -38,3 +39,7 @@ class StateError(ServiceError):
 
 class DemoError(ServiceError):
     """The demo cannot go on; the message says which part stands still, or what it answered."""
+
+
+class UnsafeBindingError(ServiceError):
+    """Without API keys the lookup API serves this machine alone: configure keys, or bind to 127.0.0.1."""

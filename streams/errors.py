@@ -19,10 +19,14 @@ StreamError
 from collections.abc import Mapping
 
 
-class StreamError(Exception):
-    """Base of all errors of this package."""
+class RehearError(Exception):
+    """Base of all errors that Rehear raises of its own; each package has its branch."""
 
     retriable = False
+
+
+class StreamError(RehearError):
+    """Base of all errors of this package."""
 
 
 class TurnDecodeError(StreamError):

@@ -8,9 +8,6 @@ from rich.console import Console
 from rich.markup import escape
 from sqlalchemy.exc import DBAPIError
 
-from failure_isolation.errors import FailureIsolationError
-from labeling.errors import LabelingError
-from rewriting.errors import RewritingError
 from services.cli import (
     annotate,
     demo,
@@ -26,22 +23,10 @@ from services.cli import (
     running,
     table,
 )
-from services.errors import ServiceError
-from services.evaluation.errors import EvaluationError
-from services.lookup_api.errors import LookupApiError
 from services.platform.log_output import configure_log
-from streams.errors import StreamError
+from streams.errors import RehearError
 
-_EXPECTED = (
-    StreamError,
-    LabelingError,
-    FailureIsolationError,
-    RewritingError,
-    ServiceError,
-    EvaluationError,
-    LookupApiError,
-    OSError,
-)
+_EXPECTED = (RehearError, OSError)
 
 app = typer.Typer(
     name="rehear",

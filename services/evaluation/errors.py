@@ -7,11 +7,11 @@ EvaluationError
 └── MismatchError           turns, gold and predictions do not speak of the same events
 """
 
+from streams.errors import RehearError
 
-class EvaluationError(Exception):
+
+class EvaluationError(RehearError):
     """Base of all errors of this package."""
-
-    retriable = False
 
 
 class BaselineError(EvaluationError):

@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from rewriting.ranking.online_settings import OnlineSettings
-from services.lookup_api.errors import UnsafeBindingError
+from services.errors import UnsafeBindingError
 from services.platform.api_keys import ApiKey
 
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+|\[?[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\]?")

@@ -1,12 +1,14 @@
 """What a training log had heard, for breakdowns into what was seen in training and what was not."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 
 from labeling.text.normalisation import normalise
-from services.evaluation.rewrites.score import GroupOf
 from streams.turn import TurnEvent
+
+GroupOf = Callable[[TurnEvent], str | None]
+"""The group of a turn, in a breakdown; None: it is in none."""
 
 USER_SEEN = "user seen in training"
 TEXT_SEEN = "text said in training"

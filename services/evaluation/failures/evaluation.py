@@ -11,12 +11,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from failure_isolation.settings import FailureSettings
 from failure_isolation.turn_failure import FailureIsolator, TurnFailure
 from services.evaluation.common.confidence_interval import DEFAULT_RESAMPLES
+from services.evaluation.common.report_files import ReportFiles
 from services.evaluation.errors import BaselineError, MismatchError
 from services.evaluation.failures.file import read_failures
 from services.evaluation.failures.gold import GoldFailure, read_gold_failures
 from services.evaluation.failures.report import class_table, failure_table, write_failure_report
 from services.evaluation.failures.score import FailureScores, score_failures
-from services.evaluation.rewrites.report import ReportFiles
 from services.platform.clock import now_ms
 from streams.session import DEFAULT_GAP_MS, sessionize
 from streams.turn import EventId, TurnEvent

@@ -9,17 +9,17 @@ from rich.table import Table
 from failure_isolation.rule import FAILURE_POINTS
 from labeling.annotations.annotation import FailurePoint
 from services.evaluation.common.dialogue_example import seconds_in_words
-from services.evaluation.failures.overview import NOT_TOLD, FailureOverview
-from services.evaluation.failures.plots import FAILURE_COLOURS, days_plot, in_words
-from services.evaluation.rewrites.evaluation import with_interval
-from services.evaluation.rewrites.report import (
+from services.evaluation.common.report_files import (
     ReportFiles,
     page,
     percent,
     percent_interval,
     report_json,
+    with_interval,
     write_report_files,
 )
+from services.evaluation.failures.overview import NOT_TOLD, FailureOverview
+from services.evaluation.failures.plots import FAILURE_COLOURS, days_plot, in_words
 
 JSON_NAME: Final = "failures.json"
 

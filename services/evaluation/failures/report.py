@@ -13,6 +13,15 @@ from rich.table import Table
 from failure_isolation.rule import FAILURE_POINTS
 from services.evaluation.common.confidence_interval import Estimate
 from services.evaluation.common.dialogue_example import seconds_in_words
+from services.evaluation.common.report_files import (
+    ReportFiles,
+    page,
+    percent,
+    percent_interval,
+    report_json,
+    with_interval,
+    write_report_files,
+)
 from services.evaluation.failures.measures import COVERAGE
 from services.evaluation.failures.plots import (
     class_f1_plot,
@@ -22,15 +31,6 @@ from services.evaluation.failures.plots import (
     macro_f1_plot,
 )
 from services.evaluation.failures.score import FailureScores, SystemScore
-from services.evaluation.rewrites.evaluation import with_interval
-from services.evaluation.rewrites.report import (
-    ReportFiles,
-    page,
-    percent,
-    percent_interval,
-    report_json,
-    write_report_files,
-)
 
 MEASURES: Final[Mapping[str, tuple[str, str]]] = {
     "macro_f1": ("macro F1", "The mean F1 of the classes that occur in the gold."),

@@ -8,12 +8,12 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from services.evaluation.common.confidence_interval import DEFAULT_RESAMPLES
+from services.evaluation.common.report_files import ReportFiles
 from services.evaluation.labels.file import read_labels
 from services.evaluation.labels.gold import GoldLabel, read_gold_labels
 from services.evaluation.labels.report import TASK_WORDS, label_tables, write_label_report
 from services.evaluation.labels.score import LabelScores, score_labels
 from services.evaluation.labels.scored_task import TASKS
-from services.evaluation.rewrites.report import ReportFiles
 from services.platform.clock import now_ms
 from streams.session import DEFAULT_GAP_MS
 from streams.turn import TurnEvent

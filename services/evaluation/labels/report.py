@@ -13,17 +13,17 @@ from rich.table import Table
 from services.evaluation.common.confidence_interval import Estimate
 from services.evaluation.common.curve_plots import DrawnSystem, precision_recall_picture, reliability_picture
 from services.evaluation.common.plots import BASELINE_COLOUR, PREDICTOR_COLOURS, interval_picture
-from services.evaluation.labels.score import LabelScores
-from services.evaluation.labels.scored_task import SystemScore, Task, TaskScore
-from services.evaluation.rewrites.evaluation import with_interval
-from services.evaluation.rewrites.report import (
+from services.evaluation.common.report_files import (
     ReportFiles,
     page,
     percent,
     percent_interval,
     report_json,
+    with_interval,
     write_report_files,
 )
+from services.evaluation.labels.score import LabelScores
+from services.evaluation.labels.scored_task import SystemScore, Task, TaskScore
 
 UNKNOWN = Estimate(None, None, None)
 """In place of a measure that a system does not have."""

@@ -10,19 +10,19 @@ from rich.markup import escape
 from rich.table import Table
 
 from services.evaluation.common.dialogue_example import seconds_in_words
-from services.evaluation.rephrases.examples import KINDS, Kind
-from services.evaluation.rephrases.groups import GROUPINGS
-from services.evaluation.rephrases.plots import precision_recall_plot, reliability_plot
-from services.evaluation.rephrases.score import RephraseEvaluation
-from services.evaluation.rewrites.evaluation import with_interval
-from services.evaluation.rewrites.report import (
+from services.evaluation.common.report_files import (
     ReportFiles,
     page,
     percent,
     percent_interval,
     report_json,
+    with_interval,
     write_report_files,
 )
+from services.evaluation.rephrases.examples import KINDS, Kind
+from services.evaluation.rephrases.groups import GROUPINGS
+from services.evaluation.rephrases.plots import precision_recall_plot, reliability_plot
+from services.evaluation.rephrases.score import RephraseEvaluation
 
 _TITLES: Mapping[Kind, str] = {
     "found": "Found",

@@ -9,17 +9,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from services.evaluation.common.confidence_interval import DEFAULT_RESAMPLES
+from services.evaluation.common.report_files import percent, percent_interval, with_interval
 from services.evaluation.common.training_log import TrainingLog
 from services.evaluation.rewrites.baselines import learn_text_chain, no_rewrite
 from services.evaluation.rewrites.gold import read_gold
 from services.evaluation.rewrites.prediction import Prediction, read_predictions
-from services.evaluation.rewrites.report import (
-    percent,
-    percent_interval,
-    win_loss,
-    win_loss_interval,
-    write_report,
-)
+from services.evaluation.rewrites.report import win_loss, win_loss_interval, write_report
 from services.evaluation.rewrites.score import RewriteEvaluation, evaluate_rewrites
 from services.evaluation.rewrites.understanding import load_understanding
 from services.platform.clock import now_ms
@@ -119,8 +114,3 @@ def headline_table(evaluation: RewriteEvaluation) -> Table:
             with_interval(percent(score.precision), percent_interval(score.precision)),
         )
     return table
-
-
-def with_interval(value: str, interval: str) -> str:
-    """A cell of a table: the value, and below it its interval, if there is one."""
-    return f"{value}\n[dim]{interval}[/dim]" if interval else value

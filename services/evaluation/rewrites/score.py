@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from services.evaluation.common.confidence_interval import DEFAULT_RESAMPLES, Estimate, estimate, user_weights
 from services.evaluation.common.same_events import require_same_events
+from services.evaluation.common.training_log import GroupOf
 from services.evaluation.rewrites.gold import GoldTurn
 from services.evaluation.rewrites.prediction import Prediction
 from services.evaluation.rewrites.understanding import Meaning, Understanding, nlu_meaning
@@ -117,10 +118,6 @@ class RewriteEvaluation(Struct, frozen=True, kw_only=True):
     differences: tuple[Difference, ...]
     main: str | None = None  # the predictor that the others are compared with
     notes: tuple[str, ...] = ()  # what a reader should know of the predictors, a sentence each
-
-
-GroupOf = Callable[[TurnEvent], str | None]
-"""The group of a turn in a breakdown; None: it is in none."""
 
 
 def evaluate_rewrites(

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from rewriting.table.rewrite import GLOBAL, rewrite_id
 from rewriting.table.rewrite_table import RewriteTable
-from services.lookup_api.errors import UnsafeBindingError
+from services.errors import UnsafeBindingError
 from services.platform.api_keys import ApiKey, KeyRing, new_api_key
 from services.platform.api_settings import LookupApiSettings, is_loopback
 from streams.turn import AssistantId

@@ -18,7 +18,8 @@ from sqlalchemy import Engine
 from waiting import HANGS_AFTER_S, eventually
 
 from rewriting.table.rewrite_table import RewriteTable
-from services.lookup_api.errors import ServerStartError, UnsafeBindingError
+from services.errors import UnsafeBindingError
+from services.lookup_api.errors import ServerStartError
 from services.lookup_api.server import BackgroundServer
 from services.platform.api_keys import new_api_key, new_key
 from services.platform.api_settings import LookupApiSettings
