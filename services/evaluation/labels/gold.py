@@ -8,8 +8,8 @@ import msgspec
 from msgspec import Struct
 
 from labeling.annotations.annotation import AnnotatedSlot, Annotation, Rating
+from services.evaluation.common.gold import ReferenceNlu
 from services.evaluation.errors import EvaluationFileError
-from services.evaluation.rewrites.gold import ReferenceNlu
 from streams.turn import EventId
 from streams.turn_file import read_lines
 

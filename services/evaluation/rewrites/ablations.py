@@ -12,12 +12,12 @@ from sqlalchemy import Connection, Engine
 
 from rewriting.table.lookup import LookupTable
 from services.evaluation.common.confidence_interval import DEFAULT_RESAMPLES
+from services.evaluation.common.gold import read_gold
 from services.evaluation.common.report_files import percent, percent_interval, with_interval
 from services.evaluation.common.training_log import TrainingLog
 from services.evaluation.errors import EvaluationStateError
 from services.evaluation.rewrites.baselines import learn_text_chain, no_rewrite
 from services.evaluation.rewrites.evaluation import NO_REWRITE, TEXT_CHAIN, headline_table
-from services.evaluation.rewrites.gold import read_gold
 from services.evaluation.rewrites.learned_assistant import read_learned_assistant
 from services.evaluation.rewrites.prediction import Prediction
 from services.evaluation.rewrites.report import TABLED_BREAKDOWNS, win_loss_interval, write_report

@@ -9,10 +9,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from services.evaluation.common.confidence_interval import DEFAULT_RESAMPLES
+from services.evaluation.common.gold import read_gold
 from services.evaluation.common.report_files import percent, percent_interval, with_interval
 from services.evaluation.common.training_log import TrainingLog
 from services.evaluation.rewrites.baselines import learn_text_chain, no_rewrite
-from services.evaluation.rewrites.gold import read_gold
 from services.evaluation.rewrites.prediction import Prediction, read_predictions
 from services.evaluation.rewrites.report import win_loss, win_loss_interval, write_report
 from services.evaluation.rewrites.score import RewriteEvaluation, evaluate_rewrites

@@ -19,9 +19,9 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from services.evaluation.common.confidence_interval import DEFAULT_RESAMPLES, Estimate, estimate, user_weights
+from services.evaluation.common.gold import GoldTurn
 from services.evaluation.common.same_events import require_same_events
 from services.evaluation.common.training_log import GroupOf
-from services.evaluation.rewrites.gold import GoldTurn
 from services.evaluation.rewrites.prediction import Prediction
 from services.evaluation.rewrites.understanding import Meaning, Understanding, nlu_meaning
 from streams.session import sessionize

@@ -14,7 +14,7 @@ from rewriting.ranking.candidates import CandidateSettings
 from rewriting.ranking.online_settings import OnlineSettings
 from rewriting.ranking.settings import RankerSettings
 from rewriting.table.rewrite_table import RewriteTable
-from services.evaluation.rewrites.gold import read_gold
+from services.evaluation.common.gold import read_gold
 from services.evaluation.rewrites.prediction import Prediction
 from services.evaluation.rewrites.score import evaluate_rewrites
 from services.evaluation.rewrites.understanding import load_understanding

@@ -9,10 +9,10 @@ from html_page import Page
 from rich.console import Console
 from turns import START_MS, turn_event
 
+from services.evaluation.common.gold import GoldTurn, ReferenceNlu
 from services.evaluation.common.report_files import report_json
 from services.evaluation.errors import MismatchError
 from services.evaluation.rewrites.evaluation import run_rewrite_evaluation
-from services.evaluation.rewrites.gold import GoldTurn, ReferenceNlu
 from services.evaluation.rewrites.prediction import Prediction
 from services.evaluation.rewrites.report import report_html, write_report
 from services.evaluation.rewrites.score import RewriteEvaluation, evaluate_rewrites

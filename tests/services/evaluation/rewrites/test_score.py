@@ -9,9 +9,9 @@ import pytest
 from turns import turn_event
 
 from services.evaluation.common.confidence_interval import Estimate, estimate, user_weights
+from services.evaluation.common.gold import GoldTurn, ReferenceNlu, read_gold
 from services.evaluation.errors import EvaluationFileError, MismatchError
 from services.evaluation.rewrites.baselines import learn_text_chain, no_rewrite
-from services.evaluation.rewrites.gold import GoldTurn, ReferenceNlu, read_gold
 from services.evaluation.rewrites.prediction import Prediction, read_predictions
 from services.evaluation.rewrites.score import RewriteEvaluation, evaluate_rewrites
 from services.evaluation.rewrites.understanding import (
