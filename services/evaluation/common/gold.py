@@ -6,8 +6,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from services.evaluation.common.understanding import Meaning, frame_meaning, nlu_meaning
 from services.evaluation.errors import EvaluationFileError
-from services.evaluation.rewrites.understanding import Meaning, frame_meaning, nlu_meaning
 from streams.turn import Slot
 from streams.turn_file import read_lines
 

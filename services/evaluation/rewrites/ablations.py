@@ -15,6 +15,7 @@ from services.evaluation.common.confidence_interval import DEFAULT_RESAMPLES
 from services.evaluation.common.gold import read_gold
 from services.evaluation.common.report_files import percent, percent_interval, with_interval
 from services.evaluation.common.training_log import TrainingLog
+from services.evaluation.common.understanding import load_understanding
 from services.evaluation.errors import EvaluationStateError
 from services.evaluation.rewrites.baselines import learn_text_chain, no_rewrite
 from services.evaluation.rewrites.evaluation import NO_REWRITE, TEXT_CHAIN, headline_table
@@ -23,7 +24,6 @@ from services.evaluation.rewrites.prediction import Prediction
 from services.evaluation.rewrites.report import TABLED_BREAKDOWNS, win_loss_interval, write_report
 from services.evaluation.rewrites.report import win_loss as wins_for_losses
 from services.evaluation.rewrites.score import RewriteEvaluation, evaluate_rewrites
-from services.evaluation.rewrites.understanding import load_understanding
 from services.evaluation.rewrites.variants import (
     ALL_LAYERS,
     GLOBAL_ALONE,

@@ -12,11 +12,11 @@ from services.evaluation.common.confidence_interval import DEFAULT_RESAMPLES
 from services.evaluation.common.gold import read_gold
 from services.evaluation.common.report_files import percent, percent_interval, with_interval
 from services.evaluation.common.training_log import TrainingLog
+from services.evaluation.common.understanding import load_understanding
 from services.evaluation.rewrites.baselines import learn_text_chain, no_rewrite
 from services.evaluation.rewrites.prediction import Prediction, read_predictions
 from services.evaluation.rewrites.report import win_loss, win_loss_interval, write_report
 from services.evaluation.rewrites.score import RewriteEvaluation, evaluate_rewrites
-from services.evaluation.rewrites.understanding import load_understanding
 from services.platform.clock import now_ms
 from streams.turn import TurnEvent
 from streams.turn_file import read_turns

@@ -22,8 +22,8 @@ from services.evaluation.common.confidence_interval import DEFAULT_RESAMPLES, Es
 from services.evaluation.common.gold import GoldTurn
 from services.evaluation.common.same_events import require_same_events
 from services.evaluation.common.training_log import GroupOf
+from services.evaluation.common.understanding import Meaning, Understanding, nlu_meaning
 from services.evaluation.rewrites.prediction import Prediction
-from services.evaluation.rewrites.understanding import Meaning, Understanding, nlu_meaning
 from streams.session import sessionize
 from streams.turn import TurnEvent
 

@@ -15,9 +15,9 @@ from rewriting.ranking.online_settings import OnlineSettings
 from rewriting.ranking.settings import RankerSettings
 from rewriting.table.rewrite_table import RewriteTable
 from services.evaluation.common.gold import read_gold
+from services.evaluation.common.understanding import load_understanding
 from services.evaluation.rewrites.prediction import Prediction
 from services.evaluation.rewrites.score import evaluate_rewrites
-from services.evaluation.rewrites.understanding import load_understanding
 from services.jobs.online_models import OnlineLearning, learn_online
 from services.jobs.rewrite_replay import ReplayedTurn, replay_turns
 from services.jobs.served_layers import served_layers

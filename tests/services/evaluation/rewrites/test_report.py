@@ -11,12 +11,12 @@ from turns import START_MS, turn_event
 
 from services.evaluation.common.gold import GoldTurn, ReferenceNlu
 from services.evaluation.common.report_files import report_json
+from services.evaluation.common.understanding import AnswerFile, Meaning
 from services.evaluation.errors import MismatchError
 from services.evaluation.rewrites.evaluation import run_rewrite_evaluation
 from services.evaluation.rewrites.prediction import Prediction
 from services.evaluation.rewrites.report import report_html, write_report
 from services.evaluation.rewrites.score import RewriteEvaluation, evaluate_rewrites
-from services.evaluation.rewrites.understanding import AnswerFile, Meaning
 from streams.turn import NluHypothesis, Response, Slot, TurnEvent
 
 HOSTILE = "<script>alert('x')</script> & co"

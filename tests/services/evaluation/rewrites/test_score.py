@@ -10,17 +10,17 @@ from turns import turn_event
 
 from services.evaluation.common.confidence_interval import Estimate, estimate, user_weights
 from services.evaluation.common.gold import GoldTurn, ReferenceNlu, read_gold
-from services.evaluation.errors import EvaluationFileError, MismatchError
-from services.evaluation.rewrites.baselines import learn_text_chain, no_rewrite
-from services.evaluation.rewrites.prediction import Prediction, read_predictions
-from services.evaluation.rewrites.score import RewriteEvaluation, evaluate_rewrites
-from services.evaluation.rewrites.understanding import (
+from services.evaluation.common.understanding import (
     AnswerFile,
     AnswerProgram,
     Meaning,
     load_understanding,
     nlu_meaning,
 )
+from services.evaluation.errors import EvaluationFileError, MismatchError
+from services.evaluation.rewrites.baselines import learn_text_chain, no_rewrite
+from services.evaluation.rewrites.prediction import Prediction, read_predictions
+from services.evaluation.rewrites.score import RewriteEvaluation, evaluate_rewrites
 from services.platform.clock import now_ms
 from streams.turn import NluHypothesis, Response, Signals, Slot, Status, TurnEvent
 from streams.turn_file import read_turns
