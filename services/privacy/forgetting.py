@@ -4,17 +4,11 @@ from collections.abc import Callable
 
 from sqlalchemy import Engine
 
-from failure_isolation.store import FAILURE_STORE, failed_turns_of
-from labeling.labels.store import LABEL_STORE
-from rewriting.chains.store import forget_user_steps
-from rewriting.feedback.store import forget_feedback
-from rewriting.rephrases.store import forget_user_rephrases
-from rewriting.requests.session_store import forget_user_requests
+from failure_isolation.store import failed_turns_of
 from rewriting.table.rewrite_table import RewriteTable
-from rewriting.verdicts.store import forget_user_verdicts
 from services.learners.failure_points import renew_points
-from streams.stores.session_notice import forget_user_notices
-from streams.stores.session_store import forget_user_sessions, lock_sessions
+from services.privacy.user_data import USER_DATA
+from streams.stores.session_store import lock_sessions, user_session_ids
 from streams.turn import AssistantId, UserId
 
 ACTOR = "forget-user"
@@ -43,16 +37,10 @@ def forget_user(
         table.release(assistant_id, "a user is forgotten", ACTOR)
     with engine.begin() as connection:
         lock_sessions(connection, alone=True)
-        sessions = forget_user_sessions(connection, assistant_id, user_id)
-        forget_user_steps(connection, assistant_id, user_id)
-        forget_user_requests(connection, assistant_id, user_id)
-        forget_user_rephrases(connection, assistant_id, user_id)
-        forget_user_verdicts(connection, assistant_id, user_id)
-        LABEL_STORE.forget_user(connection, assistant_id, user_id)
         failed = failed_turns_of(connection, assistant_id, user_id)
-        FAILURE_STORE.forget_user(connection, assistant_id, user_id)
-        forget_user_notices(connection, assistant_id, user_id)
-        forget_feedback(connection, assistant_id, user_id)
+        sessions = user_session_ids(connection, assistant_id, user_id)
+        for data in USER_DATA:
+            data.forget(connection, assistant_id, user_id)
         table.forget_user(connection, assistant_id, user_id)
         renew_points(connection, failed, clock_ms())
     return len(sessions)

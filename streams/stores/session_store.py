@@ -13,6 +13,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Connection,
     Index,
     Integer,
@@ -225,18 +226,23 @@ def session_ids(connection: Connection, assistant_id: AssistantId) -> list[Sessi
     ]
 
 
-def forget_user_sessions(
-    connection: Connection, assistant_id: AssistantId, user_id: UserId
-) -> list[SessionId]:
-    """Deletes all sessions of a user, and gives their ids."""
-    of_user = (
+def user_session_ids(connection: Connection, assistant_id: AssistantId, user_id: UserId) -> list[SessionId]:
+    """The ids of all sessions of a user."""
+    query = select(SESSION.c.session_id).where(*_of_user(assistant_id, user_id))
+    return [SessionId(key) for key in connection.scalars(query)]
+
+
+def forget_user_sessions(connection: Connection, assistant_id: AssistantId, user_id: UserId) -> None:
+    """Deletes all sessions of a user."""
+    connection.execute(delete(SESSION).where(*_of_user(assistant_id, user_id)))
+
+
+def _of_user(assistant_id: AssistantId, user_id: UserId) -> tuple[ColumnElement[bool], ...]:
+    return (
         SESSION.c.user_key == user_key(assistant_id, user_id),
         SESSION.c.assistant_id == assistant_id,
         SESSION.c.user_id == user_id,
     )
-    ids = [SessionId(key) for key in connection.scalars(select(SESSION.c.session_id).where(*of_user))]
-    connection.execute(delete(SESSION).where(*of_user))
-    return ids
 
 
 def event_key(turn: TurnEvent) -> int:

@@ -213,6 +213,11 @@ class TurnStore(Generic[R]):
         self._delete(connection, gone)
         self._note(connection, gone)
 
+    @property
+    def table(self) -> Table:
+        """With a row for each turn."""
+        return self._rows
+
     def are_published(self, connection: Connection) -> bool:
         """Whether what is stored is published: from the first session on that the task has read."""
         return has_read(connection, self._task)

@@ -20,6 +20,7 @@ from streams.stores.session_store import (
     read_sessions,
     sessions_to_emit,
     store_turns,
+    user_session_ids,
 )
 from streams.turn import AssistantId, TurnEvent, UserId
 
@@ -167,7 +168,9 @@ def test_a_forgotten_user_is_gone_and_a_replay_does_not_bring_them_back(engine: 
     store(engine, turns)
     with engine.begin() as connection:
         lock_sessions(connection, alone=True)
-        assert len(forget_user_sessions(connection, A, U)) == 2
+        assert len(user_session_ids(connection, A, U)) == 2
+        forget_user_sessions(connection, A, U)
+        assert user_session_ids(connection, A, U) == []
     assert [session.user_id for session in stored(engine)] == ["v"]
     assert store(engine, turns) == 0
     assert [session.user_id for session in stored(engine)] == ["v"]
