@@ -75,14 +75,19 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
     @property
+    def state_folder(self) -> Path:
+        """Of what Rehear keeps on this machine, whatever folder the process goes to."""
+        return Path(self.state).absolute()
+
+    @property
     def database_location(self) -> str:
         """Path or URL of the database."""
-        return self.database or str(Path(self.state).absolute() / "rehear.db")
+        return self.database or str(self.state_folder / "rehear.db")
 
     @property
     def online_task(self) -> OnlineTask:
         """What the lookup API needs to rewrite requests online."""
-        return OnlineTask(state=str(Path(self.state).absolute()), settings=self.online)
+        return OnlineTask(state=str(self.state_folder), settings=self.online)
 
     @property
     def evidence(self) -> EvidenceSettings:

@@ -142,6 +142,13 @@ def stored_links(connection: Connection, session_ids: Iterable[SessionId]) -> di
     return found
 
 
+def known_links(connection: Connection, session_ids: Iterable[SessionId]) -> dict[SessionId, tuple[str, int]]:
+    """By which detector sessions were judged, and with which turns."""
+    return {
+        key: (stored.model, stored.turns_key) for key, stored in stored_links(connection, session_ids).items()
+    }
+
+
 def links_of(
     connection: Connection, sessions: Iterable[Session]
 ) -> dict[SessionId, tuple[RephraseLink, ...]]:

@@ -82,10 +82,11 @@ def _of_log(
     engine: "Engine", settings: "Settings", files: Sequence[Path], progress: "Progress"
 ) -> "Iterator[IsolatedTurn]":
     from services.session_models.failures.answers import find_failures
-    from services.session_models.failures.isolation import current_isolator
+    from services.session_models.failures.kind import KIND
+    from services.session_models.in_use import model_in_use
 
     log = read_log(settings, files, progress, "sessions read")
-    isolator_of = partial(current_isolator, engine, settings)
+    isolator_of = partial(model_in_use, engine, settings, KIND)
     return find_failures(log.turns, log.sessions, isolator_of, log.on_found)
 
 

@@ -87,11 +87,12 @@ def label_command(
 def _of_log(
     engine: "Engine", settings: "Settings", files: Sequence[Path], progress: "Progress"
 ) -> "Iterator[LabelledTurn]":
+    from services.session_models.in_use import model_in_use
     from services.session_models.labels.answers import find_labels
-    from services.session_models.labels.generation import current_generator
+    from services.session_models.labels.kind import KIND
 
     log = read_log(settings, files, progress, "sessions labelled")
-    generator_of = partial(current_generator, engine, settings)
+    generator_of = partial(model_in_use, engine, settings, KIND)
     return find_labels(log.turns, log.sessions, generator_of, log.on_found)
 
 

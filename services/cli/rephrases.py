@@ -43,8 +43,9 @@ def rephrases_command(
     """
     from services.platform.clock import now_ms
     from services.platform.database import open_database
+    from services.session_models.in_use import model_in_use
     from services.session_models.rephrases.answers import find_rephrases
-    from services.session_models.rephrases.detection import current_detector
+    from services.session_models.rephrases.kind import KIND
     from streams.session import sessionize
     from streams.turn_file import read_turns
 
@@ -59,7 +60,7 @@ def rephrases_command(
             find_rephrases(
                 log,
                 sessions,
-                partial(current_detector, engine, chosen),
+                partial(model_in_use, engine, chosen, KIND),
                 chosen.rephrases,
                 on_found=lambda count: progress.advance(bar, count),
             )
@@ -114,11 +115,12 @@ def evaluate_rephrases_command(
     detector_of = None
     if state is not None:
         from services.platform.database import open_database
-        from services.session_models.rephrases.detection import current_detector
+        from services.session_models.in_use import model_in_use
+        from services.session_models.rephrases.kind import KIND
 
         require_state(chosen)
         engine = open_database(chosen.database_location)
-        detector_of = partial(current_detector, engine, chosen)
+        detector_of = partial(model_in_use, engine, chosen, KIND)
     train_variant: TrainDetector | None = None
     if ablations:
         from services.session_models.rephrases.training import train_detector

@@ -96,7 +96,7 @@ def learn_online(
         clock_ms: milliseconds since 1970.
         progress: shows how far it is.
     """
-    state = Path(settings.state).absolute()
+    state = settings.state_folder
     candidates, ranker_settings = settings.online.candidates, settings.ranker
     with reading(engine) as connection:
         sessions = [session for session in all_requests(connection, assistant_id) if session.steps]

@@ -7,7 +7,6 @@ then: what came of it would tell the ranker the answer.
 
 from collections.abc import Iterator, Sequence
 from math import inf
-from pathlib import Path
 
 import msgspec
 import structlog
@@ -61,7 +60,7 @@ def judge_rows(
             clear_verdicts(connection, assistant_id)
         return 0
     unhurried = msgspec.structs.replace(settings.online, budget_ms=inf)
-    state = Path(settings.state).absolute()
+    state = settings.state_folder
     follower = OnlineFollower(engine, state, unhurried, assistants=frozenset({assistant_id}))
     follower.look()
     parts = follower.parts.get(assistant_id)

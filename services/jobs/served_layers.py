@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -71,7 +70,7 @@ def served_layers(engine: Engine, settings: Settings, clock_ms: Callable[[], int
         snapshot = table.read(assistant_id)
         tables[assistant_id] = LookupTable.of(assistant_id, snapshot.version, snapshot.rewrites)
     unhurried = msgspec.structs.replace(settings.online, budget_ms=math.inf)
-    follower = OnlineFollower(engine, Path(settings.state).absolute(), unhurried)
+    follower = OnlineFollower(engine, settings.state_folder, unhurried)
     follower.look()
     memory = VerdictMemory(engine)
     memory.look()

@@ -126,37 +126,37 @@ def _rephrase_task(
 ) -> StreamTask[Any, Any]:
     # As above: it loads ONNX Runtime.
     from services.learners.rephrase_candidates import RephraseLearner
-    from services.session_models.rephrases.detection import current_detectors, load_detector
+    from services.session_models.in_use import CurrentModels
+    from services.session_models.rephrases.kind import KIND
     from services.tasks.rephrase import RephraseTask
 
-    state = Path(settings.state).absolute()
     return RephraseTask(
         engine,
         kafka.topics,
         RephraseLearner(RewriteTable(engine, now_ms), settings.rephrases, now_ms),
-        current_detectors(engine, state, loaders.detector or load_detector),
+        CurrentModels(engine, settings.state_folder, KIND, loaders.detector),
     )
 
 
 def _label_task(
     engine: Engine, kafka: KafkaSettings, settings: Settings, loaders: ModelLoaders
 ) -> StreamTask[Any, Any]:
-    from services.session_models.labels.generation import current_generators, load_generator
+    from services.session_models.in_use import CurrentModels
+    from services.session_models.labels.kind import KIND
     from services.tasks.label import LabelTask
 
-    state = Path(settings.state).absolute()
-    generators = current_generators(engine, state, loaders.generator or load_generator)
+    generators = CurrentModels(engine, settings.state_folder, KIND, loaders.generator)
     return LabelTask(engine, kafka.topics, generators, now_ms, settings.evidence)
 
 
 def _failure_task(
     engine: Engine, kafka: KafkaSettings, settings: Settings, loaders: ModelLoaders
 ) -> StreamTask[Any, Any]:
-    from services.session_models.failures.isolation import current_isolators, load_isolator
+    from services.session_models.failures.kind import KIND
+    from services.session_models.in_use import CurrentModels
     from services.tasks.failure import FailureTask
 
-    state = Path(settings.state).absolute()
-    isolators = current_isolators(engine, state, loaders.isolator or load_isolator)
+    isolators = CurrentModels(engine, settings.state_folder, KIND, loaders.isolator)
     return FailureTask(engine, kafka.topics, isolators, now_ms)
 
 

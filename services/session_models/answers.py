@@ -4,16 +4,19 @@ What is stored of turns is such answers too.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
+from services.errors import StateError
+from services.session_models.kind import SessionModelKind
 from streams.session import Session, SessionId
 from streams.stores.database_schema import chunks
 from streams.stores.session_store import read_sessions, session_ids
 from streams.stores.turn_store import TurnRecord, TurnStore
 from streams.turn import AssistantId, EventId, TurnEvent
 
+M = TypeVar("M")
 T = TypeVar("T")
 V = TypeVar("V")
 R = TypeVar("R", bound=TurnRecord)
@@ -56,6 +59,31 @@ def turn_answers(
         said = found.pop((turn.assistant_id, turn.event_id), None)
         if said is not None:
             yield said
+
+
+def model_answers(
+    kind: SessionModelKind[M, Any],
+    model_of: Callable[[AssistantId], M | None],
+    answer_by: Callable[[M], Answer[T]],
+) -> Callable[[AssistantId], Answer[T]]:
+    """What answers for an assistant: its model.
+
+    Args:
+        kind: of the models.
+        model_of: the model of an assistant.
+        answer_by: what a model answers.
+
+    Raises:
+        StateError: from what is returned: an assistant has no model.
+    """
+
+    def answer_of(assistant_id: AssistantId) -> Answer[T]:
+        model = model_of(assistant_id)
+        if model is None:
+            raise StateError(f"there is no {kind.title} for assistant {assistant_id!r}: {kind.remedy}")
+        return answer_by(model)
+
+    return answer_of
 
 
 def joined_answers(

@@ -1,6 +1,6 @@
 """Session absorbing: what a judging task does with sessions as they come, done with all in one go."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
 import structlog
@@ -9,6 +9,7 @@ from rich.progress import Progress
 from sqlalchemy import Connection, Engine
 
 from services.session_models.judging import judged_or_refused
+from services.session_models.kind import SessionModelKind
 from streams.session import Session, SessionId
 from streams.stores.database_schema import chunks, reading
 from streams.stores.session_store import lock_sessions, read_sessions, session_ids
@@ -21,19 +22,8 @@ SESSIONS_AT_A_TIME = 500
 """Sessions judged and written together. Raised, more memory, and others wait longer for the lock of the
 database; lowered, more transactions."""
 
+M = TypeVar("M")
 V = TypeVar("V")
-
-
-class Judgement(Struct, Generic[V], frozen=True):
-    """How sessions are judged by one model."""
-
-    model: str  # its name
-    judge: Callable[[Sequence[Session]], Sequence[V]]
-    """A verdict for each session, or a refusal if it cannot take one of them."""
-
-    refusal: type[Exception]
-    known: Callable[[Connection, Iterable[SessionId]], Known]
-    """What is stored of some sessions."""
 
 
 class NewVerdicts(Struct, Generic[V], frozen=True):
@@ -47,7 +37,9 @@ class NewVerdicts(Struct, Generic[V], frozen=True):
 def absorb_sessions(
     engine: Engine,
     assistant_id: AssistantId,
-    how: Judgement[V],
+    kind: SessionModelKind[M, V],
+    in_use: tuple[str, M],
+    known: Callable[[Connection, Iterable[SessionId]], Known],
     keep: Callable[[Connection, NewVerdicts[V]], None],
     progress: Progress | None = None,
     title: str = "sessions",
@@ -57,7 +49,9 @@ def absorb_sessions(
     Args:
         engine: of the database, with the sessions.
         assistant_id: whose sessions.
-        how: they are judged.
+        kind: of the model.
+        in_use: the name of the model, and the model.
+        known: what is stored of some sessions.
         keep: stores what is new, in a transaction in which nobody else changes sessions.
         progress: shows how far it is.
         title: of its bar.
@@ -70,15 +64,15 @@ def absorb_sessions(
     bar = progress.add_task(title, total=len(every_id)) if progress else None
     n_judged = n_refused = 0
     for ids in chunks(every_id, SESSIONS_AT_A_TIME):
-        judged, n_new_refused = _judged(engine, assistant_id, ids, how)
+        judged, n_new_refused = _judged(engine, assistant_id, ids, kind, in_use, known)
         n_judged += len(judged)
         n_refused += n_new_refused
         with engine.begin() as connection:
             lock_sessions(connection, alone=True)
             now = {found.session_id: found for found in read_sessions(connection, assistant_id, ids)}
             keys = {key: session.turns_key for key, session in now.items()}
-            known = how.known(connection, ids)
-            void = tuple(key for key, (_, turns) in known.items() if keys.get(key) != turns)
+            stored = known(connection, ids)
+            void = tuple(key for key, (_, turns) in stored.items() if keys.get(key) != turns)
             as_judged = tuple(x for x in judged if keys.get(x.session.session_id) == x.session.turns_key)
             keep(connection, NewVerdicts(tuple(now.values()), as_judged, void))
         if progress and bar is not None:
@@ -87,18 +81,28 @@ def absorb_sessions(
 
 
 def _judged(
-    engine: Engine, assistant_id: AssistantId, ids: Iterable[SessionId], how: Judgement[V]
+    engine: Engine,
+    assistant_id: AssistantId,
+    ids: Iterable[SessionId],
+    kind: SessionModelKind[M, V],
+    in_use: tuple[str, M],
+    known: Callable[[Connection, Iterable[SessionId]], Known],
 ) -> tuple[list[Judged[V]], int]:
     """What is said of sessions that this model has not judged as they are; and how many it cannot judge."""
+    name, model = in_use
     with reading(engine) as connection:
-        sessions = read_sessions(connection, assistant_id, ids)
-        known = how.known(connection, [session.session_id for session in sessions])
-    new = [x for x in sessions if known.get(x.session_id) != (how.model, x.turns_key)]
+        sessions = [
+            session
+            for session in read_sessions(connection, assistant_id, ids)
+            if len(session.turns) >= kind.least_turns
+        ]
+        stored = known(connection, [session.session_id for session in sessions])
+    new = [x for x in sessions if stored.get(x.session_id) != (name, x.turns_key)]
     judged, n_refused = [], 0
-    for session, verdict in zip(new, judged_or_refused(how.judge, new, how.refusal), strict=True):
+    for session, verdict in zip(new, judged_or_refused(kind, model, new), strict=True):
         if isinstance(verdict, Exception):
             n_refused += 1
             log.warning("a session is not judged", session_id=session.session_id, reason=str(verdict))
         else:
-            judged.append(Judged(session, how.model, verdict))
+            judged.append(Judged(session, name, verdict))
     return judged, n_refused

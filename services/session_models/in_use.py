@@ -3,56 +3,55 @@
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import structlog
-from msgspec import Struct
 from sqlalchemy import Engine
 
 from labeling.errors import ArtifactError
-from rewriting.online_model_store import ModelKind, current_models, model_folder
+from rewriting.online_model_store import current_models, model_folder
+from services.session_models.kind import SessionModelKind
+from services.settings import Settings
 from streams.stores.database_schema import reading
 from streams.turn import AssistantId
 
 log = structlog.get_logger()
 
-M = TypeVar("M", covariant=True)
+M = TypeVar("M")
 
 MOST_MODELS = 4
 """In memory, 25 to 90 MB each. Lowered, they are loaded again where there are many assistants."""
 
 
-class LoadableKind(Struct, Generic[M], frozen=True):
-    """A kind of models."""
-
-    kind: ModelKind
-    load: Callable[[Path], M]
-    """Loads one from its folder; raises ArtifactError where there is none, or it is damaged."""
-
-    without: str  # what does not happen while one cannot be used, for the log
-
-
 class CurrentModels(Generic[M]):
     """The models that are in use, loaded when they are first asked for."""
 
-    def __init__(self, engine: Engine, state: Path, kind: LoadableKind[M]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        state: Path,
+        kind: SessionModelKind[M, Any],
+        load: Callable[[Path], M] | None = None,
+    ) -> None:
         """Makes it; nothing is loaded yet.
 
         Args:
             engine: of the database, which names the models.
             state: the folder that they lie in, by assistant.
             kind: of the models.
+            load: loads one from its folder; None: as the kind does.
         """
         self._engine = engine
         self._state = state
         self._kind = kind
+        self._load = load or kind.load
         self._loaded: OrderedDict[Path, M] = OrderedDict()  # the one used last at the end
         self._said: set[Path] = set()  # models of which the log tells already that they are no use
 
     def of(self, assistant_id: AssistantId) -> tuple[str, M] | None:
         """The model of an assistant, with its name; None where there is none, or none that can be used."""
         with reading(self._engine) as connection:
-            name = current_models(connection, assistant_id).get(self._kind.kind)
+            name = current_models(connection, assistant_id).get(self._kind.name)
         if name is None:
             return None
         folder = model_folder(self._state, assistant_id) / name
@@ -60,7 +59,7 @@ class CurrentModels(Generic[M]):
             self._loaded.move_to_end(folder)
             return name, self._loaded[folder]
         try:
-            model = self._kind.load(folder)
+            model = self._load(folder)
         except (ArtifactError, OSError) as error:
             if folder not in self._said:
                 log.error(
@@ -75,3 +74,11 @@ class CurrentModels(Generic[M]):
         if len(self._loaded) > MOST_MODELS:
             self._loaded.popitem(last=False)
         return name, model
+
+
+def model_in_use(
+    engine: Engine, settings: Settings, kind: SessionModelKind[M, Any], assistant_id: AssistantId
+) -> M | None:
+    """The model of an assistant, for one job; None where there is none, or none that can be used."""
+    found = CurrentModels(engine, settings.state_folder, kind).of(assistant_id)
+    return None if found is None else found[1]

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine
 
 from services.learners.changed_sessions import changed_sessions
 from services.session_models.in_use import CurrentModels
+from services.session_models.kind import SessionModelKind
 from streams.errors import RecordsRefusedError
 from streams.session import Session, SessionId
 from streams.session_record import SessionRecord
@@ -36,28 +37,22 @@ class SessionJudge(Generic[M, V]):
 
     Args:
         engine: of the database.
+        kind: of the models.
         models: in use.
-        judge: asks a model; a verdict for each session, or a refusal if it cannot take one of them.
-        refusal: the error that says so.
         known: what is stored of some sessions.
-        least_turns: of a session of which there is anything to say.
     """
 
     def __init__(
         self,
         engine: Engine,
+        kind: SessionModelKind[M, V],
         models: CurrentModels[M],
-        judge: Callable[[M, Sequence[Session]], Sequence[V]],
-        refusal: type[Exception],
         known: Callable[[Connection, Iterable[SessionId]], Known],
-        least_turns: int = 1,
     ) -> None:
         self._engine = engine
+        self._kind = kind
         self._models = models
-        self._judge = judge
-        self._refusal = refusal
         self._known = known
-        self._least_turns = least_turns
         # Not written yet: what was said, in case that writing has to be tried again, and what was refused.
         self._verdicts: dict[tuple[SessionId, str, int], V | Exception] = {}
         self._refused: dict[SessionId, SessionRecord] = {}
@@ -74,7 +69,7 @@ class SessionJudge(Generic[M, V]):
             sessions = [
                 changed.session
                 for changed in changed_sessions(connection, records)
-                if changed.session is not None and len(changed.session.turns) >= self._least_turns
+                if changed.session is not None and len(changed.session.turns) >= self._kind.least_turns
             ]
             known = self._known(connection, [session.session_id for session in sessions])
         judged: list[Judged[V]] = []
@@ -115,32 +110,30 @@ class SessionJudge(Generic[M, V]):
     def _verdicts_of(self, name: str, model: M, sessions: Sequence[Session]) -> list[V | Exception]:
         keys = [(session.session_id, name, session.turns_key) for session in sessions]
         new = [session for key, session in zip(keys, sessions, strict=True) if key not in self._verdicts]
-        said = judged_or_refused(lambda some: self._judge(model, some), new, self._refusal)
+        said = judged_or_refused(self._kind, model, new)
         for session, verdict in zip(new, said, strict=True):
             self._verdicts[session.session_id, name, session.turns_key] = verdict
         return [self._verdicts[key] for key in keys]
 
 
 def judged_or_refused(
-    judge: Callable[[Sequence[Session]], Sequence[V]],
-    sessions: Sequence[Session],
-    refusal: type[Exception],
+    kind: SessionModelKind[M, V], model: M, sessions: Sequence[Session]
 ) -> list[V | Exception]:
-    """What is said of each session, or why it cannot be judged.
+    """What a model says of each session, or why it cannot judge it.
 
     A session that cannot be judged costs the others nothing but time: they are tried again in halves.
     """
     if not sessions:
         return []
     try:
-        return list(judge(sessions))
-    except refusal as error:
+        return list(kind.judge(model, sessions))
+    except kind.refusal as error:
         if len(sessions) == 1:
             return [error]
     middle = len(sessions) // 2
     return [
-        *judged_or_refused(judge, sessions[:middle], refusal),
-        *judged_or_refused(judge, sessions[middle:], refusal),
+        *judged_or_refused(kind, model, sessions[:middle]),
+        *judged_or_refused(kind, model, sessions[middle:]),
     ]
 
 

@@ -8,11 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from sqlalchemy import Connection, Engine
 
-from failure_isolation.errors import FailureInputError
 from failure_isolation.store import FAILURE_STORE, PUBLISHING_TASK
 from failure_isolation.turn_failure import FailureIsolator, TurnFailure
 from services.learners.failure_points import keep_failures
-from services.session_models.failures.isolation import isolate_sessions
+from services.session_models.failures.kind import KIND
 from services.session_models.in_use import CurrentModels
 from services.session_models.judging import SessionJudge
 from services.tasks.judging import JudgingTask
@@ -31,9 +30,7 @@ class FailureTask(JudgingTask[list[TurnFailure]]):
         isolators: CurrentModels[FailureIsolator],
         clock_ms: Callable[[], int],
     ) -> None:
-        judge = SessionJudge[FailureIsolator, list[TurnFailure]](
-            engine, isolators, isolate_sessions, FailureInputError, FAILURE_STORE.known
-        )
+        judge = SessionJudge(engine, KIND, isolators, FAILURE_STORE.known)
         super().__init__(PUBLISHING_TASK, topics.sessions, topics.failures, engine, FAILURE_STORE, judge)
         self._clock_ms = clock_ms
 

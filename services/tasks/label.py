@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from sqlalchemy import Connection, Engine
 
-from labeling.errors import LabelInputError
 from labeling.labels.store import LABEL_STORE, PUBLISHING_TASK, SessionLabels, store_labels
 from labeling.labels.turn_label import LabelGenerator, TurnLabel
 from rewriting.evidence_settings import EvidenceSettings
@@ -17,7 +16,7 @@ from services.learners.stored_evidence import learned_from, stored_evidence
 from services.session_models.announcing import announcements
 from services.session_models.in_use import CurrentModels
 from services.session_models.judging import SessionJudge
-from services.session_models.labels.generation import label_sessions
+from services.session_models.labels.kind import KIND
 from services.tasks.judging import JudgingTask
 from streams.session import Session, SessionId
 from streams.stores.database_schema import reading
@@ -41,9 +40,7 @@ class LabelTask(JudgingTask[_Labels]):
         evidence: EvidenceSettings | None = None,
     ) -> None:
         self._evidence = evidence or EvidenceSettings()
-        judge = SessionJudge[LabelGenerator, _Labels](
-            engine, generators, label_sessions, LabelInputError, LABEL_STORE.known
-        )
+        judge = SessionJudge(engine, KIND, generators, LABEL_STORE.known)
         super().__init__(
             PUBLISHING_TASK,
             topics.sessions,

@@ -9,16 +9,15 @@ announced is announced after a crash.
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
-from rewriting.errors import RephraseInputError
 from rewriting.evidence.rephrase_link import RephraseDetector, RephraseLink
-from rewriting.rephrases.store import found_links, mark_announced, sessions_to_announce, stored_links
+from rewriting.rephrases.store import found_links, known_links, mark_announced, sessions_to_announce
 from services.learners.rephrase_candidates import JudgedSession, RephraseLearner
 from services.session_models.announcing import announcements
 from services.session_models.in_use import CurrentModels
 from services.session_models.judging import JudgedBatch, SessionJudge, as_they_are
-from services.session_models.rephrases.detection import detect
+from services.session_models.rephrases.kind import KIND
 from services.tasks.database import DatabaseTask
 from streams.session import SessionId
 from streams.session_record import SessionRecord, decode_session
@@ -44,9 +43,7 @@ class RephraseTask(DatabaseTask):
     ) -> None:
         super().__init__(TASK, topics.sessions, engine)
         self._learner = learner
-        self._judge = SessionJudge[RephraseDetector, _Links](
-            engine, detectors, detect, RephraseInputError, _known, least_turns=2
-        )
+        self._judge = SessionJudge(engine, KIND, detectors, known_links)
         self._announced: list[SessionId] = []
 
     def revoked(self, partitions: Sequence[int]) -> None:
@@ -72,7 +69,7 @@ class RephraseTask(DatabaseTask):
         with self._engine.begin() as connection:
             self._save_offsets(connection, offsets)
             lock_sessions(connection, alone=False)
-            known = _known(connection, [record.session_id for record in work.records])
+            known = known_links(connection, [record.session_id for record in work.records])
             judged, void = as_they_are(connection, work, known)
             self._learner.drop(connection, void)
             self._learner.store(
@@ -106,10 +103,3 @@ class RephraseTask(DatabaseTask):
         """Makes candidates anew that others have left behind: users were forgotten, files learned."""
         with reading(self._engine) as connection:
             return JudgedBatch(()) if self._learner.is_stale(connection) else None
-
-
-def _known(connection: Connection, session_ids: Iterable[SessionId]) -> dict[SessionId, tuple[str, int]]:
-    """By which detector sessions were judged, and with which turns."""
-    return {
-        key: (stored.model, stored.turns_key) for key, stored in stored_links(connection, session_ids).items()
-    }

@@ -70,7 +70,7 @@ def learn(settings: Settings, turns: list[TurnEvent], folder: Path) -> None:
     table = RewriteTable(engine, now_ms)
     learn_from_files(engine, table, [file], settings.chain, now_ms, rephrases=settings.rephrases)
     if settings.rephrases.in_chains:
-        absorb_rephrases(engine, table, settings, LETTERS, DETECTOR, LetterDetector(), now_ms)
+        absorb_rephrases(engine, table, settings, LETTERS, (DETECTOR, LetterDetector()), now_ms)
     label_all(engine, settings, LETTERS, now_ms, generator=(NAME, LetterLabels()))
     engine.dispose()
 

@@ -32,8 +32,8 @@ A, B = AssistantId("a"), AssistantId("b")
 def _letters(monkeypatch: pytest.MonkeyPatch) -> None:
     """All assistants but those named "quiet" have a model."""
     monkeypatch.setattr(
-        "services.session_models.failures.isolation.current_isolator",
-        lambda engine, settings, assistant_id: None if assistant_id == "quiet" else LetterFailures(),
+        "services.session_models.in_use.model_in_use",
+        lambda engine, settings, kind, assistant_id: None if assistant_id == "quiet" else LetterFailures(),
     )
 
 

@@ -67,7 +67,7 @@ def absorb(settings: Settings, assistant_id: AssistantId) -> RephraseAbsorption:
     engine = open_database(settings.database_location)
     try:
         table = RewriteTable(engine, now_ms)
-        return absorb_rephrases(engine, table, settings, assistant_id, NAME, LetterDetector(), now_ms)
+        return absorb_rephrases(engine, table, settings, assistant_id, (NAME, LetterDetector()), now_ms)
     finally:
         engine.dispose()
 

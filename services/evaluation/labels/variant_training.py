@@ -25,7 +25,7 @@ from services.evaluation.common.peak_memory import forget_peak_memory, peak_memo
 from services.evaluation.common.plain_encoder import train_plain_encoder
 from services.evaluation.common.variant_output import ModelFacts
 from services.evaluation.labels.variants import LEAST_STEPS, LabelVariant
-from services.session_models.labels.generation import label_sessions
+from services.session_models.labels.kind import label_sessions
 from streams.session import Session
 from streams.turn import AssistantId, EventId, TurnEvent
 

@@ -76,7 +76,7 @@ def read_learned_assistant(
     Raises:
         ArtifactError: a model that the database names cannot be used.
     """
-    state = Path(settings.state).absolute()
+    state = settings.state_folder
     folder = model_folder(state, assistant_id)
     snapshot = RewriteTable(engine, clock_ms).read(assistant_id)
     with reading(engine) as connection:

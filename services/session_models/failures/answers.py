@@ -8,9 +8,8 @@ from sqlalchemy import Connection
 from failure_isolation.file import IsolatedTurn
 from failure_isolation.store import FAILURE_STORE
 from failure_isolation.turn_failure import FailureIsolator, TurnFailure
-from services.errors import StateError
-from services.session_models.answers import Answer, joined_answers, stored_answers, turn_answers
-from services.session_models.failures.isolation import isolate_sessions
+from services.session_models.answers import joined_answers, model_answers, stored_answers, turn_answers
+from services.session_models.failures.kind import KIND
 from streams.session import Session
 from streams.turn import AssistantId, TurnEvent
 
@@ -33,16 +32,9 @@ def find_failures(
         StateError: an assistant of the log has no failure model.
         FailureInputError: a session of which this cannot be said.
     """
-
-    def answer_of(assistant_id: AssistantId) -> Answer[IsolatedTurn]:
-        isolator = isolator_of(assistant_id)
-        if isolator is None:
-            raise StateError(
-                f"there is no failure model for assistant {assistant_id!r}: make one with `rehear learn` on "
-                "its log, with --annotations that name failure points"
-            )
-        return joined_answers(partial(isolate_sessions, isolator), IsolatedTurn)
-
+    answer_of = model_answers(
+        KIND, isolator_of, lambda isolator: joined_answers(partial(KIND.judge, isolator), IsolatedTurn)
+    )
     return turn_answers(log, sessions, answer_of, on_found)
 
 

@@ -1,19 +1,17 @@
 """Failure absorbing: the failures worker's work on all stored sessions of an assistant, in one go."""
 
 from collections.abc import Callable
-from functools import partial
-from pathlib import Path
 
 from msgspec import Struct
 from rich.progress import Progress
 from sqlalchemy import Connection, Engine
 
-from failure_isolation.errors import FailureInputError
 from failure_isolation.store import FAILURE_STORE
 from failure_isolation.turn_failure import FailureIsolator, TurnFailure
 from services.learners.failure_points import keep_failures
-from services.session_models.backfill import Judgement, NewVerdicts, absorb_sessions
-from services.session_models.failures.isolation import current_isolators, isolate_sessions
+from services.session_models.backfill import NewVerdicts, absorb_sessions
+from services.session_models.failures.kind import KIND
+from services.session_models.in_use import CurrentModels
 from services.settings import Settings
 from streams.stores.database_schema import reading
 from streams.turn import AssistantId
@@ -61,16 +59,17 @@ def isolate_all(
         progress: shows how far it is.
         isolator: the name of the model in use and the model, where the caller has it; None: it is loaded.
     """
-    in_use = isolator or current_isolators(engine, Path(settings.state).absolute()).of(assistant_id)
+    in_use = isolator or CurrentModels(engine, settings.state_folder, KIND).of(assistant_id)
     if in_use is None:
         return None
-    name, model = in_use
+    name = in_use[0]
 
     def keep(connection: Connection, new: NewVerdicts[list[TurnFailure]]) -> None:
         keep_failures(connection, new.judged, new.void, clock_ms())
 
-    how = Judgement(name, partial(isolate_sessions, model), FailureInputError, FAILURE_STORE.known)
-    n_isolated, n_refused = absorb_sessions(engine, assistant_id, how, keep, progress, "failures")
+    n_isolated, n_refused = absorb_sessions(
+        engine, assistant_id, KIND, in_use, FAILURE_STORE.known, keep, progress, "failures"
+    )
     with reading(engine) as connection:
         sessions, turns = FAILURE_STORE.counts(connection, assistant_id)
     return FailureAbsorption(

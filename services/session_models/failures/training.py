@@ -5,7 +5,6 @@ the packages of the `train` extra, and where nothing teaches it, the model in us
 """
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 from msgspec import Struct
 from rich.progress import Progress
@@ -66,7 +65,7 @@ def learn_failures(
     except FailureTrainingError as error:
         why_not = str(error)
     else:
-        state = Path(settings.state).absolute()
+        state = settings.state_folder
         put_in_use(engine, state, assistant_id, "failures", name, clock_ms())
     return FailureLearning(
         assistant_id=assistant_id,
@@ -104,7 +103,7 @@ def _learn_model(
         FailureTraining.of(chosen),
         shown_steps(progress, "failure model"),
     )
-    folder = model_folder(Path(settings.state).absolute(), assistant_id)
+    folder = model_folder(settings.state_folder, assistant_id)
     name = put_model(
         folder,
         "failures",

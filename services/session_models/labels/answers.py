@@ -8,9 +8,8 @@ from sqlalchemy import Connection
 from labeling.labels.labelled_turn import LabelledTurn
 from labeling.labels.store import LABEL_STORE, LabelRecord
 from labeling.labels.turn_label import LabelGenerator, TurnLabel
-from services.errors import StateError
-from services.session_models.answers import Answer, joined_answers, stored_answers, turn_answers
-from services.session_models.labels.generation import label_sessions
+from services.session_models.answers import joined_answers, model_answers, stored_answers, turn_answers
+from services.session_models.labels.kind import KIND
 from streams.session import Session
 from streams.turn import AssistantId, TurnEvent
 
@@ -33,16 +32,9 @@ def find_labels(
         StateError: an assistant of the log has no label model.
         LabelInputError: a session cannot be labelled.
     """
-
-    def answer_of(assistant_id: AssistantId) -> Answer[LabelledTurn]:
-        generator = generator_of(assistant_id)
-        if generator is None:
-            raise StateError(
-                f"there is no label model for assistant {assistant_id!r}: make one with `rehear learn` on "
-                "its log"
-            )
-        return joined_answers(partial(label_sessions, generator), LabelledTurn)
-
+    answer_of = model_answers(
+        KIND, generator_of, lambda generator: joined_answers(partial(KIND.judge, generator), LabelledTurn)
+    )
     return turn_answers(log, sessions, answer_of, on_found)
 
 

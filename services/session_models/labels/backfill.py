@@ -1,20 +1,18 @@
 """Label absorbing: the labels worker's work on all stored sessions of an assistant, in one go."""
 
 from collections.abc import Callable
-from functools import partial
-from pathlib import Path
 
 from msgspec import Struct
 from rich.progress import Progress
 from sqlalchemy import Connection, Engine
 
-from labeling.errors import LabelInputError
 from labeling.labels.store import LABEL_STORE, SessionLabels, store_labels
 from labeling.labels.turn_label import LabelGenerator, TurnLabel
 from rewriting.table.rewrite_table import RewriteTable
 from services.learners.evidence import EvidenceLearners
-from services.session_models.backfill import Judgement, NewVerdicts, absorb_sessions
-from services.session_models.labels.generation import current_generators, label_sessions
+from services.session_models.backfill import NewVerdicts, absorb_sessions
+from services.session_models.in_use import CurrentModels
+from services.session_models.labels.kind import KIND
 from services.settings import Settings
 from streams.stores.database_schema import reading
 from streams.turn import AssistantId
@@ -65,11 +63,10 @@ def label_all(
         progress: shows how far it is.
         generator: the model in use and its name, where the caller has it; None: it is loaded.
     """
-    state = Path(settings.state).absolute()
-    in_use = generator or current_generators(engine, state).of(assistant_id)
+    in_use = generator or CurrentModels(engine, settings.state_folder, KIND).of(assistant_id)
     if in_use is None:
         return None
-    name, model = in_use
+    name = in_use[0]
     learners = EvidenceLearners(RewriteTable(engine, clock_ms), settings, clock_ms)
 
     def keep(connection: Connection, new: NewVerdicts[list[TurnLabel]]) -> None:
@@ -78,8 +75,9 @@ def label_all(
         store_labels(connection, labelled, clock_ms())
         learners.absorb(connection, assistant_id, new.sessions)
 
-    how = Judgement(name, partial(label_sessions, model), LabelInputError, LABEL_STORE.known)
-    n_labelled, n_refused = absorb_sessions(engine, assistant_id, how, keep, progress, "labels")
+    n_labelled, n_refused = absorb_sessions(
+        engine, assistant_id, KIND, in_use, LABEL_STORE.known, keep, progress, "labels"
+    )
     with engine.begin() as connection:
         learners.solve(connection)
     with reading(engine) as connection:

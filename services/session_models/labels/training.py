@@ -5,7 +5,6 @@ packages of the `train` extra, and where nothing teaches any label, the model in
 """
 
 from collections.abc import Callable
-from pathlib import Path
 
 from msgspec import Struct
 from rich.progress import Progress
@@ -67,7 +66,7 @@ def learn_labels(
         progress: shows how far it is.
         annotations: by event, where somebody has them; of other assistants too.
     """
-    state = Path(settings.state).absolute()
+    state = settings.state_folder
     turns, why_not = 0, ""
     learned: tuple[LabelName, ...] = ()
     not_learned: dict[LabelName, str] = {}
@@ -112,7 +111,7 @@ def _learn_model(
     trained = train_label_model(
         dialogues, annotations, weak, LabelTraining.of(settings.labels), shown_steps(progress, "label model")
     )
-    folder = model_folder(Path(settings.state).absolute(), assistant_id)
+    folder = model_folder(settings.state_folder, assistant_id)
     name = put_model(
         folder,
         "labels",

@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from rewriting.evidence.rephrase_link import Rephrase, RephraseDetector, rephrases_of
 from rewriting.rephrases.settings import RephraseSettings
-from services.errors import StateError
-from services.session_models.answers import Answer, turn_answers
-from services.session_models.rephrases.detection import detect
+from services.session_models.answers import Answer, model_answers, turn_answers
+from services.session_models.rephrases.kind import KIND
 from streams.session import Session
 from streams.turn import AssistantId, EventId, TurnEvent
 
@@ -32,19 +31,12 @@ def find_rephrases(
         RephraseInputError: a session is too long.
     """
 
-    def answer_of(assistant_id: AssistantId) -> Answer[Rephrase]:
-        detector = detector_of(assistant_id)
-        if detector is None:
-            raise StateError(
-                f"there is no rephrase detector for assistant {assistant_id!r}: make one with `rehear learn` "
-                "on its log"
-            )
-
+    def answer_by(detector: RephraseDetector) -> Answer[Rephrase]:
         def answer(some: Sequence[Session]) -> Iterator[tuple[EventId, Rephrase]]:
-            for session, links in zip(some, detect(detector, some), strict=True):
+            for session, links in zip(some, KIND.judge(detector, some), strict=True):
                 for said in rephrases_of(session, links, settings.threshold, settings.points_at):
                     yield said.event_id, said
 
         return answer
 
-    return turn_answers(log, sessions, answer_of, on_found)
+    return turn_answers(log, sessions, model_answers(KIND, detector_of, answer_by), on_found)

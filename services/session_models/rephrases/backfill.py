@@ -1,29 +1,21 @@
 """Rephrase absorbing: the rephrases worker's work on all stored sessions of an assistant, in one go."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
-import structlog
 from msgspec import Struct
 from rich.progress import Progress
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
-from rewriting.evidence.rephrase_link import RephraseDetector
-from rewriting.rephrases.store import SessionLinks, found_links, rephrase_counts, stored_links
+from rewriting.evidence.rephrase_link import RephraseDetector, RephraseLink
+from rewriting.rephrases.store import found_links, known_links, rephrase_counts, stored_links
 from rewriting.table.rewrite_table import RewriteTable
 from services.learners.evidence import EvidenceLearners
 from services.learners.rephrase_candidates import JudgedSession, RephraseLearner
-from services.session_models.rephrases.detection import detect_sessions
+from services.session_models.backfill import NewVerdicts, absorb_sessions
+from services.session_models.rephrases.kind import KIND
 from services.settings import Settings
-from streams.session import SessionId
-from streams.stores.database_schema import chunks, reading
-from streams.stores.session_store import lock_sessions, read_sessions, session_ids
+from streams.stores.database_schema import reading
 from streams.turn import AssistantId
-
-log = structlog.get_logger()
-
-SESSIONS_AT_A_TIME = 500
-"""Sessions judged and written together. Raised, others wait longer for the lock of the database; lowered,
-more transactions."""
 
 
 class RephraseAbsorption(Struct, frozen=True, kw_only=True):
@@ -51,8 +43,7 @@ def absorb_rephrases(
     table: RewriteTable,
     settings: Settings,
     assistant_id: AssistantId,
-    detector_name: str,
-    detector: RephraseDetector,
+    in_use: tuple[str, RephraseDetector],
     clock_ms: Callable[[], int],
     progress: Progress | None = None,
 ) -> RephraseAbsorption:
@@ -68,33 +59,31 @@ def absorb_rephrases(
         table: of the rewrites.
         settings: of rephrases, chains and requests.
         assistant_id: whose sessions.
-        detector_name: of its artifact.
-        detector: finds the rephrases.
+        in_use: the name of the detector, and the detector.
         clock_ms: milliseconds since 1970.
         progress: shows how far it is.
     """
     learner = RephraseLearner(table, settings.rephrases, clock_ms)
     learners = EvidenceLearners(table, settings, clock_ms)
-    with reading(engine) as connection:
-        every_id = session_ids(connection, assistant_id)
-    bar = progress.add_task("rephrases", total=len(every_id)) if progress else None
-    n_judged = n_refused = 0
-    for ids in chunks(every_id, SESSIONS_AT_A_TIME):
-        found, new, refused = _found(engine, assistant_id, ids, detector_name, detector)
-        n_judged += new
-        n_refused += refused
-        with engine.begin() as connection:
-            lock_sessions(connection, alone=True)
-            sessions = {x.session_id: x for x in read_sessions(connection, assistant_id, found)}
-            judged = [
-                JudgedSession(sessions[key], links)
-                for key, links in found.items()
-                if key in sessions and sessions[key].turns_key == links.turns_key
-            ]
-            learner.store(connection, judged, told=True)
-            learners.absorb(connection, assistant_id, [item.session for item in judged])
-        if progress and bar is not None:
-            progress.advance(bar, len(ids))
+
+    def keep(connection: Connection, new: NewVerdicts[list[RephraseLink]]) -> None:
+        learner.drop(connection, new.void)
+        links = {item.session.session_id: item.verdict for item in new.judged}
+        others = [session.session_id for session in new.sessions if session.session_id not in links]
+        for key, stored in stored_links(connection, others).items():
+            if stored.model == in_use[0]:
+                links[key] = list(stored.links)
+        found = [
+            JudgedSession(session, found_links(session, in_use[0], links[session.session_id]))
+            for session in new.sessions
+            if session.session_id in links
+        ]
+        learner.store(connection, found, told=True)
+        learners.absorb(connection, assistant_id, [item.session for item in found])
+
+    n_judged, n_refused = absorb_sessions(
+        engine, assistant_id, KIND, in_use, known_links, keep, progress, "rephrases"
+    )
     with engine.begin() as connection:
         learner.refresh(connection, also=[assistant_id])
         learners.solve(connection, also=[assistant_id])
@@ -109,33 +98,3 @@ def absorb_rephrases(
         pairs=n_pairs,
         candidates=len(candidates),
     )
-
-
-def _found(
-    engine: Engine,
-    assistant_id: AssistantId,
-    ids: Iterable[SessionId],
-    detector_name: str,
-    detector: RephraseDetector,
-) -> tuple[dict[SessionId, SessionLinks], int, int]:
-    """The links of sessions, from the store or the detector; how many of the latter, and how many refused."""
-    with reading(engine) as connection:
-        sessions = [x for x in read_sessions(connection, assistant_id, ids) if len(x.turns) > 1]
-        stored = stored_links(connection, [session.session_id for session in sessions])
-    found, new = {}, []
-    for session in sessions:
-        known = stored.get(session.session_id)
-        if known is not None and (known.model, known.turns_key) == (detector_name, session.turns_key):
-            found[session.session_id] = found_links(session, detector_name, known.links)
-        else:
-            new.append(session)
-    n_refused = 0
-    for session, links in zip(new, detect_sessions(detector, new), strict=True):
-        if isinstance(links, Exception):
-            n_refused += 1
-            log.warning(
-                "a session is not searched for rephrases", session_id=session.session_id, reason=str(links)
-            )
-        else:
-            found[session.session_id] = found_links(session, detector_name, links)
-    return found, len(new) - n_refused, n_refused

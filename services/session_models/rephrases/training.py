@@ -24,9 +24,10 @@ from rewriting.rephrases.settings import RephraseSettings
 from rewriting.rephrases.span_detector import SpanDetector
 from rewriting.rephrases.weak_rephrases import WeakRephrases
 from rewriting.table.rewrite_table import RewriteTable
+from services.session_models.in_use import CurrentModels
 from services.session_models.model_files import put_model
 from services.session_models.rephrases.backfill import RephraseAbsorption, absorb_rephrases
-from services.session_models.rephrases.detection import current_detectors
+from services.session_models.rephrases.kind import KIND
 from services.session_models.training import put_in_use, why_not_trained
 from services.settings import Settings
 from streams.stores.database_schema import reading
@@ -79,7 +80,7 @@ def learn_rephrases(
         progress: shows how far it is.
         annotations: by event, where somebody has them; of other assistants too.
     """
-    state = Path(settings.state).absolute()
+    state = settings.state_folder
     examples, annotated, why_not = 0, None, ""
     try:
         name, examples, annotated = _learn_detector(
@@ -90,9 +91,9 @@ def learn_rephrases(
     else:
         put_in_use(engine, state, assistant_id, "rephrase", name, clock_ms())
     absorbed = None
-    in_use = current_detectors(engine, state).of(assistant_id)
+    in_use = CurrentModels(engine, state, KIND).of(assistant_id)
     if in_use is not None:
-        absorbed = absorb_rephrases(engine, table, settings, assistant_id, *in_use, clock_ms, progress)
+        absorbed = absorb_rephrases(engine, table, settings, assistant_id, in_use, clock_ms, progress)
     return RephraseLearning(
         assistant_id=assistant_id,
         examples=examples,
@@ -135,7 +136,7 @@ def _learn_detector(
             session.turns for session in all_sessions(connection, assistant_id) if len(session.turns) > 1
         ]
     trained = _trained(sessions, settings.rephrases, frozenset(), progress, annotations)
-    folder = model_folder(Path(settings.state).absolute(), assistant_id)
+    folder = model_folder(settings.state_folder, assistant_id)
     name = put_model(folder, "rephrase", lambda path: export_span_model(trained, path))
     if not annotations:
         return name, trained.examples, None

@@ -25,7 +25,8 @@ from services.learners.failure_points import put_rewrites
 from services.platform.clock import now_ms
 from services.privacy.forgetting import forget_user
 from services.session_models.failures.backfill import isolate_all
-from services.session_models.failures.isolation import current_isolators
+from services.session_models.failures.kind import KIND
+from services.session_models.in_use import CurrentModels
 from services.session_models.rephrases.backfill import absorb_rephrases
 from services.settings import Settings
 from services.simulator import PlantedPair, planted_log
@@ -57,7 +58,7 @@ def use_model(engine: Engine, name: str = NAME) -> None:
 
 def new_task(engine: Engine, isolator: FailureIsolator | None = None) -> FailureTask:
     """A task as a worker has it that has just got its partition."""
-    isolators = current_isolators(engine, Path("state"), lambda folder: isolator or LetterFailures())
+    isolators = CurrentModels(engine, Path("state"), KIND, lambda folder: isolator or LetterFailures())
     task = FailureTask(engine, Topics(), isolators, now_ms)
     task.assigned([0])
     return task
@@ -176,7 +177,7 @@ def test_without_a_model_or_with_a_broken_one_sessions_are_passed_over(
     task = new_task(engine)
     place = feed(task, [record_of(session) for session in sessionize(log)])
     use_model(engine)
-    task = FailureTask(engine, Topics(), current_isolators(engine, Path("state"), fail), now_ms)
+    task = FailureTask(engine, Topics(), CurrentModels(engine, Path("state"), KIND, fail), now_ms)
     task.assigned([0])
     feed(task, [record_of(session) for session in sessionize(log)], place)
     assert failures(engine) == []
@@ -194,7 +195,7 @@ def test_a_model_that_is_switched_while_the_task_runs_is_picked_up(
 
     store_log(engine, log)
     use_model(engine)
-    task = FailureTask(engine, Topics(), current_isolators(engine, Path("state"), load), now_ms)
+    task = FailureTask(engine, Topics(), CurrentModels(engine, Path("state"), KIND, load), now_ms)
     task.assigned([0])
     records = [record_of(session) for session in sessionize(log)]
     place = feed(task, records[:5])
@@ -392,6 +393,6 @@ def test_candidates_of_rephrases_have_failure_points_too(engine: Engine) -> None
     store_log(engine, log)
     isolate(engine)
     table = RewriteTable(engine, now_ms)
-    absorb_rephrases(engine, table, Settings(), LETTERS, "letters", LetterDetector(), now_ms)
+    absorb_rephrases(engine, table, Settings(), LETTERS, ("letters", LetterDetector()), now_ms)
     assert points(engine) == {"bhush": "asr", "chush": "nlu"}
     assert {row.status for row in rewrites_in(engine)} == {"candidate"}

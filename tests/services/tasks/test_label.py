@@ -17,8 +17,9 @@ from labeling.labels.turn_label import LabelGenerator
 from rewriting.online_model_store import set_models
 from services.platform.clock import now_ms
 from services.privacy.forgetting import forget_user
+from services.session_models.in_use import CurrentModels
 from services.session_models.labels.backfill import label_all
-from services.session_models.labels.generation import current_generators
+from services.session_models.labels.kind import KIND
 from services.settings import Settings
 from services.tasks import judging as judging_task
 from services.tasks.label import LabelTask
@@ -46,7 +47,7 @@ def new_task(
     engine: Engine, generator: LabelGenerator | None = None, partitions: Sequence[int] = (0,)
 ) -> LabelTask:
     """A task as a worker has it that has just got its partitions."""
-    generators = current_generators(engine, Path("state"), lambda folder: generator or LetterLabels())
+    generators = CurrentModels(engine, Path("state"), KIND, lambda folder: generator or LetterLabels())
     task = LabelTask(engine, Topics(), generators, now_ms)
     task.assigned(partitions)
     return task
@@ -219,7 +220,7 @@ def test_a_model_that_cannot_be_loaded_holds_up_nothing(engine: Engine, log: lis
 
     store_log(engine, log)
     use_model(engine)
-    task = LabelTask(engine, Topics(), current_generators(engine, Path("state"), fail), now_ms)
+    task = LabelTask(engine, Topics(), CurrentModels(engine, Path("state"), KIND, fail), now_ms)
     task.assigned([0])
     feed(task, [record_of(session) for session in sessionize(log)])
     assert labels(engine) == []

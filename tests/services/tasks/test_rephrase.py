@@ -23,7 +23,8 @@ from services.learners.rephrase_candidates import RephraseLearner
 from services.lookup_api.routes.explanation import explanation_words
 from services.platform.clock import now_ms
 from services.privacy.forgetting import forget_user
-from services.session_models.rephrases.detection import current_detectors
+from services.session_models.in_use import CurrentModels
+from services.session_models.rephrases.kind import KIND
 from services.tasks.chain import ChainTask
 from services.tasks.rephrase import RephraseTask
 from streams.errors import CheckpointConflictError, RecordsRefusedError
@@ -56,7 +57,7 @@ def new_task(
         engine,
         Topics(),
         RephraseLearner(RewriteTable(engine, now_ms), settings, now_ms),
-        current_detectors(engine, Path("state"), lambda folder: detector or LetterDetector()),
+        CurrentModels(engine, Path("state"), KIND, lambda folder: detector or LetterDetector()),
     )
     task.assigned([0])
     return task
@@ -198,7 +199,7 @@ def test_a_detector_that_cannot_be_loaded_holds_up_nothing(engine: Engine, log: 
     store_log(engine, log)
     use_detector(engine)
     learner = RephraseLearner(RewriteTable(engine, now_ms), SETTINGS, now_ms)
-    task = RephraseTask(engine, Topics(), learner, current_detectors(engine, Path("state"), fail))
+    task = RephraseTask(engine, Topics(), learner, CurrentModels(engine, Path("state"), KIND, fail))
     task.assigned([0])
     feed(task, [record_of(session) for session in sessionize(log)])
     assert row_count(engine, REPHRASE_SESSION) == 0

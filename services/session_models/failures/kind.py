@@ -1,21 +1,18 @@
-"""Failure isolating: the failure model in use of each assistant, and sessions read by it."""
+"""Failure models as session models: how they are loaded, and sessions whose failures they isolate."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import msgspec
-from sqlalchemy import Engine
 
+from failure_isolation.errors import FailureInputError
 from failure_isolation.turn_failure import FailureIsolator, TurnFailure
-from services.session_models.in_use import CurrentModels, LoadableKind
-from services.settings import Settings
+from services.session_models.kind import SessionModelKind
 from streams.session import Session
-from streams.turn import AssistantId
 
 FAILURE_DIGITS = 4
 """Decimals of a probability that are kept; more would differ with what a session is read together with."""
-
-LoadIsolator = Callable[[Path], FailureIsolator]
 
 
 def load_isolator(folder: Path) -> FailureIsolator:
@@ -28,19 +25,6 @@ def load_isolator(folder: Path) -> FailureIsolator:
     from failure_isolation.isolator import ModelFailureIsolator
 
     return ModelFailureIsolator.load(folder)
-
-
-def current_isolators(
-    engine: Engine, state: Path, load: LoadIsolator = load_isolator
-) -> CurrentModels[FailureIsolator]:
-    """The failure models that are in use."""
-    return CurrentModels(engine, state, LoadableKind("failures", load, "no failures are isolated"))
-
-
-def current_isolator(engine: Engine, settings: Settings, assistant_id: AssistantId) -> FailureIsolator | None:
-    """The failure model of an assistant, for one job; None where there is none, or none that can be used."""
-    found = current_isolators(engine, Path(settings.state).absolute()).of(assistant_id)
-    return None if found is None else found[1]
 
 
 def isolate_sessions(isolator: FailureIsolator, sessions: Sequence[Session]) -> list[list[TurnFailure]]:
@@ -56,3 +40,14 @@ def isolate_sessions(isolator: FailureIsolator, sessions: Sequence[Session]) -> 
 def _rounded(failure: TurnFailure) -> TurnFailure:
     rounded = {point: round(float(value), FAILURE_DIGITS) for point, value in failure.probabilities.items()}
     return msgspec.structs.replace(failure, probabilities=rounded)
+
+
+KIND: Final = SessionModelKind[FailureIsolator, list[TurnFailure]](
+    name="failures",
+    load=load_isolator,
+    judge=isolate_sessions,
+    refusal=FailureInputError,
+    title="failure model",
+    without="no failures are isolated",
+    remedy="make one with `rehear learn` on its log, with --annotations that name failure points",
+)

@@ -1,21 +1,18 @@
-"""Label generation: the label model in use of each assistant, and sessions labelled by it."""
+"""Label models as session models: how they are loaded, and sessions labelled by them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import msgspec
-from sqlalchemy import Engine
 
+from labeling.errors import LabelInputError
 from labeling.labels.turn_label import LabelGenerator, TurnLabel
-from services.session_models.in_use import CurrentModels, LoadableKind
-from services.settings import Settings
+from services.session_models.kind import SessionModelKind
 from streams.session import Session
-from streams.turn import AssistantId
 
 LABEL_DIGITS = 4
 """Decimals of a label that are kept; more would differ with what a session is labelled together with."""
-
-LoadGenerator = Callable[[Path], LabelGenerator]
 
 _PROBABILITIES = "goal_success", "defect", "dissatisfaction", "dialogue_dissatisfaction"
 
@@ -29,19 +26,6 @@ def load_generator(folder: Path) -> LabelGenerator:
     from labeling.labels.generator import ModelLabelGenerator  # ONNX Runtime: not before it is needed
 
     return ModelLabelGenerator.load(folder)
-
-
-def current_generators(
-    engine: Engine, state: Path, load: LoadGenerator = load_generator
-) -> CurrentModels[LabelGenerator]:
-    """The label models that are in use."""
-    return CurrentModels(engine, state, LoadableKind("labels", load, "no labels are given"))
-
-
-def current_generator(engine: Engine, settings: Settings, assistant_id: AssistantId) -> LabelGenerator | None:
-    """The label model of an assistant, for one job; None where there is none, or none that can be used."""
-    found = current_generators(engine, Path(settings.state).absolute()).of(assistant_id)
-    return None if found is None else found[1]
 
 
 def label_sessions(generator: LabelGenerator, sessions: Sequence[Session]) -> list[list[TurnLabel]]:
@@ -61,3 +45,14 @@ def _rounded(label: TurnLabel) -> TurnLabel:
         **{name: round(float(value), LABEL_DIGITS) for name, value in given.items()},
         confidence={name: round(float(value), LABEL_DIGITS) for name, value in label.confidence.items()},
     )
+
+
+KIND: Final = SessionModelKind[LabelGenerator, list[TurnLabel]](
+    name="labels",
+    load=load_generator,
+    judge=label_sessions,
+    refusal=LabelInputError,
+    title="label model",
+    without="no labels are given",
+    remedy="make one with `rehear learn` on its log",
+)
