@@ -98,8 +98,9 @@ def _judged(
         ]
         stored = known(connection, [session.session_id for session in sessions])
     new = [x for x in sessions if stored.get(x.session_id) != (name, x.turns_key)]
+    verdicts = judged_or_refused(kind, model, new)
     judged, n_refused = [], 0
-    for session, verdict in zip(new, judged_or_refused(kind, model, new), strict=True):
+    for session, verdict in zip(new, verdicts, strict=True):
         if isinstance(verdict, Exception):
             n_refused += 1
             log.warning("a session is not judged", session_id=session.session_id, reason=str(verdict))
