@@ -19,15 +19,15 @@ from benchmarks.measured_process import in_process
 from benchmarks.report import MIB, BenchmarkReport, Cell, percentile
 from benchmarks.server_memory import server_memory
 from labeling.models.artifact import write_artifact
+from labeling.models.in_use import ModelKind, model_folder, set_models
 from labeling.text.question import NO_QUESTION, Question
-from rewriting.encoders.text_encoder import TextEncoder
+from rewriting.encoders.text_encoder import TextEncoder, encoder_id
 from rewriting.evidence.interpretation import Interpretation, understood_as
 from rewriting.index.base import publish_base
 from rewriting.index.indexed_request import IndexedRequest, request_id
 from rewriting.index.request_index import RequestIndex
-from rewriting.index.store import REQUEST_INDEX_STATE
+from rewriting.index.store import REQUEST_INDEX_STATE, index_folder
 from rewriting.index.vector_index import VectorIndexSettings
-from rewriting.online_model_store import ModelKind, encoder_id, index_folder, model_folder, set_models
 from rewriting.ranking.candidates import CandidateSettings
 from rewriting.ranking.examples import rank_examples
 from rewriting.ranking.online_settings import OnlineSettings

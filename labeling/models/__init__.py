@@ -1,1 +1,1 @@
-"""What models of any kind are made of: artifacts, ONNX, encoder bases, tokenizers; imports `text` alone."""
+"""What models of any kind are made of, and which are in use; imports `text` alone."""

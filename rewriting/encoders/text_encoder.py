@@ -12,6 +12,7 @@ import onnxruntime
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from labeling.models.artifact import contents_id, read_manifest
 from labeling.models.onnx_model import load_model
 from labeling.models.request_tokenizer import RequestTokenizer
 
@@ -146,3 +147,12 @@ class PairEncoder:
 
 def _rows_at_a_time(description: EncoderDescription) -> int:
     return 1 if description.quantised else _MOST_TEXTS
+
+
+def encoder_id(folder: Path) -> str:
+    """The id of a text encoder: a hash of its files, so that equal encoders make one index.
+
+    Raises:
+        ArtifactError: there is no text encoder in the folder.
+    """
+    return contents_id(read_manifest(folder, TEXT_ENCODER))[:32]

@@ -6,6 +6,7 @@ without it is published; who follows an older base learns by it what to leave ou
 """
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 from msgspec import Struct
@@ -325,3 +326,8 @@ def _row(
         "encoder_id": encoder_id,
         "version": version,
     }
+
+
+def index_folder(state: Path) -> Path:
+    """Where the bases of the request indexes of all assistants lie."""
+    return state / "indexes"

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, delete, select, update
 
-from rewriting.online_model_store import ONLINE_MODEL
+from labeling.models.in_use import ONLINE_MODEL
 from rewriting.table.rewrite import RewriteId
 from rewriting.table.schema import REWRITES, ROW_VERDICT_REVISIONS, ROW_VERDICTS
 from rewriting.verdicts.row_verdicts import EVERYBODY, RowVerdict, TargetDigest, VerdictKey, target_digest

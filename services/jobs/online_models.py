@@ -16,16 +16,10 @@ from rich.progress import Progress
 from sqlalchemy import Engine
 
 from labeling.models.artifact import Manifest, write_artifact
+from labeling.models.in_use import ModelKind, current_models, drop_model, model_folder, set_models
 from rewriting.encoders.example import EncoderExample
 from rewriting.encoders.text_encoder import PairEncoder, TextEncoder
 from rewriting.evidence.interpretation import is_understood
-from rewriting.online_model_store import (
-    ModelKind,
-    current_models,
-    drop_model,
-    model_folder,
-    set_models,
-)
 from rewriting.ranking.candidates import Candidate
 from rewriting.ranking.online_rewriter import pair_scores
 from rewriting.ranking.ranker import KIND, Ranker

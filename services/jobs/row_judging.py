@@ -13,8 +13,8 @@ import structlog
 from rich.progress import Progress
 from sqlalchemy import Engine
 
+from labeling.models.in_use import current_models
 from labeling.text.normalisation import normalise
-from rewriting.online_model_store import current_models
 from rewriting.ranking.decision import is_settled
 from rewriting.ranking.examples import asked_step, with_ended
 from rewriting.requests.counts import RequestCounts, SharedStatistics

@@ -1,6 +1,6 @@
 """Index encoding: vectors for the requests that the index shall hold, from each assistant's encoder in use.
 
-Which encoder that is, and where it lies, is said by `rewriting.online_model_store`.
+Which encoder that is, and where it lies, is said by `labeling.models.in_use`.
 """
 
 from collections import OrderedDict
@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine
 
 from labeling.errors import ArtifactError
-from rewriting.encoders.text_encoder import TextEncoder
+from labeling.models.in_use import current_encoders, model_folder
+from rewriting.encoders.text_encoder import TextEncoder, encoder_id
 from rewriting.index.indexed_request import IndexedRequest
 from rewriting.index.store import index_states, not_encoded, store_vectors
-from rewriting.online_model_store import current_encoders, encoder_id, model_folder
 from streams.stores.database_schema import reading
 from streams.turn import AssistantId
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from sqlalchemy import ColumnElement, Connection, Engine, func, or_, select
 
 from labeling.errors import ArtifactError
-from rewriting.encoders.text_encoder import TextEncoder
+from labeling.models.in_use import current_encoders, model_folder
+from rewriting.encoders.text_encoder import TextEncoder, encoder_id
 from rewriting.index.base import publish_base
 from rewriting.index.follower import follow
 from rewriting.index.request_index import LEAST_CHANGES, MOST_CHANGES, RequestIndex
-from rewriting.index.store import INDEXED_REQUEST, IndexState, index_states
-from rewriting.online_model_store import current_encoders, encoder_id, index_folder, model_folder
+from rewriting.index.store import INDEXED_REQUEST, IndexState, index_folder, index_states
 from rewriting.requests.session_store import request_epochs
 from streams.stores.database_schema import reading
 from streams.turn import AssistantId

@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import Engine
 
 from labeling.errors import ArtifactError
-from rewriting.online_model_store import current_models, model_folder
+from labeling.models.in_use import current_models, model_folder
 from services.session_models.kind import SessionModelKind
 from services.settings import Settings
 from streams.stores.database_schema import reading

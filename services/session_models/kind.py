@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 from msgspec import Struct
 
-from rewriting.online_model_store import ModelKind
+from labeling.models.in_use import ModelKind
 from streams.session import Session
 
 M = TypeVar("M")

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.progress import Progress
 from sqlalchemy import Engine
 
-from rewriting.online_model_store import ModelKind, current_models, model_folder, set_models
+from labeling.models.in_use import ModelKind, current_models, model_folder, set_models
 from services.session_models.model_files import delete_other_models
 from streams.turn import AssistantId
 

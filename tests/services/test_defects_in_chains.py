@@ -17,8 +17,8 @@ from worker_faults import run_and_kill
 from worker_pool import WorkerPool
 
 from labeling.labels.settings import LabelSettings
+from labeling.models.in_use import ModelKind, set_models
 from rewriting.chains.store import CHAIN_SESSION
-from rewriting.online_model_store import ModelKind, set_models
 from rewriting.rephrases.settings import RephraseSettings
 from rewriting.table.rewrite_table import RewriteTable
 from services.jobs.turn_logs import learn_from_files

@@ -16,7 +16,7 @@ from worker_pool import WorkerPool
 
 from failure_isolation.store import FAILURE_CHANGE, FAILURES
 from failure_isolation.turn_failure import TurnFailure
-from rewriting.online_model_store import set_models
+from labeling.models.in_use import set_models
 from rewriting.table.rewrite import Rewrite
 from rewriting.table.rewrite_table import RewriteTable
 from services.jobs.turn_logs import learn_from_files

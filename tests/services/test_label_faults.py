@@ -17,7 +17,7 @@ from worker_pool import WorkerPool
 
 from labeling.labels.store import LABEL_CHANGE, LABELS
 from labeling.labels.turn_label import TurnLabel
-from rewriting.online_model_store import set_models
+from labeling.models.in_use import set_models
 from rewriting.table.rewrite_table import RewriteTable
 from services.jobs.turn_logs import learn_from_files
 from services.platform.clock import now_ms

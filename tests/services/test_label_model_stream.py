@@ -16,7 +16,7 @@ from labeling.annotations.annotation import Annotation
 from labeling.labels.export import export_label_model
 from labeling.labels.training import LabelTraining, train_label_model
 from labeling.labels.turn_label import TurnLabel
-from rewriting.online_model_store import model_folder, set_models
+from labeling.models.in_use import model_folder, set_models
 from services.cli.commands import app
 from services.platform.clock import now_ms
 from services.platform.database import open_database

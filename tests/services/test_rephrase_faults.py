@@ -14,7 +14,7 @@ from streaming import drain, requests, rewrites, send_turns, stream_settings
 from worker_faults import run_and_kill, run_while_locked
 from worker_pool import WorkerPool
 
-from rewriting.online_model_store import set_models
+from labeling.models.in_use import set_models
 from rewriting.rephrases.settings import RephraseSettings
 from rewriting.rephrases.store import REPHRASE_PAIR, REPHRASE_SESSION, STALE_CANDIDATE
 from rewriting.table.rewrite_table import RewriteTable

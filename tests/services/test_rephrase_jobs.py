@@ -19,7 +19,7 @@ from turns import START_MS, turn_event
 from typer.testing import CliRunner
 from waiting import HANGS_AFTER_S
 
-from rewriting.online_model_store import current_models, model_folder
+from labeling.models.in_use import current_models, model_folder
 from rewriting.rephrases import span_detector
 from rewriting.rephrases.span_detector import MOST_TURNS
 from rewriting.table.rewrite import Rewrite

@@ -15,9 +15,9 @@ from sqlalchemy import Engine
 from tiny_encoder import write_tiny_base
 
 from labeling.models.artifact import write_artifact
+from labeling.models.in_use import ModelKind, model_folder, set_models
 from labeling.text.question import NO_QUESTION
 from rewriting.evidence.interpretation import Interpretation, understood_as
-from rewriting.online_model_store import ModelKind, model_folder, set_models
 from rewriting.ranking.candidates import CandidateSettings, NearRequest, rewrite_candidates
 from rewriting.ranking.examples import RankExample, asked_step
 from rewriting.ranking.features import candidate_features, request_features

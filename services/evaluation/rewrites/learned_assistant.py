@@ -8,10 +8,11 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, Engine
 
-from rewriting.encoders.text_encoder import PairEncoder, TextEncoder
+from labeling.models.in_use import current_models, model_folder
+from rewriting.encoders.text_encoder import PairEncoder, TextEncoder, encoder_id
 from rewriting.index.follower import follow
 from rewriting.index.request_index import RequestIndex
-from rewriting.online_model_store import current_models, encoder_id, index_folder, model_folder
+from rewriting.index.store import index_folder
 from rewriting.ranking.candidates import CandidateSettings
 from rewriting.ranking.online_rewriter import OnlineRewriter
 from rewriting.ranking.online_settings import OnlineSettings

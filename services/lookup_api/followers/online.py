@@ -12,11 +12,11 @@ from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from rewriting.encoders.text_encoder import PairEncoder, TextEncoder
+from labeling.models.in_use import ONLINE_MODEL, ModelKind, model_folder
+from rewriting.encoders.text_encoder import PairEncoder, TextEncoder, encoder_id
 from rewriting.index.follower import follow
 from rewriting.index.request_index import RequestIndex
-from rewriting.index.store import IndexState, index_states
-from rewriting.online_model_store import ONLINE_MODEL, ModelKind, encoder_id, index_folder, model_folder
+from rewriting.index.store import IndexState, index_folder, index_states
 from rewriting.ranking.features import CANDIDATE_FEATURES, REQUEST_FEATURES
 from rewriting.ranking.online_rewriter import OnlineRewriter
 from rewriting.ranking.online_settings import OnlineSettings

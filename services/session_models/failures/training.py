@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from failure_isolation.errors import FailureTrainingError
 from labeling.annotations.annotation import Annotation
-from rewriting.online_model_store import model_folder
+from labeling.models.in_use import model_folder
 from services.session_models.failures.backfill import FailureAbsorption, isolate_all
 from services.session_models.failures.planted import planted_failures
 from services.session_models.model_files import put_model

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from labeling.errors import LabelTrainingError
 from labeling.labels.targets import Annotations
 from labeling.labels.turn_label import LabelName
-from rewriting.online_model_store import model_folder
+from labeling.models.in_use import model_folder
 from services.session_models.labels.backfill import LabelAbsorption, label_all
 from services.session_models.labels.weak_labels import weak_labels
 from services.session_models.model_files import put_model

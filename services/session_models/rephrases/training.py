@@ -15,9 +15,9 @@ from msgspec import Struct
 from rich.progress import Progress
 from sqlalchemy import Engine
 
+from labeling.models.in_use import model_folder
 from rewriting.errors import RephraseTrainingError
 from rewriting.evidence.rephrase_link import RephraseLink
-from rewriting.online_model_store import model_folder
 from rewriting.rephrases.annotated_rephrases import Annotations, annotated_links, settled_labels, told_sources
 from rewriting.rephrases.dialogue_tokenizer import Part
 from rewriting.rephrases.settings import RephraseSettings

@@ -3,7 +3,7 @@
 from rewrites import rewrite_row
 from sqlalchemy import Engine
 
-from rewriting.online_model_store import drop_model, set_models
+from labeling.models.in_use import drop_model, set_models
 from rewriting.table.rewrite import Rewrite, RewriteId, user_scope
 from rewriting.table.rewrite_table import RewriteTable
 from rewriting.verdicts.row_verdicts import EVERYBODY, RowVerdict, VerdictKey, target_digest

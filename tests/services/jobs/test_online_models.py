@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import Engine
 from tiny_encoder import write_tiny_base
 
+from labeling.models.in_use import current_models, model_folder
 from rewriting.encoders.settings import EncoderSettings
-from rewriting.online_model_store import current_models, model_folder
 from rewriting.ranking.candidates import CandidateSettings
 from rewriting.ranking.online_settings import OnlineSettings
 from rewriting.ranking.settings import RankerSettings

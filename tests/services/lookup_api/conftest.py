@@ -14,8 +14,8 @@ from rewrites import rewrite_row
 from sqlalchemy import Engine
 from waiting import eventually
 
+from labeling.models.in_use import ModelKind
 from rewriting.feedback.store import DatabaseFeedbackStore
-from rewriting.online_model_store import ModelKind
 from rewriting.table.rewrite import Rewrite, Scope, user_scope
 from rewriting.table.rewrite_table import RewriteTable
 from services.lookup_api.app import build_app, forget_in

@@ -16,8 +16,8 @@ from rewrites import rewrite_row
 from sqlalchemy import select
 from waiting import HANGS_AFTER_S, eventually
 
+from labeling.models.in_use import drop_model
 from rewriting.feedback.store import DatabaseFeedbackStore
-from rewriting.online_model_store import drop_model
 from rewriting.ranking.online_settings import OnlineSettings
 from rewriting.ranking.ranker import Ranker
 from rewriting.table.rewrite_table import RewriteTable

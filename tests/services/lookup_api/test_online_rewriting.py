@@ -13,7 +13,7 @@ from rewrites import rewrite_row
 from sqlalchemy import text
 from waiting import HANGS_AFTER_S, eventually
 
-from rewriting.online_model_store import drop_model, model_folder
+from labeling.models.in_use import drop_model, model_folder
 from rewriting.ranking.online_settings import OnlineSettings
 from rewriting.table.rewrite_table import RewriteTable
 from services.lookup_api.server import BackgroundServer

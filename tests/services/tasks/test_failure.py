@@ -15,8 +15,8 @@ from streaming import everything, feed, record_of, rewrites_in, row_count, store
 from failure_isolation.store import FAILURE_CHANGE, FAILURES, FailureRecord
 from failure_isolation.turn_failure import FailureIsolator
 from labeling.errors import ArtifactError
+from labeling.models.in_use import set_models
 from rewriting.chains.miner import ChainSettings
-from rewriting.online_model_store import set_models
 from rewriting.table.rewrite import GLOBAL, Rewrite, user_scope
 from rewriting.table.rewrite_table import RewriteTable
 from services.jobs.turn_logs import learn_from_files

@@ -6,11 +6,11 @@ from streaming import everything
 from structlog.testing import capture_logs
 from tiny_encoder import write_tiny_base
 
-from rewriting.encoders.text_encoder import TextEncoder
+from labeling.models.in_use import model_folder, set_models
+from rewriting.encoders.text_encoder import TextEncoder, encoder_id
 from rewriting.index.follower import follow
 from rewriting.index.request_index import IndexMatch, RequestIndex
-from rewriting.index.store import INDEXED_REQUEST, index_state
-from rewriting.online_model_store import encoder_id, index_folder, model_folder, set_models
+from rewriting.index.store import INDEXED_REQUEST, index_folder, index_state
 from services.learners import index_publishing
 from services.learners.index_encoding import IndexEncoding, encode_all
 from services.learners.index_publishing import IndexPublishing

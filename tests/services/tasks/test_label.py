@@ -14,7 +14,7 @@ from streaming import everything, feed, record_of, row_count, store_log
 from labeling.errors import ArtifactError
 from labeling.labels.store import LABEL_CHANGE, LABELS, LabelRecord
 from labeling.labels.turn_label import LabelGenerator
-from rewriting.online_model_store import set_models
+from labeling.models.in_use import set_models
 from services.platform.clock import now_ms
 from services.privacy.forgetting import forget_user
 from services.session_models.in_use import CurrentModels

@@ -7,10 +7,10 @@ from sqlalchemy import Engine, select
 from streaming import everything, feed, record_of, row_count, store_log
 
 from labeling.errors import ArtifactError
+from labeling.models.in_use import set_models
 from rewriting.chains.miner import ChainSettings
 from rewriting.evidence.rephrase_link import RephraseDetector
 from rewriting.evidence_settings import EvidenceSettings
-from rewriting.online_model_store import set_models
 from rewriting.rephrases.settings import RephraseSettings
 from rewriting.rephrases.store import REPHRASE_PAIR, REPHRASE_SESSION, STALE_CANDIDATE, links_of
 from rewriting.table.lookup import LookupTable

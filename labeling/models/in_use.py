@@ -1,4 +1,4 @@
-"""Which models online rewriting uses for each assistant, as names of artifacts in a folder of its own."""
+"""Models in use: of each kind, the artifact that an assistant uses, by its name in a folder of its own."""
 
 import hashlib
 from collections.abc import Mapping
@@ -7,8 +7,6 @@ from typing import Literal
 
 from sqlalchemy import BigInteger, Column, Connection, String, Table, Text, delete, select
 
-from labeling.models.artifact import contents_id, read_manifest
-from rewriting.encoders.text_encoder import TEXT_ENCODER
 from streams.stores.database_schema import METADATA, upsert
 from streams.turn import AssistantId
 
@@ -70,17 +68,3 @@ def current_encoders(connection: Connection) -> dict[AssistantId, str]:
 def model_folder(state: Path, assistant_id: AssistantId) -> Path:
     """Where the models of an assistant lie, whatever characters its id has."""
     return state / "models" / hashlib.blake2b(assistant_id.encode(), digest_size=8).hexdigest()
-
-
-def index_folder(state: Path) -> Path:
-    """Where the bases of the request indexes of all assistants lie."""
-    return state / "indexes"
-
-
-def encoder_id(folder: Path) -> str:
-    """The id of a text encoder: a hash of its files, so that equal encoders make one index.
-
-    Raises:
-        ArtifactError: there is no text encoder in the folder.
-    """
-    return contents_id(read_manifest(folder, TEXT_ENCODER))[:32]
