@@ -18,7 +18,6 @@ from tiny_encoder import write_tiny_base
 
 from services.platform.database import open_database
 from services.platform.log_output import log_processors
-from streams import consumer_loop
 from streams.broker import DevelopmentBroker
 from streams.kafka_settings import KafkaSettings
 
@@ -110,9 +109,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 @pytest.fixture
-def broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DevelopmentBroker]:
+def broker(tmp_path: Path) -> Iterator[DevelopmentBroker]:
     """A running broker of this test alone: it starts in a tenth of a second; each topic slows it down."""
-    monkeypatch.setattr(consumer_loop, "POLL_MS", 20)  # in this process; most of a test would be such waits
     with DevelopmentBroker(tmp_path / "broker") as running:
         yield running
 
