@@ -202,8 +202,15 @@ def read_sessions(settings: Settings, number: int, processes: int, barrier: Barr
         raise ValueError("a worker needs a Kafka")
     engine = open_database(settings.database_location)
     barrier.wait(ANSWER_TIMEOUT_S)  # they join the group together
-    worker_loop(WorkerKind.SESSIONS, engine, settings.kafka, settings, registry, on_step).run(until_idle=True)
-    engine.dispose()
+    try:
+        worker_loop(WorkerKind.SESSIONS, engine, settings.kafka, settings, registry, on_step).run(
+            until_idle=True
+        )
+    except BaseException:
+        barrier.abort()  # the others would wait for this one's first batch
+        raise
+    finally:
+        engine.dispose()
     if began is None:
         barrier.abort()
     if began is None or saved is None:
