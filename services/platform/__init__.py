@@ -1,1 +1,1 @@
-"""The database, the clock and the log output, which everything in services may import."""
+"""Database, clock, log output and settings of the API, which everything in services may import."""

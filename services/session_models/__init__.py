@@ -1,1 +1,1 @@
-"""Models that are asked about sessions: judging, storage, backfill, training, answers; imports `learners`."""
+"""Models that are asked about sessions: judging, backfill, training, answers; imports `learners`."""

@@ -14,7 +14,7 @@ from streams.session import Session, SessionId
 from streams.stores.database_schema import chunks, reading
 from streams.stores.session_store import lock_sessions, read_sessions, session_ids
 from streams.turn import AssistantId
-from streams.verdict import Judged, Known
+from streams.verdict import Judged
 
 log = structlog.get_logger()
 
@@ -39,7 +39,6 @@ def absorb_sessions(
     assistant_id: AssistantId,
     kind: SessionModelKind[M, V],
     in_use: tuple[str, M],
-    known: Callable[[Connection, Iterable[SessionId]], Known],
     keep: Callable[[Connection, NewVerdicts[V]], None],
     progress: Progress | None = None,
     title: str = "sessions",
@@ -51,7 +50,6 @@ def absorb_sessions(
         assistant_id: whose sessions.
         kind: of the model.
         in_use: the name of the model, and the model.
-        known: what is stored of some sessions.
         keep: stores what is new, in a transaction in which nobody else changes sessions.
         progress: shows how far it is.
         title: of its bar.
@@ -64,14 +62,14 @@ def absorb_sessions(
     bar = progress.add_task(title, total=len(every_id)) if progress else None
     n_judged = n_refused = 0
     for ids in chunks(every_id, SESSIONS_AT_A_TIME):
-        judged, n_new_refused = _judged(engine, assistant_id, ids, kind, in_use, known)
+        judged, n_new_refused = _judged(engine, assistant_id, ids, kind, in_use)
         n_judged += len(judged)
         n_refused += n_new_refused
         with engine.begin() as connection:
             lock_sessions(connection, alone=True)
             now = {found.session_id: found for found in read_sessions(connection, assistant_id, ids)}
             keys = {key: session.turns_key for key, session in now.items()}
-            stored = known(connection, ids)
+            stored = kind.known(connection, ids)
             void = tuple(key for key, (_, turns) in stored.items() if keys.get(key) != turns)
             as_judged = tuple(x for x in judged if keys.get(x.session.session_id) == x.session.turns_key)
             keep(connection, NewVerdicts(tuple(now.values()), as_judged, void))
@@ -86,7 +84,6 @@ def _judged(
     ids: Iterable[SessionId],
     kind: SessionModelKind[M, V],
     in_use: tuple[str, M],
-    known: Callable[[Connection, Iterable[SessionId]], Known],
 ) -> tuple[list[Judged[V]], int]:
     """What is said of sessions that this model has not judged as they are; and how many it cannot judge."""
     name, model = in_use
@@ -96,7 +93,7 @@ def _judged(
             for session in read_sessions(connection, assistant_id, ids)
             if len(session.turns) >= kind.least_turns
         ]
-        stored = known(connection, [session.session_id for session in sessions])
+        stored = kind.known(connection, [session.session_id for session in sessions])
     new = [x for x in sessions if stored.get(x.session_id) != (name, x.turns_key)]
     verdicts = judged_or_refused(kind, model, new)
     judged, n_refused = [], 0

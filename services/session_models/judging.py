@@ -4,7 +4,7 @@ A session is judged outside of the transactions, and once: not again where its v
 once, nor where what is stored of it was said by this very model of these very turns.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 from msgspec import Struct
@@ -39,7 +39,6 @@ class SessionJudge(Generic[M, V]):
         engine: of the database.
         kind: of the models.
         models: in use.
-        known: what is stored of some sessions.
     """
 
     def __init__(
@@ -47,12 +46,10 @@ class SessionJudge(Generic[M, V]):
         engine: Engine,
         kind: SessionModelKind[M, V],
         models: CurrentModels[M],
-        known: Callable[[Connection, Iterable[SessionId]], Known],
     ) -> None:
         self._engine = engine
         self._kind = kind
         self._models = models
-        self._known = known
         # Not written yet: what was said, in case that writing has to be tried again, and what was refused.
         self._verdicts: dict[tuple[SessionId, str, int], V | Exception] = {}
         self._refused: dict[SessionId, SessionRecord] = {}
@@ -71,7 +68,7 @@ class SessionJudge(Generic[M, V]):
                 for changed in changed_sessions(connection, records)
                 if changed.session is not None and len(changed.session.turns) >= self._kind.least_turns
             ]
-            known = self._known(connection, [session.session_id for session in sessions])
+            known = self._kind.known(connection, [session.session_id for session in sessions])
         judged: list[Judged[V]] = []
         refused: dict[SessionId, Exception] = {}
         for assistant_id in sorted({record.assistant_id for record in records}):

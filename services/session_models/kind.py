@@ -1,17 +1,19 @@
 """A kind of session model: what Rehear asks a model about sessions.
 
-Each kind is a value in a module of its own, `KIND` in `session_models/NAME/kind.py`. What is done with models
-of any kind goes by this value and never by the name of a kind.
+Each kind is a value in a module of its own, `KIND` in `session_models/NAME/kind.py`. Models in use, judging
+and backfill go by this value.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from msgspec import Struct
+from sqlalchemy import Connection
 
 from labeling.models.in_use import ModelKind
-from streams.session import Session
+from streams.session import Session, SessionId
+from streams.verdict import Known
 
 M = TypeVar("M")
 V = TypeVar("V")
@@ -28,6 +30,9 @@ class SessionModelKind(Struct, Generic[M, V], frozen=True, kw_only=True):
     """A verdict for each session; raises `refusal` if there is one that the model cannot take."""
 
     refusal: type[Exception]
+    known: Callable[[Connection, Iterable[SessionId]], Known]
+    """What is stored of some sessions."""
+
     least_turns: int = 1  # of a session of which there is anything to say
     title: str  # "label model"
     without: str  # what does not happen while none can be used, for the log: "no labels are given"

@@ -30,7 +30,7 @@ class FailureTask(JudgingTask[list[TurnFailure]]):
         isolators: CurrentModels[FailureIsolator],
         clock_ms: Callable[[], int],
     ) -> None:
-        judge = SessionJudge(engine, KIND, isolators, FAILURE_STORE.known)
+        judge = SessionJudge(engine, KIND, isolators)
         super().__init__(PUBLISHING_TASK, topics.sessions, topics.failures, engine, FAILURE_STORE, judge)
         self._clock_ms = clock_ms
 

@@ -40,7 +40,7 @@ class LabelTask(JudgingTask[_Labels]):
         evidence: EvidenceSettings | None = None,
     ) -> None:
         self._evidence = evidence or EvidenceSettings()
-        judge = SessionJudge(engine, KIND, generators, LABEL_STORE.known)
+        judge = SessionJudge(engine, KIND, generators)
         super().__init__(
             PUBLISHING_TASK,
             topics.sessions,

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from sqlalchemy import Engine
 
 from rewriting.evidence.rephrase_link import RephraseDetector, RephraseLink
-from rewriting.rephrases.store import found_links, known_links, mark_announced, sessions_to_announce
+from rewriting.rephrases.store import found_links, mark_announced, sessions_to_announce
 from services.learners.rephrase_candidates import JudgedSession, RephraseLearner
 from services.session_models.announcing import announcements
 from services.session_models.in_use import CurrentModels
@@ -43,7 +43,7 @@ class RephraseTask(DatabaseTask):
     ) -> None:
         super().__init__(TASK, topics.sessions, engine)
         self._learner = learner
-        self._judge = SessionJudge(engine, KIND, detectors, known_links)
+        self._judge = SessionJudge(engine, KIND, detectors)
         self._announced: list[SessionId] = []
 
     def revoked(self, partitions: Sequence[int]) -> None:
@@ -69,7 +69,7 @@ class RephraseTask(DatabaseTask):
         with self._engine.begin() as connection:
             self._save_offsets(connection, offsets)
             lock_sessions(connection, alone=False)
-            known = known_links(connection, [record.session_id for record in work.records])
+            known = KIND.known(connection, [record.session_id for record in work.records])
             judged, void = as_they_are(connection, work, known)
             self._learner.drop(connection, void)
             self._learner.store(

@@ -1,1 +1,1 @@
-"""Routes of the lookup API, and the messages that they read and write."""
+"""The routes of the lookup API, with what only they use."""

@@ -67,9 +67,7 @@ def isolate_all(
     def keep(connection: Connection, new: NewVerdicts[list[TurnFailure]]) -> None:
         keep_failures(connection, new.judged, new.void, clock_ms())
 
-    n_isolated, n_refused = absorb_sessions(
-        engine, assistant_id, KIND, in_use, FAILURE_STORE.known, keep, progress, "failures"
-    )
+    n_isolated, n_refused = absorb_sessions(engine, assistant_id, KIND, in_use, keep, progress, "failures")
     with reading(engine) as connection:
         sessions, turns = FAILURE_STORE.counts(connection, assistant_id)
     return FailureAbsorption(

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from failure_isolation.errors import FailureInputError
+from failure_isolation.store import FAILURE_STORE
 from failure_isolation.turn_failure import FailureIsolator, TurnFailure
 from services.session_models.kind import SessionModelKind
 from streams.session import Session
@@ -47,6 +48,7 @@ KIND: Final = SessionModelKind[FailureIsolator, list[TurnFailure]](
     load=load_isolator,
     judge=isolate_sessions,
     refusal=FailureInputError,
+    known=FAILURE_STORE.known,
     title="failure model",
     without="no failures are isolated",
     remedy="make one with `rehear learn` on its log, with --annotations that name failure points",

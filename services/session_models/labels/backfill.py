@@ -75,9 +75,7 @@ def label_all(
         store_labels(connection, labelled, clock_ms())
         learners.absorb(connection, assistant_id, new.sessions)
 
-    n_labelled, n_refused = absorb_sessions(
-        engine, assistant_id, KIND, in_use, LABEL_STORE.known, keep, progress, "labels"
-    )
+    n_labelled, n_refused = absorb_sessions(engine, assistant_id, KIND, in_use, keep, progress, "labels")
     with engine.begin() as connection:
         learners.solve(connection)
     with reading(engine) as connection:

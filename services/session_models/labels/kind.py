@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from labeling.errors import LabelInputError
+from labeling.labels.store import LABEL_STORE
 from labeling.labels.turn_label import LabelGenerator, TurnLabel
 from services.session_models.kind import SessionModelKind
 from streams.session import Session
@@ -52,6 +53,7 @@ KIND: Final = SessionModelKind[LabelGenerator, list[TurnLabel]](
     load=load_generator,
     judge=label_sessions,
     refusal=LabelInputError,
+    known=LABEL_STORE.known,
     title="label model",
     without="no labels are given",
     remedy="make one with `rehear learn` on its log",

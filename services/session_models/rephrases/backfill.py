@@ -7,7 +7,7 @@ from rich.progress import Progress
 from sqlalchemy import Connection, Engine
 
 from rewriting.evidence.rephrase_link import RephraseDetector, RephraseLink
-from rewriting.rephrases.store import found_links, known_links, rephrase_counts, stored_links
+from rewriting.rephrases.store import found_links, rephrase_counts, stored_links
 from rewriting.table.rewrite_table import RewriteTable
 from services.learners.evidence import EvidenceLearners
 from services.learners.rephrase_candidates import JudgedSession, RephraseLearner
@@ -81,9 +81,7 @@ def absorb_rephrases(
         learner.store(connection, found, told=True)
         learners.absorb(connection, assistant_id, [item.session for item in found])
 
-    n_judged, n_refused = absorb_sessions(
-        engine, assistant_id, KIND, in_use, known_links, keep, progress, "rephrases"
-    )
+    n_judged, n_refused = absorb_sessions(engine, assistant_id, KIND, in_use, keep, progress, "rephrases")
     with engine.begin() as connection:
         learner.refresh(connection, also=[assistant_id])
         learners.solve(connection, also=[assistant_id])

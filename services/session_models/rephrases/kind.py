@@ -6,6 +6,7 @@ from typing import Final
 
 from rewriting.errors import RephraseInputError
 from rewriting.evidence.rephrase_link import RephraseDetector, RephraseLink
+from rewriting.rephrases.store import known_links
 from services.session_models.kind import SessionModelKind
 from streams.session import Session
 
@@ -16,9 +17,8 @@ def load_detector(folder: Path) -> RephraseDetector:
     Raises:
         ArtifactError: there is none in the folder, or it is damaged.
     """
-    from rewriting.rephrases.span_detector import (
-        SpanDetector,  # ONNX Runtime: not before there is something to load
-    )
+    # ONNX Runtime: not before it is needed
+    from rewriting.rephrases.span_detector import SpanDetector
 
     return SpanDetector.load(folder)
 
@@ -37,6 +37,7 @@ KIND: Final = SessionModelKind[RephraseDetector, list[RephraseLink]](
     load=load_detector,
     judge=detect,
     refusal=RephraseInputError,
+    known=known_links,
     least_turns=2,
     title="rephrase detector",
     without="no rephrases are found",

@@ -28,7 +28,7 @@ from services.session_models.in_use import CurrentModels
 from services.session_models.model_files import put_model
 from services.session_models.rephrases.backfill import RephraseAbsorption, absorb_rephrases
 from services.session_models.rephrases.kind import KIND
-from services.session_models.training import put_in_use, why_not_trained
+from services.session_models.training import put_in_use, shown_steps, why_not_trained
 from services.settings import Settings
 from streams.stores.database_schema import reading
 from streams.stores.session_store import all_sessions
@@ -183,14 +183,14 @@ def _trained(
 ) -> "TrainedSpans":
     from rewriting.rephrases.span_training import SpanTraining, train_span_model
 
-    bar = progress.add_task("rephrase detector", total=None) if progress else None
-
-    def show(stage: str, done: int, total: int) -> None:
-        if progress and bar is not None:
-            progress.update(bar, description=f"rephrase detector: {stage}", completed=done, total=total)
-
     links, sources = _labels(sessions, settings, annotations)
-    return train_span_model(sessions, links, SpanTraining.of(settings, hidden), show, sources)
+    return train_span_model(
+        sessions,
+        links,
+        SpanTraining.of(settings, hidden),
+        shown_steps(progress, "rephrase detector"),
+        sources,
+    )
 
 
 def _labels(
