@@ -42,6 +42,9 @@ PROCESSES = (1, 2)
 ANSWER_TIMEOUT_S = 900.0
 """How long the slowest process may take."""
 
+FIRST_BATCH_TIMEOUT_S = 30.0
+"""How long one worker waits for the first batches of the others."""
+
 _STEP_SUM = "rehear_stream_step_seconds_sum"
 _RECORDS = "rehear_stream_records_total"
 
@@ -180,8 +183,8 @@ def read_bare(kafka: KafkaSettings, number: int, processes: int, barrier: Barrie
 def read_sessions(settings: Settings, number: int, processes: int, barrier: Barrier) -> Reading:
     """Runs a sessions worker until all is read; the clock starts when every worker has its first batch.
 
-    A worker that joins the group late, on a busy machine, owns no partition and ends at once: the others
-    must not wait for its first batch.
+    A worker that joins the group late, on a busy machine, owns no partition and ends at once, or gets one
+    only when the others poll again: they do not wait for its first batch for ever.
     """
     registry = CollectorRegistry()
     began: _Moment | None = None
@@ -193,7 +196,7 @@ def read_sessions(settings: Settings, number: int, processes: int, barrier: Barr
             began = _now(registry)
         elif step is Step.PROCESS and began is None:
             with suppress(BrokenBarrierError):  # else each of them has partitions, and none has written
-                barrier.wait(ANSWER_TIMEOUT_S)
+                barrier.wait(FIRST_BATCH_TIMEOUT_S)
             began = _now(registry)
         elif step is Step.COMMIT:
             saved = _now(registry)

@@ -35,9 +35,6 @@ from streams.stores.session_notice import SESSION_NOTICE
 from streams.topics import end_offsets
 from streams.turn import AssistantId, TurnEvent, encode_turn
 
-# kafka-python leaves the sockets of refused connections to the garbage collector
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
-
 LETTERS = AssistantId("letters")
 SESSIONS, REPHRASES, LABELS = WorkerKind.SESSIONS, WorkerKind.REPHRASES, WorkerKind.LABELS
 LEARNERS = WorkerKind.CHAINS, WorkerKind.INDEX

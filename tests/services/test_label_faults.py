@@ -36,9 +36,6 @@ from streams.stores.database_schema import reading
 from streams.topics import end_offsets
 from streams.turn import AssistantId, TurnEvent, UserId, encode_turn
 
-# kafka-python leaves the sockets of refused connections to the garbage collector
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
-
 ASSISTANTS = AssistantId("letters-0"), AssistantId("letters-1")
 SESSIONS, LABELS_WORKER = WorkerKind.SESSIONS, WorkerKind.LABELS
 

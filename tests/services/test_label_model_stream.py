@@ -28,9 +28,6 @@ from streams.kafka_settings import KafkaSettings
 from streams.session import sessionize
 from streams.turn import AssistantId, EventId, TurnEvent, encode_turn
 
-# kafka-python leaves the sockets of refused connections to the garbage collector
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
-
 LETTERS = AssistantId("letters")
 
 

@@ -48,9 +48,6 @@ from streams.stores.session_store import has_waiting_sessions
 from streams.topics import end_offsets, ensure_topics
 from streams.turn import TurnEvent, encode_turn
 
-# kafka-python leaves the sockets of refused connections to the garbage collector
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
-
 SESSIONS, CHAINS = WorkerKind.SESSIONS, WorkerKind.CHAINS
 KINDS = SESSIONS, CHAINS, WorkerKind.INDEX  # others: test_rephrase_faults.py, test_label_faults.py
 LEARNERS = CHAINS, WorkerKind.INDEX

@@ -32,9 +32,6 @@ from streams.topics import ensure_topics
 from streams.turn import Request, TurnEvent, decode_turn, encode_turn
 from streams.turn_time import AHEAD_MS
 
-# kafka-python leaves the sockets of refused connections to the garbage collector
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
-
 Rows = list[tuple[int, int, str]]
 
 
