@@ -12,7 +12,7 @@ from benchmarks.machine import this_machine
 from benchmarks.report import BenchmarkReport, Cell
 from rewriting.chains.absorbing_chain import AbsorbingChain, Floats, absorbing_chain, last_states
 from rewriting.chains.counts import ChainCounts
-from rewriting.chains.miner import ChainSettings
+from rewriting.chains.settings import ChainSettings
 from rewriting.chains.step import session_steps
 from services.simulator import GeneratedLogSettings, generate_turns
 

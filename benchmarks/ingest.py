@@ -22,7 +22,7 @@ from benchmarks.report import BenchmarkReport, Cell
 from services.jobs.log_folder import find_logs
 from services.platform.clock import now_ms
 from services.platform.database import open_database
-from services.processes.worker import WorkerKind, worker_loop
+from services.processes.worker import WORKERS, worker_loop
 from services.settings import Settings
 from services.simulator import generate_turns
 from services.tasks.session import TASK
@@ -206,7 +206,7 @@ def read_sessions(settings: Settings, number: int, processes: int, barrier: Barr
     engine = open_database(settings.database_location)
     barrier.wait(ANSWER_TIMEOUT_S)  # they join the group together
     try:
-        worker_loop(WorkerKind.SESSIONS, engine, settings.kafka, settings, registry, on_step).run(
+        worker_loop(WORKERS["sessions"], engine, settings.kafka, settings, registry, on_step).run(
             until_idle=True
         )
     except BaseException:

@@ -9,12 +9,13 @@ from benchmarks.log_windows import sessions_of
 from benchmarks.machine import GIB, this_machine
 from benchmarks.measured_process import in_process
 from benchmarks.report import BenchmarkReport, Cell
-from rewriting.chains.miner import ChainMiner, ChainSettings
+from rewriting.chains.miner import ChainMiner
+from rewriting.chains.settings import ChainSettings
 from rewriting.chains.step import session_steps
-from rewriting.table.rewrite_table import RewriteTable
 from services.jobs.turn_logs import learn_from_files
 from services.platform.clock import now_ms
 from services.platform.database import open_database
+from services.settings import Settings
 from services.simulator import GeneratedLogSettings, generate_turns
 from streams.turn import AssistantId, TurnEvent, encode_turn
 
@@ -81,9 +82,8 @@ def mine_through_database(n_turns: int) -> dict[str, Cell]:
         with log.open("wb") as file:
             file.writelines(encode_turn(turn) + b"\n" for turn in generate_turns(n_turns, settings))
         engine = open_database(Path(folder) / "rehear.db")
-        table = RewriteTable(engine, now_ms)
         started = time.perf_counter()
-        summary = learn_from_files(engine, table, [log], ChainSettings(), now_ms)
+        summary = learn_from_files(engine, Settings(), [log], now_ms)
         seconds = time.perf_counter() - started
         engine.dispose()
         stored = (Path(folder) / "rehear.db").stat().st_size

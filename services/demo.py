@@ -19,6 +19,7 @@ from rewriting.ranking.online_settings import OnlineSettings
 from rewriting.rephrases.settings import RephraseSettings
 from rewriting.table.rewrite import GLOBAL, Rewrite, Scope
 from rewriting.table.rewrite_table import RewriteTable
+from services.assistant_work import AssistantWork
 from services.errors import DemoError
 from services.evaluation.rewrites.evaluation import run_rewrite_evaluation
 from services.explaining.explanation import draw_rewrite, explanation
@@ -41,9 +42,11 @@ from services.platform.api_settings import LookupApiSettings
 from services.platform.clock import now_ms
 from services.platform.database import open_database
 from services.processes.supervisor import RunningRehear, running_rehear
-from services.session_models.labels.answers import read_labels
-from services.session_models.labels.training import learn_labels
-from services.session_models.rephrases.training import learn_rephrases
+from services.session_models.answers import stored_verdicts
+from services.session_models.labels.kind import KIND as LABELS
+from services.session_models.labels.kind import TURNS as LABEL_TURNS
+from services.session_models.rephrases.kind import KIND as REPHRASES
+from services.session_models.training import learn
 from services.settings import SessionSettings, Settings
 from services.simulator import PlantedPair, SimulationSettings, planted_log, write_simulation
 from services.tasks.chain import TASK as CHAINS
@@ -236,11 +239,17 @@ class _LookupClient:
         self._connection.close()
 
 
+def _work(engine: Engine, settings: Settings, assistant_id: AssistantId, progress: Progress) -> AssistantWork:
+    return AssistantWork(
+        engine=engine, settings=settings, assistant_id=assistant_id, clock_ms=now_ms, progress=progress
+    )
+
+
 def _learn_rephrases(engine: Engine, settings: Settings, table: RewriteTable, console: Console) -> None:
     """Trains the detector of every assistant, and shows what users most often meant by what."""
     for assistant_id in table.versions():
         with _progress(console) as progress:
-            learned = learn_rephrases(engine, table, settings, assistant_id, now_ms, progress)
+            learned = learn(REPHRASES, _work(engine, settings, assistant_id, progress))
         console.print(f"{assistant_id}: {learned.in_words}", highlight=False, soft_wrap=True)
         found = [row for row in table.read(assistant_id).rewrites if row.method == "rephrase"]
         for row in sorted(found, key=lambda row: (-row.users, row.source_text))[:EXAMPLES]:
@@ -255,16 +264,15 @@ def _learn_labels(engine: Engine, settings: Settings, table: RewriteTable, conso
     """Trains the label model of every assistant, and shows which requests most often fail in silence."""
     for assistant_id in table.versions():
         with _progress(console) as progress:
-            learned = learn_labels(engine, settings, assistant_id, now_ms, progress)
+            learned = learn(LABELS, _work(engine, settings, assistant_id, progress))
         console.print(f"{assistant_id}: {learned.in_words}", highlight=False, soft_wrap=True)
         goals: dict[str, float] = {}
         defects: list[TurnEvent] = []
         with reading(engine) as connection:
-            for one in read_labels(connection, assistant_id):
-                goals[one.label.goal_id] = (
-                    one.label.goal_success or 0.0
-                )  # its last turn is the last to say it
-                if (one.label.defect or 0.0) >= 0.5:
+            for one in stored_verdicts(connection, assistant_id, LABEL_TURNS):
+                # its last turn is the last to say it
+                goals[one.verdict.goal_id] = one.verdict.goal_success or 0.0
+                if (one.verdict.defect or 0.0) >= 0.5:
                     defects.append(one.turn)
         if not goals:
             continue
@@ -283,7 +291,7 @@ def _learn_online(engine: Engine, settings: Settings, table: RewriteTable, conso
     """Trains the models of every assistant."""
     for assistant_id in table.versions():
         with _progress(console) as progress:
-            learned = learn_online(engine, settings, assistant_id, now_ms, progress)
+            learned = learn_online(_work(engine, settings, assistant_id, progress))
         console.print(f"{assistant_id}: {learned.in_words}", highlight=False, soft_wrap=True)
 
 

@@ -16,8 +16,8 @@ from msgspec import Struct
 
 from failure_isolation.settings import FailureSettings
 from labeling.labels.settings import LabelSettings
-from rewriting.answers.miner import AnswerSettings
-from rewriting.chains.miner import ChainSettings
+from rewriting.answers.settings import AnswerSettings
+from rewriting.chains.settings import ChainSettings
 from rewriting.encoders.settings import EncoderSettings
 from rewriting.evidence_settings import EvidenceSettings
 from rewriting.ranking.online_settings import OnlineSettings

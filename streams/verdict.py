@@ -6,6 +6,7 @@ from typing import Generic, TypeVar
 from msgspec import Struct
 
 from streams.session import Session, SessionId
+from streams.turn import TurnEvent
 
 V = TypeVar("V")
 
@@ -18,4 +19,12 @@ class Judged(Struct, Generic[V], frozen=True):
 
     session: Session
     model: str  # its name
+    verdict: V
+
+
+class JudgedTurn(Struct, Generic[V], frozen=True):
+    """A turn of a log, and what a model says of it."""
+
+    turn: TurnEvent
+    session_id: SessionId
     verdict: V

@@ -3,6 +3,7 @@
 `decode_annotation` is strict, as `decode_turn` is. What is absent or null is not annotated.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -11,6 +12,7 @@ from msgspec import Meta, Struct
 from labeling.errors import AnnotationDecodeError
 from streams.byte_order_mark import json_fault
 from streams.contract_schema import contract_schema
+from streams.turn import EventId
 
 FailurePoint = Literal["false_wake", "asr", "nlu", "entity_resolution", "result", "correct"]
 """The earliest stage that failed and was not made good. `correct`: there is none; where the assistant does
@@ -49,6 +51,9 @@ class Annotation(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_u
     intent: str | None = None
     slots: tuple[AnnotatedSlot, ...] | None = None
 
+
+Annotations = Mapping[EventId, Annotation]
+"""Annotations by the event of their turn."""
 
 _DECODER = msgspec.json.Decoder(Annotation)
 

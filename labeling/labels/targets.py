@@ -12,7 +12,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from labeling.annotations.annotation import AnnotatedSlot, Annotation
+from labeling.annotations.annotation import AnnotatedSlot, Annotation, Annotations
 from labeling.labels.space import (
     BINARY,
     N_RATINGS,
@@ -41,8 +41,6 @@ GIVEN_AWAY = 0.01
 
 UNKNOWN = -1
 """Class of a name that is not learned, and tag of a token of which nothing is known."""
-
-Annotations = Mapping[EventId, Annotation]
 
 
 class WeakTurn(Struct, frozen=True, kw_only=True):

@@ -15,13 +15,14 @@ import torch
 from msgspec import Struct
 from torch import Tensor
 
+from labeling.annotations.annotation import Annotations
 from labeling.errors import LabelTrainingError
 from labeling.labels.batch import DialogueExample, batch_losses, encode, fit_loss
 from labeling.labels.model import LabelModel
 from labeling.labels.response_swaps import KINDS, Responses
 from labeling.labels.settings import LabelSettings
 from labeling.labels.space import space_views
-from labeling.labels.targets import Annotations, TurnTarget, WeakLabels, dialogue_targets, label_space
+from labeling.labels.targets import TurnTarget, WeakLabels, dialogue_targets, label_space
 from labeling.labels.turn_label import LabelName
 from labeling.models.encoder_base import choose_device
 from labeling.models.gradient_steps import LearningRates, take_steps

@@ -3,14 +3,14 @@
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
 
 from sqlalchemy import BigInteger, Column, Connection, String, Table, Text, delete, select
 
 from streams.stores.database_schema import METADATA, upsert
 from streams.turn import AssistantId
 
-ModelKind = Literal["encoder", "pair", "ranker", "rephrase", "labels", "failures"]
+ModelKind = str
+"""What a model is for: `encoder`, `pair` and `ranker` of online rewriting, or a kind of session model."""
 
 ONLINE_MODEL = Table(
     "online_model",

@@ -1,14 +1,18 @@
 """Turn exports: what is said of the turns of a log, as JSON Lines, or with the turns as Parquet."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Literal
+from typing import Any, BinaryIO, Final, Generic, Literal, TypeVar
 
 import msgspec
+from msgspec import Struct
 
 from streams.session import SessionId
 from streams.turn import TurnEvent
+from streams.verdict import JudgedTurn
+
+V = TypeVar("V", bound=Struct)
 
 Format = Literal["jsonl", "parquet"]
 
@@ -16,12 +20,37 @@ ROWS_AT_A_TIME: Final = 10_000
 """Rows of a Parquet row group, a few megabytes. Raised, more memory; lowered, a larger file."""
 
 
+class TurnColumns(Struct, Generic[V], frozen=True):
+    """The columns of a Parquet file that hold what is said of a turn."""
+
+    fields: Callable[[], list[Any]]  # each a `pyarrow.Field`
+    values: Callable[[V], dict[str, Any]]  # by column
+
+
 def format_of(path: Path) -> Format:
     """The format that a file's name asks for: Parquet where it ends so, else JSON Lines."""
     return "parquet" if path.suffix.lower() in (".parquet", ".pq") else "jsonl"
 
 
-def write_lines(stream: BinaryIO, said: Iterable[msgspec.Struct]) -> None:
+def write_turns(
+    stream: BinaryIO, file_format: Format, turns: Iterable[JudgedTurn[V]], columns: TurnColumns[V]
+) -> None:
+    """Writes what is said of turns, a part at a time in memory.
+
+    Args:
+        stream: of the file.
+        file_format: JSON Lines with what is said alone, or Parquet with a row for each turn.
+        turns: in the order of the file.
+        columns: of Parquet.
+    """
+    if file_format == "jsonl":
+        write_lines(stream, (one.verdict for one in turns))
+        return
+    rows = (turn_values(one.turn, one.session_id) | columns.values(one.verdict) for one in turns)
+    write_rows(stream, rows, columns.fields())
+
+
+def write_lines(stream: BinaryIO, said: Iterable[Struct]) -> None:
     """Writes a line for each turn: what is said of it."""
     encoder = msgspec.json.Encoder()
     stream.writelines(encoder.encode(one) + b"\n" for one in said)

@@ -6,13 +6,11 @@ no order of sessions, and no detour over sessions that were revised, leaves a tr
 
 from collections.abc import Iterable, Iterator
 
-from rewriting.chains.step import CONFIDENCE_BANDS, ChainStep, SessionSteps
+from rewriting.chains.step import N_BANDS, ChainStep, SessionSteps
 from rewriting.evidence.exact_count import add_count
 from rewriting.evidence.interpretation import Interpretation
 from streams.session import SessionId
 from streams.turn import UserId
-
-N_BANDS = len(CONFIDENCE_BANDS) + 1
 
 
 class OutcomeCounts:

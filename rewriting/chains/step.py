@@ -17,6 +17,8 @@ CONFIDENCE_BANDS = (0.25, 0.35, 0.45, 0.55, 0.65)
 """Upper ends of the lower bands of `understanding_confidence`; the last band is everything above, and what
 has no confidence. Finer bands fit the guard of a rewrite closer, and leave fewer requests in each."""
 
+N_BANDS = len(CONFIDENCE_BANDS) + 1
+
 MOST_TOLD = 300
 """Characters of a response that are kept: an assistant that confirms what it has understood says so in its
 first sentences; what is read out after them would only take room."""

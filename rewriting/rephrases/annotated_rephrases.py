@@ -14,18 +14,16 @@ A source is right or wrong by `correct`; only where that is not annotated, a fai
 wrong. That it is `correct` shows nothing: what the assistant does not support fails at no stage.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from msgspec import Struct
 
-from labeling.annotations.annotation import Annotation
+from labeling.annotations.annotation import Annotation, Annotations
 from rewriting.errors import RephraseTrainingError
 from rewriting.evidence.rephrase_link import RephraseLink
 from rewriting.rephrases.settings import RephraseSettings
 from rewriting.rephrases.turn_pair import candidates_by_source
 from streams.turn import EventId, TurnEvent
-
-Annotations = Mapping[EventId, Annotation]
 
 MIN_SETTLED = 200
 """Requests from which a detector is learned where nothing but annotations teaches it: of fewer, it would take

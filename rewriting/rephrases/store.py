@@ -4,13 +4,12 @@ Of each session the links and the pairs that they make. Links hold for the very 
 a session was revised, `links_of` passes over what is stored of it until it is judged again.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 
 import msgspec
 from msgspec import Struct
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     Column,
     Connection,
     Index,
@@ -21,10 +20,8 @@ from sqlalchemy import (
     Table,
     Text,
     delete,
-    false,
     func,
     select,
-    update,
 )
 
 from rewriting.evidence.rephrase_link import RephraseLink
@@ -32,7 +29,6 @@ from rewriting.rephrases.pair import RephrasePair
 from rewriting.table.rewrite import GLOBAL, RewriteId, rewrite_id
 from streams.session import Session, SessionId
 from streams.stores.database_schema import METADATA, chunks, is_among, upsert
-from streams.stores.session_notice import NotedSession
 from streams.stores.session_store import user_key
 from streams.turn import AssistantId, UserId
 
@@ -51,15 +47,6 @@ REPHRASE_SESSION = Table(
     Column("model", Text, nullable=False),  # name of the detector
     Column("turns_key", BigInteger, nullable=False),  # hash of the events that were judged
     Column("links", LargeBinary, nullable=False),  # list of RephraseLink as MessagePack
-    Column("source_partition", Integer, nullable=False),  # of the sessions topic; -1: judged offline
-    Column("announced", Boolean, nullable=False),  # to those who learn from the session
-)
-_WAITING = REPHRASE_SESSION.c.announced == false()
-Index(
-    "ix_rephrase_session_waiting",
-    REPHRASE_SESSION.c.source_partition,
-    sqlite_where=_WAITING,
-    postgresql_where=_WAITING,
 )
 
 REPHRASE_PAIR = Table(
@@ -83,9 +70,6 @@ STALE_CANDIDATE = Table(
 )
 """Candidates whose pairs have changed since they were made."""
 
-OFFLINE = -1
-"""The partition of what was judged offline."""
-
 _LINKS = msgspec.msgpack.Decoder(tuple[RephraseLink, ...])
 _PAIR = msgspec.msgpack.Decoder(RephrasePair)
 _ENCODER = msgspec.msgpack.Encoder()
@@ -108,7 +92,6 @@ class StoredLinks(Struct, frozen=True):
     model: str
     turns_key: int
     links: tuple[RephraseLink, ...]
-    announced: bool
 
 
 def found_links(session: Session, model: str, links: Iterable[RephraseLink]) -> SessionLinks:
@@ -132,13 +115,13 @@ def candidate_id(assistant_id: AssistantId, source_text: str) -> RewriteId:
 def stored_links(connection: Connection, session_ids: Iterable[SessionId]) -> dict[SessionId, StoredLinks]:
     """What is stored of some sessions, whatever turns they had then."""
     rows = REPHRASE_SESSION.c
-    query = select(rows.session_id, rows.model, rows.turns_key, rows.links, rows.announced)
+    query = select(rows.session_id, rows.model, rows.turns_key, rows.links)
     found = {}
     for ids in chunks(list(session_ids)):
-        for key, model, turns, links, announced in connection.execute(
+        for key, model, turns, links in connection.execute(
             query.where(is_among(connection, rows.session_id, ids))
         ):
-            found[SessionId(key)] = StoredLinks(model, turns, _LINKS.decode(links), announced)
+            found[SessionId(key)] = StoredLinks(model, turns, _LINKS.decode(links))
     return found
 
 
@@ -161,13 +144,8 @@ def links_of(
     }
 
 
-def store_links(connection: Connection, found: Sequence[tuple[SessionLinks, int, bool]]) -> None:
-    """Stores what was found in sessions, each in the place of what is stored of it.
-
-    Args:
-        connection: in a transaction that writes.
-        found: with the partition of the sessions topic, and whether those who learn from the session know.
-    """
+def store_links(connection: Connection, found: Iterable[SessionLinks]) -> None:
+    """Stores what was found in sessions, each in the place of what is stored of it."""
     rows = [
         {
             "session_id": session.session_id,
@@ -176,10 +154,8 @@ def store_links(connection: Connection, found: Sequence[tuple[SessionLinks, int,
             "model": session.model,
             "turns_key": session.turns_key,
             "links": _ENCODER.encode(session.links),
-            "source_partition": partition,
-            "announced": announced,
         }
-        for session, partition, announced in found
+        for session in found
     ]
     upsert(connection, REPHRASE_SESSION, rows)
 
@@ -289,28 +265,6 @@ def mark_fresh(connection: Connection, assistant_id: AssistantId, candidates: Co
             delete(STALE_CANDIDATE).where(
                 rows.assistant_id == assistant_id, is_among(connection, rows.rewrite_id, ids)
             )
-        )
-
-
-def sessions_to_announce(connection: Connection, partitions: Collection[int]) -> list[NotedSession]:
-    """The sessions whose links have changed, and of whom nobody was told; sorted by id."""
-    rows = REPHRASE_SESSION.c
-    query = select(rows.session_id, rows.assistant_id).where(
-        rows.source_partition.in_(list(partitions)), _WAITING
-    )
-    return [
-        NotedSession(SessionId(key), AssistantId(assistant_id))
-        for key, assistant_id in connection.execute(query.order_by(rows.session_id))
-    ]
-
-
-def mark_announced(connection: Connection, session_ids: Iterable[SessionId]) -> None:
-    """Says that those who learn from these sessions were told."""
-    for ids in chunks(list(session_ids)):
-        connection.execute(
-            update(REPHRASE_SESSION)
-            .where(is_among(connection, REPHRASE_SESSION.c.session_id, ids))
-            .values(announced=True)
         )
 
 

@@ -58,10 +58,10 @@ def export_command(
 
     Example: `rehear annotate export --turns log.jsonl.gz --out sheets --annotator anna --annotator ben`
     """
-    from labeling.labels.file import replaced_file
     from services.annotating.sample import sample_turns
     from services.annotating.sheet import sheet_bytes
     from services.platform.clock import now_ms
+    from streams.replaced_file import replaced_file
     from streams.session import sessionize
     from streams.turn_file import read_turns
 
@@ -93,10 +93,10 @@ def import_command(
 
     Example: `rehear annotate import sheets/anna.csv sheets/ben.csv --turns log.jsonl.gz --out said.jsonl`
     """
-    from labeling.labels.file import replaced_file
     from services.annotating.agreement import agreement_of, majority_annotations, votes_of
     from services.annotating.sheet import read_sheets
     from services.platform.clock import now_ms
+    from streams.replaced_file import replaced_file
     from streams.turn_file import read_turns
 
     known = frozenset(turn.event_id for file in turns for turn in read_turns(file, now_ms))

@@ -13,12 +13,12 @@ from services.cli import (
     demo,
     evaluate_failures,
     evaluate_labels,
+    evaluate_rephrases,
+    exports,
     failure_variants,
-    failures,
     jobs,
     label_variants,
-    labels,
-    rephrases,
+    learn,
     report,
     running,
     table,
@@ -40,16 +40,16 @@ app = typer.Typer(
     "\n\n"
     "**On Kafka**: `rehear up --settings rehear.toml`.",
 )
+learn.register(app)
 jobs.register(app)
-rephrases.register(app, jobs.evaluate)
+exports.register(app)
+evaluate_rephrases.register(jobs.evaluate)
 evaluate_labels.register(jobs.evaluate)
 evaluate_failures.register(jobs.evaluate)
 failure_variants.register(jobs.evaluate)
 annotate.register(app)
 report.register(app)
 label_variants.register(jobs.evaluate)
-labels.register(app)
-failures.register(app)
 running.register(app)
 table.register(app)
 demo.register(app)

@@ -12,14 +12,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from services.cli.options import SettingsOption, StateOption, TurnsOption, require_state, settings_of
-from services.errors import SettingsError
 
 evaluate = typer.Typer(no_args_is_help=True, help="Score what Rehear does against gold, beside baselines.")
 
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
-    app.command()(learn)
     app.command()(rewrite)
     app.add_typer(evaluate, name="evaluate")
     app.command()(simulate)
@@ -45,129 +43,6 @@ def progress_bars() -> Progress:
         TimeElapsedColumn(),
         console=Console(stderr=True),
     )
-
-
-def learn(
-    turns: TurnsOption,
-    state: StateOption = None,
-    settings: SettingsOption = None,
-    rephrases: Annotated[
-        bool, typer.Option(help="Train the rephrase detector too, and find all rephrases (minutes).")
-    ] = True,
-    labels: Annotated[
-        bool, typer.Option(help="Train the label model too, and label all turns (minutes).")
-    ] = True,
-    failures: Annotated[
-        bool,
-        typer.Option(
-            help="Train the failure model too, where failure points are annotated, and isolate all failures "
-            "(minutes)."
-        ),
-    ] = True,
-    online: Annotated[
-        bool, typer.Option(help="Train the encoder and the ranker of online rewriting too (minutes).")
-    ] = True,
-    annotations: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="What people say of turns, JSON Lines, plain or gzipped; '-': standard input. The rephrase "
-            "detector, the label model and the failure model learn from it.",
-        ),
-    ] = None,
-    pass_over_unknown: Annotated[
-        bool,
-        typer.Option(
-            "--pass-over-unknown",
-            help="Leave out annotations of events that no stored session of these assistants has, as those "
-            "of a log that is not learned from; else they are refused.",
-        ),
-    ] = False,
-) -> None:
-    """Learn from log files: sessions, chains, the rewrite table, rephrases, labels, failures, online models.
-
-    What is known already changes nothing, so files may be given again, and in any order. Annotations are not
-    kept: give them each time.
-
-    Example: `rehear learn --turns june.jsonl.gz --turns july.jsonl.gz --state state`
-    """
-    from labeling.annotations.annotation_file import (
-        GIVE_ALL_LOGS,
-        read_annotation_lines,
-        require_known_events,
-    )
-    from rewriting.table.rewrite_table import RewriteTable
-    from services.jobs.turn_logs import learn_from_files
-    from services.platform.clock import now_ms
-    from services.platform.database import open_database
-
-    if annotations and not (rephrases or labels or failures):
-        raise SettingsError(
-            "--annotations teach the rephrase detector, the label model and the failure model: leave out "
-            "--no-rephrases, --no-labels or --no-failures"
-        )
-    if sum(str(file) == "-" for file in (*turns, *(annotations or ()))) > 1:
-        raise SettingsError("standard input can be read once only: give one '-' at most, and name files")
-    chosen = settings_of(settings, state)
-    lines = read_annotation_lines(*(annotations or ()))
-    said = {event: line.annotation for event, line in lines.items()}
-    engine = open_database(chosen.database_location)
-    table = RewriteTable(engine, now_ms)
-    with progress_bars() as progress:
-        summary = learn_from_files(
-            engine,
-            table,
-            turns,
-            chosen.chain,
-            now_ms,
-            chosen.sessions.gap_ms,
-            progress,
-            chosen.answers,
-            chosen.online.candidates,
-            chosen.rephrases,
-        )
-    print(
-        f"{summary.turns:,} turns ({summary.new_turns:,} new) of {len(summary.assistants)} assistant(s): "
-        f"{summary.live_rewrites:,} live rewrites in {chosen.database_shown}"
-    )
-    if annotations:
-        from services.session_models.rephrases.training import events_not_stored
-
-        missing = events_not_stored(engine, summary.assistants, said)
-        if not pass_over_unknown:
-            remedy = f"{GIVE_ALL_LOGS}; or leave such lines out with --pass-over-unknown"
-            require_known_events(lines.values(), said.keys() - missing, "the stored sessions", remedy)
-        warning = f"; {len(missing):,} left out: no session has their events" if missing else ""
-        print(f"{len(said):,} annotations{warning}")
-    for assistant_id in summary.assistants:
-        if rephrases:
-            from services.session_models.rephrases.training import learn_rephrases
-
-            with progress_bars() as progress:
-                found = learn_rephrases(engine, table, chosen, assistant_id, now_ms, progress, said)
-            print(f"{assistant_id}: {found.in_words}")
-        if labels:
-            from services.session_models.labels.training import learn_labels
-
-            with progress_bars() as progress:
-                labelled = learn_labels(engine, chosen, assistant_id, now_ms, progress, said)
-            print(f"{assistant_id}: {labelled.in_words}")
-        if failures:
-            from services.session_models.failures.training import learn_failures
-
-            with progress_bars() as progress:
-                isolated = learn_failures(engine, chosen, assistant_id, now_ms, progress, said)
-            print(f"{assistant_id}: {isolated.in_words}")
-        if online:
-            from services.jobs.online_models import learn_online
-
-            with progress_bars() as progress:
-                learned = learn_online(engine, chosen, assistant_id, now_ms, progress)
-            print(f"{assistant_id}: {learned.in_words}")
-        else:
-            from services.jobs.row_judging import judge_rows
-
-            with progress_bars() as progress:
-                judge_rows(engine, chosen, assistant_id, progress)
 
 
 def rewrite(

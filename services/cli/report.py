@@ -12,8 +12,9 @@ from services.cli.options import SettingsOption, StateOption, require_state, set
 from services.errors import SettingsError
 
 if TYPE_CHECKING:
-    from failure_isolation.file import IsolatedTurn
+    from failure_isolation.turn_failure import TurnFailure
     from services.settings import Settings
+    from streams.verdict import JudgedTurn
 
 report = typer.Typer(no_args_is_help=True, help="Reports on an assistant, for the team that makes it.")
 
@@ -67,29 +68,33 @@ def report_failures_command(
     console.print(f"report: {files.html} and {files.json}", soft_wrap=True)
 
 
-def _of_files(turns: Sequence[Path], failures: Sequence[Path], settings: "Settings") -> "list[IsolatedTurn]":
-    from failure_isolation.file import IsolatedTurn
+def _of_files(
+    turns: Sequence[Path], failures: Sequence[Path], settings: "Settings"
+) -> "list[JudgedTurn[TurnFailure]]":
     from services.evaluation.common.same_events import require_same_events
     from services.evaluation.failures.file import read_failures
     from services.platform.clock import now_ms
     from streams.session import sessionize
     from streams.turn_file import read_turns
+    from streams.verdict import JudgedTurn
 
     log = [turn for file in turns for turn in read_turns(file, now_ms)]
     said = [one for file in failures for one in read_failures(file)]
     require_same_events([turn.event_id for turn in log], [str(one.event_id) for one in said], "failures")
     by_event = {str(one.event_id): one for one in said}
     return [
-        IsolatedTurn(turn, session.session_id, by_event[turn.event_id])
+        JudgedTurn(turn, session.session_id, by_event[turn.event_id])
         for session in sessionize(log, settings.sessions.gap_ms)
         for turn in session.turns
     ]
 
 
-def _stored(settings: "Settings", assistant: str | None) -> "list[IsolatedTurn]":
-    from services.cli.failures import stored_failures
+def _stored(settings: "Settings", assistant: str | None) -> "list[JudgedTurn[TurnFailure]]":
+    from services.cli.turn_exports import stored_turns
     from services.platform.database import open_database
+    from services.session_models.failures.kind import KIND, TURNS
 
     require_state(settings)
     with progress_bars() as progress:
-        return list(stored_failures(open_database(settings.database_location), assistant, progress))
+        engine = open_database(settings.database_location)
+        return list(stored_turns(KIND.name, TURNS, engine, assistant, progress))

@@ -65,17 +65,17 @@ def work(
     Example: `rehear work sessions --settings rehear.toml`
     """
     from services.processes.supervisor import PARTITIONS
-    from services.processes.worker import WorkerKind, run_worker
+    from services.processes.worker import WORKERS, run_worker
     from streams.topics import ensure_topics
 
     chosen = settings_of(settings, state)
-    if kind not in list(WorkerKind):
-        raise SettingsError(f"no worker of kind {kind!r}: there are {', '.join(WorkerKind)}")
+    if kind not in WORKERS:
+        raise SettingsError(f"no worker of kind {kind!r}: there are {', '.join(WORKERS)}")
     kafka = _kafka(chosen)
     if instance is not None:
         kafka = msgspec.structs.replace(kafka, group_instance_id=instance)
     ensure_topics(kafka, PARTITIONS)
-    run_worker(WorkerKind(kind), kafka, chosen, until_idle=until_idle)
+    run_worker(WORKERS[kind], kafka, chosen, until_idle=until_idle)
 
 
 def serve(state: StateOption = None, settings: SettingsOption = None) -> None:

@@ -7,16 +7,15 @@ packages of the `train` extra, the encoder in use stays.
 
 import importlib.util
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import structlog
 from msgspec import Struct
 from rich.progress import Progress
-from sqlalchemy import Engine
 
 from labeling.models.artifact import Manifest, write_artifact
-from labeling.models.in_use import ModelKind, current_models, drop_model, model_folder, set_models
+from labeling.models.in_use import ModelKind, current_models, drop_model, set_models
 from rewriting.encoders.example import EncoderExample
 from rewriting.encoders.text_encoder import PairEncoder, TextEncoder
 from rewriting.evidence.interpretation import is_understood
@@ -26,6 +25,7 @@ from rewriting.ranking.ranker import KIND, Ranker
 from rewriting.ranking.training import TrainedRanker
 from rewriting.requests.session_store import all_requests
 from rewriting.requests.step import SessionRequests
+from services.assistant_work import AssistantWork, shown_steps
 from services.jobs.ranker import learn_ranker, ranker_examples, silent_failures_of
 from services.jobs.ranker_warm_up import warm_up_ends_ms
 from services.jobs.row_judging import judge_rows
@@ -74,28 +74,14 @@ class OnlineLearning(Struct, frozen=True, kw_only=True):
         )
 
 
-def learn_online(
-    engine: Engine,
-    settings: Settings,
-    assistant_id: AssistantId,
-    clock_ms: Callable[[], int],
-    progress: Progress | None = None,
-) -> OnlineLearning:
-    """Trains the models of one assistant on all of its sessions, and puts them in use.
-
-    Args:
-        engine: of the database, with the sessions.
-        settings: of candidates, encoder and ranker, and the folder of models and indexes.
-        assistant_id: whose models.
-        clock_ms: milliseconds since 1970.
-        progress: shows how far it is.
-    """
-    state = settings.state_folder
+def learn_online(work: AssistantWork) -> OnlineLearning:
+    """Trains the models of one assistant on all of its sessions, and puts them in use."""
+    engine, settings, assistant_id = work.engine, work.settings, work.assistant_id
+    progress, state, folder = work.progress, settings.state_folder, work.models
     candidates, ranker_settings = settings.online.candidates, settings.ranker
     with reading(engine) as connection:
         sessions = [session for session in all_requests(connection, assistant_id) if session.steps]
         before = current_models(connection, assistant_id)
-    folder = model_folder(state, assistant_id)
     silent = silent_failures_of(sessions, candidates.min_users)
     named: dict[ModelKind, str] = {}
     named |= _learn_encoders(sessions, folder, settings, progress)
@@ -115,12 +101,12 @@ def learn_online(
     if trained is not None and serves:
         named["ranker"] = put_model(folder, "ranker", lambda path: _write_ranker(trained.ranker, path))
     with engine.begin() as connection:
-        set_models(connection, assistant_id, named, clock_ms())
+        set_models(connection, assistant_id, named, work.clock_ms())
         if not serves:
             drop_model(connection, assistant_id, "ranker")
     encoded = encode_all(engine, state)
     delete_other_models(folder, {*named.values(), *before.values()})
-    judged = judge_rows(engine, settings, assistant_id, progress)
+    judged = judge_rows(work)
     return OnlineLearning(
         assistant_id=assistant_id,
         examples=len(examples),
@@ -199,12 +185,7 @@ def _learn_encoders(
             folder, "encoder", lambda path: export_encoder(settings.base, path, layers=settings.layers)
         )
         return {"encoder": base}
-    bar = progress.add_task("encoder", total=None) if progress else None
-
-    def show(stage: str, done: int, total: int) -> None:
-        if progress and bar is not None:
-            progress.update(bar, description=f"encoder: {stage}", completed=done, total=total)
-
+    show = shown_steps(progress, "encoder")
     training = EncoderTraining(
         base=settings.base, layers=settings.layers, device=settings.device, seed=settings.seed
     )

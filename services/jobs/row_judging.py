@@ -11,7 +11,6 @@ from math import inf
 import msgspec
 import structlog
 from rich.progress import Progress
-from sqlalchemy import Engine
 
 from labeling.models.in_use import current_models
 from labeling.text.normalisation import normalise
@@ -26,32 +25,25 @@ from rewriting.table.lookup_loading import load_lookup_table
 from rewriting.verdicts.row_judging import JudgedRequest, row_verdicts
 from rewriting.verdicts.row_verdicts import EVERYBODY
 from rewriting.verdicts.store import clear_verdicts, replace_verdicts
+from services.assistant_work import AssistantWork
 from services.jobs.ranker_warm_up import warm_up_ends_ms
 from services.lookup_api.followers.online import OnlineFollower, OnlineParts
-from services.settings import Settings
 from streams.stores.database_schema import reading
 from streams.stores.session_store import user_key
-from streams.turn import AssistantId, UserId
+from streams.turn import UserId
 
 log = structlog.get_logger()
 
 
-def judge_rows(
-    engine: Engine, settings: Settings, assistant_id: AssistantId, progress: Progress | None = None
-) -> int:
+def judge_rows(work: AssistantWork) -> int:
     """Has the ranker of an assistant judge the rows of its table, and stores the verdicts.
 
     Where no ranker is in use there are no verdicts; where it cannot be loaded, those that there are stay.
 
-    Args:
-        engine: of the database, with the sessions.
-        settings: of the online rewriter, and the folder of models and indexes.
-        assistant_id: whose rows.
-        progress: shows how far it is.
-
     Returns:
         How many rows were judged.
     """
+    engine, settings, assistant_id = work.engine, work.settings, work.assistant_id
     with reading(engine) as connection:
         ranker = current_models(connection, assistant_id).get("ranker")
         sessions = [session for session in all_requests(connection, assistant_id) if session.steps]
@@ -69,7 +61,7 @@ def judge_rows(
     table = load_lookup_table(engine, assistant_id)
     from_ms = warm_up_ends_ms(sessions, settings.ranker)
     min_users = settings.online.candidates.min_users
-    judged = row_verdicts(_judged(sessions, table, parts, from_ms, min_users, progress))
+    judged = row_verdicts(_judged(sessions, table, parts, from_ms, min_users, work.progress))
     with engine.begin() as connection:
         replace_verdicts(connection, assistant_id, ranker, judged)
     rows = sum(key.user_key == EVERYBODY for key in judged)

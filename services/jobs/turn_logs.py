@@ -1,6 +1,6 @@
 """Learning from files: the same work as the workers', in one go."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -8,19 +8,16 @@ from msgspec import Struct
 from rich.progress import Progress
 from sqlalchemy import Engine
 
-from rewriting.answers.miner import AnswerSettings
-from rewriting.chains.miner import ChainSettings
 from rewriting.chains.step import SessionSteps, session_steps
-from rewriting.ranking.candidates import CandidateSettings
-from rewriting.rephrases.settings import RephraseSettings
 from rewriting.requests.step import SessionRequests, session_requests
 from rewriting.table.rewrite_table import RewriteTable
 from services.learners.chains import ChainLearner
 from services.learners.rephrase_candidates import RephraseLearner
 from services.learners.requests import RequestLearner
-from streams.session import DEFAULT_GAP_MS
-from streams.stores.session_store import lock_sessions, new_turns, store_turns
-from streams.turn import AssistantId, TurnEvent
+from services.settings import Settings
+from streams.stores.database_schema import reading
+from streams.stores.session_store import all_sessions, lock_sessions, new_turns, store_turns
+from streams.turn import AssistantId, EventId, TurnEvent
 from streams.turn_file import read_turns
 
 BATCH_TURNS = 20_000
@@ -38,15 +35,10 @@ class LearningSummary(Struct, frozen=True):
 
 def learn_from_files(
     engine: Engine,
-    table: RewriteTable,
+    settings: Settings,
     files: Sequence[str | Path],
-    settings: ChainSettings,
     clock_ms: Callable[[], int],
-    gap_ms: int = DEFAULT_GAP_MS,
     progress: Progress | None = None,
-    answers: AnswerSettings | None = None,
-    candidates: CandidateSettings | None = None,
-    rephrases: RephraseSettings | None = None,
 ) -> LearningSummary:
     """Learns from turns files, in any order; turns that are known already teach nothing new.
 
@@ -54,19 +46,27 @@ def learn_from_files(
 
     Where it was killed, the next call goes on: each batch is kept with what the chain made of it.
 
+    Args:
+        engine: of the database.
+        settings: of sessions, chains, answers, requests and rephrases.
+        files: of turn events.
+        clock_ms: milliseconds since 1970.
+        progress: shows how far it is.
+
     Raises:
         TurnFileError: a file cannot be read; batches before the bad line are learned.
     """
-    learner = ChainLearner(table, settings, clock_ms, answers)
-    request_learner = RequestLearner(candidates)
-    rephrase_learner = RephraseLearner(table, rephrases or RephraseSettings(), clock_ms)
+    table = RewriteTable(engine, clock_ms)
+    learner = ChainLearner(table, settings.chain, clock_ms, settings.answers)
+    request_learner = RequestLearner(settings.online.candidates)
+    rephrase_learner = RephraseLearner(table, settings.rephrases, clock_ms)
     n_turns = n_new = 0
     assistants: set[AssistantId] = set()
     task = progress.add_task("reading turns", total=None) if progress else None
     for batch in _batches(turn for file in files for turn in read_turns(file, clock_ms)):
         with engine.begin() as connection:
             lock_sessions(connection, alone=True)
-            new = new_turns(connection, batch, gap_ms)
+            new = new_turns(connection, batch, settings.sessions.gap_ms)
             store_turns(connection, new, {})
             steps = [session_steps(session) for session in new.change.upserts]
             steps += [
@@ -83,7 +83,7 @@ def learn_from_files(
             request_learner.absorb(connection, requests)
             request_learner.write(connection)
             request_learner.announce(connection, (session.assistant_id for session in requests))
-            # What was found in a session holds for the turns it had; `absorb_rephrases` judges it anew.
+            # What was found in a session holds for the turns it had; the backfill judges it anew.
             rephrase_learner.drop(connection, [session.session_id for session in requests])
         n_turns += len(batch)
         n_new += len(new.turns)
@@ -97,6 +97,18 @@ def learn_from_files(
         rephrase_learner.refresh(connection)
     live = sum(row.status == "live" for key in assistants for row in table.read(key).rewrites)
     return LearningSummary(n_turns, n_new, tuple(sorted(assistants)), live)
+
+
+def events_not_stored(
+    engine: Engine, assistant_ids: Iterable[AssistantId], events: Collection[EventId]
+) -> set[EventId]:
+    """The events that are in no stored session of these assistants."""
+    missing = set(events)
+    with reading(engine) as connection:
+        for assistant_id in assistant_ids:
+            for session in all_sessions(connection, assistant_id):
+                missing.difference_update(EventId(turn.event_id) for turn in session.turns)
+    return missing
 
 
 def _batches(turns: Iterable[TurnEvent]) -> Iterator[list[TurnEvent]]:

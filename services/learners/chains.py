@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterable
 import structlog
 from sqlalchemy import Connection
 
-from rewriting.answers.miner import AnswerMiner, AnswerSettings
-from rewriting.chains.miner import ChainMiner, ChainSettings, MinedChange
+from rewriting.answers.miner import AnswerMiner
+from rewriting.answers.settings import AnswerSettings
+from rewriting.chains.miner import ChainMiner, MinedChange
+from rewriting.chains.settings import ChainSettings
 from rewriting.chains.step import SessionSteps
 from rewriting.chains.store import (
     all_steps,

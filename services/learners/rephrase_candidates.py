@@ -10,7 +10,6 @@ from rewriting.rephrases.miner import mine_candidate
 from rewriting.rephrases.pair import pairs_of
 from rewriting.rephrases.settings import RephraseSettings
 from rewriting.rephrases.store import (
-    OFFLINE,
     SessionLinks,
     StoredLinks,
     all_candidates,
@@ -37,7 +36,6 @@ class JudgedSession(Struct, frozen=True):
 
     session: Session
     found: SessionLinks
-    partition: int = OFFLINE  # of the sessions topic that it came from
 
 
 class RephraseLearner:
@@ -48,15 +46,12 @@ class RephraseLearner:
         self._settings = settings
         self._clock_ms = clock_ms
 
-    def store(
-        self, connection: Connection, judged: Iterable[JudgedSession], *, told: bool = False
-    ) -> list[Session]:
+    def store(self, connection: Connection, judged: Iterable[JudgedSession]) -> list[Session]:
         """Stores what was found in sessions, and makes their candidates anew; the same again changes nothing.
 
         Args:
             connection: in a transaction that writes.
             judged: sessions as they are now, each at most once.
-            told: the caller tells those who learn from the sessions; else they are to be announced.
 
         Returns:
             The sessions of which chains and requests are other than before.
@@ -70,12 +65,10 @@ class RephraseLearner:
             rows = []
             for item in items:
                 known = before.get(item.found.session_id)
-                is_changed = self._is_changed(item, known)
-                if is_changed:
+                if self._is_changed(item, known):
                     changed.append(item.session)
-                announced = told or (not is_changed and (known is None or known.announced))
-                if known is None or _other(known, item.found) or known.announced != announced:
-                    rows.append((item.found, item.partition, announced))
+                if known is None or _other(known, item.found):
+                    rows.append(item.found)
             store_links(connection, rows)
             pairs = [
                 pair for item in items for pair in pairs_of(item.session, item.found.links, self._settings)

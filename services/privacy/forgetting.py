@@ -4,9 +4,7 @@ from collections.abc import Callable
 
 from sqlalchemy import Engine
 
-from failure_isolation.store import failed_turns_of
 from rewriting.table.rewrite_table import RewriteTable
-from services.learners.failure_points import renew_points
 from services.privacy.user_data import USER_DATA
 from streams.stores.session_store import lock_sessions, user_session_ids
 from streams.turn import AssistantId, UserId
@@ -37,10 +35,8 @@ def forget_user(
         table.release(assistant_id, "a user is forgotten", ACTOR)
     with engine.begin() as connection:
         lock_sessions(connection, alone=True)
-        failed = failed_turns_of(connection, assistant_id, user_id)
         sessions = user_session_ids(connection, assistant_id, user_id)
-        for data in USER_DATA:
-            data.forget(connection, assistant_id, user_id)
         table.forget_user(connection, assistant_id, user_id)
-        renew_points(connection, failed, clock_ms())
+        for data in USER_DATA:
+            data.forget(connection, assistant_id, user_id, clock_ms())
     return len(sessions)

@@ -6,14 +6,12 @@ from typing import Final
 from msgspec import Struct
 from sqlalchemy import Connection, Table
 
-from failure_isolation.store import FAILURE_STORE
-from labeling.labels.store import LABEL_STORE
 from rewriting.chains.store import CHAIN_SESSION, forget_user_steps
 from rewriting.feedback.store import FEEDBACK, forget_feedback
-from rewriting.rephrases.store import REPHRASE_PAIR, REPHRASE_SESSION, forget_user_rephrases
 from rewriting.requests.session_store import REQUEST_SESSION, forget_user_requests
 from rewriting.table.schema import ROW_VERDICTS
 from rewriting.verdicts.store import forget_user_verdicts
+from services.session_models.registry import SESSION_MODELS
 from streams.stores.session_notice import SESSION_NOTICE, forget_user_notices
 from streams.stores.session_store import SESSION, forget_user_sessions
 from streams.turn import AssistantId, UserId
@@ -23,20 +21,24 @@ class UserData(Struct, frozen=True):
     """What one store holds of users."""
 
     tables: tuple[Table, ...]  # with a column `user_id` or `user_key`
-    forget: Callable[[Connection, AssistantId, UserId], object]
-    """Deletes what there is of a user, in a transaction in which nobody else changes sessions."""
+    forget: Callable[[Connection, AssistantId, UserId, int], object]
+    """Deletes what there is of a user, in a transaction in which nobody else changes sessions; is given the
+    time now, milliseconds since 1970."""
+
+
+def _of(table: Table, forget: Callable[[Connection, AssistantId, UserId], object]) -> UserData:
+    """A store for which it does not matter when a user is forgotten."""
+    return UserData((table,), lambda connection, assistant, user, now_ms: forget(connection, assistant, user))
 
 
 USER_DATA: Final = (
-    UserData((SESSION,), forget_user_sessions),
-    UserData((SESSION_NOTICE,), forget_user_notices),
-    UserData((CHAIN_SESSION,), forget_user_steps),
-    UserData((REQUEST_SESSION,), forget_user_requests),
-    UserData((REPHRASE_SESSION, REPHRASE_PAIR), forget_user_rephrases),
-    UserData((ROW_VERDICTS,), forget_user_verdicts),
-    UserData((LABEL_STORE.table,), LABEL_STORE.forget_user),
-    UserData((FAILURE_STORE.table,), FAILURE_STORE.forget_user),
-    UserData((FEEDBACK,), forget_feedback),
+    _of(SESSION, forget_user_sessions),
+    _of(SESSION_NOTICE, forget_user_notices),
+    _of(CHAIN_SESSION, forget_user_steps),
+    _of(REQUEST_SESSION, forget_user_requests),
+    _of(ROW_VERDICTS, forget_user_verdicts),
+    _of(FEEDBACK, forget_feedback),
+    *(UserData(kind.tables, kind.forget) for kind in SESSION_MODELS),
 )
 """Every table that has a column `user_id` or `user_key` belongs to one of them. A user's own rewrites have
 none: the rewrite table forgets them itself, with a version that tells its followers."""

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from services.lookup_api.operator_key import operator_key
 from services.lookup_api.server import BackgroundServer
-from services.processes.worker import WorkerKind
+from services.processes.worker import WORKERS
 from services.settings import Settings
 from streams.broker import DevelopmentBroker
 from streams.kafka_settings import KafkaSettings
@@ -44,8 +44,8 @@ class RunningRehear(Struct, frozen=True):
 class _WorkerProcess:
     """A worker that is started again when it dies."""
 
-    def __init__(self, kind: WorkerKind, settings: Settings, log_file: Path) -> None:
-        self._kind = kind
+    def __init__(self, name: str, settings: Settings, log_file: Path) -> None:
+        self._name = name
         self._settings = settings
         self._log_file = log_file
         self._process: subprocess.Popen[bytes] | None = None
@@ -55,20 +55,20 @@ class _WorkerProcess:
         try:
             self._start_if_it_does_not_run()
         except OSError as error:
-            log.error("worker does not start", kind=self._kind.value, reason=str(error))
+            log.error("worker does not start", kind=self._name, reason=str(error))
 
     def _start_if_it_does_not_run(self) -> None:
         if self._process is not None:
             if self._process.poll() is None:
                 return
-            log.warning("worker died, starts again", kind=self._kind.value, status=self._process.returncode)
+            log.warning("worker died, starts again", kind=self._name, status=self._process.returncode)
         with self._log_file.open("ab") as output:
             self._process = subprocess.Popen(  # noqa: S603 (our own interpreter and module)
                 [
                     sys.executable,
                     "-m",
                     "services.processes.worker_process",
-                    self._kind.value,
+                    self._name,
                     str(os.getpid()),
                 ],
                 stdin=subprocess.PIPE,
@@ -88,7 +88,7 @@ class _WorkerProcess:
         try:
             self._process.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
-            log.warning("worker killed", kind=self._kind.value)
+            log.warning("worker killed", kind=self._name)
             self._process.kill()
             self._process.wait()
 
@@ -137,8 +137,8 @@ def running_rehear(settings: Settings) -> Iterator[RunningRehear]:
             )
         )
         workers = [
-            _WorkerProcess(kind, worker_settings(settings, number), logs / f"{kind.value}.log")
-            for number, kind in enumerate(WorkerKind)
+            _WorkerProcess(name, worker_settings(settings, number), logs / f"{name}.log")
+            for number, name in enumerate(WORKERS)
         ]
         ended = threading.Event()
 

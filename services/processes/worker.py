@@ -1,28 +1,27 @@
 """Workers: a task in its consumer loop, in a process of its own."""
 
 import signal
-from collections.abc import Callable
-from enum import StrEnum
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from msgspec import Struct
 from prometheus_client import CollectorRegistry, start_http_server
 from sqlalchemy import Engine
 
-from failure_isolation.turn_failure import FailureIsolator
-from labeling.labels.turn_label import LabelGenerator
-from rewriting.evidence.rephrase_link import RephraseDetector
 from rewriting.table.publication import RewritePublication
 from rewriting.table.rewrite_table import RewriteTable
 from services.learners.chains import ChainLearner
 from services.platform.clock import now_ms
 from services.platform.database import open_database
+from services.session_models.in_use import CurrentModels
+from services.session_models.kind import SessionModelKind
+from services.session_models.registry import SESSION_MODELS
 from services.settings import Settings
-from services.tasks.chain import ChainTask
-from services.tasks.session import SessionTask
+from services.tasks import chain, session
+from services.tasks.session_model import SessionModelTask
 from streams.consumer_loop import ConsumerLoop, Step
 from streams.kafka_settings import KafkaSettings
 from streams.stream_metrics import StreamMetrics
@@ -30,80 +29,48 @@ from streams.stream_task import StreamTask
 
 log = structlog.get_logger()
 
+Loaders = Mapping[str, Callable[[Path], Any]]
+"""By the name of a kind of session models, how these are loaded from their folders instead."""
 
-class ModelLoaders(Struct, frozen=True):
-    """How models are loaded from their folders; None: as they are trained."""
-
-    detector: Callable[[Path], RephraseDetector] | None = None
-    generator: Callable[[Path], LabelGenerator] | None = None
-    isolator: Callable[[Path], FailureIsolator] | None = None
+AS_TRAINED: Final[Loaders] = {}
 
 
-AS_TRAINED = ModelLoaders()
-
-
-class WorkerKind(StrEnum):
+class Worker(Struct, frozen=True):
     """What a worker does."""
 
-    SESSIONS = "sessions"  # turns -> sessions
-    CHAINS = "chains"  # sessions -> rewrites
-    INDEX = "index"  # sessions -> what online rewriting knows
-    REPHRASES = "rephrases"  # sessions -> which request is the next try of which, and sessions again
-    LABELS = "labels"  # sessions -> labels of their turns
-    FAILURES = "failures"  # sessions -> failure points of their turns, and what rewrites mend
+    name: str
+    work_help: str  # what it makes of what
+    task: Callable[[Engine, KafkaSettings, Settings, Loaders], StreamTask[Any, Any]]
 
 
-def worker_loop(
-    kind: WorkerKind,
-    engine: Engine,
-    kafka: KafkaSettings,
-    settings: Settings,
-    registry: CollectorRegistry | None = None,
-    on_step: Callable[[Step], None] = lambda step: None,
-    loaders: ModelLoaders = AS_TRAINED,
-) -> ConsumerLoop[Any, Any]:
-    """The loop of a worker, ready to run.
-
-    Args:
-        kind: of the worker.
-        engine: of the database.
-        kafka: where the topics are.
-        settings: of the sessions and chains, and where models and indexes lie.
-        registry: for metrics.
-        on_step: called before each step of the loop.
-        loaders: of models.
-    """
-    task: StreamTask[Any, Any]
-    if kind is WorkerKind.SESSIONS:
-        task = SessionTask(
-            engine,
-            kafka.topics,
-            now_ms,
-            gap_ms=settings.sessions.gap_ms,
-            idle_timeout_ms=settings.sessions.idle_timeout_ms,
-        )
-    elif kind is WorkerKind.INDEX:
-        task = _index_task(engine, kafka, settings)
-    elif kind is WorkerKind.REPHRASES:
-        task = _rephrase_task(engine, kafka, settings, loaders)
-    elif kind is WorkerKind.LABELS:
-        task = _label_task(engine, kafka, settings, loaders)
-    elif kind is WorkerKind.FAILURES:
-        task = _failure_task(engine, kafka, settings, loaders)
-    else:
-        table = RewriteTable(engine, now_ms)
-        task = ChainTask(
-            engine,
-            kafka.topics,
-            ChainLearner(table, settings.chain, now_ms, settings.answers),
-            RewritePublication(engine, table, kafka.topics.rewrites, now_ms),
-            settings.evidence,
-        )
-    metrics = StreamMetrics(registry or CollectorRegistry())
-    return ConsumerLoop(task, kafka, metrics=metrics, on_step=on_step)
+def _session_task(
+    engine: Engine, kafka: KafkaSettings, settings: Settings, loaders: Loaders
+) -> StreamTask[Any, Any]:
+    return session.SessionTask(
+        engine,
+        kafka.topics,
+        now_ms,
+        gap_ms=settings.sessions.gap_ms,
+        idle_timeout_ms=settings.sessions.idle_timeout_ms,
+    )
 
 
-def _index_task(engine: Engine, kafka: KafkaSettings, settings: Settings) -> StreamTask[Any, Any]:
+def _chain_task(
+    engine: Engine, kafka: KafkaSettings, settings: Settings, loaders: Loaders
+) -> StreamTask[Any, Any]:
+    table = RewriteTable(engine, now_ms)
+    return chain.ChainTask(
+        engine,
+        kafka.topics,
+        ChainLearner(table, settings.chain, now_ms, settings.answers),
+        RewritePublication(engine, table, kafka.topics.rewrites, now_ms),
+        settings.evidence,
+    )
+
+
+def _index_task(
+    engine: Engine, kafka: KafkaSettings, settings: Settings, loaders: Loaders
+) -> StreamTask[Any, Any]:
     # The other workers do without FAISS and ONNX Runtime: 35 MB, and a thread, which no fork would survive.
     from services.learners.index_encoding import IndexEncoding
     from services.learners.index_publishing import IndexPublishing
@@ -121,67 +88,77 @@ def _index_task(engine: Engine, kafka: KafkaSettings, settings: Settings) -> Str
     )
 
 
-def _rephrase_task(
-    engine: Engine, kafka: KafkaSettings, settings: Settings, loaders: ModelLoaders
-) -> StreamTask[Any, Any]:
-    # As above: it loads ONNX Runtime.
-    from services.learners.rephrase_candidates import RephraseLearner
-    from services.session_models.in_use import CurrentModels
-    from services.session_models.rephrases.kind import KIND
-    from services.tasks.rephrase import RephraseTask
+def session_model_worker(kind: SessionModelKind[Any, Any]) -> Worker:
+    """The worker that asks the models of a kind."""
 
-    return RephraseTask(
-        engine,
-        kafka.topics,
-        RephraseLearner(RewriteTable(engine, now_ms), settings.rephrases, now_ms),
-        CurrentModels(engine, settings.state_folder, KIND, loaders.detector),
+    def task(
+        engine: Engine, kafka: KafkaSettings, settings: Settings, loaders: Loaders
+    ) -> StreamTask[Any, Any]:
+        models = CurrentModels(engine, settings.state_folder, kind, loaders.get(kind.name))
+        return SessionModelTask(engine, kafka.topics, kind, models, kind.effect(engine, settings, now_ms))
+
+    return Worker(kind.name, kind.work_help, task)
+
+
+WORKERS: Final = {
+    worker.name: worker
+    for worker in (
+        Worker(session.TASK, "turns to sessions", _session_task),
+        Worker(chain.TASK, "sessions to rewrites", _chain_task),
+        Worker("index", "sessions to what online rewriting knows", _index_task),
+        *map(session_model_worker, SESSION_MODELS),
     )
+}
+"""The workers by their names, in the order in which `rehear up` starts them."""
 
 
-def _label_task(
-    engine: Engine, kafka: KafkaSettings, settings: Settings, loaders: ModelLoaders
-) -> StreamTask[Any, Any]:
-    from services.session_models.in_use import CurrentModels
-    from services.session_models.labels.kind import KIND
-    from services.tasks.label import LabelTask
+def worker_loop(
+    worker: Worker,
+    engine: Engine,
+    kafka: KafkaSettings,
+    settings: Settings,
+    registry: CollectorRegistry | None = None,
+    on_step: Callable[[Step], None] = lambda step: None,
+    loaders: Loaders = AS_TRAINED,
+) -> ConsumerLoop[Any, Any]:
+    """The loop of a worker, ready to run.
 
-    generators = CurrentModels(engine, settings.state_folder, KIND, loaders.generator)
-    return LabelTask(engine, kafka.topics, generators, now_ms, settings.evidence)
-
-
-def _failure_task(
-    engine: Engine, kafka: KafkaSettings, settings: Settings, loaders: ModelLoaders
-) -> StreamTask[Any, Any]:
-    from services.session_models.failures.kind import KIND
-    from services.session_models.in_use import CurrentModels
-    from services.tasks.failure import FailureTask
-
-    isolators = CurrentModels(engine, settings.state_folder, KIND, loaders.isolator)
-    return FailureTask(engine, kafka.topics, isolators, now_ms)
+    Args:
+        worker: what it does.
+        engine: of the database.
+        kafka: where the topics are.
+        settings: of the sessions and chains, and where models and indexes lie.
+        registry: for metrics.
+        on_step: called before each step of the loop.
+        loaders: of models, where they are not loaded as they are trained.
+    """
+    task = worker.task(engine, kafka, settings, loaders)
+    metrics = StreamMetrics(registry or CollectorRegistry())
+    return ConsumerLoop(task, kafka, metrics=metrics, on_step=on_step)
 
 
 def run_worker(
-    kind: WorkerKind,
+    worker: Worker,
     kafka: KafkaSettings,
     settings: Settings,
     *,
     until_idle: bool = False,
     on_step: Callable[[Step], None] = lambda step: None,
-    loaders: ModelLoaders = AS_TRAINED,
+    loaders: Loaders = AS_TRAINED,
 ) -> None:
     """Runs a worker until SIGTERM or SIGINT, or until all is read; in the main thread of its process.
 
     Args:
-        kind: of the worker.
+        worker: what it does.
         kafka: where the topics are.
         settings: of the database, sessions and chains.
         until_idle: whether to end when all is read.
         on_step: called before each step of the loop.
-        loaders: of models.
+        loaders: of models, where they are not loaded as they are trained.
     """
     engine = open_database(settings.database_location)
     registry = CollectorRegistry()
-    loop = worker_loop(kind, engine, kafka, settings, registry, on_step, loaders)
+    loop = worker_loop(worker, engine, kafka, settings, registry, on_step, loaders)
 
     def stop(number: int, frame: FrameType | None) -> None:
         loop.stop()
@@ -190,9 +167,9 @@ def run_worker(
         signal.signal(number, stop)
     if settings.metrics.port:
         start_http_server(settings.metrics.port, settings.metrics.host, registry)
-    log.info("worker starts", kind=kind.value, kafka=kafka.bootstrap_servers)
+    log.info("worker starts", kind=worker.name, kafka=kafka.bootstrap_servers)
     try:
         loop.run(until_idle=until_idle)
     finally:
         engine.dispose()
-    log.info("worker stopped", kind=kind.value)
+    log.info("worker stopped", kind=worker.name)

@@ -1,16 +1,18 @@
-"""Session absorbing: what a judging task does with sessions as they come, done with all in one go."""
+"""Backfill: what a worker does with sessions as they come, done with all stored ones in one go."""
 
-from collections.abc import Callable, Iterable
-from typing import Generic, TypeVar
+from collections.abc import Iterable
+from typing import TypeVar
 
 import structlog
 from msgspec import Struct
-from rich.progress import Progress
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
+from services.assistant_work import AssistantWork
+from services.session_models.effect import NewVerdicts
+from services.session_models.in_use import CurrentModels
 from services.session_models.judging import judged_or_refused
 from services.session_models.kind import SessionModelKind
-from streams.session import Session, SessionId
+from streams.session import SessionId
 from streams.stores.database_schema import chunks, reading
 from streams.stores.session_store import lock_sessions, read_sessions, session_ids
 from streams.turn import AssistantId
@@ -26,40 +28,42 @@ M = TypeVar("M")
 V = TypeVar("V")
 
 
-class NewVerdicts(Struct, Generic[V], frozen=True):
-    """Sessions as they are, with what is new of them."""
+class Backfill(Struct, frozen=True, kw_only=True):
+    """What was judged."""
 
-    sessions: tuple[Session, ...]
-    judged: tuple[Judged[V], ...]  # those that this model had not judged
-    void: tuple[SessionId, ...]  # of which what is stored holds no more
+    assistant_id: AssistantId
+    model: str  # name of the one in use
+    judged: int  # sessions that this model had not judged
+    refused: int  # sessions that it cannot judge
+    in_words: str  # one line for people
 
 
-def absorb_sessions(
-    engine: Engine,
-    assistant_id: AssistantId,
-    kind: SessionModelKind[M, V],
-    in_use: tuple[str, M],
-    keep: Callable[[Connection, NewVerdicts[V]], None],
-    progress: Progress | None = None,
-    title: str = "sessions",
-) -> tuple[int, int]:
-    """Judges all sessions of an assistant that the model has not judged as they are; a part at a time.
+def backfill(
+    kind: SessionModelKind[M, V], work: AssistantWork, in_use: tuple[str, M] | None = None
+) -> Backfill | None:
+    """Judges all sessions of an assistant with the model in use, and brings up to date what learns from it.
+
+    Sessions that this very model has judged as they are now are not judged again; what depends on verdicts
+    becomes what the settings make of them all the same. What is stored is that which the worker stores, so it
+    does not matter which of them comes first; the worker publishes it. Where it was killed, the next call
+    goes on. A part of the sessions is in memory at a time.
 
     Args:
-        engine: of the database, with the sessions.
-        assistant_id: whose sessions.
         kind: of the model.
-        in_use: the name of the model, and the model.
-        keep: stores what is new, in a transaction in which nobody else changes sessions.
-        progress: shows how far it is.
-        title: of its bar.
+        work: whose sessions.
+        in_use: the name of the model and the model, where the caller has it; None: it is loaded.
 
     Returns:
-        How many sessions were judged, and how many cannot be.
+        What was judged; None where there is no model.
     """
+    engine, assistant_id = work.engine, work.assistant_id
+    in_use = in_use or CurrentModels(engine, work.settings.state_folder, kind).of(assistant_id)
+    if in_use is None:
+        return None
+    effect = kind.effect(engine, work.settings, work.clock_ms)
     with reading(engine) as connection:
         every_id = session_ids(connection, assistant_id)
-    bar = progress.add_task(title, total=len(every_id)) if progress else None
+    bar = work.progress.add_task(kind.name, total=len(every_id)) if work.progress else None
     n_judged = n_refused = 0
     for ids in chunks(every_id, SESSIONS_AT_A_TIME):
         judged, n_new_refused = _judged(engine, assistant_id, ids, kind, in_use)
@@ -72,10 +76,23 @@ def absorb_sessions(
             stored = kind.known(connection, ids)
             void = tuple(key for key, (_, turns) in stored.items() if keys.get(key) != turns)
             as_judged = tuple(x for x in judged if keys.get(x.session.session_id) == x.session.turns_key)
-            keep(connection, NewVerdicts(tuple(now.values()), as_judged, void))
-        if progress and bar is not None:
-            progress.advance(bar, len(ids))
-    return n_judged, n_refused
+            effect.renew(
+                connection, assistant_id, NewVerdicts(in_use[0], tuple(now.values()), as_judged, void)
+            )
+        if work.progress and bar is not None:
+            work.progress.advance(bar, len(ids))
+    with engine.begin() as connection:
+        effect.finish(connection, assistant_id)
+    with reading(engine) as connection:
+        summary = effect.summary(connection, assistant_id)
+    refused = f", {n_refused:,} refused" if n_refused else ""
+    return Backfill(
+        assistant_id=assistant_id,
+        model=in_use[0],
+        judged=n_judged,
+        refused=n_refused,
+        in_words=f"{kind.judged_as.format(n_judged)}{refused}; {summary}",
+    )
 
 
 def _judged(

@@ -51,7 +51,7 @@ class CurrentModels(Generic[M]):
     def of(self, assistant_id: AssistantId) -> tuple[str, M] | None:
         """The model of an assistant, with its name; None where there is none, or none that can be used."""
         with reading(self._engine) as connection:
-            name = current_models(connection, assistant_id).get(self._kind.name)
+            name = current_models(connection, assistant_id).get(self._kind.artifact)
         if name is None:
             return None
         folder = model_folder(self._state, assistant_id) / name

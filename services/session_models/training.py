@@ -1,47 +1,65 @@
-"""Model training: what the jobs that train a model of an assistant share."""
+"""Training: from an assistant's stored sessions to a model in use, and all sessions judged by it."""
 
-import importlib.util
-from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
-from rich.progress import Progress
-from sqlalchemy import Engine
+from msgspec import Struct
 
-from labeling.models.in_use import ModelKind, current_models, model_folder, set_models
+from labeling.annotations.annotation import Annotations
+from labeling.models.in_use import current_models, set_models
+from services.assistant_work import AssistantWork
+from services.session_models.backfill import Backfill, backfill
+from services.session_models.kind import SessionModelKind, Trained
 from services.session_models.model_files import delete_other_models
 from streams.turn import AssistantId
 
 
-def why_not_trained(section: str, *, train: bool) -> str | None:
-    """Why nothing can be trained; None: it can.
+class Learning(Struct, frozen=True, kw_only=True):
+    """What was learned for one assistant."""
+
+    assistant_id: AssistantId
+    title: str  # of the model
+    trained: Trained | None  # None: no new model
+    why_not: str = ""  # where none was trained
+    backfill: Backfill | None  # what the model in use has judged; None: there is none
+
+    @property
+    def in_words(self) -> str:
+        """One line for people."""
+        trained = f"no new {self.title}: {self.why_not}" if self.trained is None else self.trained.in_words
+        return trained if self.backfill is None else f"{trained}; {self.backfill.in_words}"
+
+
+def learn(
+    kind: SessionModelKind[Any, Any], work: AssistantWork, annotations: Annotations | None = None
+) -> Learning:
+    """Trains the model of one assistant, puts it in use, and has it judge all sessions.
+
+    Where none can be trained, the model in use stays, and judges what it has not judged yet.
 
     Args:
-        section: of the settings.
-        train: what it says there.
+        kind: of the model.
+        work: whose, and on what.
+        annotations: where somebody has them.
     """
-    if not train:
-        return f"[{section}] train is false"
-    if importlib.util.find_spec("torch") is None:
-        return "install rehear with the extra `train`"
-    return None
+    trained, why_not = None, ""
+    try:
+        trained = kind.train(work, annotations or {})
+    except kind.training_error as error:
+        why_not = str(error)
+    else:
+        _put_in_use(kind, work, trained.name)
+    return Learning(
+        assistant_id=work.assistant_id,
+        title=kind.title,
+        trained=trained,
+        why_not=why_not,
+        backfill=backfill(kind, work),
+    )
 
 
-def put_in_use(
-    engine: Engine, state: Path, assistant_id: AssistantId, kind: ModelKind, name: str, now_ms: int
-) -> None:
+def _put_in_use(kind: SessionModelKind[Any, Any], work: AssistantWork, name: str) -> None:
     """Names the artifact that is used from now on; of older ones, the last in use is kept."""
-    with engine.begin() as connection:
-        before = current_models(connection, assistant_id)
-        set_models(connection, assistant_id, {kind: name}, now_ms)
-    delete_other_models(model_folder(state, assistant_id), {*before.values(), name})
-
-
-def shown_steps(progress: Progress | None, title: str) -> Callable[[str, int, int], None]:
-    """What a training tells of its steps, on a bar of its own."""
-    bar = progress.add_task(title, total=None) if progress else None
-
-    def show(stage: str, done: int, total: int) -> None:
-        if progress and bar is not None:
-            progress.update(bar, description=f"{title}: {stage}", completed=done, total=total)
-
-    return show
+    with work.engine.begin() as connection:
+        before = current_models(connection, work.assistant_id)
+        set_models(connection, work.assistant_id, {kind.artifact: name}, work.clock_ms())
+    delete_other_models(work.models, {*before.values(), name})

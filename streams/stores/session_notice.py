@@ -1,7 +1,7 @@
 """Session notices: sessions that are to be announced again.
 
 Those who learn from sessions read what is known of them when their records come. Where that has changed and
-the session has not, it is noted here, until its record has gone to the topic once more.
+the session has not, the task that has changed it notes it here, until it has sent its record once more.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -17,6 +17,7 @@ from streams.turn import AssistantId, UserId
 SESSION_NOTICE = Table(
     "session_notice",
     METADATA,
+    Column("task", String(20), primary_key=True),  # that announces it
     Column("session_id", String(24), primary_key=True),
     Column("assistant_id", Text, nullable=False),
     Column("user_key", BigInteger, nullable=False, index=True),
@@ -32,11 +33,12 @@ class NotedSession(Struct, frozen=True):
 
 
 def note_sessions(
-    connection: Connection, sessions: Iterable[Session], partitions: Mapping[SessionId, int]
+    connection: Connection, task: str, sessions: Iterable[Session], partitions: Mapping[SessionId, int]
 ) -> None:
-    """Notes sessions, with the partitions of the sessions topic that they came from."""
+    """Notes sessions for a task, with the partitions of the sessions topic that they came from."""
     rows = [
         {
+            "task": task,
             "session_id": session.session_id,
             "assistant_id": session.assistant_id,
             "user_key": user_key(session.assistant_id, session.user_id),
@@ -47,21 +49,24 @@ def note_sessions(
     upsert(connection, SESSION_NOTICE, rows)
 
 
-def noted_sessions(connection: Connection, partitions: Collection[int]) -> list[NotedSession]:
-    """The sessions of these partitions that are noted, sorted by id."""
+def noted_sessions(connection: Connection, task: str, partitions: Collection[int]) -> list[NotedSession]:
+    """The sessions of these partitions that a task is to announce, sorted by id."""
     rows = SESSION_NOTICE.c
-    query = select(rows.session_id, rows.assistant_id).where(rows.source_partition.in_(list(partitions)))
+    query = select(rows.session_id, rows.assistant_id).where(
+        rows.task == task, rows.source_partition.in_(list(partitions))
+    )
     return [
         NotedSession(SessionId(key), AssistantId(assistant_id))
         for key, assistant_id in connection.execute(query.order_by(rows.session_id))
     ]
 
 
-def drop_notices(connection: Connection, session_ids: Iterable[SessionId]) -> None:
-    """Says that the topic has these."""
+def drop_notices(connection: Connection, task: str, session_ids: Iterable[SessionId]) -> None:
+    """Says that those who learn from these sessions know what a task had to announce."""
+    rows = SESSION_NOTICE.c
     for ids in chunks(list(session_ids)):
         connection.execute(
-            delete(SESSION_NOTICE).where(is_among(connection, SESSION_NOTICE.c.session_id, ids))
+            delete(SESSION_NOTICE).where(rows.task == task, is_among(connection, rows.session_id, ids))
         )
 
 

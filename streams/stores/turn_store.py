@@ -13,6 +13,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Connection,
+    MetaData,
     RowMapping,
     String,
     Table,
@@ -67,16 +68,17 @@ class TurnChange(Struct, Generic[R], frozen=True):
         return f"{self.assistant_id}/{self.event_id}"
 
 
-def turn_table(name: str, *said: Column[Any]) -> Table:
+def turn_table(name: str, *said: Column[Any], metadata: MetaData = METADATA) -> Table:
     """A table with one row for each turn.
 
     Args:
         name: of the table.
         said: columns of what is said of a turn.
+        metadata: that the table belongs to.
     """
     return Table(
         name,
-        METADATA,
+        metadata,
         Column("assistant_id", Text, primary_key=True),
         Column("event_id", Text, primary_key=True),
         Column("user_id", Text, nullable=False),
@@ -88,11 +90,11 @@ def turn_table(name: str, *said: Column[Any]) -> Table:
     )
 
 
-def change_table(name: str) -> Table:
+def change_table(name: str, metadata: MetaData = METADATA) -> Table:
     """A table of the turns of which the topic does not have what is said."""
     return Table(
         name,
-        METADATA,
+        metadata,
         Column("assistant_id", Text, primary_key=True),
         Column("event_id", Text, primary_key=True),
         Column("stamp", BigInteger, nullable=False, index=True),  # larger with each change

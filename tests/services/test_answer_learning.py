@@ -9,8 +9,8 @@ from databases import new_database
 from sqlalchemy import Engine
 from streaming import drain, everything, learned_from_file, rewrites, rewrites_in, send_turns, stream_settings
 
-from rewriting.answers.miner import AnswerSettings
-from rewriting.chains.miner import ChainSettings
+from rewriting.answers.settings import AnswerSettings
+from rewriting.chains.settings import ChainSettings
 from rewriting.table.lookup import LookupTable
 from rewriting.table.rewrite_table import RewriteTable
 from services.explaining.explanation import draw_rewrite, explanation
@@ -20,6 +20,7 @@ from services.jobs.turn_logs import learn_from_files
 from services.learners.chains import ChainLearner
 from services.platform.clock import now_ms
 from services.privacy.forgetting import forget_user
+from services.settings import Settings
 from services.simulator import PlantedPair, planted_log
 from streams.kafka_settings import KafkaSettings
 from streams.stores.database_schema import reading
@@ -42,8 +43,7 @@ def learn(
 ) -> None:
     file = folder / "log.jsonl"
     file.write_bytes(b"\n".join(map(encode_turn, turns)))
-    table = RewriteTable(engine, now_ms)
-    learn_from_files(engine, table, [file], ChainSettings(), now_ms, answers=answers)
+    learn_from_files(engine, Settings(answers=answers or AnswerSettings()), [file], now_ms)
 
 
 def learned(engine: Engine) -> set[tuple[str, str, str]]:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 from databases import new_database
+from jobs import work_on
 from letter_detector import NAME as DETECTOR
 from letter_detector import LetterDetector, letter_log
 from letter_labels import NAME, LetterLabels
@@ -20,13 +21,12 @@ from labeling.labels.settings import LabelSettings
 from labeling.models.in_use import ModelKind, set_models
 from rewriting.chains.store import CHAIN_SESSION
 from rewriting.rephrases.settings import RephraseSettings
-from rewriting.table.rewrite_table import RewriteTable
 from services.jobs.turn_logs import learn_from_files
 from services.platform.clock import now_ms
 from services.platform.database import open_database
-from services.processes.worker import WorkerKind
-from services.session_models.labels.backfill import label_all
-from services.session_models.rephrases.backfill import absorb_rephrases
+from services.session_models.backfill import backfill
+from services.session_models.labels.kind import KIND as LABELS
+from services.session_models.rephrases.kind import KIND as REPHRASES
 from services.settings import Settings
 from streams.consumer_loop import Step
 from streams.kafka_settings import KafkaSettings
@@ -36,8 +36,7 @@ from streams.topics import end_offsets
 from streams.turn import AssistantId, TurnEvent, encode_turn
 
 LETTERS = AssistantId("letters")
-SESSIONS, REPHRASES, LABELS = WorkerKind.SESSIONS, WorkerKind.REPHRASES, WorkerKind.LABELS
-LEARNERS = WorkerKind.CHAINS, WorkerKind.INDEX
+LEARNERS = "chains", "index"
 DEFECTS = LabelSettings(in_chains=True)
 
 
@@ -64,11 +63,11 @@ def learn(settings: Settings, turns: list[TurnEvent], folder: Path) -> None:
     file = folder / "turns.jsonl"
     file.write_bytes(b"\n".join(map(encode_turn, turns)))
     engine = open_database(settings.database_location)
-    table = RewriteTable(engine, now_ms)
-    learn_from_files(engine, table, [file], settings.chain, now_ms, rephrases=settings.rephrases)
+    learn_from_files(engine, settings, [file], now_ms)
+    work = work_on(engine, LETTERS, settings)
     if settings.rephrases.in_chains:
-        absorb_rephrases(engine, table, settings, LETTERS, (DETECTOR, LetterDetector()), now_ms)
-    label_all(engine, settings, LETTERS, now_ms, generator=(NAME, LetterLabels()))
+        backfill(REPHRASES, work, (DETECTOR, LetterDetector()))
+    backfill(LABELS, work, (NAME, LetterLabels()))
     engine.dispose()
 
 
@@ -152,11 +151,11 @@ def test_a_stream_teaches_what_a_file_does(
     kafka: KafkaSettings,
 ) -> None:
     send_turns(kafka, log)
-    drain(settings, SESSIONS)
+    drain(settings, "sessions")
     if chains_first:
         drain(settings, *LEARNERS)
         assert known(settings.database_location) == plain
-    drain(settings, LABELS, *LEARNERS)
+    drain(settings, "labels", *LEARNERS)
     assert known(settings.database_location) == expected
     assert produced(kafka) == 20 + 16  # those that labels change come once more
     drain(settings)
@@ -174,8 +173,8 @@ def test_a_worker_killed_before_a_step(
     workers: WorkerPool,
 ) -> None:
     send_turns(kafka, log)
-    drain(settings, SESSIONS, *LEARNERS)
-    run_and_kill(workers, LABELS, settings, step, time=1)
+    drain(settings, "sessions", *LEARNERS)
+    run_and_kill(workers, "labels", settings, step, time=1)
     drain(settings, *LEARNERS)
     assert known(settings.database_location) == expected
 
@@ -194,8 +193,8 @@ def test_links_and_defects_together(
     by_files = learned_by_files(log, tmp_path, labels=DEFECTS, rephrases=both.rephrases)
     assert by_files["steps"] != expected["steps"]
     send_turns(kafka, log)
-    drain(both, SESSIONS, *LEARNERS)
-    for worker in (LABELS, REPHRASES) if labels_first else (REPHRASES, LABELS):
+    drain(both, "sessions", *LEARNERS)
+    for worker in ("labels", "rephrases") if labels_first else ("rephrases", "labels"):
         drain(both, worker, *LEARNERS)
     assert known(both.database_location) == by_files
 
@@ -205,6 +204,6 @@ def test_nothing_is_announced_where_chains_do_not_go_by_defects(
 ) -> None:
     off = msgspec.structs.replace(settings, labels=LabelSettings())
     send_turns(kafka, log)
-    drain(off, SESSIONS, LABELS, *LEARNERS)
+    drain(off, "sessions", "labels", *LEARNERS)
     assert produced(kafka) == 20
     assert known(off.database_location) == plain

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from jobs import work_on
 from letter_detector import letter_log
 from streaming import compacted, send_turns, store_log, stream_settings
 from tiny_encoder import write_tiny_base
@@ -18,10 +19,10 @@ from labeling.labels.training import LabelTraining, train_label_model
 from labeling.labels.turn_label import TurnLabel
 from labeling.models.in_use import model_folder, set_models
 from services.cli.commands import app
-from services.platform.clock import now_ms
 from services.platform.database import open_database
-from services.processes.worker import WorkerKind, worker_loop
-from services.session_models.labels.backfill import label_all
+from services.processes.worker import WORKERS, worker_loop
+from services.session_models.backfill import backfill
+from services.session_models.labels.kind import KIND
 from services.session_models.model_files import put_model
 from services.settings import Settings
 from streams.kafka_settings import KafkaSettings
@@ -101,8 +102,8 @@ def test_files_the_job_and_the_stream_give_the_same_labels(
 
     send_turns(kafka, log)
     engine = open_database(streamed.database_location)
-    for kind in (WorkerKind.SESSIONS, WorkerKind.LABELS):
-        worker_loop(kind, engine, kafka, streamed).run(until_idle=True)
+    for kind in ("sessions", "labels"):
+        worker_loop(WORKERS[kind], engine, kafka, streamed).run(until_idle=True)
     engine.dispose()
     topic = compacted(kafka, kafka.topics.labels)
     records: list[dict[str, Any]] = [msgspec.json.decode(value) for value in topic.values()]
@@ -117,8 +118,10 @@ def test_files_the_job_and_the_stream_give_the_same_labels(
     by_job = made_settings(*state, kafka, tmp_path / "job.db")
     engine = open_database(by_job.database_location)
     store_log(engine, log)
-    done = label_all(engine, by_job, LETTERS, now_ms)
+    work = work_on(engine, LETTERS, by_job)
+    done = backfill(KIND, work)
     engine.dispose()
     assert done is not None
-    assert (done.model, done.turns, done.refused) == (state[1], len(log), 0)
+    assert (done.model, done.refused) == (state[1], 0)
+    assert f"; {len(log)} turns in " in done.in_words
     assert rehear_label(by_job, tmp_path) == by_file

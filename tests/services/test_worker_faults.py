@@ -34,7 +34,7 @@ from worker_pool import RunningWorker, WorkerPool
 
 from rewriting.table.rewrite import Rewrite
 from services.platform.database import open_database
-from services.processes.worker import WorkerKind, worker_loop
+from services.processes.worker import WORKERS, worker_loop
 from services.settings import Settings
 from services.simulator import PlantedPair, planted_log
 from streams.broker import DevelopmentBroker
@@ -48,9 +48,9 @@ from streams.stores.session_store import has_waiting_sessions
 from streams.topics import end_offsets, ensure_topics
 from streams.turn import TurnEvent, encode_turn
 
-SESSIONS, CHAINS = WorkerKind.SESSIONS, WorkerKind.CHAINS
-KINDS = SESSIONS, CHAINS, WorkerKind.INDEX  # others: test_rephrase_faults.py, test_label_faults.py
-LEARNERS = CHAINS, WorkerKind.INDEX
+SESSIONS, CHAINS = "sessions", "chains"
+KINDS = SESSIONS, CHAINS, "index"  # others: test_rephrase_faults.py, test_label_faults.py
+LEARNERS = CHAINS, "index"
 N_PAIRS = 12
 
 
@@ -108,7 +108,7 @@ def settings(kafka: KafkaSettings, tmp_path: Path) -> Settings:
     return stream_settings(new_database(tmp_path / "rehear.db"), kafka)
 
 
-def leave_for(dead: RunningWorker, kafka: KafkaSettings, kind: WorkerKind) -> None:
+def leave_for(dead: RunningWorker, kafka: KafkaSettings, kind: str) -> None:
     """Has a group give up its dead, as Kafka does after the session timeout; the test broker never does.
 
     Who is alive finds out that it has been given up, too, and joins again.
@@ -122,7 +122,7 @@ def leave_for(dead: RunningWorker, kafka: KafkaSettings, kind: WorkerKind) -> No
 
 
 @contextmanager
-def reading_log(settings: Settings, kind: WorkerKind, **options: Any) -> Iterator[CollectorRegistry]:
+def reading_log(settings: Settings, kind: str, **options: Any) -> Iterator[CollectorRegistry]:
     """A worker in a thread, which reads all there is while the context waits for its end."""
     registry = CollectorRegistry()
     failures: list[BaseException] = []
@@ -164,7 +164,7 @@ def retries(registry: CollectorRegistry) -> float:
 @pytest.mark.parametrize("step", list(Step))
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_worker_killed_at_any_step(
-    kind: WorkerKind,
+    kind: str,
     step: Step,
     log: list[TurnEvent],
     expected: list[Rewrite],
@@ -185,7 +185,7 @@ def test_a_worker_killed_at_any_step(
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("step", [Step.WRITE, Step.PRODUCE])
 def test_a_worker_killed_on_postgresql(
-    kind: WorkerKind,
+    kind: str,
     step: Step,
     log: list[TurnEvent],
     expected: list[Rewrite],
@@ -216,12 +216,12 @@ def test_workers_killed_at_any_moment(
 ) -> None:
     rng = random.Random(seed)
     settings = lasting(settings)
-    running = {kind: workers.start(kind, settings) for kind in WorkerKind}
+    running = {kind: workers.start(kind, settings) for kind in WORKERS}
     parts = 4
     for part in range(parts):
         send_turns(kafka, log[part * len(log) // parts : (part + 1) * len(log) // parts])
         threading.Event().wait(rng.uniform(0.2, 2.0))  # the moment of the fault
-        victim = rng.choice(list(WorkerKind))
+        victim = rng.choice(list(WORKERS))
         running[victim].kill()
         running[victim] = workers.start(victim, settings)
     eventually_rewrites(settings.database_location, expected)
@@ -303,7 +303,7 @@ def test_a_broker_that_goes_and_comes_back(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_database_that_another_program_locks(
-    kind: WorkerKind,
+    kind: str,
     log: list[TurnEvent],
     expected: list[Rewrite],
     expected_requests: dict[str, list[Any]],
@@ -330,7 +330,7 @@ def test_a_database_that_another_program_locks(
 @pytest.mark.parametrize("step", [Step.PROCESS, Step.WRITE, Step.PRODUCE])
 @pytest.mark.parametrize("kind", [SESSIONS, CHAINS])
 def test_a_database_file_that_is_moved_away_and_back(
-    kind: WorkerKind,
+    kind: str,
     step: Step,
     log: list[TurnEvent],
     expected: list[Rewrite],
@@ -365,7 +365,7 @@ def test_a_database_file_that_is_moved_away_and_back(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_postgresql_server_that_restarts(
-    kind: WorkerKind,
+    kind: str,
     log: list[TurnEvent],
     expected: list[Rewrite],
     expected_requests: dict[str, list[Any]],

@@ -9,12 +9,12 @@ from itertools import count
 from pathlib import Path
 
 import msgspec
+from jobs import work_on
 from msgspec import Struct
 from tiny_encoder import write_tiny_base
 
 from rewriting.encoders.settings import EncoderSettings
 from rewriting.ranking.settings import RankerSettings
-from rewriting.table.rewrite_table import RewriteTable
 from services.jobs.online_models import learn_online
 from services.jobs.turn_logs import learn_from_files
 from services.platform.clock import now_ms
@@ -77,9 +77,8 @@ def write_world(folder: Path) -> AblationWorld:
     _write(world.understanding, [{"text": text, **_frame(text)} for text in texts])
     (folder / "state").mkdir()
     engine = open_database(settings.database_location)
-    table = RewriteTable(engine, now_ms)
-    learn_from_files(engine, table, [folder / "turns.train.jsonl"], settings.chain, now_ms)
-    learned = learn_online(engine, settings, ASSISTANT, now_ms)
+    learn_from_files(engine, settings, [folder / "turns.train.jsonl"], now_ms)
+    learned = learn_online(work_on(engine, ASSISTANT, settings))
     assert learned.serves
     engine.dispose()
     return world

@@ -7,8 +7,8 @@ from pathlib import Path
 from msgspec import Struct
 from tiny_encoder import write_tiny_base
 
-from labeling.annotations.annotation import AnnotatedSlot, Annotation
-from labeling.labels.targets import Annotations, WeakLabels, WeakTurn
+from labeling.annotations.annotation import AnnotatedSlot, Annotation, Annotations
+from labeling.labels.targets import WeakLabels, WeakTurn
 from labeling.labels.weak_defects import MADE_OF, visible_defect
 from streams.turn import EventId, NluHypothesis, Request, Response, Signals, Slot, TurnEvent
 

@@ -10,7 +10,7 @@ from labeling.annotations.annotation import FailurePoint
 from streams.turn import EventId, TurnEvent
 
 NAME = "failures-letters"
-REFUSED = "isolate me not"
+REFUSED = "refuse me"
 
 
 def point_of(text: str) -> FailurePoint:
@@ -26,7 +26,7 @@ class LetterFailures:
 
     def __init__(self, sure: float = 0.7) -> None:
         self._sure = sure
-        self.isolated = 0  # sessions
+        self.judged = 0  # sessions
 
     @classmethod
     def load(cls, folder: Path) -> "LetterFailures":
@@ -36,7 +36,7 @@ class LetterFailures:
         for turns in sessions:
             if any(turn.request.text == REFUSED for turn in turns):
                 raise FailureInputError("the failures of this session cannot be isolated")
-        self.isolated += len(sessions)
+        self.judged += len(sessions)
         return [self._failures([(turn.event_id, turn.request.text) for turn in turns]) for turns in sessions]
 
     def _failures(self, said: Sequence[tuple[EventId, str]]) -> list[TurnFailure]:

@@ -8,7 +8,7 @@ from labeling.labels.turn_label import LabelName, SlotLabel, TurnLabel
 from streams.turn import EventId, TurnEvent
 
 NAME = "labels-letters"
-REFUSED = "label me not"
+REFUSED = "refuse me"
 
 
 class LetterLabels:
@@ -20,7 +20,7 @@ class LetterLabels:
 
     def __init__(self, third: float = 1 / 3) -> None:
         self._third = third
-        self.labelled = 0  # sessions
+        self.judged = 0  # sessions
 
     @classmethod
     def load(cls, folder: Path) -> "LetterLabels":
@@ -30,7 +30,7 @@ class LetterLabels:
         for turns in sessions:
             if any(turn.request.text == REFUSED for turn in turns):
                 raise LabelInputError("this session cannot be labelled")
-        self.labelled += len(sessions)
+        self.judged += len(sessions)
         return [self._labels(turns) for turns in sessions]
 
     def _labels(self, turns: Sequence[TurnEvent]) -> list[TurnLabel]:

@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 from databases import new_database
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from letter_models import LETTER_MODELS
+from letter_models import LETTER_MODELS, TEST_WORKERS
 from sqlalchemy import Engine, Table, select
 from waiting import HANGS_AFTER_S, eventually
 
-from rewriting.chains.miner import ChainSettings
+from rewriting.chains.settings import ChainSettings
 from rewriting.index.store import INDEXED_REQUEST
 from rewriting.requests.session_store import REQUEST_SESSION
 from rewriting.requests.statistics_store import REQUEST_STATISTICS
@@ -20,7 +20,7 @@ from rewriting.table.rewrite_table import RewriteTable
 from services.jobs.turn_logs import learn_from_files
 from services.platform.clock import now_ms
 from services.platform.database import open_database
-from services.processes.worker import WorkerKind, worker_loop
+from services.processes.worker import WORKERS, worker_loop
 from services.settings import SessionSettings, Settings
 from streams.kafka_settings import KafkaSettings
 from streams.session import Session
@@ -77,16 +77,16 @@ def compacted(kafka: KafkaSettings, topic: str) -> dict[bytes, bytes]:
     return {key: value for key, value in found.items() if value is not None}
 
 
-def drain(settings: Settings, *kinds: WorkerKind) -> None:
-    """Runs a worker of each kind (by default of all), one after the other, until all is read.
+def drain(settings: Settings, *names: str) -> None:
+    """Runs workers, by default each of them, one after the other, until all is read.
 
-    Where an assistant uses a detector of rephrases or a label model, it is one of `LETTER_MODELS`.
+    Where an assistant uses a session model, it is one of `LETTER_MODELS`.
     """
     assert settings.kafka is not None
     engine = open_database(settings.database_location)
     try:
-        for kind in kinds or WorkerKind:
-            loop = worker_loop(kind, engine, settings.kafka, settings, loaders=LETTER_MODELS)
+        for name in names or WORKERS:
+            loop = worker_loop(TEST_WORKERS[name], engine, settings.kafka, settings, loaders=LETTER_MODELS)
             loop.run(until_idle=True)
     finally:
         engine.dispose()
@@ -162,7 +162,7 @@ def learned_from_file(
     location = new_database(folder / "learned.db")
     engine = open_database(location)
     try:
-        learn_from_files(engine, RewriteTable(engine, now_ms), [file], chain or ChainSettings(), now_ms)
+        learn_from_files(engine, Settings(chain=chain or ChainSettings()), [file], now_ms)
     finally:
         engine.dispose()
     return rewrites(location)

@@ -4,12 +4,13 @@ import sqlite3
 import threading
 
 import msgspec
+from letter_models import TEST_WORKERS
 from prometheus_client import CollectorRegistry
 from waiting import HANGS_AFTER_S, eventually
 from worker_pool import WorkerPool
 
 from services.platform.database import open_database
-from services.processes.worker import ModelLoaders, WorkerKind, worker_loop
+from services.processes.worker import Loaders, worker_loop
 from services.settings import Settings
 from streams.consumer_loop import Step
 
@@ -21,16 +22,14 @@ def lasting(settings: Settings) -> Settings:
     return msgspec.structs.replace(settings, kafka=kafka)
 
 
-def run_and_kill(
-    workers: WorkerPool, kind: WorkerKind, settings: Settings, step: Step, time: int = 3
-) -> None:
+def run_and_kill(workers: WorkerPool, kind: str, settings: Settings, step: Step, time: int = 3) -> None:
     """A worker is killed before it takes a step for the `time`-th time; another then reads all."""
     killed = workers.start(kind, lasting(settings), until_idle=True, killed_at=(step, time))
     assert killed.wait() == -9, killed.log.read_text()
     workers.run(kind, lasting(settings))
 
 
-def run_while_locked(kind: WorkerKind, settings: Settings, loaders: ModelLoaders) -> None:
+def run_while_locked(kind: str, settings: Settings, loaders: Loaders) -> None:
     """A worker reads all; at its first write another program locks its SQLite database for two retries."""
     assert settings.kafka is not None
     engine = open_database(settings.database_location)
@@ -45,7 +44,7 @@ def run_while_locked(kind: WorkerKind, settings: Settings, loaders: ModelLoaders
             is_locked.wait()
 
     program_locks, is_locked = threading.Event(), threading.Event()
-    loop = worker_loop(kind, engine, settings.kafka, settings, registry, lock, loaders)
+    loop = worker_loop(TEST_WORKERS[kind], engine, settings.kafka, settings, registry, lock, loaders)
     thread = threading.Thread(target=loop.run, kwargs={"until_idle": True})
     thread.start()
     try:

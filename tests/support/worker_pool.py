@@ -8,10 +8,10 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import forked
-from letter_models import LETTER_MODELS
+from letter_models import LETTER_MODELS, TEST_WORKERS
 from waiting import eventually
 
-from services.processes.worker import WorkerKind, run_worker
+from services.processes.worker import run_worker
 from services.settings import Settings
 from streams.consumer_loop import Step
 
@@ -65,7 +65,7 @@ class WorkerPool:
 
     def start(
         self,
-        kind: WorkerKind,
+        kind: str,
         settings: Settings,
         *,
         until_idle: bool = False,
@@ -79,14 +79,14 @@ class WorkerPool:
             until_idle: whether it ends when all is read.
             killed_at: before which step it is killed, and at the how manieth time, from 1.
         """
-        log = self._folder / f"{kind.value}-{next(self._numbers)}.log"
+        log = self._folder / f"{kind}-{next(self._numbers)}.log"
         log.touch()
         process = forked.start(log, _run, kind, settings, until_idle, killed_at)
         worker = RunningWorker(process, log)
         self._workers.append(worker)
         return worker
 
-    def run(self, kind: WorkerKind, settings: Settings) -> None:
+    def run(self, kind: str, settings: Settings) -> None:
         """Runs a worker until all is read."""
         worker = self.start(kind, settings, until_idle=True)
         assert worker.wait() == 0, worker.log.read_text()
@@ -97,10 +97,10 @@ class WorkerPool:
         self._workers.clear()
 
 
-def _run(kind: WorkerKind, settings: Settings, until_idle: bool, killed_at: tuple[Step, int] | None) -> None:
+def _run(kind: str, settings: Settings, until_idle: bool, killed_at: tuple[Step, int] | None) -> None:
     assert settings.kafka is not None
     run_worker(
-        kind,
+        TEST_WORKERS[kind],
         settings.kafka,
         settings,
         until_idle=until_idle,

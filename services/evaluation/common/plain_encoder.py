@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from labeling.annotations.annotation import Annotations
 from labeling.errors import LabelTrainingError
 from labeling.labels.space import NAMED, LabelSpace
 from labeling.labels.targets import (
     UNKNOWN,
-    Annotations,
     TurnTarget,
     dialogue_targets,
     label_space,

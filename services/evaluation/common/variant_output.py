@@ -9,8 +9,8 @@ import msgspec
 from msgspec import Struct
 
 from labeling.annotations.annotation import Annotation
-from labeling.labels.file import replaced_file
 from services.evaluation.errors import EvaluationFileError
+from streams.replaced_file import replaced_file
 from streams.session import Session
 from streams.turn import AssistantId, EventId, encode_turn
 

@@ -10,9 +10,9 @@ from rich.markup import escape
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from labeling.labels.file import replaced_file
 from labeling.models.training_schedule import Progress as StepProgress
 from services.evaluation.common.variant_output import VariantFacts
+from streams.replaced_file import replaced_file
 
 FACTS: Final = "variants.json"
 """In the folder of the report: how the variants were made, with times, which the report does not hold."""

@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 from msgspec import Struct
 
-from failure_isolation.file import IsolatedTurn
 from failure_isolation.rule import FAILURE_POINTS
+from failure_isolation.turn_failure import TurnFailure
 from labeling.annotations.annotation import FailurePoint
 from labeling.text.normalisation import normalise
 from labeling.turns.features import interpretation
@@ -23,6 +23,7 @@ from services.evaluation.common.dialogue_example import ExampleLine, example_lin
 from services.evaluation.failures.log import Floats, Ints
 from services.evaluation.labels.resamples import ClusterResamples, share
 from streams.turn import TurnEvent
+from streams.verdict import JudgedTurn
 
 NOT_TOLD: Final = "not told"
 OTHERS: Final = "others"
@@ -123,7 +124,7 @@ _GROUPINGS: Final[Mapping[str, Callable[[TurnEvent], str | None]]] = {
 
 
 def failure_overview(
-    isolated: Sequence[IsolatedTurn], *, resamples: int = DEFAULT_RESAMPLES, seed: int = 0
+    isolated: Sequence[JudgedTurn[TurnFailure]], *, resamples: int = DEFAULT_RESAMPLES, seed: int = 0
 ) -> FailureOverview:
     """Counts and shares with 95 % intervals over users, and the requests that fail most.
 
@@ -137,9 +138,9 @@ def failure_overview(
     owners = [turn.key for turn in turns] if len(users) > 1 else [one.session_id for one in isolated]
     numbers = {name: number for number, name in enumerate(sorted(set(owners)))}
     cluster = np.array([numbers[name] for name in owners], dtype=np.int64)
-    point = np.array([FAILURE_POINTS.index(one.failure.failure_point) for one in isolated], dtype=np.int64)
+    point = np.array([FAILURE_POINTS.index(one.verdict.failure_point) for one in isolated], dtype=np.int64)
     probabilities = np.array(
-        [[one.failure.probabilities.get(name, 0.0) for name in FAILURE_POINTS] for one in isolated],
+        [[one.verdict.probabilities.get(name, 0.0) for name in FAILURE_POINTS] for one in isolated],
         dtype=np.float64,
     ).reshape(-1, len(FAILURE_POINTS))
     drawn = ClusterResamples(len(numbers), resamples, seed)
@@ -161,7 +162,7 @@ def failure_overview(
         users=len(users),
         cluster="users" if len(users) > 1 else "dialogues",
         failing_turns=int((point != _CORRECT).sum()),
-        abstained=sum(one.failure.abstains for one in isolated),
+        abstained=sum(one.verdict.abstains for one in isolated),
         points=everything[0].points if everything else (),
         groupings=tuple(groupings),
         requests=tuple(_failing_requests(isolated)),
@@ -229,14 +230,14 @@ def _ordered(by: str, groups: Sequence[GroupShares]) -> tuple[GroupShares, ...]:
     return tuple(sorted(groups, key=lambda one: (one.group == OTHERS, -failing(one), -one.turns, one.group)))
 
 
-def _failing_requests(isolated: Sequence[IsolatedTurn]) -> list[FailingRequest]:
+def _failing_requests(isolated: Sequence[JudgedTurn[TurnFailure]]) -> list[FailingRequest]:
     """The requests of each class that fail for the most users, each with the turns around the surest one."""
     texts = [normalise(one.turn.request.text) for one in isolated]
     said = Counter(texts)
     failing: dict[tuple[FailurePoint, str], list[int]] = {}
     for number, (one, text) in enumerate(zip(isolated, texts, strict=True)):
-        if one.failure.failure_point != "correct":
-            failing.setdefault((one.failure.failure_point, text), []).append(number)
+        if one.verdict.failure_point != "correct":
+            failing.setdefault((one.verdict.failure_point, text), []).append(number)
     turns = [one.turn for one in isolated]
     found = []
     for point in FAILURE_POINTS:
@@ -247,7 +248,7 @@ def _failing_requests(isolated: Sequence[IsolatedTurn]) -> list[FailingRequest]:
         ]
         of_point.sort(key=lambda one: (-one[0], -len(one[1]), one[2]))
         for users, numbers, text in of_point[:MOST_REQUESTS]:
-            surest = max(numbers, key=lambda number: (isolated[number].failure.confidence, -number))
+            surest = max(numbers, key=lambda number: (isolated[number].verdict.confidence, -number))
             found.append(
                 FailingRequest(
                     failure_point=point,
@@ -255,17 +256,19 @@ def _failing_requests(isolated: Sequence[IsolatedTurn]) -> list[FailingRequest]:
                     turns=len(numbers),
                     users=users,
                     said_in_all=said[text],
-                    confidence=isolated[surest].failure.confidence,
+                    confidence=isolated[surest].verdict.confidence,
                     lines=tuple(_around(isolated, turns, surest)),
                 )
             )
     return found
 
 
-def _around(isolated: Sequence[IsolatedTurn], turns: Sequence[TurnEvent], number: int) -> list[ExampleLine]:
+def _around(
+    isolated: Sequence[JudgedTurn[TurnFailure]], turns: Sequence[TurnEvent], number: int
+) -> list[ExampleLine]:
     shown = [
         other
         for other in range(max(0, number - _AROUND), min(len(turns), number + _AROUND + 1))
         if isolated[other].session_id == isolated[number].session_id
     ]
-    return example_lines(turns, shown, {other: isolated[other].failure.failure_point for other in shown})
+    return example_lines(turns, shown, {other: isolated[other].verdict.failure_point for other in shown})

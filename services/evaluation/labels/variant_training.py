@@ -12,11 +12,12 @@ from time import perf_counter
 from msgspec import Struct
 from msgspec.structs import replace
 
+from labeling.annotations.annotation import Annotations
 from labeling.errors import LabelTrainingError
 from labeling.labels.export import export_label_model
 from labeling.labels.generator import ModelLabelGenerator
 from labeling.labels.settings import LabelSettings
-from labeling.labels.targets import Annotations, WeakLabels, label_space
+from labeling.labels.targets import WeakLabels, label_space
 from labeling.labels.training import LabelTraining, train_label_model
 from labeling.labels.turn_label import LabelGenerator, TurnLabel
 from labeling.models.training_schedule import Progress

@@ -7,8 +7,8 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from labeling.annotations.annotation import Annotations
 from labeling.labels.settings import LabelSettings
-from labeling.labels.targets import Annotations
 from services.errors import SettingsError
 from services.evaluation.common.log_split import stable_number
 from services.evaluation.labels.split import LabelSplit

@@ -1,16 +1,22 @@
-"""Label models as session models: how they are loaded, and sessions labelled by them."""
+"""Label models as session models."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
 import msgspec
+from sqlalchemy import Connection
 
-from labeling.errors import LabelInputError
+from labeling.errors import LabelInputError, LabelTrainingError
+from labeling.labels.columns import LABEL_COLUMNS
 from labeling.labels.store import LABEL_STORE
 from labeling.labels.turn_label import LabelGenerator, TurnLabel
-from services.session_models.kind import SessionModelKind
+from services.session_models.kind import SessionModelKind, TurnVerdicts
+from services.session_models.labels.effect import LabelEffect
+from services.session_models.labels.training import train_labels
 from streams.session import Session
+from streams.turn import AssistantId, UserId
 
 LABEL_DIGITS = 4
 """Decimals of a label that are kept; more would differ with what a session is labelled together with."""
@@ -39,6 +45,11 @@ def label_sessions(generator: LabelGenerator, sessions: Sequence[Session]) -> li
     return [[_rounded(label) for label in labels] for labels in labelled]
 
 
+def forget_labels(connection: Connection, assistant_id: AssistantId, user_id: UserId, now_ms: int) -> None:
+    """Deletes the labels of a user's turns."""
+    LABEL_STORE.forget_user(connection, assistant_id, user_id)
+
+
 def _rounded(label: TurnLabel) -> TurnLabel:
     given = {name: value for name in _PROBABILITIES if (value := getattr(label, name)) is not None}
     return msgspec.structs.replace(
@@ -48,13 +59,32 @@ def _rounded(label: TurnLabel) -> TurnLabel:
     )
 
 
+TURNS: Final = TurnVerdicts(
+    store=LABEL_STORE,
+    topic=attrgetter("labels"),
+    verdict=TurnLabel,
+    columns=LABEL_COLUMNS,
+    missing="`rehear learn` trains a label model and labels what is stored",
+)
+"""Labels are stored, published and exported by turn."""
+
 KIND: Final = SessionModelKind[LabelGenerator, list[TurnLabel]](
     name="labels",
+    artifact="labels",
+    title="label model",
+    judged_as="{:,} sessions labelled",
+    without="no labels are given",
+    remedy="make one with `rehear learn` on its log",
+    learn_help="Train the label model too, and label all turns (minutes).",
+    work_help="sessions to goals, success, defects, intents and slots of their turns",
     load=load_generator,
     judge=label_sessions,
     refusal=LabelInputError,
+    train=train_labels,
+    training_error=LabelTrainingError,
+    effect=LabelEffect,
     known=LABEL_STORE.known,
-    title="label model",
-    without="no labels are given",
-    remedy="make one with `rehear learn` on its log",
+    turns=TURNS,
+    tables=(LABEL_STORE.table,),
+    forget=forget_labels,
 )

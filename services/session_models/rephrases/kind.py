@@ -1,14 +1,19 @@
-"""Rephrase detectors as session models: how they are loaded, and sessions in which they find rephrases."""
+"""Rephrase detectors as session models."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from rewriting.errors import RephraseInputError
+from sqlalchemy import Connection
+
+from rewriting.errors import RephraseInputError, RephraseTrainingError
 from rewriting.evidence.rephrase_link import RephraseDetector, RephraseLink
-from rewriting.rephrases.store import known_links
+from rewriting.rephrases.store import REPHRASE_PAIR, REPHRASE_SESSION, forget_user_rephrases, known_links
 from services.session_models.kind import SessionModelKind
+from services.session_models.rephrases.effect import NAME, RephraseEffect
+from services.session_models.rephrases.training import train_rephrases
 from streams.session import Session
+from streams.turn import AssistantId, UserId
 
 
 def load_detector(folder: Path) -> RephraseDetector:
@@ -32,14 +37,28 @@ def detect(detector: RephraseDetector, sessions: Sequence[Session]) -> list[list
     return detector.detect([session.turns for session in sessions])
 
 
+def forget_rephrases(connection: Connection, assistant_id: AssistantId, user_id: UserId, now_ms: int) -> None:
+    """Deletes what was found in a user's sessions; candidates are made anew by the worker."""
+    forget_user_rephrases(connection, assistant_id, user_id)
+
+
 KIND: Final = SessionModelKind[RephraseDetector, list[RephraseLink]](
-    name="rephrase",
+    name=NAME,
+    artifact="rephrase",
+    title="rephrase detector",
+    judged_as="{:,} sessions searched for rephrases",
+    without="no rephrases are found",
+    remedy="make one with `rehear learn` on its log",
+    learn_help="Train the rephrase detector too, and find all rephrases (minutes).",
+    work_help="sessions to which request rephrases which",
     load=load_detector,
     judge=detect,
     refusal=RephraseInputError,
-    known=known_links,
     least_turns=2,
-    title="rephrase detector",
-    without="no rephrases are found",
-    remedy="make one with `rehear learn` on its log",
+    train=train_rephrases,
+    training_error=RephraseTrainingError,
+    effect=RephraseEffect,
+    known=known_links,
+    tables=(REPHRASE_SESSION, REPHRASE_PAIR),
+    forget=forget_rephrases,
 )

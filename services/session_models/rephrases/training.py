@@ -1,151 +1,62 @@
-"""Learning to find rephrases: from an assistant's stored sessions to a detector in use.
+"""Training of a rephrase detector on the stored sessions of an assistant.
 
-The labels are made of the log itself (`WeakRephrases`), and of annotations where somebody has them. Without
-the packages of the `train` extra, and where log and annotations show too few second tries, the detector in
-use stays.
+Its labels are made of the log itself (`WeakRephrases`), and of annotations where somebody has them.
 """
 
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
-from msgspec import Struct
 from rich.progress import Progress
-from sqlalchemy import Engine
 
-from labeling.models.in_use import model_folder
+from labeling.annotations.annotation import Annotations
 from rewriting.errors import RephraseTrainingError
 from rewriting.evidence.rephrase_link import RephraseLink
-from rewriting.rephrases.annotated_rephrases import Annotations, annotated_links, settled_labels, told_sources
+from rewriting.rephrases.annotated_rephrases import annotated_links, settled_labels, told_sources
 from rewriting.rephrases.dialogue_tokenizer import Part
 from rewriting.rephrases.settings import RephraseSettings
-from rewriting.rephrases.span_detector import SpanDetector
 from rewriting.rephrases.weak_rephrases import WeakRephrases
-from rewriting.table.rewrite_table import RewriteTable
-from services.session_models.in_use import CurrentModels
+from services.assistant_work import AssistantWork, shown_steps
+from services.session_models.kind import Trained
 from services.session_models.model_files import put_model
-from services.session_models.rephrases.backfill import RephraseAbsorption, absorb_rephrases
-from services.session_models.rephrases.kind import KIND
-from services.session_models.training import put_in_use, shown_steps, why_not_trained
-from services.settings import Settings
-from streams.stores.database_schema import reading
-from streams.stores.session_store import all_sessions
-from streams.turn import AssistantId, EventId, TurnEvent
+from services.session_models.trainability import why_not_trained
+from streams.turn import TurnEvent
 
-if TYPE_CHECKING:  # torch is imported only where something is trained
+if TYPE_CHECKING:  # torch and ONNX Runtime are imported only where something is trained
+    from rewriting.rephrases.span_detector import SpanDetector
     from rewriting.rephrases.span_training import TrainedSpans
+
+TITLE: Final = "rephrase detector"
 
 log = structlog.get_logger()
 
 
-class RephraseLearning(Struct, frozen=True, kw_only=True):
-    """What was learned for one assistant."""
+def train_rephrases(work: AssistantWork, annotations: Annotations) -> Trained:
+    """Trains a rephrase detector.
 
-    assistant_id: AssistantId
-    examples: int  # requests that a new detector learned from; 0: none was trained
-    annotated: int | None  # of these, requests of which annotations say something; None: there are none
-    why_not: str  # where none was trained
-    absorbed: RephraseAbsorption | None  # what the detector in use has found; None: there is none
-
-    @property
-    def in_words(self) -> str:
-        """One line for people."""
-        trained = f"a rephrase detector learned from {self.examples:,} requests"
-        if self.annotated is not None:
-            trained += f", {self.annotated:,} of them by annotations"
-        if not self.examples:
-            trained = f"no new rephrase detector: {self.why_not}"
-        return trained if self.absorbed is None else f"{trained}; {self.absorbed.in_words}"
-
-
-def learn_rephrases(
-    engine: Engine,
-    table: RewriteTable,
-    settings: Settings,
-    assistant_id: AssistantId,
-    clock_ms: Callable[[], int],
-    progress: Progress | None = None,
-    annotations: Annotations | None = None,
-) -> RephraseLearning:
-    """Trains the detector of one assistant, puts it in use, and finds the rephrases in all of its sessions.
-
-    Args:
-        engine: of the database, with the sessions.
-        table: of the rewrites, for the candidates.
-        settings: of the detector and of what learns from it, and the folder of models.
-        assistant_id: whose.
-        clock_ms: milliseconds since 1970.
-        progress: shows how far it is.
-        annotations: by event, where somebody has them; of other assistants too.
+    Raises:
+        RephraseTrainingError: the settings forbid it, the `train` extra is missing, or log and annotations
+            show too few second tries.
     """
-    state = settings.state_folder
-    examples, annotated, why_not = 0, None, ""
-    try:
-        name, examples, annotated = _learn_detector(
-            engine, settings, assistant_id, progress, annotations or {}
-        )
-    except RephraseTrainingError as error:
-        why_not = str(error)
-    else:
-        put_in_use(engine, state, assistant_id, "rephrase", name, clock_ms())
-    absorbed = None
-    in_use = CurrentModels(engine, state, KIND).of(assistant_id)
-    if in_use is not None:
-        absorbed = absorb_rephrases(engine, table, settings, assistant_id, in_use, clock_ms, progress)
-    return RephraseLearning(
-        assistant_id=assistant_id,
-        examples=examples,
-        annotated=annotated,
-        why_not=why_not,
-        absorbed=absorbed,
-    )
-
-
-def events_not_stored(
-    engine: Engine, assistant_ids: Iterable[AssistantId], annotations: Annotations
-) -> set[EventId]:
-    """The events with an annotation that are in no stored session of these assistants."""
-    missing = set(annotations)
-    with reading(engine) as connection:
-        for assistant_id in assistant_ids:
-            for session in all_sessions(connection, assistant_id):
-                missing.difference_update(EventId(turn.event_id) for turn in session.turns)
-    return missing
-
-
-def _learn_detector(
-    engine: Engine,
-    settings: Settings,
-    assistant_id: AssistantId,
-    progress: Progress | None,
-    annotations: Annotations,
-) -> tuple[str, int, int | None]:
-    """Trains a detector on all sessions.
-
-    Returns:
-        The name of its artifact, how many requests it learned from, and how many of them by annotations.
-    """
-    if why_not := why_not_trained("rephrases", train=settings.rephrases.train):
+    settings = work.settings.rephrases
+    if why_not := why_not_trained("rephrases", train=settings.train):
         raise RephraseTrainingError(why_not)
     from rewriting.rephrases.span_export import export_span_model
 
-    with reading(engine) as connection:
-        sessions = [
-            session.turns for session in all_sessions(connection, assistant_id) if len(session.turns) > 1
-        ]
-    trained = _trained(sessions, settings.rephrases, frozenset(), progress, annotations)
-    folder = model_folder(settings.state_folder, assistant_id)
-    name = put_model(folder, "rephrase", lambda path: export_span_model(trained, path))
-    if not annotations:
-        return name, trained.examples, None
-    told = {
-        turns[source].event_id
-        for turns in sessions
-        for source in told_sources(turns, annotations, settings.rephrases)
-    }
-    return name, trained.examples, sum(event_id in told for event_id in trained.sources)
+    sessions = [session.turns for session in work.sessions() if len(session.turns) > 1]
+    trained = _trained(sessions, settings, frozenset(), shown_steps(work.progress, TITLE), annotations)
+    name = put_model(work.models, "rephrase", lambda path: export_span_model(trained, path))
+    said = f"a rephrase detector learned from {trained.examples:,} requests"
+    if annotations:
+        told = {
+            turns[source].event_id
+            for turns in sessions
+            for source in told_sources(turns, annotations, settings)
+        }
+        said += f", {sum(event_id in told for event_id in trained.sources):,} of them by annotations"
+    return Trained(name=name, examples=trained.examples, in_words=said)
 
 
 def train_detector(
@@ -153,7 +64,7 @@ def train_detector(
     settings: RephraseSettings,
     hidden: frozenset[Part] = frozenset(),
     progress: Progress | None = None,
-) -> SpanDetector:
+) -> "SpanDetector":
     """A detector that is not put in use.
 
     Args:
@@ -165,9 +76,10 @@ def train_detector(
     Raises:
         RephraseTrainingError: the sessions show too few second tries.
     """
+    from rewriting.rephrases.span_detector import SpanDetector
     from rewriting.rephrases.span_export import export_span_model
 
-    trained = _trained(sessions, settings, hidden, progress, {})
+    trained = _trained(sessions, settings, hidden, shown_steps(progress, TITLE), {})
     with tempfile.TemporaryDirectory() as parent:
         folder = Path(parent) / "detector"
         export_span_model(trained, folder)
@@ -178,19 +90,13 @@ def _trained(
     sessions: Sequence[Sequence[TurnEvent]],
     settings: RephraseSettings,
     hidden: frozenset[Part],
-    progress: Progress | None,
+    show: Callable[[str, int, int], None],
     annotations: Annotations,
 ) -> "TrainedSpans":
     from rewriting.rephrases.span_training import SpanTraining, train_span_model
 
     links, sources = _labels(sessions, settings, annotations)
-    return train_span_model(
-        sessions,
-        links,
-        SpanTraining.of(settings, hidden),
-        shown_steps(progress, "rephrase detector"),
-        sources,
-    )
+    return train_span_model(sessions, links, SpanTraining.of(settings, hidden), show, sources)
 
 
 def _labels(

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from labeling.text.question import Question
 from rewriting.answers.counts import AnswerCounts
-from rewriting.answers.miner import AnswerMiner, AnswerSettings
+from rewriting.answers.miner import AnswerMiner
+from rewriting.answers.settings import AnswerSettings
 from rewriting.chains.step import ChainStep, SessionSteps
 from rewriting.evidence.interpretation import Interpretation
 from rewriting.table.rewrite import Rewrite

@@ -5,7 +5,8 @@ import pytest
 from calls import AREA, ASSISTANT, FOOD, Calls, two_misheard_words
 
 from labeling.text.question import question_of
-from rewriting.answers.miner import AnswerMiner, AnswerSettings
+from rewriting.answers.miner import AnswerMiner
+from rewriting.answers.settings import AnswerSettings
 from rewriting.chains.step import session_steps
 from rewriting.errors import AnswerSettingsError, RewritingError
 from rewriting.table.rewrite import GLOBAL, Rewrite, rewrite_id

@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rewriting.chains.counts import ChainCounts, OutcomeCounts
-from rewriting.chains.miner import ChainMiner, ChainSettings
+from rewriting.chains.miner import ChainMiner
+from rewriting.chains.settings import ChainSettings
 from rewriting.chains.step import ChainStep, SessionSteps
 from rewriting.evidence.interpretation import Interpretation
 from rewriting.table.rewrite import Rewrite

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from rewriting.chains.graph import chain_graph
-from rewriting.chains.miner import ChainMiner, ChainSettings
+from rewriting.chains.miner import ChainMiner
+from rewriting.chains.settings import ChainSettings
 from rewriting.chains.step import ChainStep, SessionSteps
 from rewriting.evidence.interpretation import Interpretation
 from rewriting.table.rewrite import Rewrite

@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from labeling.text.normalisation import normalise
-from rewriting.chains.miner import ChainMiner, ChainSettings
+from rewriting.chains.miner import ChainMiner
+from rewriting.chains.settings import ChainSettings
 from rewriting.chains.step import CONFIDENCE_BANDS, session_steps
 from rewriting.errors import ChainSettingsError, RewritingError
 from rewriting.table.rewrite import Rewrite

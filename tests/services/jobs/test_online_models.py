@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from jobs import work_on
 from sqlalchemy import Engine
 from tiny_encoder import write_tiny_base
 
@@ -13,7 +14,6 @@ from rewriting.encoders.settings import EncoderSettings
 from rewriting.ranking.candidates import CandidateSettings
 from rewriting.ranking.online_settings import OnlineSettings
 from rewriting.ranking.settings import RankerSettings
-from rewriting.table.rewrite_table import RewriteTable
 from services.evaluation.common.gold import read_gold
 from services.evaluation.common.understanding import load_understanding
 from services.evaluation.rewrites.prediction import Prediction
@@ -55,8 +55,8 @@ def settings_for(state: Path, base: Path) -> Settings:
 
 def learned(settings: Settings, simulation: SimulationFiles) -> tuple[Engine, OnlineLearning]:
     engine = open_database(settings.database_location)
-    learn_from_files(engine, RewriteTable(engine, now_ms), [simulation.turns_train], settings.chain, now_ms)
-    return engine, learn_online(engine, settings, DEMO, now_ms)
+    learn_from_files(engine, settings, [simulation.turns_train], now_ms)
+    return engine, learn_online(work_on(engine, DEMO, settings))
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +159,7 @@ def test_former_models_are_deleted_when_others_have_taken_their_place(
     folder = model_folder(Path(settings.state).absolute(), DEMO)
     old = folder / "ranker-of-long-ago"
     old.mkdir()
-    learn_online(engine, settings, DEMO, now_ms)
+    learn_online(work_on(engine, DEMO, settings))
     with reading(engine) as connection:
         names = set(current_models(connection, DEMO).values())
     assert {path.name for path in folder.iterdir()} == names
@@ -199,6 +199,6 @@ def test_an_assistant_of_which_nothing_is_known_learns_nothing(
     world: tuple[Settings, Engine, OnlineLearning],
 ) -> None:
     settings, engine, _ = world
-    learning = learn_online(engine, settings, AssistantId("nobody"), now_ms)
+    learning = learn_online(work_on(engine, AssistantId("nobody"), settings))
     assert (learning.examples, learning.ranker, learning.serves) == (0, None, False)
     assert "the table answers alone" in learning.in_words

@@ -20,14 +20,14 @@ from streaming import (
     version,
 )
 
-from rewriting.chains.miner import ChainSettings
+from rewriting.chains.settings import ChainSettings
 from rewriting.chains.store import CHAIN_SESSION
 from rewriting.table.rewrite import Rewrite
 from rewriting.table.rewrite_table import RewriteTable
 from services.jobs.turn_logs import LearningSummary, learn_from_files
 from services.platform.clock import now_ms
 from services.platform.database import open_database
-from services.processes.worker import WorkerKind
+from services.settings import Settings
 from services.simulator import PlantedPair, SimulationSettings, planted_log, simulate
 from streams.errors import TurnFileError
 from streams.kafka_settings import KafkaSettings
@@ -77,7 +77,7 @@ def write_log(file: Path, turns: Sequence[TurnEvent]) -> Path:
 
 
 def learn(engine: Engine, *files: Path, settings: ChainSettings | None = None) -> LearningSummary:
-    return learn_from_files(engine, RewriteTable(engine, now_ms), files, settings or ChainSettings(), now_ms)
+    return learn_from_files(engine, Settings(chain=settings or ChainSettings()), files, now_ms)
 
 
 def test_a_log_in_seconds_teaches_nothing(planted: list[TurnEvent], engine: Engine, tmp_path: Path) -> None:
@@ -214,11 +214,11 @@ def test_a_file_learned_between_the_workers_is_not_undone_by_older_records(
     location = str(tmp_path / "rehear.db")
     settings = stream_settings(location, kafka_settings)
     send_turns(kafka_settings, [turn for turn in planted if "sonk" in turn.request.text])
-    drain(settings, WorkerKind.SESSIONS)
+    drain(settings, "sessions")
     engine = open_database(location)
     learn(engine, write_log(tmp_path / "t.jsonl", [turn for turn in planted if "song" in turn.request.text]))
     engine.dispose()
-    drain(settings, WorkerKind.CHAINS)
+    drain(settings, "chains")
     assert rewrites(location) == learned_from_file(planted, tmp_path)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from jobs import work_on
 from litestar import Litestar
 from litestar.testing import TestClient
 from online_world import NOW_MS, SONGS, nlu, store_world, use_models
@@ -127,7 +128,7 @@ def judged(made: World, tmp_path_factory: pytest.TempPathFactory) -> World:
     """The ranker was asked no request, but has judged the rows on those of the log."""
     world = made.copy(tmp_path_factory.mktemp("judged") / "world")
     engine = open_database(world.database)
-    assert judge_rows(engine, world.settings, HOME) == 2 * len(SONGS)
+    assert judge_rows(work_on(engine, HOME, world.settings)) == 2 * len(SONGS)
     engine.dispose()
     return world
 
@@ -216,7 +217,7 @@ def test_a_row_with_another_target_is_judged_anew(judged: World, tmp_path: Path)
         RewriteTable(engine, lambda: 1).put(connection, HOME, [row], [], "learned", 1)
     with world.serving(HURRIED) as client:
         assert asked(client, *ACCEPTED[:2]) == ["not_judged", f"play song {SONGS[1]}"]
-    judge_rows(engine, world.settings, HOME)
+    judge_rows(work_on(engine, HOME, world.settings))
     engine.dispose()
     with world.serving(HURRIED) as client:
         assert asked(client, *ACCEPTED[:2]) == ["rejected_earlier", f"play song {SONGS[1]}"]
@@ -229,7 +230,7 @@ def test_without_a_ranker_in_use_the_table_answers(judged: World, tmp_path: Path
         drop_model(connection, HOME, "ranker")
     with world.serving() as client:
         assert asked(client, *REJECTED) == ["play the drum"] * 60
-    assert judge_rows(engine, world.settings, HOME) == 0
+    assert judge_rows(work_on(engine, HOME, world.settings)) == 0
     with reading(engine) as connection:
         assert connection.execute(select(ROW_VERDICTS)).all() == []
     engine.dispose()
@@ -255,7 +256,7 @@ def test_judging_again_changes_nothing(judged: World, tmp_path: Path) -> None:
             return list(connection.execute(select(ROW_VERDICTS)).all())
 
     before = stored()
-    assert judge_rows(engine, world.settings, HOME) == 2 * len(SONGS)
+    assert judge_rows(work_on(engine, HOME, world.settings)) == 2 * len(SONGS)
     assert stored() == before
     engine.dispose()
 

@@ -6,7 +6,7 @@ from rewrites import rewrite_row
 from sqlalchemy import Engine
 from streaming import everything, requests_in, rewrites_in
 
-from rewriting.chains.miner import ChainSettings
+from rewriting.chains.settings import ChainSettings
 from rewriting.feedback.store import DatabaseFeedbackStore, FeedbackEntry
 from rewriting.table.rewrite import GLOBAL, user_scope
 from rewriting.table.rewrite_table import RewriteTable
@@ -15,6 +15,7 @@ from services.learners.chains import ChainLearner
 from services.learners.requests import RequestLearner
 from services.platform.clock import now_ms
 from services.privacy.forgetting import forget_user
+from services.settings import Settings
 from services.simulator import PlantedPair, planted_log
 from streams.turn import AssistantId, TurnEvent, UserId, encode_turn
 
@@ -43,8 +44,7 @@ def log() -> list[TurnEvent]:
 def learn(engine: Engine, log: list[TurnEvent], tmp_path: Path) -> int:
     file = tmp_path / "log.jsonl"
     file.write_bytes(b"\n".join(map(encode_turn, log)))
-    table = RewriteTable(engine, now_ms)
-    return learn_from_files(engine, table, [file], ChainSettings(), now_ms).new_turns
+    return learn_from_files(engine, Settings(), [file], now_ms).new_turns
 
 
 def look(engine: Engine) -> None:

@@ -9,7 +9,7 @@ from waiting import eventually
 
 from services.platform.api_settings import LookupApiSettings
 from services.processes.supervisor import running_rehear, worker_settings
-from services.processes.worker import WorkerKind
+from services.processes.worker import WORKERS
 from services.settings import MetricsSettings, SessionSettings, Settings
 from services.simulator import PlantedPair, planted_log
 from streams.kafka_settings import KafkaSettings
@@ -41,14 +41,14 @@ def test_a_worker_that_dies_is_started_again_and_nothing_is_left_running(tmp_pat
         api=LookupApiSettings(port=0),
     )
     with running_rehear(settings) as running:
-        eventually(lambda: workers().keys() == set(WorkerKind), "a worker of each kind")
+        eventually(lambda: workers().keys() == set(WORKERS), "a worker of each kind")
         send_turns(running.kafka, log[: len(log) // 2])
         first = workers()
         for pid in first.values():
             os.kill(pid, signal.SIGKILL)
         send_turns(running.kafka, log[len(log) // 2 :])
         eventually_rewrites(settings.database_location, expected)
-        eventually(lambda: workers().keys() == set(WorkerKind), "a new worker of each kind")
+        eventually(lambda: workers().keys() == set(WORKERS), "a new worker of each kind")
         assert not set(workers().values()) & set(first.values())
     assert workers() == {}
 

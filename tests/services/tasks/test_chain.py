@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import Engine
 from streaming import everything, rewrites_in
 
-from rewriting.chains.miner import ChainSettings
+from rewriting.chains.settings import ChainSettings
 from rewriting.table.publication import RewritePublication
 from rewriting.table.rewrite_table import RewriteTable
 from services.learners.chains import ChainLearner

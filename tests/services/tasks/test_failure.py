@@ -6,17 +6,17 @@ from typing import Any
 
 import msgspec
 import pytest
+from jobs import work_on
 from letter_detector import LetterDetector, letter_log
-from letter_failures import NAME, REFUSED, LetterFailures
+from letter_failures import NAME, LetterFailures
 from rewrites import rewrite_row
 from sqlalchemy import Engine, select
 from streaming import everything, feed, record_of, rewrites_in, row_count, store_log
 
 from failure_isolation.store import FAILURE_CHANGE, FAILURES, FailureRecord
 from failure_isolation.turn_failure import FailureIsolator
-from labeling.errors import ArtifactError
 from labeling.models.in_use import set_models
-from rewriting.chains.miner import ChainSettings
+from rewriting.chains.settings import ChainSettings
 from rewriting.table.rewrite import GLOBAL, Rewrite, user_scope
 from rewriting.table.rewrite_table import RewriteTable
 from services.jobs.turn_logs import learn_from_files
@@ -24,17 +24,15 @@ from services.learners.chains import ChainLearner
 from services.learners.failure_points import put_rewrites
 from services.platform.clock import now_ms
 from services.privacy.forgetting import forget_user
-from services.session_models.failures.backfill import isolate_all
+from services.session_models.backfill import backfill
 from services.session_models.failures.kind import KIND
 from services.session_models.in_use import CurrentModels
-from services.session_models.rephrases.backfill import absorb_rephrases
+from services.session_models.rephrases.kind import KIND as REPHRASES
 from services.settings import Settings
 from services.simulator import PlantedPair, planted_log
-from services.tasks.failure import FailureTask
-from streams.errors import RecordsRefusedError
+from services.tasks.session_model import SessionModelTask
 from streams.session import sessionize
 from streams.stores.database_schema import reading
-from streams.stream_task import OffsetRange, Received
 from streams.topic_names import Topics
 from streams.turn import AssistantId, TurnEvent, UserId, encode_turn
 
@@ -56,15 +54,16 @@ def use_model(engine: Engine, name: str = NAME) -> None:
         set_models(connection, LETTERS, {"failures": name}, now_ms())
 
 
-def new_task(engine: Engine, isolator: FailureIsolator | None = None) -> FailureTask:
+def new_task(engine: Engine, isolator: FailureIsolator | None = None) -> SessionModelTask[Any, Any]:
     """A task as a worker has it that has just got its partition."""
     isolators = CurrentModels(engine, Path("state"), KIND, lambda folder: isolator or LetterFailures())
-    task = FailureTask(engine, Topics(), isolators, now_ms)
+    effect = KIND.effect(engine, Settings(), now_ms)
+    task = SessionModelTask(engine, Topics(), KIND, isolators, effect)
     task.assigned([0])
     return task
 
 
-def announced(task: FailureTask) -> dict[str, FailureRecord | None]:
+def announced(task: SessionModelTask[Any, Any]) -> dict[str, FailureRecord | None]:
     """What the task announces, and the broker then has, by key."""
     records = list(task.outgoing())
     task.produced()
@@ -87,11 +86,11 @@ def failures(engine: Engine) -> list[tuple[Any, ...]]:
 def learn(engine: Engine, log: Sequence[TurnEvent], folder: Path) -> None:
     file = folder / "log.jsonl"
     file.write_bytes(b"\n".join(map(encode_turn, log)))
-    learn_from_files(engine, RewriteTable(engine, now_ms), [file], ChainSettings(), now_ms)
+    learn_from_files(engine, Settings(), [file], now_ms)
 
 
-def isolate(engine: Engine, name: str = NAME) -> None:
-    isolate_all(engine, Settings(), LETTERS, now_ms, isolator=(name, LetterFailures()))
+def isolate(engine: Engine, name: str = NAME, isolator: FailureIsolator | None = None) -> None:
+    backfill(KIND, work_on(engine, LETTERS), (name, isolator or LetterFailures()))
 
 
 def points(engine: Engine) -> dict[str, str | None]:
@@ -133,98 +132,6 @@ def test_failures_are_stored_and_announced(engine: Engine, log: list[TurnEvent])
     assert first.probabilities["asr"] == 0.06  # rounded
     assert announced(task) == {}
     assert task.idle(now_ms()) is None
-
-
-def test_a_replay_isolates_nothing_again_and_changes_nothing(
-    engine: Engine, log: list[TurnEvent], tmp_path: Path
-) -> None:
-    learn(engine, log, tmp_path)
-    use_model(engine)
-    isolator = LetterFailures()
-    task = new_task(engine, isolator)
-    records = [record_of(session) for session in sessionize(log)]
-    place = feed(task, records)
-    announced(task)
-    before = everything(engine).replace(f"\n{place}\n", "\n")
-    place = feed(task, records, place)
-    assert announced(task) == {}
-    assert isolator.isolated == 10
-    assert everything(engine).replace(f"\n{place}\n", "\n") == before
-
-
-def test_the_job_stores_what_the_task_does(engine: Engine, log: list[TurnEvent]) -> None:
-    store_log(engine, log)
-    use_model(engine)
-    feed(new_task(engine), [record_of(session) for session in sessionize(log)])
-    by_task = failures(engine)
-    again = isolate_all(engine, Settings(), LETTERS, now_ms, isolator=(NAME, LetterFailures()))
-    assert again is not None
-    assert (again.isolated, again.refused, again.sessions, again.turns) == (0, 0, 10, 20)
-    isolate(engine, "another")
-    assert failures(engine) != by_task
-    isolate(engine)
-    assert failures(engine) == by_task
-
-
-def test_without_a_model_or_with_a_broken_one_sessions_are_passed_over(
-    engine: Engine, log: list[TurnEvent]
-) -> None:
-    def fail(folder: Path) -> FailureIsolator:
-        raise ArtifactError(f"nothing in {folder}")
-
-    store_log(engine, log)
-    assert isolate_all(engine, Settings(state="state"), LETTERS, now_ms) is None
-    task = new_task(engine)
-    place = feed(task, [record_of(session) for session in sessionize(log)])
-    use_model(engine)
-    task = FailureTask(engine, Topics(), CurrentModels(engine, Path("state"), KIND, fail), now_ms)
-    task.assigned([0])
-    feed(task, [record_of(session) for session in sessionize(log)], place)
-    assert failures(engine) == []
-    assert task.idle(now_ms()) is None
-
-
-def test_a_model_that_is_switched_while_the_task_runs_is_picked_up(
-    engine: Engine, log: list[TurnEvent]
-) -> None:
-    loaded: list[str] = []
-
-    def load(folder: Path) -> FailureIsolator:
-        loaded.append(folder.name)
-        return LetterFailures(0.7 if folder.name == NAME else 0.9)
-
-    store_log(engine, log)
-    use_model(engine)
-    task = FailureTask(engine, Topics(), CurrentModels(engine, Path("state"), KIND, load), now_ms)
-    task.assigned([0])
-    records = [record_of(session) for session in sessionize(log)]
-    place = feed(task, records[:5])
-    announced(task)
-    use_model(engine, "sharper")
-    feed(task, records, place)
-    assert loaded == [NAME, "sharper"]
-    assert {record and record.model for record in announced(task).values()} == {"sharper"}
-    assert len(failures(engine)) == 20
-
-
-def test_sessions_that_cannot_be_read_are_refused_and_the_others_isolated(
-    engine: Engine, log: list[TurnEvent]
-) -> None:
-    strange = with_text(log[-1], REFUSED)
-    store_log(engine, [*log[:-1], strange])
-    use_model(engine)
-    task = new_task(engine)
-    sessions = sessionize([*log[:-1], strange])
-    items = [Received(record_of(session), 0, i, 0) for i, session in enumerate(sessions)]
-    (bad,) = [i for i, session in enumerate(sessions) if strange in session.turns]
-    with pytest.raises(RecordsRefusedError) as caught:
-        task.process(items)
-    assert caught.value.refusals.keys() == {(0, bad)}
-    task.write(task.process([item for item in items if item.offset != bad]), {0: OffsetRange(None, 10)})
-    assert len(announced(task)) == 18
-    done = isolate_all(engine, Settings(), LETTERS, now_ms, isolator=(NAME, LetterFailures()))
-    assert done is not None
-    assert "1 refused; 18 turns in 9 sessions" in done.in_words
 
 
 def test_rewrites_get_the_dominant_failure_point_whichever_comes_first(
@@ -290,7 +197,7 @@ def test_a_point_that_changes_makes_a_version_and_one_that_is_no_more_goes(
                 for turns, said in zip(sessions, super().isolate(sessions), strict=True)
             ]
 
-    isolate_all(engine, Settings(), LETTERS, now_ms, isolator=("other", Otherwise()))
+    isolate(engine, "other", Otherwise())
     assert points(engine) == {"play sonk": None, "call mop": "asr"}
     assert version(engine) == before + 1
     (last, *_) = RewriteTable(engine, now_ms).log(LETTERS)
@@ -392,7 +299,6 @@ def test_candidates_of_rephrases_have_failure_points_too(engine: Engine) -> None
     log = letter_log("bc")
     store_log(engine, log)
     isolate(engine)
-    table = RewriteTable(engine, now_ms)
-    absorb_rephrases(engine, table, Settings(), LETTERS, ("letters", LetterDetector()), now_ms)
+    backfill(REPHRASES, work_on(engine, LETTERS), ("letters", LetterDetector()))
     assert points(engine) == {"bhush": "asr", "chush": "nlu"}
     assert {row.status for row in rewrites_in(engine)} == {"candidate"}

@@ -1,14 +1,14 @@
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
-from letter_detector import LIKELY, NAME, REFUSED, LetterDetector, letter_log
+from letter_detector import LIKELY, NAME, LetterDetector, letter_log
 from sqlalchemy import Engine, select
 from streaming import everything, feed, record_of, row_count, store_log
 
-from labeling.errors import ArtifactError
 from labeling.models.in_use import set_models
-from rewriting.chains.miner import ChainSettings
+from rewriting.chains.settings import ChainSettings
 from rewriting.evidence.rephrase_link import RephraseDetector
 from rewriting.evidence_settings import EvidenceSettings
 from rewriting.rephrases.settings import RephraseSettings
@@ -19,15 +19,14 @@ from rewriting.table.rewrite import Rewrite
 from rewriting.table.rewrite_table import RewriteTable
 from services.explaining.explanation import explanation
 from services.learners.chains import ChainLearner
-from services.learners.rephrase_candidates import RephraseLearner
 from services.lookup_api.routes.explanation import explanation_words
 from services.platform.clock import now_ms
 from services.privacy.forgetting import forget_user
 from services.session_models.in_use import CurrentModels
 from services.session_models.rephrases.kind import KIND
+from services.settings import Settings
 from services.tasks.chain import ChainTask
-from services.tasks.rephrase import RephraseTask
-from streams.errors import CheckpointConflictError, RecordsRefusedError
+from services.tasks.session_model import SessionModelTask
 from streams.session import sessionize
 from streams.session_record import SessionRecord, decode_session
 from streams.stores.database_schema import reading
@@ -51,14 +50,11 @@ def use_detector(engine: Engine, name: str = NAME) -> None:
 
 def new_task(
     engine: Engine, detector: RephraseDetector | None = None, settings: RephraseSettings = SETTINGS
-) -> RephraseTask:
+) -> SessionModelTask[Any, Any]:
     """A task as a worker has it that has just got its partitions."""
-    task = RephraseTask(
-        engine,
-        Topics(),
-        RephraseLearner(RewriteTable(engine, now_ms), settings, now_ms),
-        CurrentModels(engine, Path("state"), KIND, lambda folder: detector or LetterDetector()),
-    )
+    detectors = CurrentModels(engine, Path("state"), KIND, lambda folder: detector or LetterDetector())
+    effect = KIND.effect(engine, Settings(rephrases=settings), now_ms)
+    task = SessionModelTask(engine, Topics(), KIND, detectors, effect)
     task.assigned([0])
     return task
 
@@ -77,7 +73,7 @@ def chain_task(engine: Engine) -> ChainTask:
     return task
 
 
-def announced(task: RephraseTask) -> list[SessionRecord]:
+def announced(task: SessionModelTask[Any, Any]) -> list[SessionRecord]:
     """What the task announces, and the broker then has."""
     records = [decode_session(record.value) for record in task.outgoing()]
     task.produced()
@@ -131,23 +127,6 @@ def test_announcing_ends_and_a_replay_changes_nothing(engine: Engine, log: list[
     assert RewriteTable(engine, now_ms).version(LETTERS) == version
 
 
-def test_what_a_dead_worker_has_not_announced_the_next_one_does(engine: Engine, log: list[TurnEvent]) -> None:
-    store_log(engine, log)
-    use_detector(engine)
-    dead = new_task(engine)
-    feed(dead, [record_of(session) for session in sessionize(log)])
-    half_way = iter(dead.outgoing())
-    next(half_way)  # and it dies
-    bystander = new_task(engine)
-    bystander.revoked([0])
-    bystander.assigned([1])
-    assert announced(bystander) == []
-    task = new_task(engine)
-    feed(task, [], 12)
-    assert len(announced(task)) == 12
-    assert announced(new_task(engine)) == []
-
-
 def test_chains_go_by_the_links_whichever_worker_comes_first(engine: Engine, log: list[TurnEvent]) -> None:
     store_log(engine, log)
     use_detector(engine)
@@ -180,29 +159,6 @@ def test_nothing_is_announced_where_chains_do_not_go_by_links(engine: Engine, lo
     feed(task, [record_of(session) for session in sessionize(log)])
     assert announced(task) == []
     assert sources(engine, "rephrase") == {"ahush", "bhush"}
-
-
-def test_without_a_detector_nothing_is_judged(engine: Engine, log: list[TurnEvent]) -> None:
-    store_log(engine, log)
-    task = new_task(engine)
-    place = feed(task, [record_of(session) for session in sessionize(log)])
-    assert row_count(engine, REPHRASE_SESSION) == 0
-    assert announced(task) == []
-    assert task.start_offsets([0]) == {0: place}
-    assert task.idle(now_ms()) is None
-
-
-def test_a_detector_that_cannot_be_loaded_holds_up_nothing(engine: Engine, log: list[TurnEvent]) -> None:
-    def fail(folder: Path) -> RephraseDetector:
-        raise ArtifactError(f"nothing in {folder}")
-
-    store_log(engine, log)
-    use_detector(engine)
-    learner = RephraseLearner(RewriteTable(engine, now_ms), SETTINGS, now_ms)
-    task = RephraseTask(engine, Topics(), learner, CurrentModels(engine, Path("state"), KIND, fail))
-    task.assigned([0])
-    feed(task, [record_of(session) for session in sessionize(log)])
-    assert row_count(engine, REPHRASE_SESSION) == 0
 
 
 def test_another_detector_judges_anew_what_comes(engine: Engine, log: list[TurnEvent]) -> None:
@@ -271,48 +227,6 @@ def test_a_forgotten_user_is_in_no_table_and_does_not_come_back(engine: Engine, 
     assert kept.isdisjoint(evidence)
     assert len(kept) == 9
     assert task.idle(now_ms()) is None
-
-
-def test_sessions_that_cannot_be_judged_are_refused_and_the_others_judged(
-    engine: Engine, log: list[TurnEvent]
-) -> None:
-    refused = [
-        msgspec.structs.replace(turn, request=msgspec.structs.replace(turn.request, text=REFUSED, asr=()))
-        if turn.user_id == "u00001" and turn.request.text == "aquiet please"
-        else turn
-        for turn in log
-    ]
-    store_log(engine, refused)
-    use_detector(engine)
-    detector = LetterDetector()
-    task = new_task(engine, detector)
-    sessions = sessionize(refused)
-    items = [Received(record_of(session), 0, i, 0) for i, session in enumerate(sessions)]
-    (bad,) = [i for i, session in enumerate(sessions) if session.turns[-1].request.text == REFUSED]
-    with pytest.raises(RecordsRefusedError) as caught:
-        task.process(items)
-    assert caught.value.refusals.keys() == {(0, bad)}
-    assert "cannot be searched" in str(caught.value.refusals[0, bad])
-    task.write(task.process([item for item in items if item.offset != bad]), {0: OffsetRange(None, 12)})
-    assert detector.judged == 11  # once each
-    assert row_count(engine, REPHRASE_SESSION) == 11
-    assert {row.source_text: row.users for row in rows(engine)} == {"ahush": 3, "bhush": 4}
-
-
-def test_a_conflict_changes_nothing_and_the_worker_goes_on(engine: Engine, log: list[TurnEvent]) -> None:
-    store_log(engine, log)
-    use_detector(engine)
-    detector = LetterDetector()
-    task = new_task(engine, detector)
-    records = [record_of(session) for session in sessionize(log)]
-    feed(task, records[:6])
-    before = everything(engine)
-    with pytest.raises(CheckpointConflictError):
-        feed(task, records[6:], 5)
-    assert everything(engine) == before
-    feed(task, records[6:], 6)
-    assert detector.judged == 12  # what was found was not lost with the transaction
-    assert row_count(engine, REPHRASE_SESSION) == 12
 
 
 def test_a_candidate_is_explained_by_what_was_said_instead(engine: Engine, log: list[TurnEvent]) -> None:

@@ -11,8 +11,8 @@ from html_page import Page
 from turns import turn_event
 from typer.testing import CliRunner
 
-from failure_isolation.file import IsolatedTurn
 from failure_isolation.rule import FAILURE_POINTS
+from failure_isolation.turn_failure import TurnFailure
 from services.cli.commands import app
 from services.errors import SettingsError
 from services.evaluation.errors import MismatchError
@@ -27,14 +27,15 @@ from services.evaluation.failures.overview import (
 from services.evaluation.failures.overview_page import MEANINGS, failure_overview_html
 from streams.session import sessionize
 from streams.turn import Device, NluHypothesis, TurnEvent
+from streams.verdict import JudgedTurn
 
 LOG = failure_log(range(96), ("asr", "correct", "correct", "result"))
 HOSTILE = "<script>alert('x')</script>"
 
 
-def isolated(log: list[TurnEvent], **changes: Any) -> list[IsolatedTurn]:
+def isolated(log: list[TurnEvent], **changes: Any) -> list[JudgedTurn[TurnFailure]]:
     return [
-        IsolatedTurn(turn, session.session_id, said(turn, true_point(turn), **changes))
+        JudgedTurn(turn, session.session_id, said(turn, true_point(turn), **changes))
         for session in sessionize(log)
         for turn in session.turns
     ]

@@ -1,17 +1,18 @@
 """What is said of each turn of a log, by detectors whose answers are known."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 import pytest
 from turns import turn_event
 
-from rewriting.evidence.rephrase_link import RephraseDetector, RephraseLink
+from rewriting.evidence.rephrase_link import Rephrase, RephraseDetector, RephraseLink, rephrases_of
 from rewriting.rephrases.settings import RephraseSettings
 from services.errors import StateError
-from services.session_models.rephrases.answers import find_rephrases
-from streams.session import sessionize
-from streams.turn import AssistantId, TurnEvent
+from services.session_models.answers import session_answers
+from services.session_models.rephrases.kind import KIND
+from streams.session import Session, sessionize
+from streams.turn import AssistantId, EventId, TurnEvent
 
 SETTINGS = RephraseSettings()
 
@@ -38,8 +39,21 @@ class NeverDetector:
 def said(turns: Sequence[TurnEvent], settings: RephraseSettings = SETTINGS) -> list[tuple[str, str | None]]:
     """Event ids, with those that they are said to rephrase."""
     detectors: dict[str, RephraseDetector] = {"a": NextDetector(), "b": NeverDetector()}
-    lines = find_rephrases(turns, sessionize(turns), lambda key: detectors.get(key), settings)
+    lines = find_rephrases(turns, lambda key: detectors.get(key), settings)
     return [(line.event_id, line.rephrase_of) for line in lines]
+
+
+def find_rephrases(
+    log: Sequence[TurnEvent],
+    detector_of: Callable[[AssistantId], RephraseDetector | None],
+    settings: RephraseSettings = SETTINGS,
+    on_judged: Callable[[int], None] = lambda sessions: None,
+) -> Iterator[Rephrase]:
+    def said_of(session: Session, links: list[RephraseLink]) -> list[tuple[EventId, Rephrase]]:
+        found = rephrases_of(session, links, settings.threshold, settings.points_at)
+        return [(one.event_id, one) for one in found]
+
+    return session_answers(KIND, log, sessionize(log), detector_of, said_of, on_judged)
 
 
 def three_tries(user: str = "u", assistant: str = "a", start_ms: int = 1_000) -> list[TurnEvent]:
@@ -94,11 +108,7 @@ def test_which_request_of_a_run_is_named_can_be_set() -> None:
 
 def test_a_link_below_the_threshold_is_told_by_its_score_alone() -> None:
     turns = three_tries()
-    lines = list(
-        find_rephrases(
-            turns, sessionize(turns), lambda _: NextDetector(score=0.4), RephraseSettings(threshold=0.5)
-        )
-    )
+    lines = list(find_rephrases(turns, lambda _: NextDetector(score=0.4), RephraseSettings(threshold=0.5)))
     assert [(line.rephrase_of, line.score) for line in lines] == [(None, 0.0), (None, 0.4), (None, 0.4)]
 
 
@@ -109,18 +119,14 @@ def test_progress_counts_all_sessions_of_all_assistants() -> None:
         for turn in three_tries(f"{number}-", "ab"[number % 5 == 0], start_ms=1_000 + number)
     ]
     told: list[int] = []
-    lines = list(
-        find_rephrases(log, sessionize(log), lambda _: NeverDetector(), SETTINGS, on_found=told.append)
-    )
+    lines = list(find_rephrases(log, lambda _: NeverDetector(), on_judged=told.append))
     assert sum(told) == 1_201
     assert len(lines) == len(log)
 
 
 def test_an_assistant_without_a_detector_is_named_before_anything_is_said() -> None:
     log = [*three_tries(), *three_tries("v", assistant="quiet one")]
-    found = find_rephrases(
-        log, sessionize(log), lambda key: NextDetector() if key == AssistantId("a") else None, SETTINGS
-    )
+    found = find_rephrases(log, lambda key: NextDetector() if key == AssistantId("a") else None)
     with pytest.raises(StateError, match=r"assistant 'quiet one'.*`rehear learn`"):
         next(found)
 

@@ -1,13 +1,10 @@
-"""Labelled turns: turns with their labels, and which of these are sure enough to be kept."""
+"""Given labels: those that a turn has, and which of them are confident enough to be kept."""
 
 from typing import Final
 
 import msgspec
-from msgspec import Struct
 
 from labeling.labels.turn_label import LabelName, TurnLabel
-from streams.session import SessionId
-from streams.turn import TurnEvent
 
 FIELDS_OF: Final[dict[LabelName, tuple[str, ...]]] = {
     "goal_success": ("goal_success",),
@@ -19,14 +16,6 @@ FIELDS_OF: Final[dict[LabelName, tuple[str, ...]]] = {
     "slots": ("slots",),
 }
 """What a label says, where it may say nothing; which goal a turn belongs to is always said."""
-
-
-class LabelledTurn(Struct, frozen=True):
-    """A turn of a log and its labels."""
-
-    turn: TurnEvent
-    session_id: SessionId
-    label: TurnLabel
 
 
 def without_unsure(label: TurnLabel, *, min_confidence: float = 0.0, abstained_too: bool = True) -> TurnLabel:

@@ -1,4 +1,4 @@
-"""Label files, read by those who train on them."""
+"""Labels in Parquet and JSON Lines, read by those who train on them."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -9,24 +9,26 @@ import pytest
 from letter_labels import LetterLabels
 from turns import turn_event
 
-from labeling.labels.file import replaced_file, write_jsonl, write_parquet
-from labeling.labels.labelled_turn import FIELDS_OF, LabelledTurn, given_labels, without_unsure
+from labeling.labels.columns import LABEL_COLUMNS
+from labeling.labels.given_labels import FIELDS_OF, given_labels, without_unsure
 from labeling.labels.turn_label import TurnLabel
 from labeling.turns import export as turn_export
-from labeling.turns.export import format_of
+from labeling.turns.export import format_of, write_turns
+from streams.replaced_file import replaced_file
 from streams.session import SessionId
 from streams.turn import Response, TurnEvent
+from streams.verdict import JudgedTurn
 
 SESSION = SessionId("0" * 24)
 
 
-def labelled(turns: Sequence[TurnEvent]) -> list[LabelledTurn]:
+def labelled(turns: Sequence[TurnEvent]) -> list[JudgedTurn[TurnLabel]]:
     (labels,) = LetterLabels(0.25).label([turns])
-    return [LabelledTurn(turn, SESSION, label) for turn, label in zip(turns, labels, strict=True)]
+    return [JudgedTurn(turn, SESSION, label) for turn, label in zip(turns, labels, strict=True)]
 
 
 @pytest.fixture
-def rows() -> list[LabelledTurn]:
+def rows() -> list[JudgedTurn[TurnLabel]]:
     answer = Response(text="Here is “é” \x00 𝄞.")
     turns = [
         turn_event("ahush", event_id="1", ts_ms=5, response=answer),
@@ -36,14 +38,14 @@ def rows() -> list[LabelledTurn]:
     return labelled(turns)
 
 
-def parquet(path: Path, rows: Iterable[LabelledTurn]) -> Path:
+def parquet(path: Path, rows: Iterable[JudgedTurn[TurnLabel]]) -> Path:
     with replaced_file(path) as stream:
-        write_parquet(stream, rows)
+        write_turns(stream, "parquet", rows, LABEL_COLUMNS)
     return path
 
 
 def test_datasets_reads_the_parquet_file_as_it_is(
-    rows: list[LabelledTurn], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    rows: list[JudgedTurn[TurnLabel]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     import datasets
@@ -71,7 +73,7 @@ def test_datasets_reads_the_parquet_file_as_it_is(
     assert sure["event_id"] == ["2"]
 
 
-def test_every_label_has_a_typed_column(rows: list[LabelledTurn], tmp_path: Path) -> None:
+def test_every_label_has_a_typed_column(rows: list[JudgedTurn[TurnLabel]], tmp_path: Path) -> None:
     read = pq.read_table(parquet(tmp_path / "x.parquet", rows))
     types = {name: str(read.schema.field(name).type) for name in read.column_names}
     assert types.keys() >= set(TurnLabel.__struct_fields__)
@@ -84,13 +86,13 @@ def test_every_label_has_a_typed_column(rows: list[LabelledTurn], tmp_path: Path
     assert empty.num_rows == 0
 
 
-def test_parquet_and_json_lines_say_the_same(rows: list[LabelledTurn], tmp_path: Path) -> None:
+def test_parquet_and_json_lines_say_the_same(rows: list[JudgedTurn[TurnLabel]], tmp_path: Path) -> None:
     table = pq.read_table(parquet(tmp_path / "x.parquet", rows)).to_pylist()
     with replaced_file(tmp_path / "x.jsonl") as stream:
-        write_jsonl(stream, rows)
+        write_turns(stream, "jsonl", rows, LABEL_COLUMNS)
     lines = (tmp_path / "x.jsonl").read_bytes().splitlines()
     labels = [msgspec.json.decode(line, type=TurnLabel) for line in lines]
-    assert labels == [row.label for row in rows]
+    assert labels == [row.verdict for row in rows]
     for row, label in zip(table, labels, strict=True):
         confidence = {name: value for name, value in row["confidence"].items() if value is not None}
         fields = {name: row[name] for name in TurnLabel.__struct_fields__} | {"confidence": confidence}
@@ -105,11 +107,11 @@ def test_rows_are_written_a_part_at_a_time(tmp_path: Path, monkeypatch: pytest.M
     assert pq.read_table(file)["event_id"].to_pylist() == [str(i) for i in range(25)]
 
 
-def test_an_error_leaves_an_earlier_file_as_it_was(rows: list[LabelledTurn], tmp_path: Path) -> None:
+def test_an_error_leaves_an_earlier_file_as_it_was(rows: list[JudgedTurn[TurnLabel]], tmp_path: Path) -> None:
     file = parquet(tmp_path / "x.parquet", rows)
     before = file.read_bytes()
 
-    def broken() -> Iterator[LabelledTurn]:
+    def broken() -> Iterator[JudgedTurn[TurnLabel]]:
         yield rows[0]
         raise ValueError("no more")
 

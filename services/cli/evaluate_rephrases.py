@@ -1,74 +1,21 @@
-"""Rephrases: finding them in a log, and how well they are found."""
+"""How well the rephrases of a log are found."""
 
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 import typer
 
-from services.cli.jobs import output_stream, progress_bars
-from services.cli.options import SettingsOption, StateOption, TurnsOption, require_state, settings_of
+from services.cli.options import SettingsOption, StateOption, require_state, settings_of
 from services.errors import SettingsError
 
 if TYPE_CHECKING:
     from services.evaluation.rephrases.ablations import TrainDetector
 
 
-def register(app: typer.Typer, evaluate: typer.Typer) -> None:
-    """Adds the commands.
-
-    Args:
-        app: `rehear`.
-        evaluate: `rehear evaluate`.
-    """
-    app.command("rephrases")(rephrases_command)
+def register(evaluate: typer.Typer) -> None:
+    """Adds the command to `rehear evaluate`."""
     evaluate.command("rephrases")(evaluate_rephrases_command)
-
-
-def rephrases_command(
-    turns: TurnsOption,
-    out: Annotated[
-        Path, typer.Option("--out", help="Where the answers go, JSON Lines; '-': standard output.")
-    ],
-    state: StateOption = None,
-    settings: SettingsOption = None,
-) -> None:
-    """Find out which later request of a log says which earlier one again.
-
-    A line for each turn: `event_id`, `rephrase_of` (the turn that it rephrases, or null) and `score`, the
-    probability that it rephrases one. Later turns may tell: this is for labelling a log, not for answering.
-
-    Example: `rehear rephrases --state state --turns test.jsonl.gz --out rephrases.jsonl`
-    """
-    from services.platform.clock import now_ms
-    from services.platform.database import open_database
-    from services.session_models.in_use import model_in_use
-    from services.session_models.rephrases.answers import find_rephrases
-    from services.session_models.rephrases.kind import KIND
-    from streams.session import sessionize
-    from streams.turn_file import read_turns
-
-    chosen = settings_of(settings, state)
-    require_state(chosen)
-    engine = open_database(chosen.database_location)
-    log = [turn for file in turns for turn in read_turns(file, now_ms)]
-    sessions = sessionize(log, chosen.sessions.gap_ms)
-    with progress_bars() as progress:
-        bar = progress.add_task("sessions searched", total=len(sessions))
-        said = list(
-            find_rephrases(
-                log,
-                sessions,
-                partial(model_in_use, engine, chosen, KIND),
-                chosen.rephrases,
-                on_found=lambda count: progress.advance(bar, count),
-            )
-        )
-    with output_stream(out) as stream:  # not before all is found: an error leaves an earlier file as it was
-        stream.writelines(msgspec.json.encode(one) + b"\n" for one in said)
-    n_found = sum(one.rephrase_of is not None for one in said)
-    typer.echo(f"{n_found:,} of {len(log):,} turns rephrase an earlier one", err=True)
 
 
 def evaluate_rephrases_command(
