@@ -35,7 +35,7 @@ from rewriting.ranking.ranker import KIND
 from rewriting.ranking.settings import RankerSettings
 from rewriting.ranking.training import train_ranker
 from rewriting.requests.counts import TouchedKeys
-from rewriting.requests.session_store import store_requests
+from rewriting.requests.session_store import REQUEST_STORE
 from rewriting.requests.silent_failures import NONE_SILENT
 from rewriting.requests.statistics import (
     InterpretationStatistics,
@@ -238,7 +238,7 @@ def _fill(world: _World) -> None:
             store_statistics(connection, ASSISTANT, source, keys)
     for users in chunks(range(world.users), AT_A_TIME // SESSIONS_PER_USER):
         with engine.begin() as connection:
-            store_requests(connection, (session for user in users for session in _sessions(world, user)))
+            REQUEST_STORE.store(connection, (session for user in users for session in _sessions(world, user)))
     folder = model_folder(world.state, ASSISTANT) / "encoder"
     requests = [
         IndexedRequest(

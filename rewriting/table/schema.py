@@ -9,6 +9,7 @@ wish for a held row.
 
 from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, String, Table, Text, text
 
+from streams.stores.assistant_row import assistant_table
 from streams.stores.database_schema import METADATA
 
 REWRITES = Table(
@@ -61,10 +62,8 @@ Index(
     postgresql_where=_PERSONAL,
 )
 
-REWRITE_TABLES = Table(  # one row for each assistant: its newest version, and the lock of its writers
+REWRITE_TABLES = assistant_table(  # the newest version, and the lock of the writers
     "rewrite_tables",
-    METADATA,
-    Column("assistant_id", Text, primary_key=True),
     Column("version", Integer, nullable=False),
 )
 
@@ -132,10 +131,8 @@ ROW_VERDICTS = Table(  # what the ranker has said of rows: no word, and of users
 Index("ix_row_verdicts_revision", ROW_VERDICTS.c.assistant_id, ROW_VERDICTS.c.revision)
 Index("ix_row_verdicts_user_key", ROW_VERDICTS.c.user_key)
 
-ROW_VERDICT_REVISIONS = Table(  # how often the verdicts of an assistant have changed
+ROW_VERDICT_REVISIONS = assistant_table(  # how often the verdicts of an assistant have changed
     "row_verdict_revisions",
-    METADATA,
-    Column("assistant_id", Text, primary_key=True),
     Column("revision", Integer, nullable=False),
     Column("whole_revision", Integer, nullable=False),  # when some were last taken away: read all anew
 )

@@ -24,7 +24,7 @@ from rewriting.ranking.candidates import Candidate
 from rewriting.ranking.online_rewriter import pair_scores
 from rewriting.ranking.ranker import KIND, Ranker
 from rewriting.ranking.training import TrainedRanker
-from rewriting.requests.session_store import all_requests
+from rewriting.requests.session_store import REQUEST_STORE
 from rewriting.requests.step import SessionRequests
 from services.jobs.ranker import learn_ranker, ranker_examples, silent_failures_of
 from services.jobs.ranker_warm_up import warm_up_ends_ms
@@ -93,7 +93,7 @@ def learn_online(
     state = settings.state_folder
     candidates, ranker_settings = settings.online.candidates, settings.ranker
     with reading(engine) as connection:
-        sessions = [session for session in all_requests(connection, assistant_id) if session.steps]
+        sessions = [session for session in REQUEST_STORE.all(connection, assistant_id) if session.steps]
         before = current_models(connection, assistant_id)
     folder = model_folder(state, assistant_id)
     silent = silent_failures_of(sessions, candidates.min_users)

@@ -13,8 +13,8 @@ from rewriting.encoders.text_encoder import TextEncoder, encoder_id
 from rewriting.index.base import publish_base
 from rewriting.index.follower import follow
 from rewriting.index.request_index import LEAST_CHANGES, MOST_CHANGES, RequestIndex
-from rewriting.index.store import INDEXED_REQUEST, IndexState, index_folder, index_states
-from rewriting.requests.session_store import request_epochs
+from rewriting.index.store import INDEX_STATES, INDEXED_REQUEST, IndexState, index_folder
+from rewriting.requests.session_store import REQUEST_STORE
 from streams.stores.database_schema import reading
 from streams.turn import AssistantId
 
@@ -31,9 +31,9 @@ class IndexPublishing:
         """The assistants whose index needs a new base."""
         with reading(self._engine) as connection:
             encoders = current_encoders(connection)
-            epochs = request_epochs(connection)
+            epochs = REQUEST_STORE.epochs.all(connection)
             found = []
-            for assistant_id, state in sorted(index_states(connection).items()):
+            for assistant_id, state in sorted(INDEX_STATES.all(connection).items()):
                 clean_version = epochs[assistant_id].clean_version if assistant_id in epochs else 0
                 if assistant_id not in encoders or self._looked.get(assistant_id) == (state, clean_version):
                     continue

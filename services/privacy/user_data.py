@@ -8,10 +8,10 @@ from sqlalchemy import Connection, Table
 
 from failure_isolation.store import FAILURE_STORE
 from labeling.labels.store import LABEL_STORE
-from rewriting.chains.store import CHAIN_SESSION, forget_user_steps
+from rewriting.chains.store import CHAIN_STORE
 from rewriting.feedback.store import FEEDBACK, forget_feedback
 from rewriting.rephrases.store import REPHRASE_PAIR, REPHRASE_SESSION, forget_user_rephrases
-from rewriting.requests.session_store import REQUEST_SESSION, forget_user_requests
+from rewriting.requests.session_store import REQUEST_STORE
 from rewriting.table.schema import ROW_VERDICTS
 from rewriting.verdicts.store import forget_user_verdicts
 from streams.stores.session_notice import SESSION_NOTICE, forget_user_notices
@@ -30,8 +30,8 @@ class UserData(Struct, frozen=True):
 USER_DATA: Final = (
     UserData((SESSION,), forget_user_sessions),
     UserData((SESSION_NOTICE,), forget_user_notices),
-    UserData((CHAIN_SESSION,), forget_user_steps),
-    UserData((REQUEST_SESSION,), forget_user_requests),
+    UserData((CHAIN_STORE.table,), CHAIN_STORE.forget_user),
+    UserData((REQUEST_STORE.table,), REQUEST_STORE.forget_user),
     UserData((REPHRASE_SESSION, REPHRASE_PAIR), forget_user_rephrases),
     UserData((ROW_VERDICTS,), forget_user_verdicts),
     UserData((LABEL_STORE.table,), LABEL_STORE.forget_user),

@@ -11,7 +11,7 @@ from rewrites import rewrite_row
 from sqlalchemy import Engine
 from waiting import eventually
 
-from rewriting.chains.store import lock_chain
+from rewriting.chains.store import CHAIN_STORE
 from rewriting.feedback.store import DatabaseFeedbackStore
 from rewriting.table.rewrite import GLOBAL, rewrite_id
 from rewriting.table.rewrite_table import RewriteTable
@@ -90,7 +90,7 @@ def test_of_several_assistants_one_has_to_be_named(client: Client, engine: Engin
         learn(engine, garden)
     else:  # its log is read, and has taught nothing yet
         with engine.begin() as connection:
-            lock_chain(connection, garden)
+            CHAIN_STORE.epochs.lock(connection, garden)
     eventually(lambda: client.post("/v1/rewrite", json=LOOKUP).status_code == 400)
     for answer in (
         client.post("/v1/rewrite", json=LOOKUP),
@@ -107,6 +107,6 @@ def test_of_several_assistants_one_has_to_be_named(client: Client, engine: Engin
 def test_a_message_does_not_list_a_hundred_assistants(client: Client, engine: Engine) -> None:
     with engine.begin() as connection:
         for number in range(100):
-            lock_chain(connection, AssistantId(f"a{number:02}"))
+            CHAIN_STORE.epochs.lock(connection, AssistantId(f"a{number:02}"))
     eventually(lambda: client.post("/v1/rewrite", json=LOOKUP).status_code == 400)
     assert "(a00, a01, a02, a03, a04, ...)" in client.post("/v1/rewrite", json=LOOKUP).json()["message"]

@@ -10,7 +10,7 @@ from labeling.models.in_use import model_folder, set_models
 from rewriting.encoders.text_encoder import TextEncoder, encoder_id
 from rewriting.index.follower import follow
 from rewriting.index.request_index import IndexMatch, RequestIndex
-from rewriting.index.store import INDEXED_REQUEST, index_folder, index_state
+from rewriting.index.store import INDEX_STATES, INDEXED_REQUEST, index_folder
 from services.learners import index_publishing
 from services.learners.index_encoding import IndexEncoding, encode_all
 from services.learners.index_publishing import IndexPublishing
@@ -206,7 +206,7 @@ def test_much_that_is_new_makes_a_base(
     feed(task, sessionize(log), None, 11)
     assert rest(task) >= 2
     with reading(engine) as connection:
-        base = index_state(connection, ASSISTANT)
+        base = INDEX_STATES.of(connection, ASSISTANT)
     assert base.base_version == base.version == 1
     served = index(engine, state, encoder, encoder_folder)
     assert (served.base_name, len(served), served.changes) == (base.base_name, 3, 0)
@@ -227,7 +227,7 @@ def test_a_forgotten_user_is_in_no_table_and_in_no_base(
     assert "u00001" not in everything(engine)
     with reading(engine) as connection:
         rows = connection.execute(select(INDEXED_REQUEST)).all()
-        state_now = index_state(connection, ASSISTANT)
+        state_now = INDEX_STATES.of(connection, ASSISTANT)
     assert {row.text for row in rows} == SONGS - {"play song 0"}  # two users say that: too few
     assert state_now.base_version == state_now.version
     base = index_folder(state) / str(state_now.base_name)
