@@ -12,12 +12,7 @@ R = TypeVar("R", bound=Struct)
 
 
 def assistant_table(name: str, *columns: Column[Any]) -> Table:
-    """A table with one row for each assistant.
-
-    Args:
-        name: of the table.
-        columns: beside the assistant's id.
-    """
+    """A table with one row for each assistant; `columns` are those beside the assistant's id."""
     return Table(name, METADATA, Column("assistant_id", Text, primary_key=True), *columns)
 
 

@@ -6,7 +6,7 @@ then rebuilds it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -33,28 +33,13 @@ _ROWS_AT_A_TIME = 10_000
 _ENCODER = msgspec.msgpack.Encoder()
 
 
-class SteppedSession(Protocol):
-    """A session of one user, reduced to its steps."""
+class SteppedSession(Struct, frozen=True, array_like=True):
+    """A session of one user, reduced to its steps; without steps: withdrawn."""
 
-    @property
-    def session_id(self) -> SessionId:
-        """Of the session."""
-        ...
-
-    @property
-    def assistant_id(self) -> AssistantId:
-        """Whose session."""
-        ...
-
-    @property
-    def user_id(self) -> UserId:
-        """Of the user."""
-        ...
-
-    @property
-    def steps(self) -> tuple[object, ...]:
-        """Of the session; none: withdrawn."""
-        ...
+    session_id: SessionId
+    assistant_id: AssistantId
+    user_id: UserId
+    steps: tuple[Any, ...]
 
 
 class Epoch(Struct, frozen=True):
@@ -68,12 +53,7 @@ E = TypeVar("E", bound=Epoch)
 
 
 def step_table(name: str, *columns: Column[Any]) -> Table:
-    """A table with one row for each session.
-
-    Args:
-        name: of the table.
-        columns: beside those that each such table has.
-    """
+    """A table with one row for each session; `columns` are those that only this table has."""
     return Table(
         name,
         METADATA,
@@ -86,12 +66,7 @@ def step_table(name: str, *columns: Column[Any]) -> Table:
 
 
 def epoch_table(name: str, *columns: Column[Any]) -> Table:
-    """A table with the epoch of each assistant.
-
-    Args:
-        name: of the table.
-        columns: beside the epoch.
-    """
+    """A table with the epoch of each assistant; `columns` are those beside it."""
     return assistant_table(name, Column("epoch", Integer, nullable=False), *columns)
 
 
