@@ -42,7 +42,7 @@ from rewriting.requests.statistics import (
     Outcomes,
     QuestionStatistics,
     RepairStatistics,
-    TextKey,
+    StatisticsSource,
     TextStatistics,
 )
 from rewriting.requests.statistics_store import store_statistics
@@ -290,21 +290,13 @@ def _meant(number: int) -> Interpretation:
     return understood_as("music", _VERBS[number % len(_VERBS)], [("song", song), ("room", room)])
 
 
-class _Drawn:
+class _Drawn(StatisticsSource):
     """Statistics of requests: each is said in several ways of which second tries lead to its neighbours."""
 
     def __init__(self, numbers: Iterable[int], entries: int) -> None:
         self._texts = {_text(number): number for number in numbers}
         self._meanings = {_meant(number): number for number in self._texts.values()}
         self._entries = entries
-
-    def prefetch(
-        self,
-        texts: Iterable[TextKey] = (),
-        interpretations: Iterable[Interpretation] = (),
-        questions: Iterable[Question] = (),
-    ) -> None:
-        """Nothing is to be read."""
 
     def text(self, text: RequestText, question: Question) -> TextStatistics | None:
         """Of a text after a question."""

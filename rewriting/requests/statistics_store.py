@@ -6,7 +6,7 @@ A row is found by a hash of what it tells of, so it does not name that; and it n
 import hashlib
 from collections.abc import Iterable, Iterator
 from enum import IntEnum
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import (
@@ -63,16 +63,10 @@ class StatisticsKind(IntEnum):
 
 
 _ENCODER = msgspec.msgpack.Encoder()
-_DECODERS: dict[StatisticsKind, msgspec.msgpack.Decoder[_Statistics]] = {
-    StatisticsKind.TEXT: cast(
-        "msgspec.msgpack.Decoder[_Statistics]", msgspec.msgpack.Decoder(TextStatistics)
-    ),
-    StatisticsKind.INTERPRETATION: cast(
-        "msgspec.msgpack.Decoder[_Statistics]", msgspec.msgpack.Decoder(InterpretationStatistics)
-    ),
-    StatisticsKind.QUESTION: cast(
-        "msgspec.msgpack.Decoder[_Statistics]", msgspec.msgpack.Decoder(QuestionStatistics)
-    ),
+_DECODERS: dict[StatisticsKind, msgspec.msgpack.Decoder[Any]] = {
+    StatisticsKind.TEXT: msgspec.msgpack.Decoder(TextStatistics),
+    StatisticsKind.INTERPRETATION: msgspec.msgpack.Decoder(InterpretationStatistics),
+    StatisticsKind.QUESTION: msgspec.msgpack.Decoder(QuestionStatistics),
 }
 _ROWS_AT_A_TIME = 10_000
 
@@ -103,11 +97,7 @@ def replace_statistics(
 ) -> None:
     """Stores what a source tells of all keys, and nothing else; rows that are right already stay untouched.
 
-    Args:
-        connection: in a transaction that writes.
-        assistant_id: whose statistics.
-        source: of them.
-        keys: all that there are.
+    Arguments as for `store_statistics`; `keys` are all that there are.
     """
     warranted = {
         row_key: _encoded(statistics) for row_key, statistics in _rows(source, keys) if statistics is not None
@@ -130,7 +120,7 @@ def replace_statistics(
     _delete(connection, assistant_id, gone)
 
 
-class StoredStatistics:
+class StoredStatistics(StatisticsSource):
     """The statistics of one assistant, read when they are asked for; each at most once.
 
     Make one for each request, or for a batch: what was read stays as it was.
