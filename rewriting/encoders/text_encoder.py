@@ -46,14 +46,7 @@ class RequestEncoder(Protocol):
         ...
 
 
-class TextEncoder:
-    """Turns requests into vectors of length 1, whose inner products say how near they are in meaning.
-
-    Safe to share between threads. A text's vector does not depend on the texts beside it: only texts with as
-    many tokens go through the model together, so nothing is ever padded, and through a quantised model each
-    goes alone.
-    """
-
+class _Encoder:
     def __init__(
         self,
         session: onnxruntime.InferenceSession,
@@ -63,6 +56,20 @@ class TextEncoder:
         self.description = description
         self._session = session
         self._tokenizer = tokenizer
+
+    @property
+    def _most_rows(self) -> int:
+        """That go through the model at a time."""
+        return 1 if self.description.quantised else _MOST_TEXTS
+
+
+class TextEncoder(_Encoder):
+    """Turns requests into vectors of length 1, whose inner products say how near they are in meaning.
+
+    Safe to share between threads. A text's vector does not depend on the texts beside it: only texts with as
+    many tokens go through the model together, so nothing is ever padded, and through a quantised model each
+    goes alone.
+    """
 
     @classmethod
     def load(cls, folder: Path) -> "TextEncoder":
@@ -88,7 +95,7 @@ class TextEncoder:
         for position, text in enumerate(texts):
             ids = self._tokenizer.ids(text)
             alike.setdefault(len(ids), []).append((position, ids))
-        most = _rows_at_a_time(self.description)
+        most = self._most_rows
         for rows in alike.values():
             for start in range(0, len(rows), most):
                 positions, ids_of_rows = zip(*rows[start : start + most], strict=True)
@@ -97,21 +104,11 @@ class TextEncoder:
         return vectors
 
 
-class PairEncoder:
+class PairEncoder(_Encoder):
     """Says how likely each of some candidates is what a query meant, by reading both at once.
 
     Safe to share between threads. A candidate's score does not depend on the others.
     """
-
-    def __init__(
-        self,
-        session: onnxruntime.InferenceSession,
-        tokenizer: RequestTokenizer,
-        description: EncoderDescription,
-    ) -> None:
-        self.description = description
-        self._session = session
-        self._tokenizer = tokenizer
 
     @classmethod
     def load(cls, folder: Path) -> "PairEncoder":
@@ -129,7 +126,7 @@ class PairEncoder:
     def score_pairs(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
         """Scores of queries, each with a candidate, any texts: (pairs,), 0..1."""
         scores = np.empty(len(pairs), dtype=np.float32)
-        most = _rows_at_a_time(self.description)
+        most = self._most_rows
         for start in range(0, len(pairs), most):
             tokens = [self._tokenizer.pair_ids(*pair) for pair in pairs[start : start + most]]
             longest = max(len(ids) for ids, _ in tokens)
@@ -143,10 +140,6 @@ class PairEncoder:
                 inputs["attention_mask"][row, : len(ids)] = 1
             scores[start : start + len(tokens)] = self._session.run(None, inputs)[0]
         return scores
-
-
-def _rows_at_a_time(description: EncoderDescription) -> int:
-    return 1 if description.quantised else _MOST_TEXTS
 
 
 def encoder_id(folder: Path) -> str:

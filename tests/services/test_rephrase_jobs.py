@@ -20,8 +20,8 @@ from typer.testing import CliRunner
 from waiting import HANGS_AFTER_S
 
 from labeling.models.in_use import current_models, model_folder
-from rewriting.rephrases import span_detector
-from rewriting.rephrases.span_detector import MOST_TURNS
+from labeling.turns import dialogue_model
+from labeling.turns.dialogue_model import MOST_TURNS
 from rewriting.table.rewrite import Rewrite
 from rewriting.table.rewrite_table import RewriteTable
 from services.cli.commands import app
@@ -377,7 +377,7 @@ def test_a_session_that_is_too_long_is_named(learned: tuple[Job, str], tmp_path:
 def test_learning_goes_on_without_a_session_that_is_too_long(
     learned: tuple[Job, str], settings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(span_detector, "MOST_TURNS", 20)  # of 10,000, chains take some seconds
+    monkeypatch.setattr(dialogue_model, "MOST_TURNS", 20)  # of 10,000, chains take some seconds
     monkeypatch.setenv("REHEAR_REPHRASES__TRAIN", "false")
     job = Job(settings, tmp_path / "state")
     shutil.copytree(learned[0].state, job.state)
