@@ -1,13 +1,13 @@
 """Failure files: the failure points of a log as JSON Lines, or with their turns as Parquet."""
 
-from collections.abc import Callable, Iterable
-from typing import Any, BinaryIO, Final
+from operator import attrgetter
+from typing import Any, Final
 
 from msgspec import Struct
 
 from failure_isolation.rule import FAILURE_POINTS
 from failure_isolation.turn_failure import TurnFailure
-from labeling.turns.export import Format, turn_values, write_lines, write_rows
+from labeling.turns.export import turn_values, turn_writers
 from streams.session import SessionId
 from streams.turn import TurnEvent
 
@@ -18,22 +18,6 @@ class IsolatedTurn(Struct, frozen=True):
     turn: TurnEvent
     session_id: SessionId
     failure: TurnFailure
-
-
-def write_jsonl(stream: BinaryIO, turns: Iterable[IsolatedTurn]) -> None:
-    """Writes a line for each turn: its `TurnFailure`."""
-    write_lines(stream, (turn.failure for turn in turns))
-
-
-def write_parquet(stream: BinaryIO, turns: Iterable[IsolatedTurn]) -> None:
-    """Writes a row for each turn, a part at a time in memory."""
-    write_rows(stream, map(_row, turns), _fields())
-
-
-WRITERS: Final[dict[Format, Callable[[BinaryIO, Iterable[IsolatedTurn]], None]]] = {
-    "jsonl": write_jsonl,
-    "parquet": write_parquet,
-}
 
 
 def _fields() -> list[Any]:
@@ -56,3 +40,6 @@ def _row(isolated: IsolatedTurn) -> dict[str, Any]:
         "probabilities": {name: failure.probabilities.get(name) for name in FAILURE_POINTS},
         "abstains": failure.abstains,
     }
+
+
+WRITERS: Final = turn_writers(attrgetter("failure"), _row, _fields)

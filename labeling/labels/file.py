@@ -4,8 +4,9 @@ A Parquet file has a typed column for each label and all that training needs bes
 `datasets.load_dataset("parquet", data_files=...)`, Spark and DuckDB read it as it is.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, BinaryIO, Final, get_args
 
@@ -13,23 +14,7 @@ import msgspec
 
 from labeling.labels.labelled_turn import LabelledTurn
 from labeling.labels.turn_label import LabelName, TurnLabel
-from labeling.turns.export import Format, turn_values, write_lines, write_rows
-
-
-def write_jsonl(stream: BinaryIO, turns: Iterable[LabelledTurn]) -> None:
-    """Writes a line for each turn: its `TurnLabel`."""
-    write_lines(stream, (turn.label for turn in turns))
-
-
-def write_parquet(stream: BinaryIO, turns: Iterable[LabelledTurn]) -> None:
-    """Writes a row for each turn, a part at a time in memory."""
-    write_rows(stream, map(_row, turns), _fields())
-
-
-WRITERS: Final[dict[Format, Callable[[BinaryIO, Iterable[LabelledTurn]], None]]] = {
-    "jsonl": write_jsonl,
-    "parquet": write_parquet,
-}
+from labeling.turns.export import turn_values, turn_writers
 
 
 @contextmanager
@@ -77,3 +62,6 @@ def _row(labelled: LabelledTurn) -> dict[str, Any]:
         "confidence": {name: label.confidence.get(name) for name in get_args(LabelName)},
         "abstained": list(label.abstained),
     }
+
+
+WRITERS: Final = turn_writers(attrgetter("label"), _row, _fields)

@@ -1,9 +1,9 @@
 """Turn exports: what is said of the turns of a log, as JSON Lines, or with the turns as Parquet."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Literal
+from typing import Any, BinaryIO, Final, Literal, TypeVar
 
 import msgspec
 
@@ -11,6 +11,7 @@ from streams.session import SessionId
 from streams.turn import TurnEvent
 
 Format = Literal["jsonl", "parquet"]
+T = TypeVar("T")
 
 ROWS_AT_A_TIME: Final = 10_000
 """Rows of a Parquet row group, a few megabytes. Raised, more memory; lowered, a larger file."""
@@ -21,20 +22,28 @@ def format_of(path: Path) -> Format:
     return "parquet" if path.suffix.lower() in (".parquet", ".pq") else "jsonl"
 
 
-def write_lines(stream: BinaryIO, said: Iterable[msgspec.Struct]) -> None:
-    """Writes a line for each turn: what is said of it."""
+def turn_writers(
+    said: Callable[[T], msgspec.Struct], row: Callable[[T], dict[str, Any]], fields: Callable[[], list[Any]]
+) -> dict[Format, Callable[[BinaryIO, Iterable[T]], None]]:
+    """The writers of each format, a part at a time in memory.
+
+    Args:
+        said: what is said of a turn: its JSON line.
+        row: its Parquet row: `turn_values` and what is said of it.
+        fields: the `pyarrow.Field`s of what is said.
+    """
+    return {
+        "jsonl": lambda stream, turns: _write_lines(stream, map(said, turns)),
+        "parquet": lambda stream, turns: _write_rows(stream, map(row, turns), fields()),
+    }
+
+
+def _write_lines(stream: BinaryIO, said: Iterable[msgspec.Struct]) -> None:
     encoder = msgspec.json.Encoder()
     stream.writelines(encoder.encode(one) + b"\n" for one in said)
 
 
-def write_rows(stream: BinaryIO, rows: Iterable[dict[str, Any]], said: Sequence[Any]) -> None:
-    """Writes a Parquet file, `ROWS_AT_A_TIME` in memory.
-
-    Args:
-        stream: of the file.
-        rows: one for each turn: `turn_values` and what is said of it.
-        said: the `pyarrow.Field`s of what is said.
-    """
+def _write_rows(stream: BinaryIO, rows: Iterable[dict[str, Any]], said: Sequence[Any]) -> None:
     import pyarrow as pa  # 0.1 s, and only for Parquet
     import pyarrow.parquet as pq
 

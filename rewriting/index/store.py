@@ -20,7 +20,6 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     Row,
-    Table,
     Text,
     delete,
     or_,
@@ -31,13 +30,11 @@ from sqlalchemy import (
 from rewriting.errors import VectorError
 from rewriting.index.indexed_request import IndexedRequest
 from streams.stores.assistant_row import AssistantRows, assistant_table
-from streams.stores.database_schema import METADATA, chunks, is_among, upsert
+from streams.stores.database_schema import chunks, is_among, upsert
 from streams.turn import AssistantId
 
-INDEXED_REQUEST = Table(
+INDEXED_REQUEST = assistant_table(
     "indexed_request",
-    METADATA,
-    Column("assistant_id", Text, primary_key=True),
     Column("request_id", BigInteger, primary_key=True, autoincrement=False),
     Column("text", Text, nullable=False),
     Column("interpretation", Text, nullable=False),

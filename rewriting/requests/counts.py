@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from msgspec import Struct, field
 
 from labeling.text.question import NO_QUESTION, Question
-from rewriting.evidence.exact_count import add_count
+from rewriting.evidence.exact_count import add_count, add_nested_count
 from rewriting.evidence.interpretation import Interpretation
+from rewriting.evidence.wordings import written_by_most
 from rewriting.requests.statistics import (
     AnswerStatistics,
     InterpretationStatistics,
@@ -204,10 +205,7 @@ class _InterpretationCounts(_Counts):
         _Counts.add(self, step, user, target, sign)
         if step.success:
             add_count(self.met, user, sign * step.success)
-            users = self.met_texts.setdefault(step.surface, {})
-            add_count(users, user, sign)
-            if not users:
-                del self.met_texts[step.surface]
+            add_nested_count(self.met_texts, step.surface, user, sign)
 
     def statistics(self, min_users: int) -> InterpretationStatistics:
         return InterpretationStatistics(
@@ -220,20 +218,15 @@ class _InterpretationCounts(_Counts):
         )
 
     def _text(self, min_users: int) -> str | None:
-        known = [(text, users) for text, users in self.met_texts.items() if len(users) >= min_users]
-        if not known:
-            return None
-        return min(known, key=lambda item: (-len(item[1]), -sum(item[1].values()), item[0]))[0]
+        known = {text: users for text, users in self.met_texts.items() if len(users) >= min_users}
+        return written_by_most(known) if known else None
 
 
 class _QuestionCounts(Struct):
     answers: dict[Interpretation, dict[UserId, float]] = field(default_factory=dict)  # met -> who -> weight
 
     def add(self, step: RequestStep, user: UserId, sign: int) -> None:
-        users = self.answers.setdefault(step.interpretation, {})
-        add_count(users, user, sign * step.success)
-        if not users:
-            del self.answers[step.interpretation]
+        add_nested_count(self.answers, step.interpretation, user, sign * step.success)
 
     def statistics(self) -> QuestionStatistics:
         answers = {

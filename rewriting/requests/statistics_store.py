@@ -15,8 +15,6 @@ from sqlalchemy import (
     Connection,
     LargeBinary,
     SmallInteger,
-    Table,
-    Text,
     delete,
     select,
 )
@@ -35,13 +33,12 @@ from rewriting.requests.statistics import (
     TextStatistics,
 )
 from rewriting.requests.step import RequestText
-from streams.stores.database_schema import METADATA, is_among, upsert
+from streams.stores.assistant_row import assistant_table
+from streams.stores.database_schema import is_among, upsert
 from streams.turn import AssistantId
 
-REQUEST_STATISTICS = Table(
+REQUEST_STATISTICS = assistant_table(
     "request_statistics",
-    METADATA,
-    Column("assistant_id", Text, primary_key=True),
     Column("kind", SmallInteger, primary_key=True, autoincrement=False),  # a StatisticsKind
     Column("key", BigInteger, primary_key=True, autoincrement=False),  # hash of what it tells of, and kind
     Column("value", LargeBinary, nullable=False),  # the statistics as MessagePack, dicts in order

@@ -12,10 +12,8 @@ from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, Stri
 from streams.stores.assistant_row import assistant_table
 from streams.stores.database_schema import METADATA
 
-REWRITES = Table(
+REWRITES = assistant_table(
     "rewrites",
-    METADATA,
-    Column("assistant_id", Text, primary_key=True),
     Column("rewrite_id", Text, primary_key=True),
     Column("version", Integer, primary_key=True, autoincrement=False),  # of the table, when this row came
     Column("until_version", Integer),  # of the table, when another row took its place; null: it stands
@@ -67,10 +65,8 @@ REWRITE_TABLES = assistant_table(  # the newest version, and the lock of the wri
     Column("version", Integer, nullable=False),
 )
 
-REWRITE_TABLE_VERSIONS = Table(  # what each version was made for
+REWRITE_TABLE_VERSIONS = assistant_table(  # what each version was made for
     "rewrite_table_versions",
-    METADATA,
-    Column("assistant_id", Text, primary_key=True),
     Column("version", Integer, primary_key=True, autoincrement=False),
     Column("changed_ms", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
@@ -78,10 +74,8 @@ REWRITE_TABLE_VERSIONS = Table(  # what each version was made for
     Column("changes", Integer, nullable=False),  # rewrites that changed
 )
 
-REWRITE_BLOCKS = Table(  # pairs of source and target that must not go live
+REWRITE_BLOCKS = assistant_table(  # pairs of source and target that must not go live
     "rewrite_blocks",
-    METADATA,
-    Column("assistant_id", Text, primary_key=True),
     Column("rewrite_id", Text, primary_key=True),  # stands for scope, source and question
     Column("target_digest", Text, primary_key=True),  # a text can be too long for an index
     Column("target_text", Text, nullable=False),
@@ -91,18 +85,14 @@ REWRITE_BLOCKS = Table(  # pairs of source and target that must not go live
     Column("by_rollback", Boolean, nullable=False),  # else somebody asked for it
 )
 
-REWRITE_HOLDS = Table(  # rewrites that a rollback keeps live, whatever the learner wishes
+REWRITE_HOLDS = assistant_table(  # rewrites that a rollback keeps live, whatever the learner wishes
     "rewrite_holds",
-    METADATA,
-    Column("assistant_id", Text, primary_key=True),
     Column("rewrite_id", Text, primary_key=True),
     Column("wish", Text, nullable=False),  # JSON: the rewrite as the learner wants it
 )
 
-FORGOTTEN_REWRITES = Table(  # rewrites that were deleted with their user: no text, no user
+FORGOTTEN_REWRITES = assistant_table(  # rewrites that were deleted with their user: no text, no user
     "forgotten_rewrites",
-    METADATA,
-    Column("assistant_id", Text, primary_key=True),
     Column("rewrite_id", Text, primary_key=True),
     Column("version", Integer, nullable=False),  # of the table, when it was deleted
 )
@@ -116,10 +106,8 @@ PUBLICATION_MARKS = Table(  # how much of each table a topic has
     Column("published_ms", BigInteger, nullable=False),
 )
 
-ROW_VERDICTS = Table(  # what the ranker has said of rows: no word, and of users a hash
+ROW_VERDICTS = assistant_table(  # what the ranker has said of rows: no word, and of users a hash
     "row_verdicts",
-    METADATA,
-    Column("assistant_id", Text, primary_key=True),
     Column("rewrite_id", Text, primary_key=True),
     Column("user_key", BigInteger, primary_key=True, autoincrement=False),  # `EVERYBODY`, or one user's
     Column("ranker", Text, nullable=False),  # name of the artifact that was in use

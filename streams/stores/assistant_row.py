@@ -12,7 +12,7 @@ R = TypeVar("R", bound=Struct)
 
 
 def assistant_table(name: str, *columns: Column[Any]) -> Table:
-    """A table with one row for each assistant; `columns` are those beside the assistant's id."""
+    """A table whose key is the assistant, and the columns among `columns` that belong to the key."""
     return Table(name, METADATA, Column("assistant_id", Text, primary_key=True), *columns)
 
 

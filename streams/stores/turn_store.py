@@ -25,8 +25,9 @@ from sqlalchemy import (
 )
 
 from streams.session import Session, SessionId, turns_key
+from streams.stores.assistant_row import assistant_table
 from streams.stores.checkpoint import has_read
-from streams.stores.database_schema import METADATA, chunks, is_among, upsert
+from streams.stores.database_schema import chunks, is_among, upsert
 from streams.stores.session_store import user_key
 from streams.turn import AssistantId, EventId, TurnEvent, UserId
 
@@ -74,10 +75,8 @@ def turn_table(name: str, *said: Column[Any]) -> Table:
         name: of the table.
         said: columns of what is said of a turn.
     """
-    return Table(
+    return assistant_table(
         name,
-        METADATA,
-        Column("assistant_id", Text, primary_key=True),
         Column("event_id", Text, primary_key=True),
         Column("user_id", Text, nullable=False),
         Column("user_key", BigInteger, nullable=False, index=True),
@@ -90,10 +89,8 @@ def turn_table(name: str, *said: Column[Any]) -> Table:
 
 def change_table(name: str) -> Table:
     """A table of the turns of which the topic does not have what is said."""
-    return Table(
+    return assistant_table(
         name,
-        METADATA,
-        Column("assistant_id", Text, primary_key=True),
         Column("event_id", Text, primary_key=True),
         Column("stamp", BigInteger, nullable=False, index=True),  # larger with each change
     )

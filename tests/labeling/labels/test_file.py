@@ -9,7 +9,7 @@ import pytest
 from letter_labels import LetterLabels
 from turns import turn_event
 
-from labeling.labels.file import replaced_file, write_jsonl, write_parquet
+from labeling.labels.file import WRITERS, replaced_file
 from labeling.labels.labelled_turn import FIELDS_OF, LabelledTurn, given_labels, without_unsure
 from labeling.labels.turn_label import TurnLabel
 from labeling.turns import export as turn_export
@@ -38,7 +38,7 @@ def rows() -> list[LabelledTurn]:
 
 def parquet(path: Path, rows: Iterable[LabelledTurn]) -> Path:
     with replaced_file(path) as stream:
-        write_parquet(stream, rows)
+        WRITERS["parquet"](stream, rows)
     return path
 
 
@@ -87,7 +87,7 @@ def test_every_label_has_a_typed_column(rows: list[LabelledTurn], tmp_path: Path
 def test_parquet_and_json_lines_say_the_same(rows: list[LabelledTurn], tmp_path: Path) -> None:
     table = pq.read_table(parquet(tmp_path / "x.parquet", rows)).to_pylist()
     with replaced_file(tmp_path / "x.jsonl") as stream:
-        write_jsonl(stream, rows)
+        WRITERS["jsonl"](stream, rows)
     lines = (tmp_path / "x.jsonl").read_bytes().splitlines()
     labels = [msgspec.json.decode(line, type=TurnLabel) for line in lines]
     assert labels == [row.label for row in rows]
