@@ -5,7 +5,7 @@ Texts are normalised first, so what `encode` and `score` return depends on the w
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Literal, Protocol
+from typing import ClassVar, Final, Literal, Protocol, Self
 
 import numpy as np
 import onnxruntime
@@ -13,7 +13,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from labeling.models.artifact import contents_id, read_manifest
-from labeling.models.onnx_model import load_model
+from labeling.models.onnx_model import batches_of_one_length, load_model
 from labeling.models.request_tokenizer import RequestTokenizer
 
 TEXT_ENCODER: Final = "text-encoder"
@@ -47,6 +47,8 @@ class RequestEncoder(Protocol):
 
 
 class _Encoder:
+    kind: ClassVar[str]  # of the artifact
+
     def __init__(
         self,
         session: onnxruntime.InferenceSession,
@@ -56,6 +58,15 @@ class _Encoder:
         self.description = description
         self._session = session
         self._tokenizer = tokenizer
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Reads an artifact that `export_text_encoder` or `export_pair_encoder` has written.
+
+        Raises:
+            ArtifactError: missing, damaged, or of another kind.
+        """
+        return cls(*load_model(folder, cls.kind, EncoderDescription, RequestTokenizer.load))
 
     @property
     def _most_rows(self) -> int:
@@ -71,14 +82,7 @@ class TextEncoder(_Encoder):
     goes alone.
     """
 
-    @classmethod
-    def load(cls, folder: Path) -> "TextEncoder":
-        """Reads an artifact that `export_text_encoder` has written.
-
-        Raises:
-            ArtifactError: missing, damaged, or not a text encoder.
-        """
-        return cls(*load_model(folder, TEXT_ENCODER, EncoderDescription, RequestTokenizer.load))
+    kind = TEXT_ENCODER
 
     @property
     def dimension(self) -> int:
@@ -91,16 +95,11 @@ class TextEncoder(_Encoder):
         All texts without a letter or a digit have the same vector.
         """
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
-        alike: dict[int, list[tuple[int, list[int]]]] = {}
-        for position, text in enumerate(texts):
-            ids = self._tokenizer.ids(text)
-            alike.setdefault(len(ids), []).append((position, ids))
-        most = self._most_rows
-        for rows in alike.values():
-            for start in range(0, len(rows), most):
-                positions, ids_of_rows = zip(*rows[start : start + most], strict=True)
-                input_ids = np.array(ids_of_rows, dtype=np.int64)  # (rows, tokens)
-                vectors[list(positions)] = self._session.run(None, {"input_ids": input_ids})[0]
+        numbered = enumerate(map(self._tokenizer.ids, texts))
+        for rows in batches_of_one_length(numbered, lambda row: len(row[1]), self._most_rows):
+            positions, ids_of_rows = zip(*rows, strict=True)
+            input_ids = np.array(ids_of_rows, dtype=np.int64)  # (rows, tokens)
+            vectors[list(positions)] = self._session.run(None, {"input_ids": input_ids})[0]
         return vectors
 
 
@@ -110,14 +109,7 @@ class PairEncoder(_Encoder):
     Safe to share between threads. A candidate's score does not depend on the others.
     """
 
-    @classmethod
-    def load(cls, folder: Path) -> "PairEncoder":
-        """Reads an artifact that `export_pair_encoder` has written.
-
-        Raises:
-            ArtifactError: missing, damaged, or not a pair encoder.
-        """
-        return cls(*load_model(folder, PAIR_ENCODER, EncoderDescription, RequestTokenizer.load))
+    kind = PAIR_ENCODER
 
     def score(self, query: str, candidates: Sequence[str]) -> NDArray[np.float32]:
         """Scores of candidates, any texts: (candidates,), 0..1."""

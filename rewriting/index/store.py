@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, structs
 from numpy.typing import NDArray
 from sqlalchemy import (
     BigInteger,
@@ -278,15 +278,8 @@ def _request(row: Row[tuple[object, ...]]) -> IndexedRequest:
 def _row(
     assistant_id: AssistantId, request: IndexedRequest, vector: bytes | None, encoder_id: str, version: int
 ) -> dict[str, object]:
-    return {
-        "assistant_id": assistant_id,
-        "request_id": request.request_id,
-        "text": request.text,
-        "interpretation": request.interpretation,
-        "vector": vector,
-        "encoder_id": encoder_id,
-        "version": version,
-    }
+    columns = {"assistant_id": assistant_id, "vector": vector, "encoder_id": encoder_id, "version": version}
+    return columns | structs.asdict(request)
 
 
 def index_folder(state: Path) -> Path:

@@ -10,7 +10,7 @@ import onnxruntime
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from labeling.models.onnx_model import load_model
+from labeling.models.onnx_model import batches_of_one_length, load_model
 from labeling.turns.dialogue_model import refuse_long_sessions
 from rewriting.errors import RephraseInputError
 from rewriting.evidence.rephrase_link import RephraseLink
@@ -80,22 +80,21 @@ class SpanDetector:
 
     def _detect(self, sessions: Sequence[Sequence[TurnEvent]]) -> list[list[RephraseLink]]:
         found: list[list[RephraseLink]] = [[] for _ in sessions]
-        alike: dict[int, list[tuple[int, int, SpanInput]]] = {}
-        for number, turns in enumerate(sessions):
-            for source, sequence in self._sequences(turns):
-                alike.setdefault(len(sequence.ids), []).append((number, source, sequence))
+        rows = (
+            (number, source, sequence)
+            for number, turns in enumerate(sessions)
+            for source, sequence in self._sequences(turns)
+        )
         most = 1 if self.description.quantised else _MOST_ROWS
-        for rows in alike.values():
-            for start in range(0, len(rows), most):
-                chunk = rows[start : start + most]
-                logits = self._logits([sequence for _, _, sequence in chunk])
-                for (number, source, sequence), of_row in zip(chunk, logits, strict=True):
-                    scores = _probabilities(of_row, sequence, self.description.temperature)
-                    found[number] += [
-                        RephraseLink(source, target, score)
-                        for target, score in zip(sequence.targets, scores[1:].tolist(), strict=True)
-                        if score >= _LEAST_SCORE
-                    ]
+        for batch in batches_of_one_length(rows, lambda row: len(row[2].ids), most):
+            logits = self._logits([sequence for _, _, sequence in batch])
+            for (number, source, sequence), of_row in zip(batch, logits, strict=True):
+                scores = _probabilities(of_row, sequence, self.description.temperature)
+                found[number] += [
+                    RephraseLink(source, target, score)
+                    for target, score in zip(sequence.targets, scores[1:].tolist(), strict=True)
+                    if score >= _LEAST_SCORE
+                ]
         return [sorted(links, key=lambda link: (link.source, link.target)) for links in found]
 
     def _sequences(self, turns: Sequence[TurnEvent]) -> Iterator[tuple[int, SpanInput]]:

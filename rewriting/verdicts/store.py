@@ -82,8 +82,9 @@ def replace_verdicts(
     if wanted == known == everything:
         return
     connection.execute(delete(ROW_VERDICTS).where(ROW_VERDICTS.c.assistant_id == assistant_id))
-    _write(connection, assistant_id, ranker, wanted, locked.revision + 1)
-    _set_revision(connection, assistant_id, locked.revision + 1, whole=True)
+    newest = locked.revision + 1
+    _write(connection, assistant_id, ranker, wanted, newest)
+    _REVISIONS.set(connection, assistant_id, revision=newest, whole_revision=newest)
 
 
 def add_verdicts(
@@ -129,7 +130,7 @@ def add_verdicts(
             changed[key] = after
     if changed:
         _write(connection, assistant_id, ranker, changed, locked.revision + 1)
-        _set_revision(connection, assistant_id, locked.revision + 1)
+        _REVISIONS.set(connection, assistant_id, revision=locked.revision + 1)
 
 
 def clear_verdicts(connection: Connection, assistant_id: AssistantId) -> None:
@@ -143,19 +144,12 @@ def forget_user_verdicts(connection: Connection, assistant_id: AssistantId, user
 
 
 def _take_away(connection: Connection, assistant_id: AssistantId, *conditions: ColumnElement[bool]) -> None:
-    locked = _REVISIONS.lock(connection, assistant_id)
+    newest = _REVISIONS.lock(connection, assistant_id).revision + 1
     gone = connection.execute(
         delete(ROW_VERDICTS).where(ROW_VERDICTS.c.assistant_id == assistant_id, *conditions)
     )
     if gone.rowcount or conditions:
-        _set_revision(connection, assistant_id, locked.revision + 1, whole=True)
-
-
-def _set_revision(
-    connection: Connection, assistant_id: AssistantId, revision: int, *, whole: bool = False
-) -> None:
-    values = {"revision": revision} | ({"whole_revision": revision} if whole else {})
-    _REVISIONS.set(connection, assistant_id, **values)
+        _REVISIONS.set(connection, assistant_id, revision=newest, whole_revision=newest)
 
 
 def _verdicts(

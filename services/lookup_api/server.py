@@ -136,7 +136,7 @@ class BackgroundServer:
     ) -> None:
         settings.check_binding()
         if settings.port == 0:
-            settings = msgspec.structs.replace(settings, port=_free_port(settings.host))
+            settings = msgspec.structs.replace(settings, port=free_port(settings.host))
         self._task = ServerTask(
             settings=settings,
             database_url=database_url,
@@ -253,7 +253,8 @@ def _end_with_pipe() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _free_port(host: str) -> int:
+def free_port(host: str) -> int:
+    """A port of this address that nobody listens on now."""
     with socket.create_server((host, 0)) as probe:
         port: int = probe.getsockname()[1]
         return port
