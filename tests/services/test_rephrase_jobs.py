@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from msgspec import Struct
 from rephrase_world import WISHES, WorldSession, rephrase_sessions
+from request_world import write_log
 from tiny_encoder import write_tiny_base
 from turns import START_MS, turn_event
 from typer.testing import CliRunner
@@ -29,7 +30,7 @@ from services.platform.clock import now_ms
 from services.platform.database import open_database
 from streams.errors import TurnFileError
 from streams.stores.database_schema import reading
-from streams.turn import AssistantId, NluHypothesis, Response, Signals, Slot, TurnEvent, encode_turn
+from streams.turn import AssistantId, NluHypothesis, Response, Signals, Slot, TurnEvent
 from streams.turn_time import EARLIEST_MS
 
 A = AssistantId("a")
@@ -74,11 +75,6 @@ def rehear_without_torch(*arguments: object, code: int = 0) -> str:
     )
     assert done.returncode == code, f"{done.returncode}: {done.stdout}\n{done.stderr}"
     return done.stdout if code == 0 else done.stderr
-
-
-def write_log(path: Path, turns: Iterable[TurnEvent]) -> Path:
-    path.write_bytes(b"".join(encode_turn(turn) + b"\n" for turn in turns))
-    return path
 
 
 def log_of(world: Sequence[WorldSession]) -> list[TurnEvent]:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 from databases import new_database
+from request_world import write_log
 from sqlalchemy import Engine
 from streaming import (
     assistants,
@@ -33,7 +34,7 @@ from streams.errors import TurnFileError
 from streams.kafka_settings import KafkaSettings
 from streams.stores.session_store import SEEN_EVENT, SESSION
 from streams.topics import ensure_topics
-from streams.turn import TurnEvent, encode_turn
+from streams.turn import TurnEvent
 from streams.turn_file import read_turns
 
 HOME = Path(__file__).resolve().parents[3] / "../shared/data/home/turns.train.jsonl.gz"
@@ -79,11 +80,6 @@ def planted() -> list[TurnEvent]:
     return planted_log(
         [PlantedPair(source=f"play sonk {i}", target=f"play song {i}", users=4) for i in range(10)]
     )
-
-
-def write_log(file: Path, turns: Sequence[TurnEvent]) -> Path:
-    file.write_bytes(b"".join(encode_turn(turn) + b"\n" for turn in turns))
-    return file
 
 
 def learn(engine: Engine, *files: Path, settings: ChainSettings | None = None) -> LearningSummary:
