@@ -24,7 +24,7 @@ class ChainWork(SessionBatch, frozen=True):
     patient: bool = True  # solving may be put off
 
 
-class ChainTask(LearningTask[SessionSteps, ChainWork]):
+class ChainTask(LearningTask[SessionSteps, ChainWork, ChainLearner]):
     """Reads sessions, keeps the chains and the rewrite tables, and publishes the tables."""
 
     def __init__(
@@ -37,7 +37,6 @@ class ChainTask(LearningTask[SessionSteps, ChainWork]):
     ) -> None:
         super().__init__(TASK, topics.sessions, engine, learner, session_steps, SessionSteps, evidence)
         self._rewrites_topic = topics.rewrites
-        self._learner = learner
         self._publication = publication
         self._published: list[tuple[AssistantId, TableVersion]] = []
 

@@ -47,7 +47,7 @@ class IndexWork(SessionBatch, frozen=True):
     encoded: tuple[EncodedRequests, ...] = ()
 
 
-class IndexTask(LearningTask[SessionRequests, IndexWork]):
+class IndexTask(LearningTask[SessionRequests, IndexWork, RequestLearner]):
     """Reads sessions, and keeps up what online rewriting knows of them."""
 
     def __init__(
@@ -60,7 +60,6 @@ class IndexTask(LearningTask[SessionRequests, IndexWork]):
         evidence: EvidenceSettings | None = None,
     ) -> None:
         super().__init__(TASK, topics.sessions, engine, learner, session_requests, SessionRequests, evidence)
-        self._learner = learner
         self._encoding = encoding
         self._publishing = publishing
         self._publisher = ThreadPoolExecutor(1, thread_name_prefix="index-base")

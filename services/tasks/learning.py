@@ -6,7 +6,7 @@ was revised since, nor one of a user who was forgotten.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from msgspec import Struct
 from sqlalchemy import Connection, Engine
@@ -45,7 +45,10 @@ class _Learner(Protocol[S_contra]):
     def absorb(self, connection: Connection, sessions: Iterable[S_contra]) -> None: ...
 
 
-class LearningTask(DatabaseTask, Generic[S, W]):
+L = TypeVar("L", bound=_Learner[Any])
+
+
+class LearningTask(DatabaseTask, Generic[S, W, L]):
     """Reads sessions, and brings them into what a learner holds.
 
     Those below it say what else a batch writes: `_finish`.
@@ -65,13 +68,13 @@ class LearningTask(DatabaseTask, Generic[S, W]):
         name: str,
         source_topic: str,
         engine: Engine,
-        learner: _Learner[S],
+        learner: L,
         reduce: Callable[[Session, SessionEvidence], S],
         withdrawn: Callable[[SessionId, AssistantId, UserId, tuple[()]], S],
         evidence: EvidenceSettings | None,
     ) -> None:
         super().__init__(name, source_topic, engine)
-        self._held = learner
+        self._learner = learner
         self._reduce = reduce
         self._withdrawn = withdrawn
         self._evidence = evidence or EvidenceSettings()
@@ -79,12 +82,12 @@ class LearningTask(DatabaseTask, Generic[S, W]):
     def assigned(self, partitions: Sequence[int]) -> None:
         """What is held is built when the first session of its assistant comes."""
         super().assigned(partitions)
-        self._held.drop()
+        self._learner.drop()
 
     def revoked(self, partitions: Sequence[int]) -> None:
         """What is held may be another worker's now."""
         super().revoked(partitions)
-        self._held.drop()
+        self._learner.drop()
 
     def decode(self, value: bytes | None) -> SessionRecord:
         """A session record."""
@@ -96,18 +99,18 @@ class LearningTask(DatabaseTask, Generic[S, W]):
             with self._engine.begin() as connection:
                 self._save_offsets(connection, offsets)
                 lock_sessions(connection, alone=False)
-                self._held.refresh(connection)
+                self._learner.refresh(connection)
                 changed = judged_sessions(connection, work.records, self._evidence)
-                self._held.absorb(connection, [self._reduced(session) for session in changed])
+                self._learner.absorb(connection, [self._reduced(session) for session in changed])
                 self._finish(connection, work)
         except BaseException:
-            self._held.drop()  # what is in memory is ahead of the database now
+            self._learner.drop()  # what is in memory is ahead of the database now
             raise
 
     def _is_stale(self) -> bool:
         """Whether others have changed what is held."""
         with reading(self._engine) as connection:
-            return bool(self._held.stale(connection))
+            return bool(self._learner.stale(connection))
 
     def _reduced(self, changed: ChangedSession) -> S:
         record = changed.record
