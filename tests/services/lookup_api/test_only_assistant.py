@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
-from rewrites import rewrite_row
+from rewrites import put, rewrite_row
 from sqlalchemy import Engine
 from waiting import eventually
 
@@ -15,7 +15,6 @@ from rewriting.chains.store import CHAIN_STORE
 from rewriting.feedback.store import DatabaseFeedbackStore
 from rewriting.table.rewrite import GLOBAL, rewrite_id
 from rewriting.table.rewrite_table import RewriteTable
-from services.platform.api_keys import new_key
 from services.platform.database import open_database
 from streams.turn import AssistantId
 
@@ -37,19 +36,9 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
     engine.dispose()
 
 
-@pytest.fixture
-def client(engine: Engine, serving: Serving) -> Iterator[Client]:
-    """The API as an operator asks it."""
-    key, sha256 = new_key()
-    with serving(operator_sha256=sha256) as client:
-        client.headers["X-API-Key"] = key
-        yield client
-
-
 def learn(engine: Engine, assistant_id: AssistantId) -> None:
     row = rewrite_row(LAMP, "turn off the lamp", assistant_id=assistant_id)
-    with engine.begin() as connection:
-        RewriteTable(engine, lambda: 1).put(connection, assistant_id, [row], [], "learned", 1)
+    put(RewriteTable(engine, lambda: 1), engine, [row], assistant=assistant_id)
 
 
 def test_the_only_assistant_need_not_be_named(client: Client, engine: Engine) -> None:
