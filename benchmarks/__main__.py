@@ -81,30 +81,8 @@ def main(
     log_only_errors()
     console = Console()
     if against is not None:
-        from benchmarks.against.checkout import Checkout
-        from benchmarks.against.comparison import compare
-        from benchmarks.against.errors import SideBySideError
-        from benchmarks.against.questions import SIDE_BY_SIDE, question_of
-
-        try:
-            ours, theirs = Checkout.ours(), Checkout.at(against)
-            states = (state_ours, state_theirs)
-            questions = [question_of(name, quick, states, turns) for name in names or SIDE_BY_SIDE]
-            for question in questions:
-                comparison = compare(
-                    question,
-                    ours,
-                    theirs,
-                    pairs=pairs,
-                    threads=threads,
-                    quick=quick,
-                    on_pair=lambda number, ratio: console.print(f"pair {number} of {pairs}: {ratio:.3f}"),
-                )
-                comparison.show(console)
-                console.print(f"written to {comparison.write(out)}\n")
-        except SideBySideError as error:
-            console.print(f"[bold red]benchmarks:[/] {error}", highlight=False, soft_wrap=True)
-            raise typer.Exit(1) from error
+        states = (state_ours, state_theirs)
+        _compare(console, names, against, pairs, threads, quick, states, turns, out)
         return
     if Name.START in (names or ()):
         raise typer.BadParameter("`start` compares two checkouts: give --against PATH")
@@ -112,6 +90,38 @@ def main(
         report = _report_of(name, quick, logs, entries, device)
         report.show(console)
         console.print(f"written to {report.write(out)}\n")
+
+
+def _compare(
+    console: Console,
+    names: list[Name] | None,
+    against: Path,
+    pairs: int,
+    threads: int,
+    quick: bool,
+    states: tuple[Path | None, Path | None],
+    turns: Path | None,
+    out: Path,
+) -> None:
+    from benchmarks.against.checkout import Checkout
+    from benchmarks.against.comparison import compare
+    from benchmarks.against.errors import SideBySideError
+    from benchmarks.against.questions import SIDE_BY_SIDE, question_of
+
+    def on_pair(number: int, ratio: float) -> None:
+        console.print(f"pair {number} of {pairs}: {ratio:.3f}")
+
+    try:
+        ours, theirs = Checkout.ours(), Checkout.at(against)
+        for question in [question_of(name, quick, states, turns) for name in names or SIDE_BY_SIDE]:
+            comparison = compare(
+                question, ours, theirs, pairs=pairs, threads=threads, quick=quick, on_pair=on_pair
+            )
+            comparison.show(console)
+            console.print(f"written to {comparison.write(out)}\n")
+    except SideBySideError as error:
+        console.print(f"[bold red]benchmarks:[/] {error}", highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from error
 
 
 def _report_of(name: Name, quick: bool, logs: Path | None, entries: int, device: str) -> "BenchmarkReport":

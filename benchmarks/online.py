@@ -35,14 +35,14 @@ from rewriting.ranking.ranker import KIND
 from rewriting.ranking.settings import RankerSettings
 from rewriting.ranking.training import train_ranker
 from rewriting.requests.counts import TouchedKeys
-from rewriting.requests.session_store import store_requests
+from rewriting.requests.session_store import REQUEST_STORE
 from rewriting.requests.silent_failures import NONE_SILENT
 from rewriting.requests.statistics import (
     InterpretationStatistics,
     Outcomes,
     QuestionStatistics,
     RepairStatistics,
-    TextKey,
+    StatisticsSource,
     TextStatistics,
 )
 from rewriting.requests.statistics_store import store_statistics
@@ -238,7 +238,7 @@ def _fill(world: _World) -> None:
             store_statistics(connection, ASSISTANT, source, keys)
     for users in chunks(range(world.users), AT_A_TIME // SESSIONS_PER_USER):
         with engine.begin() as connection:
-            store_requests(connection, (session for user in users for session in _sessions(world, user)))
+            REQUEST_STORE.store(connection, (session for user in users for session in _sessions(world, user)))
     folder = model_folder(world.state, ASSISTANT) / "encoder"
     requests = [
         IndexedRequest(
@@ -290,21 +290,13 @@ def _meant(number: int) -> Interpretation:
     return understood_as("music", _VERBS[number % len(_VERBS)], [("song", song), ("room", room)])
 
 
-class _Drawn:
+class _Drawn(StatisticsSource):
     """Statistics of requests: each is said in several ways of which second tries lead to its neighbours."""
 
     def __init__(self, numbers: Iterable[int], entries: int) -> None:
         self._texts = {_text(number): number for number in numbers}
         self._meanings = {_meant(number): number for number in self._texts.values()}
         self._entries = entries
-
-    def prefetch(
-        self,
-        texts: Iterable[TextKey] = (),
-        interpretations: Iterable[Interpretation] = (),
-        questions: Iterable[Question] = (),
-    ) -> None:
-        """Nothing is to be read."""
 
     def text(self, text: RequestText, question: Question) -> TextStatistics | None:
         """Of a text after a question."""

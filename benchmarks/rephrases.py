@@ -14,6 +14,7 @@ from benchmarks.dialogues import LENGTHS, draw_dialogues
 from benchmarks.machine import this_machine
 from benchmarks.measured_process import in_process
 from benchmarks.report import MIB, BenchmarkReport, Cell
+from benchmarks.turn_reading import Dialogues, steps_per_s
 from rewriting.encoders.text_encoder import PairEncoder
 from rewriting.evidence.rephrase_link import RephraseDetector, RephraseLink, resolve
 from rewriting.rephrases.settings import RephraseSettings
@@ -21,7 +22,6 @@ from rewriting.rephrases.span_detector import SpanDetector
 from rewriting.rephrases.turn_pair import candidate_pairs
 from rewriting.rephrases.weak_rephrases import WeakRephrases
 from services.evaluation.rephrases.baselines import TextPairDetector
-from streams.turn import TurnEvent
 
 QUESTION = "how fast are rephrases found, beside a cross-encoder that reads every candidate pair?"
 DIALOGUES = 2_048
@@ -37,8 +37,6 @@ WAIT_S = 600.0  # for another process: more than the slowest reader takes for so
 SPAN, SPAN_8 = "span model", "span model, 8 bits"
 PAIRS, PAIRS_8 = "cross-encoder", "cross-encoder, 8 bits"
 READERS = (SPAN, SPAN_8, PAIRS, PAIRS_8)
-
-Dialogues = Sequence[Sequence[TurnEvent]]
 
 
 class _Trained(Struct, frozen=True):
@@ -137,10 +135,7 @@ def _make_models(folder: Path, labelled: int, examples: int, settings: RephraseS
     for quantised, span_name, pair_name in ((False, SPAN, PAIRS), (True, SPAN_8, PAIRS_8)):
         export_span_model(trained, folder / span_name, quantised=quantised)
         export_pair_encoder(reader, folder / pair_name, quantised=quantised)
-    # The first step also warms up, so its end is where the clock starts.
-    n_timed = (len(steps_at) - 1) * training.batch_size
-    examples_per_s = n_timed / max(steps_at[-1] - steps_at[0], 1e-9)
-    return _Trained(labels_s, examples_per_s, torch.get_num_threads())
+    return _Trained(labels_s, steps_per_s(steps_at) * training.batch_size, torch.get_num_threads())
 
 
 def _read_together(

@@ -13,13 +13,7 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from failure_isolation.calibration import calibrate
-from failure_isolation.isolator import (
-    DESCRIPTION,
-    DIALOGUES,
-    KIND,
-    TEXTS,
-    FailureDescription,
-)
+from failure_isolation.isolator import KIND, TEXTS, FailureDescription
 from failure_isolation.model import READERS, VECTORS, FailureInputs, FailureModel
 from failure_isolation.reader import FailureReader
 from failure_isolation.rule import FAILURE_POINTS
@@ -28,7 +22,8 @@ from failure_isolation.trace_item import NUMBERS as ITEM_NUMBERS
 from failure_isolation.training import TOKENS, TrainedFailures
 from labeling.models.artifact import Manifest, write_artifact
 from labeling.models.onnx_export import OnnxInput, token_inputs, write_onnx
-from labeling.models.onnx_model import TOKENIZER_NAME, open_session
+from labeling.models.onnx_model import DESCRIPTION_NAME, TOKENIZER_NAME
+from labeling.turns.dialogue_model import DIALOGUES, DialogueModel
 from labeling.turns.inputs import TurnInputs
 from labeling.turns.onnx_inputs import EXAMPLE_TURNS, turn_onnx_inputs
 from labeling.turns.windows import WINDOW
@@ -63,13 +58,7 @@ def export_failure_model(
             _Dialogues(model), _dialogue_inputs(model.texts.width), partial / DIALOGUES, quantised=False
         )
         trained.tokenizer.save(partial / TOKENIZER_NAME)
-        reader = FailureReader(
-            open_session(partial / TEXTS),
-            open_session(partial / DIALOGUES),
-            trained.tokenizer,
-            model.features,
-            hidden,
-        )
+        reader = FailureReader(DialogueModel.open(partial, TEXTS), model.features, hidden)
         logits, classes = [np.zeros((0, READERS, len(FAILURE_POINTS)), dtype=np.float32)], []
         for dialogue in trained.held_back:
             of_dialogue = reader.read(dialogue.turns)
@@ -85,7 +74,7 @@ def export_failure_model(
             base=trained.base,
             quantised=quantised,
         )
-        (partial / DESCRIPTION).write_bytes(msgspec.json.encode(description))
+        (partial / DESCRIPTION_NAME).write_bytes(msgspec.json.encode(description))
 
     facts: dict[str, int | float | str] = {"turns": trained.turns, "base": trained.base}
     return write_artifact(folder, KIND, write, facts=facts)

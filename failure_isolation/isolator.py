@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import msgspec
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
@@ -15,20 +14,14 @@ from failure_isolation.part import FailurePart
 from failure_isolation.reader import FailureReader
 from failure_isolation.rule import FAILURE_POINTS
 from failure_isolation.turn_failure import TurnFailure
-from labeling.models.onnx_model import DESCRIPTION_NAME, TOKENIZER_NAME, load_verified, open_session
+from labeling.turns.dialogue_model import load_dialogue_model, refuse_long_sessions
 from labeling.turns.features import TurnFeatures
-from labeling.turns.tokenizer import TurnTokenizer
 from streams.turn import EventId, TurnEvent
 
 KIND: Final = "failure-isolator"
 """Of the artifact."""
 
 TEXTS: Final = "texts.onnx"
-DIALOGUES: Final = "dialogues.onnx"
-DESCRIPTION: Final = DESCRIPTION_NAME
-
-MOST_TURNS: Final = 10_000
-"""Of a session: longer ones are not one user's dialogue but a log without its boundaries."""
 
 _DIGITS: Final = 6  # of a probability
 
@@ -57,19 +50,8 @@ class ModelFailureIsolator:
         Raises:
             ArtifactError: missing, damaged, or no failure isolator.
         """
-
-        def load() -> ModelFailureIsolator:
-            description = msgspec.json.decode((folder / DESCRIPTION).read_bytes(), type=FailureDescription)
-            reader = FailureReader(
-                open_session(folder / TEXTS),
-                open_session(folder / DIALOGUES),
-                TurnTokenizer.load(folder / TOKENIZER_NAME),
-                description.features,
-                frozenset(description.hidden),
-            )
-            return cls(reader, description)
-
-        return load_verified(folder, KIND, load)
+        model, description = load_dialogue_model(folder, KIND, TEXTS, FailureDescription)
+        return cls(FailureReader(model, description.features, frozenset(description.hidden)), description)
 
     def isolate(self, sessions: Sequence[Sequence[TurnEvent]]) -> list[list[TurnFailure]]:
         """The failure point of each turn of each session.
@@ -77,13 +59,7 @@ class ModelFailureIsolator:
         Raises:
             FailureInputError: a session has more than `MOST_TURNS` turns.
         """
-        for turns in sessions:
-            if len(turns) > MOST_TURNS:
-                raise FailureInputError(
-                    f"a session of user {turns[0].user_id!r} has {len(turns):,} turns, from event "
-                    f"{turns[0].event_id!r} on: up to {MOST_TURNS:,} can be taken; give its dialogues ids of "
-                    "their own"
-                )
+        refuse_long_sessions(sessions, FailureInputError, "up to {} can be taken")
         return [self._of_session(turns) for turns in sessions]
 
     def _of_session(self, turns: Sequence[TurnEvent]) -> list[TurnFailure]:

@@ -26,11 +26,17 @@ from failure_isolation.usual_intents import FOLDS
 from failure_isolation.view import said_texts
 from labeling.annotations.annotation import Annotation, FailurePoint
 from labeling.models.encoder_base import choose_device
-from labeling.models.gradient_steps import LearningRates, take_steps
+from labeling.models.gradient_steps import (
+    LearningRates,
+    mixed_precision,
+    optimizer_over_encoder,
+    take_steps,
+)
 from labeling.models.roberta_base import roberta_base
 from labeling.models.training_schedule import Progress
+from labeling.models.training_settings import ModelTraining
 from labeling.turns.dialogue_batches import epoch_batches, held_back_groups
-from labeling.turns.dialogue_part import NO_CONTEXT, NOTHING_HIDDEN
+from labeling.turns.dialogue_part import NO_CONTEXT, NOTHING_HIDDEN, parts_by_chance
 from labeling.turns.features import TurnFeatures
 from labeling.turns.tokenizer import FURTHER_TOKENS, MOST_TOKENS, TurnTokenizer
 from streams.turn import EventId, TurnEvent
@@ -54,10 +60,9 @@ TOKENS = MOST_TOKENS + PLACES * (1 + FURTHER_TOKENS)
 """Of the longest sequence of a turn."""
 
 
-class FailureTraining(Struct, frozen=True, kw_only=True):
+class FailureTraining(ModelTraining, frozen=True, kw_only=True):
     """Settings of the training."""
 
-    base: str | None = None
     layers: int | None = 3
     passes: int | None = None
     """Over the annotated turns; None: by their number."""
@@ -76,10 +81,6 @@ class FailureTraining(Struct, frozen=True, kw_only=True):
 
     head_rate: float = 5e-4
     """Of everything above it, which starts from nothing."""
-
-    weight_decay: float = 0.01
-    seed: int = 1
-    device: str = "cpu"
 
     @classmethod
     def of(cls, settings: FailureSettings) -> "FailureTraining":
@@ -253,7 +254,6 @@ def _learn(
 
     def loss_of(batch: Sequence[KnownFailures]) -> Tensor:
         examples = [FailureExample(one.turns, _hidden(training, generator), one.fold) for one in batch]
-        logits = failure_logits(model, tokenizer, examples, device)
         rows = [
             (row, position, FAILURE_POINTS.index(point))
             for row, one in enumerate(batch)
@@ -261,17 +261,16 @@ def _learn(
             if point is not None
         ]
         at = torch.tensor(rows, device=device).T  # (3, known turns)
-        summed = logits[at[0], at[1]].float().sum(dim=1)  # (known turns, classes)
-        return torch.nn.functional.cross_entropy(summed, at[2], weight=weights)
-
-    def report(step: int, steps: int) -> None:
-        if progress:
-            progress("failure points", step, steps)
+        with mixed_precision(device):
+            logits = failure_logits(model, tokenizer, examples, device)
+            summed = logits[at[0], at[1]].float().sum(dim=1)  # (known turns, classes)
+            return torch.nn.functional.cross_entropy(summed, at[2], weight=weights)
 
     rates = LearningRates(
         of_encoder=training.learning_rate, of_others=training.head_rate, weight_decay=training.weight_decay
     )
-    take_steps(model, model.texts, batches, loss_of, rates, device, report)
+    optimizer = optimizer_over_encoder(model, model.texts, rates)
+    take_steps(model, optimizer, batches, len(batches), loss_of, "failure points", progress)
 
 
 def _class_weights(counts: Mapping[FailurePoint, int]) -> list[float]:
@@ -281,8 +280,7 @@ def _class_weights(counts: Mapping[FailurePoint, int]) -> list[float]:
 
 
 def _hidden(training: FailureTraining, generator: np.random.Generator) -> frozenset[FailurePart]:
-    drawn = generator.random(len(PARTS)) < training.hidden_share
-    return training.hidden | {part for part, is_hidden in zip(PARTS, drawn, strict=True) if is_hidden}
+    return training.hidden | parts_by_chance(PARTS, training.hidden_share, generator)
 
 
 def learned_stretches(dialogue: KnownFailures) -> list[KnownFailures]:

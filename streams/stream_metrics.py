@@ -1,5 +1,7 @@
 """What the consumer loops of a process tell Prometheus."""
 
+from functools import partial
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 SECONDS_BUCKETS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
@@ -10,14 +12,14 @@ class StreamMetrics:
     """The metrics of all loops of a process; make one for each registry and share it."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.records = Counter("rehear_stream_records", "Records read", ["task", "topic"], registry=registry)
-        self.decode_failures = Counter(
+        counter, gauge = partial(Counter, registry=registry), partial(Gauge, registry=registry)
+        self.records = counter("rehear_stream_records", "Records read", ["task", "topic"])
+        self.decode_failures = counter(
             "rehear_stream_decode_failures",
             "Records sent to the dead letters, by class of error",
             ["task", "topic", "error"],
-            registry=registry,
         )
-        self.batches = Counter("rehear_stream_batches", "Batches saved", ["task"], registry=registry)
+        self.batches = counter("rehear_stream_batches", "Batches saved", ["task"])
         self.step_seconds = Histogram(
             "rehear_stream_step_seconds",
             "Time spent in each step of the loop, for a batch, with its retries",
@@ -25,27 +27,18 @@ class StreamMetrics:
             buckets=SECONDS_BUCKETS,
             registry=registry,
         )
-        self.retries = Counter(
-            "rehear_stream_retries", "Failures that were waited out", ["task", "error"], registry=registry
-        )
-        self.conflicts = Counter(
+        self.retries = counter("rehear_stream_retries", "Failures that were waited out", ["task", "error"])
+        self.conflicts = counter(
             "rehear_stream_conflicts",
             "Batches dropped because another worker had saved the partition",
             ["task"],
-            registry=registry,
         )
-        self.rebalances = Counter(
-            "rehear_stream_rebalances", "Assignments received from the group", ["task"], registry=registry
-        )
-        self.lag_records = Gauge(
+        self.rebalances = counter("rehear_stream_rebalances", "Assignments received from the group", ["task"])
+        self.lag_records = gauge(
             "rehear_stream_lag_records",
             "Records between what is saved and the end of the log",
             ["task", "topic", "partition"],
-            registry=registry,
         )
-        self.event_lag_seconds = Gauge(
-            "rehear_stream_event_lag_seconds",
-            "Age of the last record read, by its own timestamp",
-            ["task"],
-            registry=registry,
+        self.event_lag_seconds = gauge(
+            "rehear_stream_event_lag_seconds", "Age of the last record read, by its own timestamp", ["task"]
         )

@@ -2,7 +2,6 @@
 
 import http.client
 import shutil
-import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from benchmarks.against.side import RunningCommand, Side
+from services.lookup_api.server import free_port
 
 HOST = "127.0.0.1"
 ANSWER_TIMEOUT_S = 120.0
@@ -43,7 +43,7 @@ def serving(side: Side, state: Path, settings: Mapping[str, str] | None = None) 
     Raises:
         CommandError: it ends before.
     """
-    port = _free_port()
+    port = free_port(HOST)
     own = {"REHEAR_API__PORT": str(port), "REHEAR_API__HOST": HOST}
     with side.start("serve", "--state", str(state), settings=own | dict(settings or {})) as command:
         command.wait_until(lambda: is_ready(port))
@@ -76,9 +76,3 @@ def _is_rewritten(connection: http.client.HTTPConnection, body: bytes) -> bool:
     if answer.status != http.HTTPStatus.OK:
         raise ValueError(f"{body.decode()} was answered by {answer.status}: {said.decode(errors='replace')}")
     return msgspec.json.decode(said)["rewrite"] is not None
-
-
-def _free_port() -> int:
-    with socket.create_server((HOST, 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port

@@ -12,21 +12,16 @@ from torch.export import Dim
 
 from labeling.labels.calibration import calibrate
 from labeling.labels.decision import decide
-from labeling.labels.generator import (
-    DESCRIPTION,
-    DIALOGUES,
-    KIND,
-    TURNS,
-    LabelDescription,
-)
+from labeling.labels.generator import KIND, TURNS, LabelDescription
 from labeling.labels.model import LabelModel, SlotHead
 from labeling.labels.reader import LabelReader
 from labeling.labels.thresholds import label_thresholds
 from labeling.labels.training import TrainedLabels
 from labeling.models.artifact import Manifest, write_artifact
-from labeling.models.onnx_export import OnnxInput, write_onnx
-from labeling.models.onnx_model import TOKENIZER_NAME, open_session
+from labeling.models.onnx_export import OnnxInput, token_inputs, write_onnx
+from labeling.models.onnx_model import DESCRIPTION_NAME, TOKENIZER_NAME
 from labeling.turns.dialogue_layer import WIDTH
+from labeling.turns.dialogue_model import DIALOGUES, DialogueModel
 from labeling.turns.inputs import TurnInputs
 from labeling.turns.onnx_inputs import EXAMPLE_TURNS, turn_onnx_inputs
 from labeling.turns.tokenizer import MOST_TOKENS
@@ -52,7 +47,7 @@ def export_label_model(
     def write(partial: Path) -> None:
         write_onnx(
             _Turns(model),
-            _turn_inputs(),
+            token_inputs(("input_ids", "segments"), MOST_TOKENS),
             partial / TURNS,
             quantised=quantised,
             outputs=("states", "vectors"),
@@ -67,12 +62,7 @@ def export_label_model(
         )
         trained.tokenizer.save(partial / TOKENIZER_NAME)
         reader = LabelReader(
-            open_session(partial / TURNS),
-            open_session(partial / DIALOGUES),
-            trained.tokenizer,
-            model.features,
-            model.space,
-            context=trained.training.context,
+            DialogueModel.open(partial, TURNS), model.features, model.space, context=trained.training.context
         )
         logits = [reader.read(dialogue.turns) for dialogue in trained.held_back]
         calibration = calibrate(model.space, trained.held_back, logits)
@@ -92,7 +82,7 @@ def export_label_model(
             quantised=quantised,
             why_not=trained.why_not,
         )
-        (partial / DESCRIPTION).write_bytes(msgspec.json.encode(description))
+        (partial / DESCRIPTION_NAME).write_bytes(msgspec.json.encode(description))
 
     facts: dict[str, int | float | str] = {"turns": trained.turns, "base": trained.base}
     return write_artifact(folder, KIND, write, facts=facts)
@@ -117,18 +107,10 @@ class _Dialogues(nn.Module):
         super().__init__()
         self.model = model
 
-    def encoded(
-        self,
-        texts: Tensor,
-        categories: Tensor,
-        numbers: Tensor,
-        distances: Tensor,
-        gaps: Tensor,
-        seen: Tensor,
-    ) -> tuple[Tensor, Tensor]:
+    def encoded(self, texts: Tensor, inputs: TurnInputs) -> tuple[Tensor, Tensor]:
         """Vectors of the turns, and all their logits."""
-        turns = self.model.dialogues(texts, TurnInputs(categories, numbers, distances, gaps, seen))
-        of_tasks = self.model.logits(turns, seen)
+        turns = self.model.dialogues(texts, inputs)
+        of_tasks = self.model.logits(turns, inputs.seen)
         return turns, torch.cat(list(of_tasks.values()) or [turns[..., :1]], dim=-1)
 
     def forward(
@@ -140,7 +122,7 @@ class _Dialogues(nn.Module):
         gaps: Tensor,
         seen: Tensor,
     ) -> Tensor:
-        return self.encoded(texts, categories, numbers, distances, gaps, seen)[1]
+        return self.encoded(texts, TurnInputs(categories, numbers, distances, gaps, seen))[1]
 
 
 class _DialoguesWithSlots(_Dialogues):
@@ -161,16 +143,8 @@ class _DialoguesWithSlots(_Dialogues):
         states: Tensor,
         turn_of: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        turns, logits = self.encoded(texts, categories, numbers, distances, gaps, seen)
+        turns, logits = self.encoded(texts, TurnInputs(categories, numbers, distances, gaps, seen))
         return logits, self.slots(states, turns.reshape(-1, WIDTH)[turn_of])
-
-
-def _turn_inputs() -> list[OnnxInput]:
-    tokens = Dim("tokens", max=MOST_TOKENS)
-    return [
-        OnnxInput("input_ids", torch.ones((3, 7), dtype=torch.long), {0: Dim("batch"), 1: tokens}),
-        OnnxInput("segments", torch.ones((3, 7), dtype=torch.long), {0: Dim("batch"), 1: tokens}),
-    ]
 
 
 def _dialogue_inputs(text_width: int, *, with_slots: bool) -> list[OnnxInput]:

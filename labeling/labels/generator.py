@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import msgspec
 from msgspec import Struct
 
 from labeling.errors import LabelInputError
@@ -13,20 +12,14 @@ from labeling.labels.decision import decide
 from labeling.labels.reader import LabelReader
 from labeling.labels.space import LabelSpace
 from labeling.labels.turn_label import LabelName, TurnLabel
-from labeling.models.onnx_model import DESCRIPTION_NAME, TOKENIZER_NAME, load_verified, open_session
+from labeling.turns.dialogue_model import load_dialogue_model, refuse_long_sessions
 from labeling.turns.features import TurnFeatures
-from labeling.turns.tokenizer import TurnTokenizer
 from streams.turn import TurnEvent
 
 KIND: Final = "label-generator"
 """Of the artifact."""
 
 TURNS: Final = "turns.onnx"
-DIALOGUES: Final = "dialogues.onnx"
-DESCRIPTION: Final = DESCRIPTION_NAME
-
-MOST_TURNS: Final = 10_000
-"""Of a session: longer ones are not one user's dialogue but a log without its boundaries."""
 
 
 class LabelDescription(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -55,20 +48,9 @@ class ModelLabelGenerator:
         Raises:
             ArtifactError: missing, damaged, or no label generator.
         """
-
-        def load() -> ModelLabelGenerator:
-            description = msgspec.json.decode((folder / DESCRIPTION).read_bytes(), type=LabelDescription)
-            reader = LabelReader(
-                open_session(folder / TURNS),
-                open_session(folder / DIALOGUES),
-                TurnTokenizer.load(folder / TOKENIZER_NAME),
-                description.features,
-                description.space,
-                context=description.context,
-            )
-            return cls(reader, description)
-
-        return load_verified(folder, KIND, load)
+        model, description = load_dialogue_model(folder, KIND, TURNS, LabelDescription)
+        reader = LabelReader(model, description.features, description.space, context=description.context)
+        return cls(reader, description)
 
     def label(self, sessions: Sequence[Sequence[TurnEvent]]) -> list[list[TurnLabel]]:
         """The labels of each turn of each session.
@@ -76,13 +58,7 @@ class ModelLabelGenerator:
         Raises:
             LabelInputError: a session has more than `MOST_TURNS` turns.
         """
-        for turns in sessions:
-            if len(turns) > MOST_TURNS:
-                raise LabelInputError(
-                    f"a session of user {turns[0].user_id!r} has {len(turns):,} turns, from event "
-                    f"{turns[0].event_id!r} on: up to {MOST_TURNS:,} can be labelled; give its dialogues ids "
-                    "of their own"
-                )
+        refuse_long_sessions(sessions, LabelInputError, "up to {} can be labelled")
         description = self.description
         return [
             decide(turns, self._reader.read(turns), description.space, description.calibration)

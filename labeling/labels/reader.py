@@ -2,23 +2,20 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Final
 
 import numpy as np
-import onnxruntime
 from msgspec import Struct
 from numpy.typing import NDArray
 
 from labeling.labels.space import LabelSpace, space_views
 from labeling.labels.turn_label import LabelName
+from labeling.turns.dialogue_model import TEXTS_KEPT, DialogueModel, batch_of_one
 from labeling.turns.dialogue_part import NO_CONTEXT, NOTHING_HIDDEN, Part
-from labeling.turns.features import DialogueFeatures, TurnFeatures
+from labeling.turns.features import TurnFeatures
 from labeling.turns.texts import turn_texts
-from labeling.turns.tokenizer import TurnTokenizer, TurnTokens
+from labeling.turns.tokenizer import TurnTokens
 from labeling.turns.windows import WINDOW, turn_windows
 from streams.turn import TurnEvent
-
-_TEXTS_KEPT: Final = 1_000  # of turns; each up to 100 kB
 
 
 class TurnLogits(Struct, frozen=True):
@@ -39,21 +36,17 @@ class LabelReader:
 
     def __init__(
         self,
-        turns: onnxruntime.InferenceSession,
-        dialogues: onnxruntime.InferenceSession,
-        tokenizer: TurnTokenizer,
+        model: DialogueModel,
         features: TurnFeatures,
         space: LabelSpace,
         *,
         context: bool,
     ) -> None:
         self.space = space
-        self._turns = turns
-        self._dialogues = dialogues
-        self._tokenizer = tokenizer
+        self._model = model
         self._features = features
         self._always_hidden = NOTHING_HIDDEN if context else NO_CONTEXT
-        self._text = lru_cache(_TEXTS_KEPT)(self._read_text)
+        self._text = lru_cache(TEXTS_KEPT)(self._read_text)
 
     def read(self, turns: Sequence[TurnEvent]) -> list[TurnLogits]:
         """Logits of each turn of a dialogue."""
@@ -89,42 +82,28 @@ class LabelReader:
     ) -> tuple[list[TurnTokens], NDArray[np.float32], list[NDArray[np.float32]]]:
         """Tokens, logits (turns, all classes) and logits of the tags, (tokens, tags) of each turn."""
         tokens = [
-            self._tokenizer.tokens(texts.request, texts.response, texts.prompt)
+            self._model.tokenizer.tokens(texts.request, texts.response, texts.prompt)
             for texts in turn_texts(turns, hidden)
         ]
         texts = [self._text(one) for one in tokens]
         features = self._features.of(turns, hidden)
-        inputs = {"texts": np.stack([text.vector for text in texts])[None], **_batch_of_one(features)}
+        inputs = batch_of_one(features, texts=np.stack([text.vector for text in texts]))
         if "slots" not in self.space.tasks:
-            return tokens, self._dialogues.run(None, inputs)[0][0], []
+            return tokens, self._model.dialogues.run(None, inputs)[0][0], []
         # One row more, so that there is one: a request may be empty.
         inputs["states"] = np.concatenate(
             [*(text.states for text in texts), texts[0].vector[None, : self._width]]
         )
         lengths = [len(text.states) for text in texts]
         inputs["turn_of"] = np.array([*np.repeat(np.arange(len(texts)), lengths), 0], dtype=np.int64)
-        of_turns, of_tokens = self._dialogues.run(None, inputs)
+        of_turns, of_tokens = self._model.dialogues.run(None, inputs)
         return tokens, of_turns[0], np.split(of_tokens[:-1], np.cumsum(lengths)[:-1])
 
     @property
     def _width(self) -> int:
         """Of the states."""
-        return int(self._turns.get_outputs()[0].shape[-1])
+        return int(self._model.texts.get_outputs()[0].shape[-1])
 
     def _read_text(self, tokens: TurnTokens) -> _ReadText:
-        inputs = {
-            "input_ids": np.array([tokens.ids], dtype=np.int64),
-            "segments": np.array([tokens.segments], dtype=np.int64),
-        }
-        states, vectors = self._turns.run(None, inputs)
+        states, vectors = self._model.read_text(tokens)
         return _ReadText(vectors[0], states[0, tokens.request].copy())
-
-
-def _batch_of_one(features: DialogueFeatures) -> dict[str, NDArray[np.generic]]:
-    return {
-        "categories": features.categories[None],
-        "numbers": features.numbers[None],
-        "distances": features.distances[None],
-        "gaps": features.gaps[None],
-        "seen": features.seen[None],
-    }

@@ -25,11 +25,17 @@ from labeling.labels.space import space_views
 from labeling.labels.targets import TurnTarget, WeakLabels, dialogue_targets, label_space
 from labeling.labels.turn_label import LabelName
 from labeling.models.encoder_base import choose_device
-from labeling.models.gradient_steps import LearningRates, take_steps
+from labeling.models.gradient_steps import (
+    LearningRates,
+    mixed_precision,
+    optimizer_over_encoder,
+    take_steps,
+)
 from labeling.models.roberta_base import roberta_base
 from labeling.models.training_schedule import Progress
+from labeling.models.training_settings import ModelTraining
 from labeling.turns.dialogue_batches import epoch_batches, held_back
-from labeling.turns.dialogue_part import NO_CONTEXT, NOTHING_HIDDEN, Part
+from labeling.turns.dialogue_part import NO_CONTEXT, NOTHING_HIDDEN, Part, parts_by_chance
 from labeling.turns.features import TurnFeatures
 from labeling.turns.texts import said_by
 from labeling.turns.tokenizer import MOST_TOKENS, TurnTokenizer
@@ -49,10 +55,9 @@ MOST_EPOCHS = 6
 _SWAPPED = 0.3  # share of the turns, in pre-training
 
 
-class LabelTraining(Struct, frozen=True, kw_only=True):
+class LabelTraining(ModelTraining, frozen=True, kw_only=True):
     """Settings of the training."""
 
-    base: str | None = None
     layers: int | None = 3
     context: bool = True
     epochs: int = 2
@@ -75,12 +80,8 @@ class LabelTraining(Struct, frozen=True, kw_only=True):
     head_rate: float = 1e-3
     """Of everything above it, which starts from nothing."""
 
-    weight_decay: float = 0.01
     hidden_share: float = 0.1
     """Probability that a part is hidden from a dialogue."""
-
-    seed: int = 1
-    device: str = "cpu"
 
     @classmethod
     def of(cls, settings: LabelSettings) -> "LabelTraining":
@@ -261,19 +262,12 @@ class _Trainer:
             weight_decay=training.weight_decay,
         )
 
-        def report(step: int, steps: int) -> None:
-            if self.progress:
-                self.progress(stage, step, steps)
+        def loss(batch: Sequence[LabelledDialogue]) -> Tensor | None:
+            with mixed_precision(self.device):
+                return loss_of(examples(batch))
 
-        take_steps(
-            self.model,
-            self.model.turns,
-            batches,
-            lambda batch: loss_of(examples(batch)),
-            rates,
-            self.device,
-            report,
-        )
+        optimizer = optimizer_over_encoder(self.model, self.model.turns, rates)
+        take_steps(self.model, optimizer, batches, len(batches), loss, stage, self.progress)
 
     def _fit(self, examples: Sequence[DialogueExample]) -> Tensor | None:
         encoded = encode(self.model, self.tokenizer, examples, self.device)
@@ -291,8 +285,7 @@ class _Trainer:
     def _hidden(self, of_view: frozenset[Part]) -> frozenset[Part]:
         """What is hidden from one reading of a dialogue: by its labels, by chance, and always."""
         parts: tuple[Part, ...] = get_args(Part)
-        drawn = self.generator.random(len(parts)) < self.training.hidden_share
-        by_chance = {part for part, is_hidden in zip(parts, drawn, strict=True) if is_hidden}
+        by_chance = parts_by_chance(parts, self.training.hidden_share, self.generator)
         return of_view | by_chance | (NOTHING_HIDDEN if self.training.context else NO_CONTEXT)
 
     def _with_swaps(self, dialogue: LabelledDialogue, responses: Responses) -> DialogueExample:

@@ -16,6 +16,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from labeling.turns.dialogue_part import Part
+from labeling.turns.weak_views import WeakViews, sigmoid
 from streams.turn import TurnEvent
 
 MADE_OF: Final[frozenset[Part]] = frozenset({"signals", "status", "responses", "following"})
@@ -28,7 +29,6 @@ CONTINUES: Final = "continues"
 _CONTINUES_ENDS: Final = (0.1, 0.3, 0.5, 0.7, 0.9)  # of buckets of a probability
 _ROUNDS = 100
 _TOLERANCE = 1e-4  # of a probability: below it nothing changes any more
-_PSEUDO_TURNS = 5.0  # a value that was seen a few times only tells little
 _MOST_SILENT = 0.6  # share of the defects: beyond it, what is estimated is mostly the prior
 _FARTHEST = 4.0  # log odds: no words are surer
 
@@ -109,57 +109,26 @@ def estimate_evidence(
         What was learned, and (turns,) the probability of a defect.
     """
     names = sorted(views[0])
-    numbers: dict[str, dict[str, int]] = {name: {} for name in names}
-    columns = {
-        name: np.array([numbers[name].setdefault(view[name], len(numbers[name])) for view in views])
-        for name in names
-    }  # by view: (turns,) number of the value
+    seen = WeakViews.of(names, [[view[name] for name in names] for view in views])
     said = np.full(len(visible), np.nan) if known is None else known
     silent = 0.0
-    defects = np.maximum(visible, _sigmoid(predicted))
+    defects = np.maximum(visible, sigmoid(predicted))
     tables: dict[str, NDArray[np.float64]] = {}
     for _ in range(_ROUNDS):
         defects = np.where(np.isnan(said), defects, said)
-        tables = {
-            name: _likelihood_ratios(column, defects, len(numbers[name])) for name, column in columns.items()
-        }
+        tables = seen.ratios(defects)
         shown = float((defects * visible).sum()) / max(float(defects.sum()), 1e-9)
         silent = min(max(1 - shown, 0.0), _MOST_SILENT)
         before = defects
-        told = sum((tables[name][column] for name, column in columns.items()), np.zeros(len(defects)))
-        defects = _sigmoid(_with_silent(predicted, silent) + told)
+        defects = sigmoid(_with_silent(predicted, silent) + seen.told(tables))
         if np.abs(defects - before).max() < _TOLERANCE:
             break
-    evidence = DefectEvidence(
-        {
-            name: {value: float(tables[name][number]) for value, number in numbers[name].items()}
-            for name in names
-        },
-        silent,
-    )
+    evidence = DefectEvidence(seen.by_value(tables), silent)
     return evidence, np.where(np.isnan(said), defects, said)
 
 
 def _with_silent(visible: NDArray[np.float64], silent: float) -> NDArray[np.float64]:
     """Log odds of any defect from those of a visible one: of both kinds, a request has its share."""
-    share = np.clip(_sigmoid(visible) / (1 - silent), 1e-6, 1 - 1e-6)
+    share = np.clip(sigmoid(visible) / (1 - silent), 1e-6, 1 - 1e-6)
     log_odds: NDArray[np.float64] = np.clip(np.log(share) - np.log1p(-share), -_FARTHEST * 2, _FARTHEST)
     return log_odds
-
-
-def _likelihood_ratios(
-    column: NDArray[np.int64], defects: NDArray[np.float64], values: int
-) -> NDArray[np.float64]:
-    """Log of how much likelier each value is among defects: (values,)."""
-    yes = np.bincount(column, defects, values)
-    no = np.bincount(column, 1 - defects, values)
-    overall = (yes + no) / (yes + no).sum()
-    smoothed_yes = (yes + _PSEUDO_TURNS * overall) / (yes.sum() + _PSEUDO_TURNS)
-    smoothed_no = (no + _PSEUDO_TURNS * overall) / (no.sum() + _PSEUDO_TURNS)
-    ratios: NDArray[np.float64] = np.log(smoothed_yes) - np.log(smoothed_no)
-    return ratios
-
-
-def _sigmoid(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
-    probabilities: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(log_odds, -700, 700)))
-    return probabilities

@@ -4,18 +4,17 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from sqlalchemy import BigInteger, Column, Connection, String, Table, Text, delete, select
+from sqlalchemy import BigInteger, Column, Connection, String, Text, delete, select
 
-from streams.stores.database_schema import METADATA, upsert
+from streams.stores.assistant_row import assistant_table
+from streams.stores.database_schema import upsert
 from streams.turn import AssistantId
 
 ModelKind = str
 """What a model is for: `encoder`, `pair` and `ranker` of online rewriting, or a kind of session model."""
 
-ONLINE_MODEL = Table(
+ONLINE_MODEL = assistant_table(
     "online_model",
-    METADATA,
-    Column("assistant_id", Text, primary_key=True),
     Column("kind", String(20), primary_key=True),  # a ModelKind
     Column("name", Text, nullable=False),  # of the artifact, in `model_folder`
     Column("changed_ms", BigInteger, nullable=False),

@@ -1,6 +1,6 @@
 """The models of artifacts in ONNX Runtime, on the thread that calls them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
@@ -66,6 +66,16 @@ def load_verified(folder: Path, kind: str, load: Callable[[], Loaded]) -> Loaded
         raise ArtifactError(
             f"the {kind} at {folder} cannot be used ({error}): train it again with this version of Rehear"
         ) from error
+
+
+def batches_of_one_length(rows: Iterable[T], length: Callable[[T], int], most: int) -> Iterator[list[T]]:
+    """Up to `most` rows of one length at a time, so that none has to be padded."""
+    alike: dict[int, list[T]] = {}
+    for row in rows:
+        alike.setdefault(length(row), []).append(row)
+    for some in alike.values():
+        for start in range(0, len(some), most):
+            yield some[start : start + most]
 
 
 def open_session(path: Path) -> onnxruntime.InferenceSession:

@@ -4,7 +4,10 @@ A part is hidden from an example where a label was made of it, so that the model
 does not only repeat the signal.
 """
 
-from typing import Final, Literal
+from collections.abc import Sequence
+from typing import Final, Literal, TypeVar
+
+import numpy as np
 
 Part = Literal[
     "signals",  # barge-in, termination, feedback
@@ -23,3 +26,13 @@ NOTHING_HIDDEN: Final[frozenset[Part]] = frozenset()
 
 NO_CONTEXT: Final[frozenset[Part]] = frozenset({"preceding", "following"})
 """A turn is read by itself."""
+
+AnyPart = TypeVar("AnyPart", bound=str)
+
+
+def parts_by_chance(
+    parts: Sequence[AnyPart], share: float, generator: np.random.Generator
+) -> frozenset[AnyPart]:
+    """Parts to hide from one example, each with the probability `share`; moves the generator on."""
+    draws = generator.random(len(parts))
+    return frozenset(part for part, draw in zip(parts, draws, strict=True) if draw < share)

@@ -1,6 +1,6 @@
 """Turn exports: what is said of the turns of a log, as JSON Lines, or with the turns as Parquet."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Generic, Literal, TypeVar
@@ -8,8 +8,6 @@ from typing import Any, BinaryIO, Final, Generic, Literal, TypeVar
 import msgspec
 from msgspec import Struct
 
-from streams.session import SessionId
-from streams.turn import TurnEvent
 from streams.verdict import JudgedTurn
 
 V = TypeVar("V", bound=Struct)
@@ -44,43 +42,26 @@ def write_turns(
         columns: of Parquet.
     """
     if file_format == "jsonl":
-        write_lines(stream, (one.verdict for one in turns))
+        encoder = msgspec.json.Encoder()
+        stream.writelines(encoder.encode(one.verdict) + b"\n" for one in turns)
         return
-    rows = (turn_values(one.turn, one.session_id) | columns.values(one.verdict) for one in turns)
-    write_rows(stream, rows, columns.fields())
-
-
-def write_lines(stream: BinaryIO, said: Iterable[Struct]) -> None:
-    """Writes a line for each turn: what is said of it."""
-    encoder = msgspec.json.Encoder()
-    stream.writelines(encoder.encode(one) + b"\n" for one in said)
-
-
-def write_rows(stream: BinaryIO, rows: Iterable[dict[str, Any]], said: Sequence[Any]) -> None:
-    """Writes a Parquet file, `ROWS_AT_A_TIME` in memory.
-
-    Args:
-        stream: of the file.
-        rows: one for each turn: `turn_values` and what is said of it.
-        said: the `pyarrow.Field`s of what is said.
-    """
     import pyarrow as pa  # 0.1 s, and only for Parquet
     import pyarrow.parquet as pq
 
-    schema = pa.schema([*_turn_fields(), *said])
-    remaining: Iterator[dict[str, Any]] = iter(rows)
+    schema = pa.schema([*_turn_fields(), *columns.fields()])
+    rows = (_turn_values(one) | columns.values(one.verdict) for one in turns)
     with pq.ParquetWriter(stream, schema, compression="zstd") as writer:
-        while some := list(islice(remaining, ROWS_AT_A_TIME)):
+        while some := list(islice(rows, ROWS_AT_A_TIME)):
             writer.write_table(pa.Table.from_pylist(some, schema=schema))
 
 
-def turn_values(turn: TurnEvent, session_id: SessionId) -> dict[str, Any]:
-    """What a row has of the turn itself."""
+def _turn_values(judged: JudgedTurn[Any]) -> dict[str, Any]:
+    turn = judged.turn
     return {
         "event_id": turn.event_id,
         "assistant_id": turn.assistant_id,
         "user_id": turn.user_id,
-        "session_id": session_id,
+        "session_id": judged.session_id,
         "ts_ms": turn.ts_ms,
         "request_text": turn.request.text,
         "response_text": None if turn.response is None else turn.response.text,

@@ -6,30 +6,25 @@ detour over sessions that were revised, leaves a trace in them.
 
 from labeling.text.question import Question
 from rewriting.chains.step import ChainStep, SessionSteps
-from rewriting.evidence.exact_count import add_count
+from rewriting.evidence.exact_count import add_count, add_nested_count
 from rewriting.evidence.interpretation import Interpretation
+from rewriting.evidence.wordings import Wordings
 from streams.session import SessionId
 from streams.turn import UserId
 
 
-class AnswerText:
+class AnswerText(Wordings):
     """What is known of one normalised text after one question."""
 
-    __slots__ = ("interpretations", "met_users", "requests", "said", "success", "told")
+    __slots__ = ("interpretations", "requests", "success", "told")
 
     def __init__(self) -> None:
+        super().__init__()
         self.requests = 0
         self.success = 0.0
-        self.said: dict[str, dict[UserId, int]] = {}  # how it was written -> who said it so -> times
-        self.met_users: dict[UserId, int] = {}  # who succeeded with it -> times
         self.interpretations: dict[Interpretation, int] = {}  # -> times it was understood so
         self.told: dict[tuple[Interpretation, str], dict[SessionId, int]] = {}
         """How it was understood and what was stated in response -> sessions -> times."""
-
-    @property
-    def users(self) -> set[UserId]:
-        """Who said it."""
-        return set().union(*self.said.values())
 
     @property
     def success_rate(self) -> float:
@@ -45,19 +40,10 @@ class AnswerText:
         """Adds (sign 1) or takes away (sign -1) one step of a session."""
         self.requests += sign
         self.success += sign * step.success
-        said = self.said.setdefault(step.surface, {})
-        add_count(said, session.user_id, sign)
-        if not said:
-            del self.said[step.surface]
-        if step.success:
-            add_count(self.met_users, session.user_id, sign)
+        self.note(step.surface, session.user_id, bool(step.success), sign)
         add_count(self.interpretations, step.interpretation, sign)
         if step.told:
-            key = (step.interpretation, step.told)
-            sessions = self.told.setdefault(key, {})
-            add_count(sessions, session.session_id, sign)
-            if not sessions:
-                del self.told[key]
+            add_nested_count(self.told, (step.interpretation, step.told), session.session_id, sign)
 
 
 class QuestionCounts:
@@ -93,10 +79,7 @@ class AnswerCounts:
             text.change(step, session, sign)
             if not text.requests:
                 del counts.texts[step.text]
-            users = counts.answers.setdefault(step.interpretation, {})
-            add_count(users, session.user_id, sign)
-            if not users:
-                del counts.answers[step.interpretation]
+            add_nested_count(counts.answers, step.interpretation, session.user_id, sign)
             if not counts.texts:
                 del self.questions[step.question]
         if asked and sign > 0:

@@ -104,7 +104,7 @@ class AnswerMiner:
             scope=GLOBAL,
             source_text=text,
             source_interpretation=answer.home,
-            target_text=_surface(target),
+            target_text=target.surface,
             target_interpretation=target_interpretation,
             method="answer",
             score=round(share, 6),
@@ -200,12 +200,6 @@ def _is_met(interpretation: Interpretation, told: str) -> bool:
 
 def _gives(interpretation: Interpretation, slot: str) -> bool:
     return any(name == slot for name, _ in slots_of(interpretation))
-
-
-def _surface(text: AnswerText) -> str:
-    """How most users write a text; of several, what is written most often."""
-    said = text.said
-    return min(said, key=lambda surface: (-len(said[surface]), -sum(said[surface].values()), surface))
 
 
 def _sorted(rewrites: Iterable[Rewrite]) -> list[Rewrite]:

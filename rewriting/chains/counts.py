@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from rewriting.chains.step import N_BANDS, ChainStep, SessionSteps
 from rewriting.evidence.exact_count import add_count
 from rewriting.evidence.interpretation import Interpretation
+from rewriting.evidence.wordings import Wordings
 from streams.session import SessionId
 from streams.turn import UserId
 
@@ -35,16 +36,15 @@ class OutcomeCounts:
             add_count(self.following, following, sign * step.goes_on)
 
 
-class TextCounts:
+class TextCounts(Wordings):
     """What is known of one normalised text."""
 
-    __slots__ = ("bands", "interpretations", "led_to", "met_users", "said")
+    __slots__ = ("bands", "interpretations", "led_to")
 
     def __init__(self) -> None:
+        super().__init__()
         self.bands: list[OutcomeCounts | None] = [None] * N_BANDS
-        self.said: dict[str, dict[UserId, int]] = {}  # how it was written -> who said it so -> times
         self.interpretations: dict[int, int] = {}  # number of the interpretation -> times
-        self.met_users: dict[UserId, int] = {}  # who succeeded with it -> times
         self.led_to: dict[int, dict[SessionId, UserId]] = {}
         """Number of an interpretation -> sessions that came to it from this text by second tries -> whose
         they are. These are the evidence of a rewrite (`_repairs`)."""
@@ -53,11 +53,6 @@ class TextCounts:
     def requests(self) -> int:
         """Times it was said."""
         return sum(band.requests for band in self.bands if band)
-
-    @property
-    def users(self) -> set[UserId]:
-        """Who said it."""
-        return set().union(*self.said.values())
 
     @property
     def success(self) -> float:
@@ -118,14 +113,9 @@ class ChainCounts:
             text = self._text(step.text)
             text.band(step.band).add(step, following, sign)
             self.outcomes[number].add(step, following, sign)
-            said = text.said.setdefault(step.surface, {})
-            add_count(said, session.user_id, sign)
-            if not said:
-                del text.said[step.surface]
+            text.note(step.surface, session.user_id, bool(step.success), sign)
             add_count(text.interpretations, number, sign)
             add_count(self.texts_at[number], step.text, sign)
-            if step.success:
-                add_count(text.met_users, session.user_id, sign)
             if following is not None:
                 self._join(number, following)
             for other in text.interpretations:

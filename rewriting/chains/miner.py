@@ -217,7 +217,7 @@ class ChainMiner:
             scope=GLOBAL,
             source_text=text,
             source_interpretation=names[self._home(text)],
-            target_text=targets.surface(wanted[best]),
+            target_text=target.surface,
             target_interpretation=names[best],
             method="chain",
             max_confidence=guard if guard < 1 else None,
@@ -281,11 +281,6 @@ class _Targets:
             ]
             self._texts[number] = min(known, key=lambda text: (-texts[text].success, text), default=None)
         return self._texts[number]
-
-    def surface(self, text: str) -> str:
-        """How most users write a text; of several, what is written most often."""
-        said = self._counts.texts[text].said
-        return min(said, key=lambda surface: (-len(said[surface]), -sum(said[surface].values()), surface))
 
 
 def _starts(counts: TextCounts, position: dict[int, int], n: int) -> sparse.csr_array:

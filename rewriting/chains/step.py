@@ -10,8 +10,9 @@ from rewriting.evidence.interpretation import Interpretation, interpretation_of,
 from rewriting.evidence.rephrase_outcome import judged_by_links
 from rewriting.evidence.session_evidence import NO_EVIDENCE, SessionEvidence
 from rewriting.evidence.understanding_confidence import turn_confidence
-from streams.session import Session, SessionId
-from streams.turn import AssistantId, TurnEvent, UserId
+from streams.session import Session
+from streams.stores.step_store import SteppedSession
+from streams.turn import TurnEvent
 
 CONFIDENCE_BANDS = (0.25, 0.35, 0.45, 0.55, 0.65)
 """Upper ends of the lower bands of `understanding_confidence`; the last band is everything above, and what
@@ -41,12 +42,9 @@ class ChainStep(Struct, frozen=True, array_like=True):
     told: str = ""  # after a question: what was said in response, as `slot_words` of each sentence
 
 
-class SessionSteps(Struct, frozen=True, array_like=True):
+class SessionSteps(SteppedSession, frozen=True, array_like=True):
     """The steps of one session of one user."""
 
-    session_id: SessionId
-    assistant_id: AssistantId
-    user_id: UserId
     steps: tuple[ChainStep, ...]
     is_dialogue: bool = False  # declared by the assistant: later requests answer what it has said
 

@@ -1,9 +1,11 @@
 """What the encoders learn from: pairs of what was said and what was meant."""
 
+import math
 from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
+from labeling.errors import EncoderTrainingError
 from labeling.text.normalisation import normalise
 
 
@@ -45,6 +47,19 @@ def understanding_examples(known: Mapping[str, str]) -> list[EncoderExample]:
         examples += _pairs(interpretation, zip(alike, following, strict=True))
         examples += _pairs(interpretation, ((text, words) for text in alike))
     return examples
+
+
+def require_weights(weights: Iterable[float], what: str) -> None:
+    """Refuses weights, of examples or pairs, that are not above 0, or not finite.
+
+    Raises:
+        EncoderTrainingError: one is out of range.
+    """
+    for position, weight in enumerate(weights):
+        if not 0 < weight < math.inf:
+            raise EncoderTrainingError(
+                f"the weight of {what} {position} is {weight}: it must be above 0 and finite"
+            )
 
 
 def _pairs(interpretation: str, pairs: Iterable[tuple[str, str]]) -> list[EncoderExample]:

@@ -4,8 +4,7 @@ Right pairs are those of the examples; wrong ones are their queries with hard ne
 at random, which keep it from scoring what has nothing in common.
 """
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import structlog
@@ -15,20 +14,19 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from labeling.errors import EncoderTrainingError
-from labeling.models.encoder_base import MAX_TOKENS, choose_device, load_base, multiplies_bfloat16, padded
-from labeling.models.training_schedule import Progress, rise_and_fall
-from rewriting.encoders.example import EncoderExample
+from labeling.models.encoder_base import MAX_TOKENS, choose_device, load_base, padded
+from labeling.models.gradient_steps import mixed_precision, optimizer_of, take_steps
+from labeling.models.training_schedule import Progress, drawn_batches
+from labeling.models.training_settings import ModelTraining, require_at_least, require_positive
+from rewriting.encoders.example import EncoderExample, require_weights
 from rewriting.encoders.hard_negatives import HardNegatives, meanings_of_queries
 from rewriting.encoders.model import PairEncoderModel
 
 log = structlog.get_logger()
 
 
-class PairEncoderTraining(Struct, frozen=True, kw_only=True):
+class PairEncoderTraining(ModelTraining, frozen=True, kw_only=True):
     """Settings of the training of the pair encoder."""
-
-    base: str | None = None
-    """Folder or name on the model hub; None: the weights that need no network."""
 
     layers: int | None = 2
     """The first layers of the base that are kept; None: all. Every candidate of a request goes through them,
@@ -51,11 +49,6 @@ class PairEncoderTraining(Struct, frozen=True, kw_only=True):
     learning_rate: float = 2e-4
     """At its highest: it rises over the first tenth of the steps and falls to 0. Two layers stand more than
     six do."""
-
-    weight_decay: float = 0.01
-    seed: int = 1
-    device: str = "cpu"
-    """`cpu`, `cuda`, or `auto`: the GPU where there is one."""
 
 
 class LabelledPair(Struct, frozen=True):
@@ -91,7 +84,7 @@ def train_pair_encoder(
             "no examples to train a pair encoder from: learn from more of the log first"
         )
     _check_settings(settings)
-    _check_weights([example.weight for example in examples], "example")
+    require_weights([example.weight for example in examples], "example")
     return train_on_pairs(labelled_pairs(examples, known, settings), settings, progress)
 
 
@@ -115,28 +108,26 @@ def train_on_pairs(
     if not pairs:
         raise EncoderTrainingError("no pairs to train a pair encoder from: learn from more of the log first")
     _check_settings(settings)
-    _check_weights([pair.weight for pair in pairs], "pair")
+    require_weights([pair.weight for pair in pairs], "pair")
     device = choose_device(settings.device)
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
         base = load_base(settings.base, layers=settings.layers, max_tokens=settings.max_tokens)
         model = PairEncoderModel(base).to(device)
-        batches = list(_batches(pairs, settings))
-        optimizer = torch.optim.AdamW(
-            model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+        batches = drawn_batches(
+            len(pairs),
+            epochs=settings.epochs,
+            batch_size=settings.batch_size,
+            most_batches=settings.most_steps,
+            seed=settings.seed,
         )
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rise_and_fall(len(batches)))
-        model.train()
-        for step, batch in enumerate(batches, start=1):
-            with torch.autocast(device.type, torch.bfloat16, enabled=multiplies_bfloat16(device)):
-                loss = _loss(model, batch, device)
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]  # torch does not type it
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            schedule.step()
-            if progress:
-                progress("training pairs", step, len(batches))
+        optimizer = optimizer_of(model, settings.learning_rate, settings.weight_decay)
+
+        def loss_of(batch: Sequence[int]) -> Tensor:
+            with mixed_precision(device):
+                return _loss(model, [pairs[number] for number in batch], device)
+
+        take_steps(model, optimizer, batches, len(batches), loss_of, "training pairs", progress)
     log.debug("pair encoder trained", steps=len(batches))
     return model.cpu().eval()
 
@@ -165,17 +156,6 @@ def labelled_pairs(
     return pairs
 
 
-def _batches(pairs: Sequence[LabelledPair], settings: PairEncoderTraining) -> Iterator[list[LabelledPair]]:
-    """All batches, in order."""
-    generator = np.random.default_rng(settings.seed)
-    order = [
-        position for _ in range(settings.epochs) for position in generator.permutation(len(pairs)).tolist()
-    ]
-    order = order[: settings.most_steps * settings.batch_size]
-    for start in range(0, len(order), settings.batch_size):
-        yield [pairs[position] for position in order[start : start + settings.batch_size]]
-
-
 def _loss(model: PairEncoderModel, batch: Sequence[LabelledPair], device: torch.device) -> Tensor:
     """Weighted mean over a batch: a scalar."""
     tokens = [model.base.tokenizer.pair_ids(pair.query, pair.candidate) for pair in batch]
@@ -188,26 +168,15 @@ def _loss(model: PairEncoderModel, batch: Sequence[LabelledPair], device: torch.
 
 
 def _check_settings(settings: PairEncoderTraining) -> None:
-    for name, least in (
-        ("batch_size", 1),
-        ("most_steps", 1),
-        ("epochs", 0),
-        ("sound_negatives", 0),
-        ("slot_negatives", 0),
-        ("random_negatives", 0),
-        ("weight_decay", 0),
-    ):
-        if getattr(settings, name) < least:
-            raise EncoderTrainingError(f"{name} is {getattr(settings, name)}: it must be {least} or more")
-    if not 0 < settings.learning_rate < math.inf:
-        raise EncoderTrainingError(
-            f"learning_rate is {settings.learning_rate}: it must be above 0 and finite"
-        )
-
-
-def _check_weights(weights: Sequence[float], what: str) -> None:
-    for position, weight in enumerate(weights):
-        if not 0 < weight < math.inf:
-            raise EncoderTrainingError(
-                f"the weight of {what} {position} is {weight}: it must be above 0 and finite"
-            )
+    require_at_least(
+        settings,
+        EncoderTrainingError,
+        batch_size=1,
+        most_steps=1,
+        epochs=0,
+        sound_negatives=0,
+        slot_negatives=0,
+        random_negatives=0,
+        weight_decay=0,
+    )
+    require_positive(settings, EncoderTrainingError, "learning_rate")

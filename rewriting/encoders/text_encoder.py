@@ -5,7 +5,7 @@ Texts are normalised first, so what `encode` and `score` return depends on the w
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Literal, Protocol
+from typing import ClassVar, Final, Literal, Protocol, Self
 
 import numpy as np
 import onnxruntime
@@ -13,7 +13,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from labeling.models.artifact import contents_id, read_manifest
-from labeling.models.onnx_model import load_model
+from labeling.models.onnx_model import batches_of_one_length, load_model
 from labeling.models.request_tokenizer import RequestTokenizer
 
 TEXT_ENCODER: Final = "text-encoder"
@@ -46,13 +46,8 @@ class RequestEncoder(Protocol):
         ...
 
 
-class TextEncoder:
-    """Turns requests into vectors of length 1, whose inner products say how near they are in meaning.
-
-    Safe to share between threads. A text's vector does not depend on the texts beside it: only texts with as
-    many tokens go through the model together, so nothing is ever padded, and through a quantised model each
-    goes alone.
-    """
+class _Encoder:
+    kind: ClassVar[str]  # of the artifact
 
     def __init__(
         self,
@@ -65,13 +60,29 @@ class TextEncoder:
         self._tokenizer = tokenizer
 
     @classmethod
-    def load(cls, folder: Path) -> "TextEncoder":
-        """Reads an artifact that `export_text_encoder` has written.
+    def load(cls, folder: Path) -> Self:
+        """Reads an artifact that `export_text_encoder` or `export_pair_encoder` has written.
 
         Raises:
-            ArtifactError: missing, damaged, or not a text encoder.
+            ArtifactError: missing, damaged, or of another kind.
         """
-        return cls(*load_model(folder, TEXT_ENCODER, EncoderDescription, RequestTokenizer.load))
+        return cls(*load_model(folder, cls.kind, EncoderDescription, RequestTokenizer.load))
+
+    @property
+    def _most_rows(self) -> int:
+        """That go through the model at a time."""
+        return 1 if self.description.quantised else _MOST_TEXTS
+
+
+class TextEncoder(_Encoder):
+    """Turns requests into vectors of length 1, whose inner products say how near they are in meaning.
+
+    Safe to share between threads. A text's vector does not depend on the texts beside it: only texts with as
+    many tokens go through the model together, so nothing is ever padded, and through a quantised model each
+    goes alone.
+    """
+
+    kind = TEXT_ENCODER
 
     @property
     def dimension(self) -> int:
@@ -84,43 +95,21 @@ class TextEncoder:
         All texts without a letter or a digit have the same vector.
         """
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
-        alike: dict[int, list[tuple[int, list[int]]]] = {}
-        for position, text in enumerate(texts):
-            ids = self._tokenizer.ids(text)
-            alike.setdefault(len(ids), []).append((position, ids))
-        most = _rows_at_a_time(self.description)
-        for rows in alike.values():
-            for start in range(0, len(rows), most):
-                positions, ids_of_rows = zip(*rows[start : start + most], strict=True)
-                input_ids = np.array(ids_of_rows, dtype=np.int64)  # (rows, tokens)
-                vectors[list(positions)] = self._session.run(None, {"input_ids": input_ids})[0]
+        numbered = enumerate(map(self._tokenizer.ids, texts))
+        for rows in batches_of_one_length(numbered, lambda row: len(row[1]), self._most_rows):
+            positions, ids_of_rows = zip(*rows, strict=True)
+            input_ids = np.array(ids_of_rows, dtype=np.int64)  # (rows, tokens)
+            vectors[list(positions)] = self._session.run(None, {"input_ids": input_ids})[0]
         return vectors
 
 
-class PairEncoder:
+class PairEncoder(_Encoder):
     """Says how likely each of some candidates is what a query meant, by reading both at once.
 
     Safe to share between threads. A candidate's score does not depend on the others.
     """
 
-    def __init__(
-        self,
-        session: onnxruntime.InferenceSession,
-        tokenizer: RequestTokenizer,
-        description: EncoderDescription,
-    ) -> None:
-        self.description = description
-        self._session = session
-        self._tokenizer = tokenizer
-
-    @classmethod
-    def load(cls, folder: Path) -> "PairEncoder":
-        """Reads an artifact that `export_pair_encoder` has written.
-
-        Raises:
-            ArtifactError: missing, damaged, or not a pair encoder.
-        """
-        return cls(*load_model(folder, PAIR_ENCODER, EncoderDescription, RequestTokenizer.load))
+    kind = PAIR_ENCODER
 
     def score(self, query: str, candidates: Sequence[str]) -> NDArray[np.float32]:
         """Scores of candidates, any texts: (candidates,), 0..1."""
@@ -129,7 +118,7 @@ class PairEncoder:
     def score_pairs(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
         """Scores of queries, each with a candidate, any texts: (pairs,), 0..1."""
         scores = np.empty(len(pairs), dtype=np.float32)
-        most = _rows_at_a_time(self.description)
+        most = self._most_rows
         for start in range(0, len(pairs), most):
             tokens = [self._tokenizer.pair_ids(*pair) for pair in pairs[start : start + most]]
             longest = max(len(ids) for ids, _ in tokens)
@@ -143,10 +132,6 @@ class PairEncoder:
                 inputs["attention_mask"][row, : len(ids)] = 1
             scores[start : start + len(tokens)] = self._session.run(None, inputs)[0]
         return scores
-
-
-def _rows_at_a_time(description: EncoderDescription) -> int:
-    return 1 if description.quantised else _MOST_TEXTS
 
 
 def encoder_id(folder: Path) -> str:

@@ -13,18 +13,18 @@ where s is the inner product of the vectors and c runs over the candidates that 
 import math
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import structlog
 import torch
-from msgspec import Struct
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from labeling.errors import EncoderTrainingError
 from labeling.models.encoder_base import MAX_TOKENS, choose_device, load_base, padded
-from labeling.models.training_schedule import Progress, rise_and_fall
+from labeling.models.gradient_steps import optimizer_of, take_steps
+from labeling.models.training_schedule import Progress, drawn_batches
+from labeling.models.training_settings import ModelTraining, require_at_least, require_positive
 from rewriting.encoders.batch import TrainingBatch, training_batch
-from rewriting.encoders.example import EncoderExample, understanding_examples
+from rewriting.encoders.example import EncoderExample, require_weights, understanding_examples
 from rewriting.encoders.hard_negatives import HardNegatives, meanings_of_queries
 from rewriting.encoders.misheard import misheard_examples
 from rewriting.encoders.model import TextEncoderModel
@@ -34,11 +34,8 @@ log = structlog.get_logger()
 _TEXTS_AT_A_TIME = 32  # through the model: more are padded more, fewer leave the processor waiting
 
 
-class EncoderTraining(Struct, frozen=True, kw_only=True):
+class EncoderTraining(ModelTraining, frozen=True, kw_only=True):
     """Settings of the training of the text encoder."""
-
-    base: str | None = None
-    """Folder or name on the model hub; None: the weights that need no network."""
 
     layers: int | None = 3
     """The first layers of the base that are kept; None: all. Raised, encoding and training take longer in
@@ -72,11 +69,6 @@ class EncoderTraining(Struct, frozen=True, kw_only=True):
     learning_rate: float = 3e-4
     """At its highest: it rises over the first tenth of the steps and falls to 0. Raised, what the base knows
     of language is lost; lowered, the few steps do not get anywhere."""
-
-    weight_decay: float = 0.01
-    seed: int = 1
-    device: str = "cpu"
-    """`cpu`, `cuda`, or `auto`: the GPU where there is one."""
 
 
 def train_text_encoder(
@@ -147,23 +139,22 @@ def _batches(
     settings: EncoderTraining,
 ) -> list[TrainingBatch]:
     """All batches of a stage, in order."""
-    if not rows:
-        return []
-    generator = np.random.default_rng(settings.seed)
-    order = np.concatenate([generator.permutation(len(rows)) for _ in range(epochs)] or [np.array([], int)])
-    order = order[: settings.most_steps * settings.batch_size]
-    used = sorted(set(order.tolist()))
+    drawn = drawn_batches(
+        len(rows),
+        epochs=epochs,
+        batch_size=settings.batch_size,
+        most_batches=settings.most_steps,
+        seed=settings.seed,
+    )
+    used = sorted({row for batch in drawn for row in batch})
     negatives = hard.find(
         [rows[row] for row in used], by_sound=settings.sound_negatives, by_slots=settings.slot_negatives
     )
     negatives_of = dict(zip(used, negatives, strict=True))
     meanings = meanings_of_queries(rows, known)
     return [
-        training_batch([rows[row] for row in chunk], [negatives_of[row] for row in chunk], meanings, known)
-        for chunk in (
-            order[start : start + settings.batch_size].tolist()
-            for start in range(0, len(order), settings.batch_size)
-        )
+        training_batch([rows[row] for row in batch], [negatives_of[row] for row in batch], meanings, known)
+        for batch in drawn
     ]
 
 
@@ -174,24 +165,15 @@ def _run(
     settings: EncoderTraining,
     progress: Progress | None,
 ) -> None:
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
-    )
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rise_and_fall(len(batches)))
-    model.train()
-    for step, batch in enumerate(batches, start=1):
+    def loss_of(batch: TrainingBatch) -> Tensor:
         texts = list(dict.fromkeys([*batch.queries, *batch.candidates]))
         vectors = dict(zip(texts, _encode(model, texts), strict=True))
         queries = torch.stack([vectors[text] for text in batch.queries])
         candidates = torch.stack([vectors[text] for text in batch.candidates])
-        loss = contrastive_loss(queries, candidates, batch, settings.temperature)
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]  # torch does not type it
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        if progress:
-            progress(stage, step, len(batches))
+        return contrastive_loss(queries, candidates, batch, settings.temperature)
+
+    optimizer = optimizer_of(model, settings.learning_rate, settings.weight_decay)
+    take_steps(model, optimizer, batches, len(batches), loss_of, stage, progress)
     log.debug("encoder trained", stage=stage, steps=len(batches))
 
 
@@ -208,26 +190,18 @@ def _encode(model: TextEncoderModel, texts: Sequence[str]) -> Tensor:
 
 
 def _check(examples: Sequence[EncoderExample], settings: EncoderTraining) -> None:
-    for name in ("batch_size", "most_steps"):
-        if getattr(settings, name) < 1:
-            raise EncoderTrainingError(f"{name} is {getattr(settings, name)}: it must be 1 or more")
-    for name in (
-        "mishearings",
-        "pretraining_epochs",
-        "epochs",
-        "sound_negatives",
-        "slot_negatives",
-        "weight_decay",
-    ):
-        if getattr(settings, name) < 0:
-            raise EncoderTrainingError(f"{name} is {getattr(settings, name)}: it must be 0 or more")
-    for name in ("temperature", "learning_rate"):
-        if not 0 < getattr(settings, name) < math.inf:
-            raise EncoderTrainingError(f"{name} is {getattr(settings, name)}: it must be above 0 and finite")
+    require_at_least(settings, EncoderTrainingError, batch_size=1, most_steps=1)
+    require_at_least(
+        settings,
+        EncoderTrainingError,
+        mishearings=0,
+        pretraining_epochs=0,
+        epochs=0,
+        sound_negatives=0,
+        slot_negatives=0,
+        weight_decay=0,
+    )
+    require_positive(settings, EncoderTrainingError, "temperature", "learning_rate")
     if settings.dimension is not None and settings.dimension < 1:
         raise EncoderTrainingError(f"dimension is {settings.dimension}: it must be 1 or more")
-    for position, example in enumerate(examples):
-        if not 0 < example.weight < math.inf:
-            raise EncoderTrainingError(
-                f"the weight of example {position} is {example.weight}: it must be above 0 and finite"
-            )
+    require_weights([example.weight for example in examples], "example")

@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy import Engine
 
 from rewriting.index.request_index import RequestIndex
-from rewriting.index.store import index_state, set_base
+from rewriting.index.store import INDEX_STATES, set_base
 from streams.stores.database_schema import reading
 from streams.turn import AssistantId
 
@@ -38,7 +38,7 @@ def publish_base(engine: Engine, index: RequestIndex, folder: Path) -> RequestIn
         OSError: the folder cannot be written.
     """
     with reading(engine) as connection:
-        former = index_state(connection, index.assistant_id)
+        former = INDEX_STATES.of(connection, index.assistant_id)
     base = index.compacted()
     name = f"{_digest(index.assistant_id)}-{index.version}-{uuid4().hex[:8]}"
     base.save(folder / name)

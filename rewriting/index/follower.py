@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from labeling.errors import ArtifactError
 from rewriting.index.request_index import RequestIndex
-from rewriting.index.store import IndexState, changes_since, held_ids, index_state
+from rewriting.index.store import INDEX_STATES, IndexState, changes_since, held_ids
 
 log = structlog.get_logger()
 
@@ -27,7 +27,7 @@ def follow(index: RequestIndex, connection: Connection, folder: Path) -> Request
     Raises:
         VectorError: the rows have vectors of another size than the index.
     """
-    state = index_state(connection, index.assistant_id)
+    state = INDEX_STATES.of(connection, index.assistant_id)
     if state.version < index.version:
         log.warning(
             "the database has an older request index than memory, as after a restore: reading it anew",

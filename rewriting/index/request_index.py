@@ -27,13 +27,6 @@ from streams.turn import AssistantId
 
 ARTIFACT_KIND: Final = "request-index"
 
-LEAST_CHANGES: Final = 1_000
-"""Entries outside the base, or dead in it, that are never worth a new base: 0.1 ms of a search."""
-
-MOST_CHANGES: Final = 0.1
-"""The same, as a share of the base. Raised, searches grow slower and the memory of the dead is held longer;
-lowered, the base, whose graph takes minutes for a million, is built more often."""
-
 
 class IndexMatch(Struct, frozen=True, gc=False):
     """A request like the one that was searched for."""
@@ -221,13 +214,6 @@ class RequestIndex:
         """Entries outside the base, and dead ones in it."""
         base, *added = self._segments
         return len(base.hidden) + sum(len(segment.texts) for segment in added)
-
-    @property
-    def needs_compaction(self) -> bool:
-        """Whether so much has changed since the base was built that a new one is worth its time."""
-        base, *added = self._segments
-        most = max(LEAST_CHANGES, MOST_CHANGES * len(base.texts))
-        return len(base.hidden) > most or sum(len(segment.texts) for segment in added) > most
 
     def with_changes(
         self,

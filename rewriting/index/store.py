@@ -7,9 +7,10 @@ without it is published; who follows an older base learns by it what to leave ou
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Final
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, structs
 from numpy.typing import NDArray
 from sqlalchemy import (
     BigInteger,
@@ -19,7 +20,6 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     Row,
-    Table,
     Text,
     delete,
     or_,
@@ -29,13 +29,12 @@ from sqlalchemy import (
 
 from rewriting.errors import VectorError
 from rewriting.index.indexed_request import IndexedRequest
-from streams.stores.database_schema import METADATA, chunks, is_among, upsert
+from streams.stores.assistant_row import AssistantRows, assistant_table
+from streams.stores.database_schema import chunks, is_among, upsert
 from streams.turn import AssistantId
 
-INDEXED_REQUEST = Table(
+INDEXED_REQUEST = assistant_table(
     "indexed_request",
-    METADATA,
-    Column("assistant_id", Text, primary_key=True),
     Column("request_id", BigInteger, primary_key=True, autoincrement=False),
     Column("text", Text, nullable=False),
     Column("interpretation", Text, nullable=False),
@@ -46,10 +45,8 @@ INDEXED_REQUEST = Table(
 Index("ix_indexed_request_changes", INDEXED_REQUEST.c.assistant_id, INDEXED_REQUEST.c.version)
 Index("ix_indexed_request_waiting", INDEXED_REQUEST.c.assistant_id, INDEXED_REQUEST.c.encoder_id)
 
-REQUEST_INDEX_STATE = Table(
+REQUEST_INDEX_STATE = assistant_table(
     "request_index_state",
-    METADATA,
-    Column("assistant_id", Text, primary_key=True),
     Column("version", Integer, nullable=False),
     Column("base_version", Integer, nullable=False),  # of the index, when the base was built
     Column("base_name", Text),  # of the base's artifact; null where there is none
@@ -66,6 +63,9 @@ class IndexState(Struct, frozen=True):
     version: int = 0
     base_version: int = 0
     base_name: str | None = None
+
+
+INDEX_STATES: Final = AssistantRows(REQUEST_INDEX_STATE, IndexState)
 
 
 class IndexChanges(Struct, frozen=True):
@@ -96,8 +96,8 @@ def wanted(
     put_ids = {request.request_id for request in put}
     removed_ids = sorted(set(removed) - put_ids)
     if not put_ids and not removed_ids:
-        return index_state(connection, assistant_id).version
-    version = _lock(connection, assistant_id).version
+        return INDEX_STATES.of(connection, assistant_id).version
+    version = INDEX_STATES.lock(connection, assistant_id).version
     held = _held(connection, assistant_id, put_ids)
     changed = [request for request in put if held.get(request.request_id) != request]
     for some in chunks(changed):
@@ -120,7 +120,7 @@ def wanted(
         n_removed += connection.execute(query.values(**values, version=version + 1)).rowcount
     if n_removed:
         version += 1
-        _set_version(connection, assistant_id, version)
+        INDEX_STATES.set(connection, assistant_id, version=version)
     return version + 1 if changed else version
 
 
@@ -170,7 +170,7 @@ def store_vectors(
         raise VectorError(
             f"{len(requests)} requests and vectors of shape {vectors.shape}: give a finite (n, dim) for n"
         )
-    version = _lock(connection, assistant_id).version
+    version = INDEX_STATES.lock(connection, assistant_id).version
     held = _held(connection, assistant_id, {request.request_id for request in requests})
     stored = vectors.astype(_FP16)
     rows = [
@@ -182,7 +182,7 @@ def store_vectors(
         return version
     for some in chunks(rows):
         upsert(connection, INDEXED_REQUEST, some, update=("vector", "encoder_id", "version"))
-    _set_version(connection, assistant_id, version + 1)
+    INDEX_STATES.set(connection, assistant_id, version=version + 1)
     return version + 1
 
 
@@ -232,24 +232,6 @@ def held_ids(connection: Connection, assistant_id: AssistantId) -> NDArray[np.in
     return np.fromiter(rows, np.int64)
 
 
-def index_state(connection: Connection, assistant_id: AssistantId) -> IndexState:
-    """How far the index of an assistant is; at version 0 where there is none."""
-    return index_states(connection, assistant_id).get(assistant_id, IndexState())
-
-
-def index_states(
-    connection: Connection, assistant_id: AssistantId | None = None
-) -> dict[AssistantId, IndexState]:
-    """How far the index of each assistant is, or of one."""
-    query = select(REQUEST_INDEX_STATE)
-    if assistant_id is not None:
-        query = query.where(REQUEST_INDEX_STATE.c.assistant_id == assistant_id)
-    return {
-        AssistantId(row.assistant_id): IndexState(row.version, row.base_version, row.base_name)
-        for row in connection.execute(query)
-    }
-
-
 def set_base(connection: Connection, assistant_id: AssistantId, version: int, name: str) -> bool:
     """Names the artifact that followers begin with; nothing is left of what was removed before it.
 
@@ -262,13 +244,9 @@ def set_base(connection: Connection, assistant_id: AssistantId, version: int, na
     Returns:
         False, and nothing is changed, where there is a base of a later version already.
     """
-    if _lock(connection, assistant_id).base_version > version:
+    if INDEX_STATES.lock(connection, assistant_id).base_version > version:
         return False
-    connection.execute(
-        update(REQUEST_INDEX_STATE)
-        .where(REQUEST_INDEX_STATE.c.assistant_id == assistant_id)
-        .values(base_version=version, base_name=name)
-    )
+    INDEX_STATES.set(connection, assistant_id, base_version=version, base_name=name)
     connection.execute(
         delete(INDEXED_REQUEST).where(
             INDEXED_REQUEST.c.assistant_id == assistant_id,
@@ -277,23 +255,6 @@ def set_base(connection: Connection, assistant_id: AssistantId, version: int, na
         )
     )
     return True
-
-
-def _lock(connection: Connection, assistant_id: AssistantId) -> IndexState:
-    """Keeps others from changing the index until the transaction ends, so that versions come in order."""
-    row = {"assistant_id": assistant_id, "version": 0, "base_version": 0, "base_name": None}
-    upsert(connection, REQUEST_INDEX_STATE, [row], update=())
-    query = select(REQUEST_INDEX_STATE).where(REQUEST_INDEX_STATE.c.assistant_id == assistant_id)
-    found = connection.execute(query.with_for_update()).one()
-    return IndexState(found.version, found.base_version, found.base_name)
-
-
-def _set_version(connection: Connection, assistant_id: AssistantId, version: int) -> None:
-    connection.execute(
-        update(REQUEST_INDEX_STATE)
-        .where(REQUEST_INDEX_STATE.c.assistant_id == assistant_id)
-        .values(version=version)
-    )
 
 
 def _held(connection: Connection, assistant_id: AssistantId, ids: Iterable[int]) -> dict[int, IndexedRequest]:
@@ -317,15 +278,8 @@ def _request(row: Row[tuple[object, ...]]) -> IndexedRequest:
 def _row(
     assistant_id: AssistantId, request: IndexedRequest, vector: bytes | None, encoder_id: str, version: int
 ) -> dict[str, object]:
-    return {
-        "assistant_id": assistant_id,
-        "request_id": request.request_id,
-        "text": request.text,
-        "interpretation": request.interpretation,
-        "vector": vector,
-        "encoder_id": encoder_id,
-        "version": version,
-    }
+    columns = {"assistant_id": assistant_id, "vector": vector, "encoder_id": encoder_id, "version": version}
+    return columns | structs.asdict(request)
 
 
 def index_folder(state: Path) -> Path:

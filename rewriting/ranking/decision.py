@@ -86,15 +86,8 @@ def decided(
 ) -> RewriteDecision:
     """The answer to a request of which it is known what the table and the online rewriter say.
 
-    Args:
-        table: of the assistant.
-        text: as the user said it.
-        user_id: who said it.
-        confidence: `understanding_confidence`, 0..1; None: not known.
-        question: what the assistant had just asked.
-        known: the table's answer.
-        online: what the online rewriter makes of it; None: it was not asked, or cannot answer.
-        verdicts: what the ranker has said of the rows; None: no ranker was ever trained.
+    `known` is the table's answer, and `online` what the online rewriter makes of the request; None: it was
+    not asked, or cannot answer. The other arguments are as for `decide`.
     """
     if is_settled(known):
         return RewriteDecision(known, None)

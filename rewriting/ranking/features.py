@@ -9,6 +9,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 from rapidfuzz import fuzz
 from rapidfuzz.distance import JaroWinkler
@@ -22,8 +23,11 @@ from rewriting.requests.asked_request import AskedRequest
 from rewriting.requests.history import RequestHistory, hour_of
 from rewriting.requests.statistics import (
     CONFIDENCE_BINS,
+    InterpretationStatistics,
     Outcomes,
+    QuestionStatistics,
     StatisticsSource,
+    TextStatistics,
     confidence_bin,
 )
 
@@ -153,21 +157,48 @@ GATE_SUMMARIES: tuple[tuple[str, Group], ...] = (
 """Of all candidates together, for the defect gate."""
 
 
+class _Known(Struct):
+    """What the statistics tell of a request, whatever it is rewritten to: summed up once for all."""
+
+    near: tuple[float, ...]  # weight of each confidence bin
+    text: TextStatistics | None
+    meaning: InterpretationStatistics | None
+    answer: TextStatistics | None  # of the text after the question
+    asked: QuestionStatistics | None
+    n_text: int  # requests
+    n_meaning: int
+    text_success: float
+    text_weight: float
+    text_repairs: int
+    meaning_repairs: int
+
+    @classmethod
+    def of(cls, request: AskedRequest, statistics: StatisticsSource) -> "_Known":
+        near = _near_weights(confidence_bin(request.confidence))
+        text = statistics.text(request.text, NO_QUESTION)
+        meaning = statistics.interpretation(request.interpretation) if request.interpretation else None
+        return cls(
+            near,
+            text,
+            meaning,
+            statistics.text(request.text, request.question) if request.question else None,
+            statistics.question(request.question) if request.question else None,
+            text.outcomes.count if text else 0,
+            meaning.outcomes.count if meaning else 0,
+            *_success_near(text.outcomes if text else None, near),
+            text.repair_count if text else 0,
+            meaning.repair_count if meaning else 0,
+        )
+
+
 def request_features(
     request: AskedRequest, statistics: StatisticsSource, history: RequestHistory
 ) -> Features:
     """(len(REQUEST_FEATURES),): the request as it is."""
-    near = _near_weights(confidence_bin(request.confidence))
-    text = statistics.text(request.text, NO_QUESTION)
-    meaning = statistics.interpretation(request.interpretation) if request.interpretation else None
-    answer = statistics.text(request.text, request.question) if request.question else None
-    asked = statistics.question(request.question) if request.question else None
-    n_text = text.outcomes.count if text else 0
-    n_meaning = meaning.outcomes.count if meaning else 0
-    text_success, text_weight = _success_near(text.outcomes if text else None, near)
-    meaning_success, meaning_weight = _success_near(meaning.outcomes if meaning else None, near)
-    text_repairs = text.repair_count if text else 0
-    answer_success, _ = _success_near(answer.outcomes if answer else None, near)
+    known = _Known.of(request, statistics)
+    text, meaning, answer, asked = known.text, known.meaning, known.answer, known.asked
+    n_text, n_meaning, text_repairs = known.n_text, known.n_meaning, known.text_repairs
+    meaning_success, meaning_weight = _success_near(meaning.outcomes if meaning else None, known.near)
     answer_share = UNKNOWN
     if asked is not None and request.interpretation is not None:
         given = asked.answers.get(request.interpretation)
@@ -185,18 +216,18 @@ def request_features(
             n_text,
             text.users if text else 0,
             text.outcomes.success_weight / n_text if text else UNKNOWN,
-            text_success,
-            text_weight,
+            known.text_success,
+            known.text_weight,
             meaning.outcomes.success_weight / n_meaning if meaning else UNKNOWN,
             n_meaning,
             meaning_success,
             meaning_weight,
             text_repairs,
             text_repairs / (n_text + 1),
-            _near(text.repair_bins, near) / (text_weight + 1) if text else 0.0,
-            meaning.repair_count / (n_meaning + 1) if meaning else 0.0,
+            _near(text.repair_bins, known.near) / (known.text_weight + 1) if text else 0.0,
+            known.meaning_repairs / (n_meaning + 1),
             answer.outcomes.count if answer else 0,
-            answer_success if answer else UNKNOWN,
+            _success_near(answer.outcomes, known.near)[0] if answer else UNKNOWN,
             answer.repair_count / (answer.outcomes.count + 1) if answer else UNKNOWN,
             answer_share,
             bool(request.question),
@@ -227,91 +258,104 @@ def candidate_features(
     pair_scores: Sequence[float] | None = None,
 ) -> Features:
     """(len(candidates), len(CANDIDATE_FEATURES)): each candidate beside the request."""
-    near = _near_weights(confidence_bin(request.confidence))
-    text = statistics.text(request.text, NO_QUESTION)
-    answer = statistics.text(request.text, request.question) if request.question else None
-    meaning = statistics.interpretation(request.interpretation) if request.interpretation else None
-    asked = statistics.question(request.question) if request.question else None
-    n_text = text.outcomes.count if text else 0
-    n_meaning = meaning.outcomes.count if meaning else 0
-    text_weight = _success_near(text.outcomes if text else None, near)[1]
-    text_repairs = text.repair_count if text else 0
-    meaning_repairs = meaning.repair_count if meaning else 0
-    own_repairs = history.repairs.get(request.text, {})
-    frame = _frame(request.interpretation)
-    hour = hour_of(request.ts_ms)
-    tried = {before.interpretation for before in request.earlier}
-    rows = []
-    for i, candidate in enumerate(candidates):
-        target = statistics.interpretation(candidate.interpretation)
-        n_target = target.outcomes.count if target else 0
-        met = target.met_weight if target else 0.0
-        repair = text.repairs.get(candidate.interpretation) if text else None
-        n_repair = repair.count if repair else 0
-        repair_near = _near(repair.bins, near) if repair else 0.0
-        by_meaning = meaning.repairs.get(candidate.interpretation) if meaning else None
-        n_by_meaning = by_meaning.count if by_meaning else 0
-        given = asked.answers.get(candidate.interpretation) if asked else None
-        answered = answer.repairs.get(candidate.interpretation) if answer else None
-        n_answered = answered.count if answered else 0
-        habit = history.habits.get(candidate.interpretation)
-        words = normalise(candidate.text)
-        other = _frame(candidate.interpretation)
-        rows.append(
+    if not candidates:
+        return np.zeros((0, len(CANDIDATE_FEATURES)), dtype=np.float32)
+    known = _Known.of(request, statistics)
+    table = np.array(
+        [
             [
                 len(candidates),
-                n_repair,
-                repair.users if repair else 0,
-                n_repair / (n_text + 1),
-                n_repair / (text_repairs + 1),
-                repair_near,
-                repair_near / (text_weight + 1),
-                n_by_meaning,
-                n_by_meaning / (n_meaning + 1),
-                n_by_meaning / (meaning_repairs + 1),
-                target.met_users if target else 0,
-                met,
-                met / (n_target + 1),
-                (given.users if given else 0) if asked else UNKNOWN,
-                n_answered if answer else UNKNOWN,
-                n_answered / (answer.outcomes.count + 1) if answer else UNKNOWN,
-                candidate.interpretation in tried,
-                max(
-                    (fuzz.token_set_ratio(before.text, words) / 100 for before in request.earlier),
-                    default=UNKNOWN,
-                ),
-                *_text_features(request.text, words),
-                UNKNOWN,  # likeness_lead
-                phonetic_similarity(request.text, words),
-                UNKNOWN,  # phonetics_lead
-                other[0] == frame[0],
-                other[:2] == frame[:2],
-                len(other[2] & frame[2]),
-                len(other[2] ^ frame[2]),
+                *_shared_features(request, candidate, known, statistics),
+                *_word_features(request, candidate),
                 _or_unknown(candidate.similarity),
                 UNKNOWN,  # vector_lead
                 _or_unknown(pair_scores[i] if pair_scores is not None else None),
                 UNKNOWN,  # pair_lead
-                habit.weight if habit else 0.0,
-                habit.weight / history.weight if habit else 0.0,
-                (request.ts_ms - habit.last_ms) / _DAY_MS if habit else UNKNOWN,
-                _share_near_hour(habit.hours, hour) if habit else UNKNOWN,
-                _share(habit.devices, request.device) if habit else UNKNOWN,
-                own_repairs.get(candidate.interpretation, 0),
-                history.repaired_to.get(candidate.interpretation, 0),
-                UNKNOWN,  # habit_lead
-                UNKNOWN,  # habit_likeness_lead
+                *_own_features(request, candidate, history),
             ]
-        )
-    if not rows:
-        return np.zeros((0, len(CANDIDATE_FEATURES)), dtype=np.float32)
-    table = np.array(rows, dtype=np.float32)
+            for i, candidate in enumerate(candidates)
+        ],
+        dtype=np.float32,
+    )
     is_habit = table[:, _COLUMN["habit_weight"]] > 0
     for lead, of in _LEADS:
         table[:, _COLUMN[lead]] = _lead(table[:, _COLUMN[of]])
     likeness = np.where(is_habit, table[:, _COLUMN["likeness"]], np.nan)
     table[:, _COLUMN["habit_likeness_lead"]] = _lead(likeness)
     return table
+
+
+def _shared_features(
+    request: AskedRequest, candidate: Candidate, known: _Known, statistics: StatisticsSource
+) -> tuple[float, ...]:
+    """What all users have shown: from `repairs` to `was_tried`."""
+    key = candidate.interpretation
+    text, meaning, answer, asked = known.text, known.meaning, known.answer, known.asked
+    repair = text.repairs.get(key) if text else None
+    n_repair = repair.count if repair else 0
+    repair_near = _near(repair.bins, known.near) if repair else 0.0
+    by_meaning = meaning.repairs.get(key) if meaning else None
+    n_by_meaning = by_meaning.count if by_meaning else 0
+    target = statistics.interpretation(key)
+    met = target.met_weight if target else 0.0
+    given = asked.answers.get(key) if asked else None
+    answered = answer.repairs.get(key) if answer else None
+    n_answered = answered.count if answered else 0
+    return (
+        n_repair,
+        repair.users if repair else 0,
+        n_repair / (known.n_text + 1),
+        n_repair / (known.text_repairs + 1),
+        repair_near,
+        repair_near / (known.text_weight + 1),
+        n_by_meaning,
+        n_by_meaning / (known.n_meaning + 1),
+        n_by_meaning / (known.meaning_repairs + 1),
+        target.met_users if target else 0,
+        met,
+        met / ((target.outcomes.count if target else 0) + 1),
+        (given.users if given else 0) if asked else UNKNOWN,
+        n_answered if answer else UNKNOWN,
+        n_answered / (answer.outcomes.count + 1) if answer else UNKNOWN,
+        any(before.interpretation == key for before in request.earlier),
+    )
+
+
+def _word_features(request: AskedRequest, candidate: Candidate) -> tuple[float, ...]:
+    """What the words and the meaning have in common: from `earlier_likeness` to `slots_apart`."""
+    words = normalise(candidate.text)
+    frame, other = _frame(request.interpretation), _frame(candidate.interpretation)
+    return (
+        max(
+            (fuzz.token_set_ratio(before.text, words) / 100 for before in request.earlier),
+            default=UNKNOWN,
+        ),
+        *_text_features(request.text, words),
+        UNKNOWN,  # likeness_lead
+        phonetic_similarity(request.text, words),
+        UNKNOWN,  # phonetics_lead
+        other[0] == frame[0],
+        other[:2] == frame[:2],
+        len(other[2] & frame[2]),
+        len(other[2] ^ frame[2]),
+    )
+
+
+def _own_features(request: AskedRequest, candidate: Candidate, history: RequestHistory) -> tuple[float, ...]:
+    """What the user's own history shows: from `habit_weight` on."""
+    key = candidate.interpretation
+    habit = history.habits.get(key)
+    return (
+        habit.weight if habit else 0.0,
+        habit.weight / history.weight if habit else 0.0,
+        (request.ts_ms - habit.last_ms) / _DAY_MS if habit else UNKNOWN,
+        _share_near_hour(habit.hours, hour_of(request.ts_ms)) if habit else UNKNOWN,
+        _share(habit.devices, request.device) if habit else UNKNOWN,
+        history.repairs.get(request.text, {}).get(key, 0),
+        history.repaired_to.get(key, 0),
+        UNKNOWN,  # habit_lead
+        UNKNOWN,  # habit_likeness_lead
+    )
 
 
 def gate_summaries(table: Features) -> Features:

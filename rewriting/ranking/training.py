@@ -33,8 +33,6 @@ class TrainedRanker(Struct, frozen=True):
     ranker: Ranker
     examples: int
     trees: tuple[int, int]  # of the rank model, of the defect model
-    rank_loss: float  # log loss on the held-back days
-    defect_loss: float
 
 
 def train_ranker(
@@ -75,7 +73,7 @@ def train_ranker(
     on_step("gates")
     gates = ranker_gates(Ranker(rank.model, defect.model, facts), late, settings.win_loss)
     served = Ranker(rank.model, defect.model, msgspec.structs.replace(facts, gates=gates))
-    return TrainedRanker(served, len(examples), (rank.trees, defect.trees), rank.loss, defect.loss)
+    return TrainedRanker(served, len(examples), (rank.trees, defect.trees))
 
 
 class _Data(Struct, frozen=True):
@@ -88,7 +86,6 @@ class _Data(Struct, frozen=True):
 class _Fitted(Struct, frozen=True):
     model: lightgbm.Booster
     trees: int
-    loss: float
 
 
 def _names(names: Sequence[str], left_out: Sequence[Group]) -> tuple[str, ...]:
@@ -151,7 +148,7 @@ def _fit(early: _Data, late: _Data, settings: RankerSettings) -> _Fitted | None:
         valid_sets=[_dataset(late)],
         callbacks=[lightgbm.early_stopping(settings.patience, verbose=False)],
     )
-    return _Fitted(model, model.best_iteration, float(model.best_score["valid_0"]["binary_logloss"]))
+    return _Fitted(model, model.best_iteration)
 
 
 def _dataset(data: _Data) -> lightgbm.Dataset:

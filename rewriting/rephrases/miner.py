@@ -8,6 +8,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 
+from rewriting.evidence.wordings import written_by_most
 from rewriting.rephrases.pair import RephrasePair
 from rewriting.rephrases.settings import RephraseSettings
 from rewriting.table.rewrite import GLOBAL, Rewrite, rewrite_id
@@ -85,5 +86,5 @@ def _said_by_most(said: Iterable[tuple[str, UserId]], min_users: int) -> str | N
     times: dict[str, Counter[UserId]] = {}
     for text, user_id in said:
         times.setdefault(text, Counter())[user_id] += 1
-    best = min(times, key=lambda text: (-len(times[text]), -times[text].total(), text))
+    best = written_by_most(times)
     return best if len(times[best]) >= min_users else None

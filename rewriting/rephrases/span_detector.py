@@ -10,7 +10,8 @@ import onnxruntime
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from labeling.models.onnx_model import load_model
+from labeling.models.onnx_model import batches_of_one_length, load_model
+from labeling.turns.dialogue_model import refuse_long_sessions
 from rewriting.errors import RephraseInputError
 from rewriting.evidence.rephrase_link import RephraseLink
 from rewriting.rephrases.dialogue_tokenizer import DialogueTokenizer, Part, SpanInput
@@ -19,9 +20,6 @@ from streams.turn import TurnEvent
 
 KIND: Final = "rephrase-detector"
 """Of the artifact."""
-
-MOST_TURNS: Final = 10_000
-"""Of a session: longer ones are not one user's dialogue but a log without its boundaries."""
 
 _LEAST_SCORE: Final = 0.001  # links below are not worth keeping
 _MOST_ROWS: Final = 32  # of a batch: more gain no speed on one thread, and take more memory
@@ -74,13 +72,7 @@ class SpanDetector:
         Raises:
             RephraseInputError: a session has more than `MOST_TURNS` turns.
         """
-        for turns in sessions:
-            if len(turns) > MOST_TURNS:
-                raise RephraseInputError(
-                    f"a session of user {turns[0].user_id!r} has {len(turns):,} turns, from event "
-                    f"{turns[0].event_id!r} on: rephrases are sought in up to {MOST_TURNS:,}; give its "
-                    "dialogues ids of their own"
-                )
+        refuse_long_sessions(sessions, RephraseInputError, "rephrases are sought in up to {}")
         found: list[list[RephraseLink]] = []
         for start in range(0, len(sessions), _SESSIONS_AT_A_TIME):
             found += self._detect(sessions[start : start + _SESSIONS_AT_A_TIME])
@@ -88,22 +80,21 @@ class SpanDetector:
 
     def _detect(self, sessions: Sequence[Sequence[TurnEvent]]) -> list[list[RephraseLink]]:
         found: list[list[RephraseLink]] = [[] for _ in sessions]
-        alike: dict[int, list[tuple[int, int, SpanInput]]] = {}
-        for number, turns in enumerate(sessions):
-            for source, sequence in self._sequences(turns):
-                alike.setdefault(len(sequence.ids), []).append((number, source, sequence))
+        rows = (
+            (number, source, sequence)
+            for number, turns in enumerate(sessions)
+            for source, sequence in self._sequences(turns)
+        )
         most = 1 if self.description.quantised else _MOST_ROWS
-        for rows in alike.values():
-            for start in range(0, len(rows), most):
-                chunk = rows[start : start + most]
-                logits = self._logits([sequence for _, _, sequence in chunk])
-                for (number, source, sequence), of_row in zip(chunk, logits, strict=True):
-                    scores = _probabilities(of_row, sequence, self.description.temperature)
-                    found[number] += [
-                        RephraseLink(source, target, score)
-                        for target, score in zip(sequence.targets, scores[1:].tolist(), strict=True)
-                        if score >= _LEAST_SCORE
-                    ]
+        for batch in batches_of_one_length(rows, lambda row: len(row[2].ids), most):
+            logits = self._logits([sequence for _, _, sequence in batch])
+            for (number, source, sequence), of_row in zip(batch, logits, strict=True):
+                scores = _probabilities(of_row, sequence, self.description.temperature)
+                found[number] += [
+                    RephraseLink(source, target, score)
+                    for target, score in zip(sequence.targets, scores[1:].tolist(), strict=True)
+                    if score >= _LEAST_SCORE
+                ]
         return [sorted(links, key=lambda link: (link.source, link.target)) for links in found]
 
     def _sequences(self, turns: Sequence[TurnEvent]) -> Iterator[tuple[int, SpanInput]]:

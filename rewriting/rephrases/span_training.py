@@ -18,8 +18,11 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
-from labeling.models.encoder_base import choose_device, load_base, multiplies_bfloat16, padded
-from labeling.models.training_schedule import Progress, rise_and_fall
+from labeling.models.encoder_base import choose_device, load_base, padded
+from labeling.models.gradient_steps import mixed_precision, optimizer_of, take_steps
+from labeling.models.training_schedule import Progress
+from labeling.models.training_settings import ModelTraining, require_at_least, require_positive
+from labeling.turns.dialogue_part import parts_by_chance
 from rewriting.errors import RephraseTrainingError
 from rewriting.evidence.rephrase_link import RephraseLink
 from rewriting.rephrases.dialogue_tokenizer import (
@@ -45,10 +48,9 @@ _TURN_TOKENS = REQUEST_TOKENS + RESPONSE_TOKENS + 10
 for two tokens are kept for."""
 
 
-class SpanTraining(Struct, frozen=True, kw_only=True):
+class SpanTraining(ModelTraining, frozen=True, kw_only=True):
     """Settings of the training."""
 
-    base: str | None = None
     layers: int | None = 3
     window_turns: int = 4
     window_s: float = 120.0
@@ -66,10 +68,6 @@ class SpanTraining(Struct, frozen=True, kw_only=True):
     batch_size: int = 32
     learning_rate: float = 2e-4
     """At its highest. Three layers with new heads stand more than six do."""
-
-    weight_decay: float = 0.01
-    seed: int = 1
-    device: str = "cpu"
 
     @classmethod
     def of(cls, settings: RephraseSettings, hidden: frozenset[Part] = frozenset()) -> "SpanTraining":
@@ -185,22 +183,14 @@ def _learn(
     device: torch.device,
     progress: Progress | None,
 ) -> None:
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
-    )
+    def loss_of(batch: Sequence[tuple[SpanInput, Sequence[float]]]) -> Tensor:
+        with mixed_precision(device):
+            return _loss(model, batch, device)
+
+    optimizer = optimizer_of(model, training.learning_rate, training.weight_decay)
+    batches = _batches(model, examples, training, generator)
     n_batches = training.epochs * math.ceil(len(examples) / training.batch_size)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rise_and_fall(n_batches))
-    model.train()
-    for step, batch in enumerate(_batches(model, examples, training, generator), start=1):
-        with torch.autocast(device.type, torch.bfloat16, enabled=multiplies_bfloat16(device)):
-            loss = _loss(model, batch, device)
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]  # torch does not type it
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        if progress:
-            progress("reading dialogues", step, n_batches)
+    take_steps(model, optimizer, batches, n_batches, loss_of, "reading dialogues", progress)
 
 
 def _batches(
@@ -217,11 +207,8 @@ def _batches(
         for start in range(0, len(order), at_once):
             built = []
             for position in order[start : start + at_once]:
-                draws = generator.random(len(parts))
-                hidden = training.hidden.union(
-                    part for part, draw in zip(parts, draws, strict=True) if draw < training.hidden_share
-                )
-                built.append(_built(model, examples[position], hidden))
+                by_chance = parts_by_chance(parts, training.hidden_share, generator)
+                built.append(_built(model, examples[position], training.hidden | by_chance))
             built.sort(key=lambda one: len(one[0].ids))
             batches = [built[i : i + training.batch_size] for i in range(0, len(built), training.batch_size)]
             for i in generator.permutation(len(batches)).tolist():
@@ -294,14 +281,9 @@ def _temperature(
 
 
 def _check(training: SpanTraining) -> None:
-    for name, least in (("window_turns", 1), ("epochs", 1), ("most_examples", 2), ("batch_size", 1)):
-        if getattr(training, name) < least:
-            raise RephraseTrainingError(f"{name} is {getattr(training, name)}: it must be {least} or more")
+    require_at_least(training, RephraseTrainingError, window_turns=1, epochs=1, most_examples=2, batch_size=1)
     if not training.window_s > 0:
         raise RephraseTrainingError(f"window_s is {training.window_s}: it must be above 0")
     if not 0 <= training.hidden_share < 1:
         raise RephraseTrainingError(f"hidden_share is {training.hidden_share}: it must be in [0, 1)")
-    if not 0 < training.learning_rate < math.inf:
-        raise RephraseTrainingError(
-            f"learning_rate is {training.learning_rate}: it must be above 0 and finite"
-        )
+    require_positive(training, RephraseTrainingError, "learning_rate")

@@ -16,6 +16,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from labeling.turns.weak_views import WeakViews, sigmoid
 from rewriting.errors import RephraseTrainingError
 from rewriting.evidence.rephrase_link import RephraseLink
 from rewriting.rephrases.settings import RephraseSettings
@@ -40,7 +41,6 @@ _SURE_AT_START = 0.9
 _ROUNDS = 200
 _DETOUR_ROUNDS = 50  # each goes through all pairs one by one
 _TOLERANCE = 1e-4  # of a probability: below it nothing changes any more
-_PSEUDO_PAIRS = 5.0  # a value that was seen a few times only tells little
 _LEAST_SCORE = 0.001  # links below are not worth keeping
 
 
@@ -71,7 +71,7 @@ class WeakRephrases:
     def detect(self, sessions: Sequence[Sequence[TurnEvent]]) -> list[list[RephraseLink]]:
         """The links of each session with their probability."""
         pairs = _Pairs.of(sessions, self._settings)
-        scores, _ = _nearest_first(pairs, _sigmoid(self.estimates.log_odds(pairs)))
+        scores, _ = _nearest_first(pairs, sigmoid(self.estimates.log_odds(pairs)))
         found: list[list[RephraseLink]] = [[] for _ in sessions]
         for (session, source, target), score in zip(pairs.positions, scores.tolist(), strict=True):
             if score >= _LEAST_SCORE:
@@ -120,11 +120,7 @@ class _Pairs(Struct, frozen=True):
 
 def _estimate_views(pairs: Sequence[PairViews]) -> ViewEstimates:
     """Expectation maximisation over neighbouring requests."""
-    numbers: dict[str, dict[Hashable, int]] = {name: {} for name in PairViews._fields}
-    columns = {
-        name: np.array([numbers[name].setdefault(views[i], len(numbers[name])) for views in pairs])
-        for i, name in enumerate(PairViews._fields)
-    }  # by view: (pairs,) number of the value
+    seen = WeakViews[Hashable].of(PairViews._fields, pairs)
     alike = np.array([views.words >= ALIKE_WORDS for views in pairs])
     if alike.all() or not alike.any():
         raise RephraseTrainingError(
@@ -134,27 +130,17 @@ def _estimate_views(pairs: Sequence[PairViews]) -> ViewEstimates:
         )
     rephrased = np.where(alike, _SURE_AT_START, 1 - _SURE_AT_START)  # (pairs,)
     for _ in range(_ROUNDS):
-        tables = {
-            name: VIEW_WEIGHTS.get(name, 1.0) * _likelihood_ratios(column, rephrased, len(numbers[name]))
-            for name, column in columns.items()
-        }
+        tables = {name: VIEW_WEIGHTS.get(name, 1.0) * table for name, table in seen.ratios(rephrased).items()}
         prior = _log_odds(rephrased.sum(), len(rephrased) - rephrased.sum())
         before = rephrased
-        rephrased = _sigmoid(prior + sum(tables[name][column] for name, column in columns.items()))
+        rephrased = sigmoid(prior + seen.told(tables))
         if np.abs(rephrased - before).max() < _TOLERANCE:
             break
     if rephrased[alike].mean() <= rephrased[~alike].mean():
         raise RephraseTrainingError(
             "the log shows no second tries: requests with alike words behave like all others"
         )
-    return ViewEstimates(
-        prior=prior,
-        views={
-            name: {value: float(tables[name][number]) for value, number in numbers[name].items()}
-            for name in PairViews._fields
-        },
-        detours={},
-    )
+    return ViewEstimates(prior=prior, views=seen.by_value(tables), detours={})
 
 
 def _estimate_detours(estimates: ViewEstimates, pairs: _Pairs) -> ViewEstimates:
@@ -164,7 +150,7 @@ def _estimate_detours(estimates: ViewEstimates, pairs: _Pairs) -> ViewEstimates:
     evidence = np.array([estimates.evidence(views) for views in pairs.views])
     for _ in range(_DETOUR_ROUNDS):
         priors = np.array([detours.get(distance, estimates.prior) for distance in pairs.distances.tolist()])
-        scores, left = _nearest_first(pairs, _sigmoid(evidence + priors))
+        scores, left = _nearest_first(pairs, sigmoid(evidence + priors))
         before = detours
         detours = {}
         for distance in distances:
@@ -212,24 +198,5 @@ def _spread(sessions: Sequence[Sequence[TurnEvent]]) -> list[Sequence[TurnEvent]
     return longer[:: math.ceil(n_pairs / MOST_PAIRS)] if n_pairs > MOST_PAIRS else longer
 
 
-def _likelihood_ratios(
-    column: NDArray[np.int64], rephrased: NDArray[np.float64], values: int
-) -> NDArray[np.float64]:
-    """Log of how much likelier each value is among rephrases: (values,)."""
-    yes = np.bincount(column, rephrased, values)
-    no = np.bincount(column, 1 - rephrased, values)
-    overall = (yes + no) / (yes + no).sum()
-    smoothed_yes = (yes + _PSEUDO_PAIRS * overall) / (yes.sum() + _PSEUDO_PAIRS)
-    smoothed_no = (no + _PSEUDO_PAIRS * overall) / (no.sum() + _PSEUDO_PAIRS)
-    ratios: NDArray[np.float64] = np.log(smoothed_yes) - np.log(smoothed_no)
-    return ratios
-
-
 def _log_odds(yes: float, no: float) -> float:
     return math.log((yes + 1) / (max(no, 0.0) + 1))
-
-
-def _sigmoid(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
-    clipped = np.clip(log_odds, -700, 700)
-    probabilities: NDArray[np.float64] = 1 / (1 + np.exp(-clipped))
-    return probabilities

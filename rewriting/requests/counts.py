@@ -5,19 +5,21 @@ be kept up with a stream, and built in the order of time for training. They know
 statistics do not.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from msgspec import Struct, field
 
 from labeling.text.question import NO_QUESTION, Question
-from rewriting.evidence.exact_count import add_count
+from rewriting.evidence.exact_count import add_count, add_nested_count
 from rewriting.evidence.interpretation import Interpretation
+from rewriting.evidence.wordings import written_by_most
 from rewriting.requests.statistics import (
     AnswerStatistics,
     InterpretationStatistics,
     Outcomes,
     QuestionStatistics,
     RepairStatistics,
+    StatisticsSource,
     TextKey,
     TextStatistics,
     confidence_bin,
@@ -32,7 +34,7 @@ MOST_ANSWERS = 200
 """Answers in the statistics of a question: more than people give to one, and little to read."""
 
 
-class RequestCounts:
+class RequestCounts(StatisticsSource):
     """Counts over the sessions of one assistant.
 
     Args:
@@ -63,32 +65,19 @@ class RequestCounts:
         """All questions that were answered."""
         return iter(self._questions)
 
-    def prefetch(
-        self,
-        texts: Iterable[TextKey] = (),
-        interpretations: Iterable[Interpretation] = (),
-        questions: Iterable[Question] = (),
-    ) -> None:
-        """Does nothing: all is in memory."""
-
     def text(self, text: RequestText, question: Question) -> TextStatistics | None:
         """Of a text after a question; of the empty question: of the text anywhere."""
         key = text, question
-        counts = self._texts.get(key)
-        if counts is None:
-            return None
-        if key not in self._known_texts:
-            self._known_texts[key] = counts.statistics()
-        return self._known_texts[key]
+        if key not in self._known_texts and key in self._texts:
+            self._known_texts[key] = self._texts[key].statistics()
+        return self._known_texts.get(key)
 
     def interpretation(self, interpretation: Interpretation) -> InterpretationStatistics | None:
         """Of an interpretation."""
-        counts = self._interpretations.get(interpretation)
-        if counts is None:
-            return None
-        if interpretation not in self._known_interpretations:
-            self._known_interpretations[interpretation] = counts.statistics(self.min_users)
-        return self._known_interpretations[interpretation]
+        known = self._known_interpretations
+        if interpretation not in known and interpretation in self._interpretations:
+            known[interpretation] = self._interpretations[interpretation].statistics(self.min_users)
+        return known.get(interpretation)
 
     def users_of(self, interpretation: Interpretation) -> int:
         """Distinct users whose requests were understood so, whatever came of them."""
@@ -97,12 +86,9 @@ class RequestCounts:
 
     def question(self, question: Question) -> QuestionStatistics | None:
         """Of a question."""
-        counts = self._questions.get(question)
-        if counts is None:
-            return None
-        if question not in self._known_questions:
-            self._known_questions[question] = counts.statistics()
-        return self._known_questions[question]
+        if question not in self._known_questions and question in self._questions:
+            self._known_questions[question] = self._questions[question].statistics()
+        return self._known_questions.get(question)
 
     def add(self, session: SessionRequests) -> None:
         """Adds a session that is not in."""
@@ -158,7 +144,7 @@ class TouchedKeys(Struct, frozen=True):
                 self.questions.add(step.question)
 
 
-class SharedStatistics:
+class SharedStatistics(StatisticsSource):
     """Of the counts what may be told to any user: this is what the database holds of them.
 
     Of a text or an interpretation of fewer than `min_users` distinct users, nothing is told.
@@ -166,14 +152,6 @@ class SharedStatistics:
 
     def __init__(self, counts: RequestCounts) -> None:
         self._counts = counts
-
-    def prefetch(
-        self,
-        texts: Iterable[TextKey] = (),
-        interpretations: Iterable[Interpretation] = (),
-        questions: Iterable[Question] = (),
-    ) -> None:
-        """Nothing is to be read."""
 
     def text(self, text: RequestText, question: Question) -> TextStatistics | None:
         """Of a text after a question; of the empty question: of the text anywhere."""
@@ -198,9 +176,9 @@ class _Repairs(Struct):
 _RepairsByTarget = dict[Interpretation, _Repairs]
 
 
-class _TextCounts(Struct):
+class _Counts(Struct):
     outcomes: Outcomes = field(default_factory=Outcomes)
-    users: dict[UserId, int] = field(default_factory=dict)
+    users: dict[UserId, int] = field(default_factory=dict)  # who said it -> times
     repairs: _RepairsByTarget = field(default_factory=dict)
 
     def add(self, step: RequestStep, user: UserId, target: Interpretation | None, sign: int) -> None:
@@ -209,6 +187,8 @@ class _TextCounts(Struct):
         if target is not None:
             _add_repair(self.repairs, target, user, step, sign)
 
+
+class _TextCounts(_Counts):
     def statistics(self) -> TextStatistics:
         bins: dict[int, int] = {}
         for repairs in self.repairs.values():
@@ -217,24 +197,15 @@ class _TextCounts(Struct):
         return TextStatistics(self.outcomes, len(self.users), _most_repairs(self.repairs), bins)
 
 
-class _InterpretationCounts(Struct):
-    outcomes: Outcomes = field(default_factory=Outcomes)
-    users: dict[UserId, int] = field(default_factory=dict)  # who said it -> times
+class _InterpretationCounts(_Counts):
     met: dict[UserId, float] = field(default_factory=dict)  # who succeeded with it -> weight
     met_texts: dict[str, dict[UserId, int]] = field(default_factory=dict)  # as it was said -> who -> times
-    repairs: _RepairsByTarget = field(default_factory=dict)
 
     def add(self, step: RequestStep, user: UserId, target: Interpretation | None, sign: int) -> None:
-        self.outcomes.add(step, sign)
-        add_count(self.users, user, sign)
+        _Counts.add(self, step, user, target, sign)
         if step.success:
             add_count(self.met, user, sign * step.success)
-            users = self.met_texts.setdefault(step.surface, {})
-            add_count(users, user, sign)
-            if not users:
-                del self.met_texts[step.surface]
-        if target is not None:
-            _add_repair(self.repairs, target, user, step, sign)
+            add_nested_count(self.met_texts, step.surface, user, sign)
 
     def statistics(self, min_users: int) -> InterpretationStatistics:
         return InterpretationStatistics(
@@ -247,20 +218,15 @@ class _InterpretationCounts(Struct):
         )
 
     def _text(self, min_users: int) -> str | None:
-        known = [(text, users) for text, users in self.met_texts.items() if len(users) >= min_users]
-        if not known:
-            return None
-        return min(known, key=lambda item: (-len(item[1]), -sum(item[1].values()), item[0]))[0]
+        known = {text: users for text, users in self.met_texts.items() if len(users) >= min_users}
+        return written_by_most(known) if known else None
 
 
 class _QuestionCounts(Struct):
     answers: dict[Interpretation, dict[UserId, float]] = field(default_factory=dict)  # met -> who -> weight
 
     def add(self, step: RequestStep, user: UserId, sign: int) -> None:
-        users = self.answers.setdefault(step.interpretation, {})
-        add_count(users, user, sign * step.success)
-        if not users:
-            del self.answers[step.interpretation]
+        add_nested_count(self.answers, step.interpretation, user, sign * step.success)
 
     def statistics(self) -> QuestionStatistics:
         answers = {

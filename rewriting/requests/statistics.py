@@ -117,8 +117,8 @@ class StatisticsSource(Protocol):
         interpretations: Iterable[Interpretation] = (),
         questions: Iterable[Question] = (),
     ) -> None:
-        """Tells what will be asked for next, so that it can be read in one go."""
-        ...
+        """Tells what will be asked for next, so that it can be read in one go, where it is to be read."""
+        return
 
     def text(self, text: RequestText, question: Question) -> TextStatistics | None:
         """Of a text after a question; of the empty question: of the text anywhere."""

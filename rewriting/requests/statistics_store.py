@@ -6,7 +6,7 @@ A row is found by a hash of what it tells of, so it does not name that; and it n
 import hashlib
 from collections.abc import Iterable, Iterator
 from enum import IntEnum
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import (
@@ -15,8 +15,6 @@ from sqlalchemy import (
     Connection,
     LargeBinary,
     SmallInteger,
-    Table,
-    Text,
     delete,
     select,
 )
@@ -35,13 +33,12 @@ from rewriting.requests.statistics import (
     TextStatistics,
 )
 from rewriting.requests.step import RequestText
-from streams.stores.database_schema import METADATA, is_among, upsert
+from streams.stores.assistant_row import assistant_table
+from streams.stores.database_schema import is_among, upsert
 from streams.turn import AssistantId
 
-REQUEST_STATISTICS = Table(
+REQUEST_STATISTICS = assistant_table(
     "request_statistics",
-    METADATA,
-    Column("assistant_id", Text, primary_key=True),
     Column("kind", SmallInteger, primary_key=True, autoincrement=False),  # a StatisticsKind
     Column("key", BigInteger, primary_key=True, autoincrement=False),  # hash of what it tells of, and kind
     Column("value", LargeBinary, nullable=False),  # the statistics as MessagePack, dicts in order
@@ -63,16 +60,10 @@ class StatisticsKind(IntEnum):
 
 
 _ENCODER = msgspec.msgpack.Encoder()
-_DECODERS: dict[StatisticsKind, msgspec.msgpack.Decoder[_Statistics]] = {
-    StatisticsKind.TEXT: cast(
-        "msgspec.msgpack.Decoder[_Statistics]", msgspec.msgpack.Decoder(TextStatistics)
-    ),
-    StatisticsKind.INTERPRETATION: cast(
-        "msgspec.msgpack.Decoder[_Statistics]", msgspec.msgpack.Decoder(InterpretationStatistics)
-    ),
-    StatisticsKind.QUESTION: cast(
-        "msgspec.msgpack.Decoder[_Statistics]", msgspec.msgpack.Decoder(QuestionStatistics)
-    ),
+_DECODERS: dict[StatisticsKind, msgspec.msgpack.Decoder[Any]] = {
+    StatisticsKind.TEXT: msgspec.msgpack.Decoder(TextStatistics),
+    StatisticsKind.INTERPRETATION: msgspec.msgpack.Decoder(InterpretationStatistics),
+    StatisticsKind.QUESTION: msgspec.msgpack.Decoder(QuestionStatistics),
 }
 _ROWS_AT_A_TIME = 10_000
 
@@ -103,11 +94,7 @@ def replace_statistics(
 ) -> None:
     """Stores what a source tells of all keys, and nothing else; rows that are right already stay untouched.
 
-    Args:
-        connection: in a transaction that writes.
-        assistant_id: whose statistics.
-        source: of them.
-        keys: all that there are.
+    Arguments as for `store_statistics`; `keys` are all that there are.
     """
     warranted = {
         row_key: _encoded(statistics) for row_key, statistics in _rows(source, keys) if statistics is not None
@@ -130,7 +117,7 @@ def replace_statistics(
     _delete(connection, assistant_id, gone)
 
 
-class StoredStatistics:
+class StoredStatistics(StatisticsSource):
     """The statistics of one assistant, read when they are asked for; each at most once.
 
     Make one for each request, or for a batch: what was read stays as it was.

@@ -16,8 +16,9 @@ from rewriting.evidence.interpretation import Interpretation, interpretation_of
 from rewriting.evidence.rephrase_outcome import judged_by_links
 from rewriting.evidence.session_evidence import NO_EVIDENCE, SessionEvidence
 from rewriting.evidence.understanding_confidence import turn_confidence
-from streams.session import Session, SessionId
-from streams.turn import AssistantId, TurnEvent, UserId
+from streams.session import Session
+from streams.stores.step_store import SteppedSession
+from streams.turn import TurnEvent
 
 RequestText = NewType("RequestText", str)
 """A normalised text."""
@@ -44,12 +45,9 @@ class RequestStep(Struct, frozen=True, array_like=True, gc=False):
     goes_on: float
 
 
-class SessionRequests(Struct, frozen=True, array_like=True, gc=False):
+class SessionRequests(SteppedSession, frozen=True, array_like=True, gc=False):
     """The requests of one session of one user, in their order."""
 
-    session_id: SessionId
-    assistant_id: AssistantId
-    user_id: UserId
     steps: tuple[RequestStep, ...]
 
     @property

@@ -1,11 +1,10 @@
 """Fills a lookup table from the database, row by row."""
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 
 from rewriting.table.lookup import LookupTable
-from rewriting.table.revision import rewrites_where
-from rewriting.table.rewrite import TableVersion
-from rewriting.table.schema import REWRITE_TABLES, REWRITES
+from rewriting.table.revision import newest_version, rewrites_where
+from rewriting.table.schema import REWRITES
 from streams.stores.database_schema import reading
 from streams.turn import AssistantId
 
@@ -16,13 +15,13 @@ def load_lookup_table(engine: Engine, assistant_id: AssistantId) -> LookupTable:
     Rows go into the lookup table as they come from the database: at a million rows this needs a third of the
     memory of a whole `TableSnapshot` in between.
     """
-    tables, rows = REWRITE_TABLES.c, REWRITES.c
+    rows = REWRITES.c
     with reading(engine) as connection:
-        version = connection.scalar(select(tables.version).where(tables.assistant_id == assistant_id))
+        version = newest_version(connection, assistant_id)
         rewrites = rewrites_where(
             connection,
             rows.assistant_id == assistant_id,
             rows.until_version.is_(None),
             rows.status.in_(["live", "blocked"]),
         )
-        return LookupTable.of(assistant_id, TableVersion(version or 0), rewrites)
+        return LookupTable.of(assistant_id, version, rewrites)

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
+from msgspec import Struct
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -30,6 +31,7 @@ from rewriting.table.schema import (
     REWRITES,
     ROW_VERDICTS,
 )
+from streams.stores.assistant_row import AssistantRows
 from streams.stores.database_schema import chunks, upsert
 from streams.turn import AssistantId
 
@@ -40,6 +42,13 @@ _FIELDS = Rewrite.__struct_fields__
 _EVIDENCE = _FIELDS.index("evidence")
 _COLUMNS = [REWRITES.c[field] for field in _FIELDS]
 _ROWS_PER_FETCH = 10_000  # read from the server at a time: about 10 MB
+
+
+class _TableState(Struct, frozen=True):
+    version: TableVersion = TableVersion(0)
+
+
+_TABLES: Final = AssistantRows(REWRITE_TABLES, _TableState)
 
 
 class TableRevision:
@@ -156,11 +165,7 @@ class TableRevision:
         """Makes the version known; the one before it where nothing has changed."""
         if not self._changes:
             return self.base
-        self._connection.execute(
-            update(REWRITE_TABLES)
-            .where(REWRITE_TABLES.c.assistant_id == self._assistant_id)
-            .values(version=self.version)
-        )
+        _TABLES.set(self._connection, self._assistant_id, version=self.version)
         self._connection.execute(
             REWRITE_TABLE_VERSIONS.insert().values(
                 assistant_id=self._assistant_id,
@@ -211,13 +216,12 @@ def stood_at(version: TableVersion) -> ColumnElement[bool]:
 
 def lock_table(connection: Connection, assistant_id: AssistantId) -> TableVersion:
     """Keeps other writers from a table until the transaction ends; gives its newest version."""
-    upsert(connection, REWRITE_TABLES, [{"assistant_id": assistant_id, "version": 0}], update=())
-    version = connection.execute(
-        select(REWRITE_TABLES.c.version)
-        .where(REWRITE_TABLES.c.assistant_id == assistant_id)
-        .with_for_update()
-    ).scalar_one()
-    return TableVersion(version)
+    return _TABLES.lock(connection, assistant_id).version
+
+
+def newest_version(connection: Connection, assistant_id: AssistantId) -> TableVersion:
+    """The newest version of a table; 0 for an assistant that nothing was written for."""
+    return _TABLES.of(connection, assistant_id).version
 
 
 def rewrites_where(connection: Connection, *conditions: ColumnElement[bool]) -> Iterator[Rewrite]:

@@ -13,6 +13,7 @@ from rewriting.table.revision import (
     TableRevision,
     blocked_targets,
     held_wishes,
+    newest_version,
     rewrites_where,
     stood_at,
     stored_rewrites,
@@ -109,7 +110,7 @@ class RewriteTable:
     def version(self, assistant_id: AssistantId) -> TableVersion:
         """The newest version; 0 for an assistant that nothing was written for."""
         with reading(self._engine) as connection:
-            return _version(connection, assistant_id)
+            return newest_version(connection, assistant_id)
 
     def versions(self) -> dict[AssistantId, TableVersion]:
         """The newest version of each assistant that has one: one small query, whatever the tables hold."""
@@ -143,7 +144,7 @@ class RewriteTable:
             UnknownVersionError: there was no such version.
         """
         with reading(self._engine) as connection:
-            newest = _version(connection, assistant_id)
+            newest = newest_version(connection, assistant_id)
             if version is None or version == newest:
                 version, at = newest, STANDS
             else:
@@ -163,7 +164,7 @@ class RewriteTable:
         """
         forgotten = FORGOTTEN_REWRITES.c
         with reading(self._engine) as connection:
-            newest = _version(connection, assistant_id)
+            newest = newest_version(connection, assistant_id)
             _check_version(assistant_id, since, newest)
             rewrites = _sorted(
                 rewrites_where(
@@ -447,11 +448,6 @@ class RewriteTable:
         revision.forget(rewrite_ids)
         revision.finish()
         return len(rewrite_ids)
-
-
-def _version(connection: Connection, assistant_id: AssistantId) -> TableVersion:
-    statement = select(REWRITE_TABLES.c.version).where(REWRITE_TABLES.c.assistant_id == assistant_id)
-    return TableVersion(connection.execute(statement).scalar_one_or_none() or 0)
 
 
 def _check_version(assistant_id: AssistantId, version: TableVersion, newest: TableVersion) -> None:

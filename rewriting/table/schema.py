@@ -9,12 +9,11 @@ wish for a held row.
 
 from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, String, Table, Text, text
 
+from streams.stores.assistant_row import assistant_table
 from streams.stores.database_schema import METADATA
 
-REWRITES = Table(
+REWRITES = assistant_table(
     "rewrites",
-    METADATA,
-    Column("assistant_id", Text, primary_key=True),
     Column("rewrite_id", Text, primary_key=True),
     Column("version", Integer, primary_key=True, autoincrement=False),  # of the table, when this row came
     Column("until_version", Integer),  # of the table, when another row took its place; null: it stands
@@ -61,17 +60,13 @@ Index(
     postgresql_where=_PERSONAL,
 )
 
-REWRITE_TABLES = Table(  # one row for each assistant: its newest version, and the lock of its writers
+REWRITE_TABLES = assistant_table(  # the newest version, and the lock of the writers
     "rewrite_tables",
-    METADATA,
-    Column("assistant_id", Text, primary_key=True),
     Column("version", Integer, nullable=False),
 )
 
-REWRITE_TABLE_VERSIONS = Table(  # what each version was made for
+REWRITE_TABLE_VERSIONS = assistant_table(  # what each version was made for
     "rewrite_table_versions",
-    METADATA,
-    Column("assistant_id", Text, primary_key=True),
     Column("version", Integer, primary_key=True, autoincrement=False),
     Column("changed_ms", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
@@ -79,10 +74,8 @@ REWRITE_TABLE_VERSIONS = Table(  # what each version was made for
     Column("changes", Integer, nullable=False),  # rewrites that changed
 )
 
-REWRITE_BLOCKS = Table(  # pairs of source and target that must not go live
+REWRITE_BLOCKS = assistant_table(  # pairs of source and target that must not go live
     "rewrite_blocks",
-    METADATA,
-    Column("assistant_id", Text, primary_key=True),
     Column("rewrite_id", Text, primary_key=True),  # stands for scope, source and question
     Column("target_digest", Text, primary_key=True),  # a text can be too long for an index
     Column("target_text", Text, nullable=False),
@@ -92,18 +85,14 @@ REWRITE_BLOCKS = Table(  # pairs of source and target that must not go live
     Column("by_rollback", Boolean, nullable=False),  # else somebody asked for it
 )
 
-REWRITE_HOLDS = Table(  # rewrites that a rollback keeps live, whatever the learner wishes
+REWRITE_HOLDS = assistant_table(  # rewrites that a rollback keeps live, whatever the learner wishes
     "rewrite_holds",
-    METADATA,
-    Column("assistant_id", Text, primary_key=True),
     Column("rewrite_id", Text, primary_key=True),
     Column("wish", Text, nullable=False),  # JSON: the rewrite as the learner wants it
 )
 
-FORGOTTEN_REWRITES = Table(  # rewrites that were deleted with their user: no text, no user
+FORGOTTEN_REWRITES = assistant_table(  # rewrites that were deleted with their user: no text, no user
     "forgotten_rewrites",
-    METADATA,
-    Column("assistant_id", Text, primary_key=True),
     Column("rewrite_id", Text, primary_key=True),
     Column("version", Integer, nullable=False),  # of the table, when it was deleted
 )
@@ -117,10 +106,8 @@ PUBLICATION_MARKS = Table(  # how much of each table a topic has
     Column("published_ms", BigInteger, nullable=False),
 )
 
-ROW_VERDICTS = Table(  # what the ranker has said of rows: no word, and of users a hash
+ROW_VERDICTS = assistant_table(  # what the ranker has said of rows: no word, and of users a hash
     "row_verdicts",
-    METADATA,
-    Column("assistant_id", Text, primary_key=True),
     Column("rewrite_id", Text, primary_key=True),
     Column("user_key", BigInteger, primary_key=True, autoincrement=False),  # `EVERYBODY`, or one user's
     Column("ranker", Text, nullable=False),  # name of the artifact that was in use
@@ -132,10 +119,8 @@ ROW_VERDICTS = Table(  # what the ranker has said of rows: no word, and of users
 Index("ix_row_verdicts_revision", ROW_VERDICTS.c.assistant_id, ROW_VERDICTS.c.revision)
 Index("ix_row_verdicts_user_key", ROW_VERDICTS.c.user_key)
 
-ROW_VERDICT_REVISIONS = Table(  # how often the verdicts of an assistant have changed
+ROW_VERDICT_REVISIONS = assistant_table(  # how often the verdicts of an assistant have changed
     "row_verdict_revisions",
-    METADATA,
-    Column("assistant_id", Text, primary_key=True),
     Column("revision", Integer, nullable=False),
     Column("whole_revision", Integer, nullable=False),  # when some were last taken away: read all anew
 )

@@ -5,14 +5,16 @@ changes, so that whoever holds the verdicts in memory reads only what is new.
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, delete, select, update
+from sqlalchemy import ColumnElement, Connection, delete, select
 
 from labeling.models.in_use import ONLINE_MODEL
 from rewriting.table.rewrite import RewriteId
 from rewriting.table.schema import REWRITES, ROW_VERDICT_REVISIONS, ROW_VERDICTS
 from rewriting.verdicts.row_verdicts import EVERYBODY, RowVerdict, TargetDigest, VerdictKey, target_digest
+from streams.stores.assistant_row import AssistantRows
 from streams.stores.database_schema import chunks, is_among, upsert
 from streams.stores.session_store import user_key
 from streams.turn import AssistantId, UserId
@@ -25,6 +27,9 @@ class VerdictRevision(Struct, frozen=True):
 
     revision: int = 0
     whole_revision: int = 0  # whoever holds an older one must read all anew: some were taken away
+
+
+_REVISIONS: Final = AssistantRows(ROW_VERDICT_REVISIONS, VerdictRevision)
 
 
 def verdict_revisions(connection: Connection) -> dict[AssistantId, VerdictRevision]:
@@ -66,7 +71,7 @@ def replace_verdicts(
         ranker: name of the artifact.
         verdicts: all that it says of the rows as they are.
     """
-    locked = _lock(connection, assistant_id)
+    locked = _REVISIONS.lock(connection, assistant_id)
     standing = _targets(connection, assistant_id)
     known = _verdicts(connection, assistant_id, ROW_VERDICTS.c.ranker == ranker)
     wanted = {key: one for key, one in known.items() if standing.get(key.rewrite_id) == one.target}
@@ -77,8 +82,9 @@ def replace_verdicts(
     if wanted == known == everything:
         return
     connection.execute(delete(ROW_VERDICTS).where(ROW_VERDICTS.c.assistant_id == assistant_id))
-    _write(connection, assistant_id, ranker, wanted, locked.revision + 1)
-    _set_revision(connection, assistant_id, locked.revision + 1, whole=True)
+    newest = locked.revision + 1
+    _write(connection, assistant_id, ranker, wanted, newest)
+    _REVISIONS.set(connection, assistant_id, revision=newest, whole_revision=newest)
 
 
 def add_verdicts(
@@ -103,7 +109,7 @@ def add_verdicts(
     )
     if ranker is None or not noted:
         return
-    locked = _lock(connection, assistant_id)
+    locked = _REVISIONS.lock(connection, assistant_id)
     if locked.whole_revision != whole_revision:
         noted = {key: one for key, one in noted.items() if key.user_key == EVERYBODY}
     ids = sorted({key.rewrite_id for key in noted})
@@ -124,7 +130,7 @@ def add_verdicts(
             changed[key] = after
     if changed:
         _write(connection, assistant_id, ranker, changed, locked.revision + 1)
-        _set_revision(connection, assistant_id, locked.revision + 1)
+        _REVISIONS.set(connection, assistant_id, revision=locked.revision + 1)
 
 
 def clear_verdicts(connection: Connection, assistant_id: AssistantId) -> None:
@@ -138,35 +144,12 @@ def forget_user_verdicts(connection: Connection, assistant_id: AssistantId, user
 
 
 def _take_away(connection: Connection, assistant_id: AssistantId, *conditions: ColumnElement[bool]) -> None:
-    locked = _lock(connection, assistant_id)
+    newest = _REVISIONS.lock(connection, assistant_id).revision + 1
     gone = connection.execute(
         delete(ROW_VERDICTS).where(ROW_VERDICTS.c.assistant_id == assistant_id, *conditions)
     )
     if gone.rowcount or conditions:
-        _set_revision(connection, assistant_id, locked.revision + 1, whole=True)
-
-
-def _lock(connection: Connection, assistant_id: AssistantId) -> VerdictRevision:
-    """Keeps other writers from the verdicts of an assistant until the transaction ends."""
-    row = {"assistant_id": assistant_id, "revision": 0, "whole_revision": 0}
-    upsert(connection, ROW_VERDICT_REVISIONS, [row], update=())
-    found = connection.execute(
-        select(ROW_VERDICT_REVISIONS)
-        .where(ROW_VERDICT_REVISIONS.c.assistant_id == assistant_id)
-        .with_for_update()
-    ).one()
-    return VerdictRevision(found.revision, found.whole_revision)
-
-
-def _set_revision(
-    connection: Connection, assistant_id: AssistantId, revision: int, *, whole: bool = False
-) -> None:
-    values = {"revision": revision} | ({"whole_revision": revision} if whole else {})
-    connection.execute(
-        update(ROW_VERDICT_REVISIONS)
-        .where(ROW_VERDICT_REVISIONS.c.assistant_id == assistant_id)
-        .values(**values)
-    )
+        _REVISIONS.set(connection, assistant_id, revision=newest, whole_revision=newest)
 
 
 def _verdicts(

@@ -10,7 +10,7 @@ from labeling.text.normalisation import normalise
 from labeling.text.outcome import judge_turns
 from labeling.text.question import question_before
 from rewriting.chains.graph import chain_graph
-from rewriting.chains.store import all_steps
+from rewriting.chains.store import CHAIN_STORE
 from rewriting.evidence.rephrase_link import RephraseLink, resolve
 from rewriting.rephrases.store import links_of
 from rewriting.table.rewrite import Rewrite
@@ -71,5 +71,5 @@ def draw_rewrite(engine: Engine, rewrite: Rewrite, path: Path) -> None:
         ChainPictureError: another kind of file.
     """
     with reading(engine) as connection:
-        graph = chain_graph(all_steps(connection, rewrite.assistant_id), rewrite)
+        graph = chain_graph(CHAIN_STORE.all(connection, rewrite.assistant_id), rewrite)
     draw_chain(graph, path, f"{rewrite.source_text}  →  {rewrite.target_text}")

@@ -23,7 +23,7 @@ from rewriting.ranking.candidates import Candidate
 from rewriting.ranking.online_rewriter import pair_scores
 from rewriting.ranking.ranker import KIND, Ranker
 from rewriting.ranking.training import TrainedRanker
-from rewriting.requests.session_store import all_requests
+from rewriting.requests.session_store import REQUEST_STORE
 from rewriting.requests.step import SessionRequests
 from services.assistant_work import AssistantWork, shown_steps
 from services.jobs.ranker import learn_ranker, ranker_examples, silent_failures_of
@@ -80,7 +80,7 @@ def learn_online(work: AssistantWork) -> OnlineLearning:
     progress, state, folder = work.progress, settings.state_folder, work.models
     candidates, ranker_settings = settings.online.candidates, settings.ranker
     with reading(engine) as connection:
-        sessions = [session for session in all_requests(connection, assistant_id) if session.steps]
+        sessions = [session for session in REQUEST_STORE.all(connection, assistant_id) if session.steps]
         before = current_models(connection, assistant_id)
     silent = silent_failures_of(sessions, candidates.min_users)
     named: dict[ModelKind, str] = {}

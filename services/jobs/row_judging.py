@@ -18,7 +18,7 @@ from rewriting.ranking.decision import is_settled
 from rewriting.ranking.examples import asked_step, with_ended
 from rewriting.requests.counts import RequestCounts, SharedStatistics
 from rewriting.requests.history import RequestHistory
-from rewriting.requests.session_store import all_requests
+from rewriting.requests.session_store import REQUEST_STORE
 from rewriting.requests.step import SessionRequests
 from rewriting.table.lookup import LookupTable
 from rewriting.table.lookup_loading import load_lookup_table
@@ -46,7 +46,7 @@ def judge_rows(work: AssistantWork) -> int:
     engine, settings, assistant_id = work.engine, work.settings, work.assistant_id
     with reading(engine) as connection:
         ranker = current_models(connection, assistant_id).get("ranker")
-        sessions = [session for session in all_requests(connection, assistant_id) if session.steps]
+        sessions = [session for session in REQUEST_STORE.all(connection, assistant_id) if session.steps]
     if ranker is None:
         with engine.begin() as connection:
             clear_verdicts(connection, assistant_id)

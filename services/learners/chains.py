@@ -15,22 +15,11 @@ from rewriting.answers.settings import AnswerSettings
 from rewriting.chains.miner import ChainMiner, MinedChange
 from rewriting.chains.settings import ChainSettings
 from rewriting.chains.step import SessionSteps
-from rewriting.chains.store import (
-    all_steps,
-    epochs,
-    lock_chain,
-    mark_put_off,
-    mark_solved,
-    put_off,
-    start_epoch,
-    steps_of,
-    store_steps,
-    unsolved,
-)
+from rewriting.chains.store import CHAIN_STORE, mark_put_off, mark_solved, put_off, unsolved
 from rewriting.table.rewrite import Method, Rewrite
 from rewriting.table.rewrite_table import RewriteTable
 from services.learners.failure_points import put_rewrites
-from streams.session import SessionId
+from streams.stores.step_store import by_assistant
 from streams.turn import AssistantId
 
 log = structlog.get_logger()
@@ -113,22 +102,13 @@ class ChainLearner:
             connection: in a transaction that writes.
             sessions: of any assistants, each at most once; without steps: withdrawn.
         """
-        by_assistant: dict[AssistantId, dict[SessionId, SessionSteps]] = {}
-        for session in sessions:
-            by_assistant.setdefault(session.assistant_id, {})[session.session_id] = session
-        for assistant_id, news in sorted(by_assistant.items()):  # in one order, so that none waits in a ring
+        for assistant_id, news in by_assistant(sessions):
             miners = self._miners_of(connection, assistant_id)
-            known = steps_of(connection, news)
-            changed = {
-                key: steps
-                for key, steps in news.items()
-                if steps != known.get(key) and (key in known or steps.steps)
-            }
-            for key, steps in changed.items():
-                if key in known:
-                    miners.remove(known[key])
-                miners.add(steps)
-            store_steps(connection, changed.values())
+            changed = CHAIN_STORE.replace(connection, news)
+            for before, after in changed:
+                if before is not None:
+                    miners.remove(before)
+                miners.add(after)
             if changed:
                 self._unsolved.add(assistant_id)
                 mark_put_off(connection, assistant_id)
@@ -178,8 +158,8 @@ class ChainLearner:
 
     def stale(self, connection: Connection) -> list[AssistantId]:
         """The assistants whose chain in memory, or whose rewrite table, others have left behind."""
-        now = epochs(connection)
-        behind = {key for key, known in self._epochs.items() if now.get(key, 0) != known}
+        now = CHAIN_STORE.epochs.all(connection)
+        behind = {key for key, known in self._epochs.items() if key not in now or now[key].epoch != known}
         behind.update(unsolved(connection))
         if self._recovers:
             behind.update(put_off(connection))
@@ -192,10 +172,10 @@ class ChainLearner:
             connection: in the transaction in which they were changed.
         """
         for assistant_id in sorted(self._unsolved):
-            self._epochs[assistant_id] = start_epoch(connection, assistant_id)
+            self._epochs[assistant_id] = CHAIN_STORE.start_epoch(connection, assistant_id)
 
     def _miners_of(self, connection: Connection, assistant_id: AssistantId) -> _Miners:
-        now = lock_chain(connection, assistant_id)
+        now = CHAIN_STORE.epochs.lock(connection, assistant_id).epoch
         if self._epochs.get(assistant_id) != now:
             self._miners[assistant_id] = self._rebuild(connection, assistant_id)
             self._epochs[assistant_id] = now
@@ -207,7 +187,7 @@ class ChainLearner:
         """Builds a chain from its sessions, and makes the table what the chain and the settings warrant."""
         miners = _Miners(assistant_id, self._settings, self._answers)
         n_sessions = 0
-        for steps in all_steps(connection, assistant_id):
+        for steps in CHAIN_STORE.all(connection, assistant_id):
             miners.add(steps)
             n_sessions += 1
         miners.solve()

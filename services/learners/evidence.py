@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from sqlalchemy import Connection
 
-from rewriting.chains.store import steps_of
-from rewriting.requests.session_store import requests_of
+from rewriting.chains.store import CHAIN_STORE
+from rewriting.requests.session_store import REQUEST_STORE
 from rewriting.table.rewrite_table import RewriteTable
 from services.learners.chains import ChainLearner
 from services.learners.requests import RequestLearner
@@ -36,7 +36,7 @@ class EvidenceLearners:
         evidence = stored_evidence(connection, sessions, self._evidence)
         learned = [learned_from(session, evidence[session.session_id]) for session in sessions]
         ids = [session.session_id for session in sessions]
-        known_steps, known_requests = steps_of(connection, ids), requests_of(connection, ids)
+        known_steps, known_requests = CHAIN_STORE.of(connection, ids), REQUEST_STORE.of(connection, ids)
         steps = [new for new, _ in learned if known_steps.get(new.session_id, new) != new]
         requests = [new for _, new in learned if known_requests.get(new.session_id, new) != new]
         self._chains.absorb(connection, steps)

@@ -17,7 +17,7 @@ from labeling.errors import ArtifactError
 from labeling.models.in_use import current_encoders, model_folder
 from rewriting.encoders.text_encoder import TextEncoder, encoder_id
 from rewriting.index.indexed_request import IndexedRequest
-from rewriting.index.store import index_states, not_encoded, store_vectors
+from rewriting.index.store import INDEX_STATES, not_encoded, store_vectors
 from streams.stores.database_schema import reading
 from streams.turn import AssistantId
 
@@ -60,7 +60,7 @@ class IndexEncoding:
         """Encodes some of what waits, in no transaction; stores nothing."""
         with reading(self._engine) as connection:
             encoders = current_encoders(connection)
-            waiting_for_one = index_states(connection).keys() - encoders.keys()
+            waiting_for_one = INDEX_STATES.all(connection).keys() - encoders.keys()
         for assistant_id in sorted(waiting_for_one - self._said):
             self._said.add(assistant_id)
             log.info("requests wait for a text encoder: learn one", assistant_id=assistant_id)

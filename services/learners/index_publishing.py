@@ -4,6 +4,7 @@ Also where a base may hold what is to be forgotten: no text of the database's is
 """
 
 from pathlib import Path
+from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, Engine, func, or_, select
 
@@ -12,11 +13,18 @@ from labeling.models.in_use import current_encoders, model_folder
 from rewriting.encoders.text_encoder import TextEncoder, encoder_id
 from rewriting.index.base import publish_base
 from rewriting.index.follower import follow
-from rewriting.index.request_index import LEAST_CHANGES, MOST_CHANGES, RequestIndex
-from rewriting.index.store import INDEXED_REQUEST, IndexState, index_folder, index_states
-from rewriting.requests.session_store import request_epochs
+from rewriting.index.request_index import RequestIndex
+from rewriting.index.store import INDEX_STATES, INDEXED_REQUEST, IndexState, index_folder
+from rewriting.requests.session_store import REQUEST_STORE
 from streams.stores.database_schema import reading
 from streams.turn import AssistantId
+
+LEAST_CHANGES: Final = 1_000
+"""Entries outside the base, or dead in it, that are never worth a new base: 0.1 ms of a search."""
+
+MOST_CHANGES: Final = 0.1
+"""The same, as a share of the base. Raised, searches grow slower and the memory of the dead is held longer;
+lowered, the base, whose graph takes minutes for a million, is built more often."""
 
 
 class IndexPublishing:
@@ -31,9 +39,9 @@ class IndexPublishing:
         """The assistants whose index needs a new base."""
         with reading(self._engine) as connection:
             encoders = current_encoders(connection)
-            epochs = request_epochs(connection)
+            epochs = REQUEST_STORE.epochs.all(connection)
             found = []
-            for assistant_id, state in sorted(index_states(connection).items()):
+            for assistant_id, state in sorted(INDEX_STATES.all(connection).items()):
                 clean_version = epochs[assistant_id].clean_version if assistant_id in epochs else 0
                 if assistant_id not in encoders or self._looked.get(assistant_id) == (state, clean_version):
                     continue

@@ -15,18 +15,14 @@ from rewriting.index.store import held_ids, wanted
 from rewriting.ranking.candidates import CandidateSettings
 from rewriting.requests.counts import RequestCounts, SharedStatistics, TouchedKeys
 from rewriting.requests.session_store import (
-    all_requests,
-    lock_requests,
+    REQUEST_STORE,
     mark_written,
     not_written,
-    request_epochs,
-    requests_of,
-    start_request_epoch,
-    store_requests,
+    start_written_epoch,
 )
 from rewriting.requests.statistics_store import replace_statistics, store_statistics
 from rewriting.requests.step import SessionRequests
-from streams.session import SessionId
+from streams.stores.step_store import by_assistant
 from streams.turn import AssistantId
 
 log = structlog.get_logger()
@@ -58,25 +54,15 @@ class RequestLearner:
             connection: in a transaction that writes.
             sessions: of any assistants, each at most once; without steps: withdrawn.
         """
-        by_assistant: dict[AssistantId, dict[SessionId, SessionRequests]] = {}
-        for session in sessions:
-            by_assistant.setdefault(session.assistant_id, {})[session.session_id] = session
-        for assistant_id, news in sorted(by_assistant.items()):  # in one order, so that none waits in a ring
+        for assistant_id, news in by_assistant(sessions):
             counts = self._counts_of(connection, assistant_id)
             touched = self._touched.setdefault(assistant_id, TouchedKeys())
-            known = requests_of(connection, news)
-            changed = {
-                key: session
-                for key, session in news.items()
-                if session != known.get(key) and (key in known or session.steps)
-            }
-            for key, session in changed.items():
-                if key in known:
-                    counts.remove(known[key])
-                    touched.touch(known[key])
-                counts.add(session)
-                touched.touch(session)
-            store_requests(connection, changed.values())
+            for before, after in REQUEST_STORE.replace(connection, news):
+                if before is not None:
+                    counts.remove(before)
+                    touched.touch(before)
+                counts.add(after)
+                touched.touch(after)
 
     def write(self, connection: Connection) -> None:
         """Writes the statistics, and what the index shall hold, of all that was absorbed.
@@ -99,7 +85,7 @@ class RequestLearner:
             assistants: whose counts we have changed without being the one who holds them.
         """
         for assistant_id in sorted(set(assistants)):
-            self._epochs[assistant_id] = start_request_epoch(connection, assistant_id, written=True)
+            self._epochs[assistant_id] = start_written_epoch(connection, assistant_id)
 
     def refresh(self, connection: Connection) -> None:
         """Rebuilds all counts that others have changed, and writes what is to be written of them.
@@ -112,16 +98,16 @@ class RequestLearner:
 
     def stale(self, connection: Connection) -> list[AssistantId]:
         """The assistants whose counts in memory, or whose statistics, others have left behind."""
-        now = request_epochs(connection)
+        now = REQUEST_STORE.epochs.all(connection)
         behind = {key for key, known in self._epochs.items() if key not in now or now[key].epoch != known}
         return sorted(behind.union(not_written(connection, self._settings.min_users)))
 
     def _counts_of(self, connection: Connection, assistant_id: AssistantId) -> RequestCounts:
-        now = lock_requests(connection, assistant_id)
+        now = REQUEST_STORE.epochs.lock(connection, assistant_id)
         if self._epochs.get(assistant_id) != now.epoch:
             counts = RequestCounts(self._settings.min_users)
             n_sessions = 0
-            for session in all_requests(connection, assistant_id):
+            for session in REQUEST_STORE.all(connection, assistant_id):
                 counts.add(session)
                 n_sessions += 1
             self._counts[assistant_id] = counts

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -49,43 +50,28 @@ class ApiMetrics:
         self._answering.register(_TableGauges(follower))
         if online is not None:
             self._answering.register(_OnlineGauges(online))
-        self._requests = Counter(
-            "rehear_lookup_requests", "Lookups", ["assistant", "outcome"], registry=counting
+        counter = partial(Counter, registry=counting)
+        histogram = partial(Histogram, buckets=_BUCKETS_S, registry=counting)
+        self._requests = counter("rehear_lookup_requests", "Lookups", ["assistant", "outcome"])
+        self._seconds = histogram("rehear_lookup_seconds", "Time to answer a lookup", ["assistant"])
+        self._layers = counter("rehear_lookup_answers", "Answers by layer, or reason", ["assistant", "layer"])
+        self._stages = histogram(
+            "rehear_online_stage_seconds", "Time of a stage of online rewriting", ["stage"]
         )
-        self._seconds = Histogram(
-            "rehear_lookup_seconds",
-            "Time to answer a lookup",
-            ["assistant"],
-            buckets=_BUCKETS_S,
-            registry=counting,
-        )
-        self._layers = Counter(
-            "rehear_lookup_answers", "Answers by layer, or reason", ["assistant", "layer"], registry=counting
-        )
-        self._stages = Histogram(
-            "rehear_online_stage_seconds",
-            "Time of a stage of online rewriting",
-            ["stage"],
-            buckets=_BUCKETS_S,
-            registry=counting,
-        )
-        self._out_of_time = Counter(
+        self._out_of_time = counter(
             "rehear_online_out_of_time",
             "Requests whose budget was spent before they were rewritten online",
             ["assistant"],
-            registry=counting,
         )
-        self._failed = Counter(
+        self._failed = counter(
             "rehear_online_failures",
             "Requests that were left out of online rewriting, by reason",
             ["assistant", "reason"],
-            registry=counting,
         )
-        self._refused = Counter(
+        self._refused = counter(
             "rehear_requests_refused",
             "Requests that a web page of another site could have sent, by what gave them away",
             ["reason"],
-            registry=counting,
         )
         self._counters: dict[tuple[str, str], Counter] = {}
         self._histograms: dict[str, Histogram] = {}

@@ -18,7 +18,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from rewriting.chains.store import epochs
+from rewriting.chains.store import CHAIN_STORE
 from rewriting.feedback.store import (
     DatabaseFeedbackStore,
     FeedbackStore,
@@ -167,7 +167,7 @@ def assistants_in(engine: Engine) -> Callable[[], frozenset[AssistantId]]:
 
     def read() -> frozenset[AssistantId]:
         with reading(engine) as connection:
-            return frozenset(epochs(connection))
+            return frozenset(CHAIN_STORE.epochs.all(connection))
 
     return read
 

@@ -18,7 +18,6 @@ import urllib.error
 import urllib.request
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Final, Self
 
 import msgspec
@@ -137,7 +136,7 @@ class BackgroundServer:
     ) -> None:
         settings.check_binding()
         if settings.port == 0:
-            settings = msgspec.structs.replace(settings, port=_free_port(settings.host))
+            settings = msgspec.structs.replace(settings, port=free_port(settings.host))
         self._task = ServerTask(
             settings=settings,
             database_url=database_url,
@@ -163,12 +162,7 @@ class BackgroundServer:
         self.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.stop()
 
     def start(self) -> None:
@@ -259,7 +253,8 @@ def _end_with_pipe() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _free_port(host: str) -> int:
+def free_port(host: str) -> int:
+    """A port of this address that nobody listens on now."""
     with socket.create_server((host, 0)) as probe:
         port: int = probe.getsockname()[1]
         return port

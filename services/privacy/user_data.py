@@ -6,9 +6,9 @@ from typing import Final
 from msgspec import Struct
 from sqlalchemy import Connection, Table
 
-from rewriting.chains.store import CHAIN_SESSION, forget_user_steps
+from rewriting.chains.store import CHAIN_STORE
 from rewriting.feedback.store import FEEDBACK, forget_feedback
-from rewriting.requests.session_store import REQUEST_SESSION, forget_user_requests
+from rewriting.requests.session_store import REQUEST_STORE
 from rewriting.table.schema import ROW_VERDICTS
 from rewriting.verdicts.store import forget_user_verdicts
 from services.session_models.registry import SESSION_MODELS
@@ -34,8 +34,8 @@ def _of(table: Table, forget: Callable[[Connection, AssistantId, UserId], object
 USER_DATA: Final = (
     _of(SESSION, forget_user_sessions),
     _of(SESSION_NOTICE, forget_user_notices),
-    _of(CHAIN_SESSION, forget_user_steps),
-    _of(REQUEST_SESSION, forget_user_requests),
+    _of(CHAIN_STORE.table, CHAIN_STORE.forget_user),
+    _of(REQUEST_STORE.table, REQUEST_STORE.forget_user),
     _of(ROW_VERDICTS, forget_user_verdicts),
     _of(FEEDBACK, forget_feedback),
     *(UserData(kind.tables, kind.forget) for kind in SESSION_MODELS),

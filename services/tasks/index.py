@@ -1,31 +1,26 @@
 """The index task: sessions in; statistics, the request index and its vectors out.
 
-As with chains, a session record says that a session has changed, and what it is now is read from the store.
 Vectors are made and bases are built outside the transactions: they depend on nothing that a crash could lose.
 """
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import structlog
-from msgspec import Struct
 from sqlalchemy import Connection, Engine
 
 from labeling.errors import LabelingError
 from rewriting.errors import RewritingError
 from rewriting.evidence_settings import EvidenceSettings
 from rewriting.requests.step import SessionRequests, session_requests
-from services.learners.changed_sessions import judged_sessions
 from services.learners.index_encoding import MOST_REQUESTS, EncodedRequests, IndexEncoding, store_encoded
 from services.learners.index_publishing import IndexPublishing
 from services.learners.requests import RequestLearner
 from services.platform.database import is_retriable
-from services.tasks.database import DatabaseTask
-from streams.session_record import SessionRecord, decode_session
-from streams.stores.database_schema import reading
-from streams.stores.session_store import lock_sessions
-from streams.stream_task import OffsetRange, OutgoingRecord, Received
+from services.tasks.learning import LearningTask, SessionBatch, newest_records
+from streams.session_record import SessionRecord
+from streams.stream_task import OutgoingRecord, Received
 from streams.topic_names import Topics
 
 log = structlog.get_logger()
@@ -46,14 +41,13 @@ WAIT_FOR_BASE_S = 1.0
 """How long to wait for a base that is being built while nothing comes, before it is looked for sessions."""
 
 
-class IndexWork(Struct, frozen=True):
+class IndexWork(SessionBatch, frozen=True):
     """Sessions that have changed, and requests with their vectors."""
 
-    records: tuple[SessionRecord, ...]  # each session once
     encoded: tuple[EncodedRequests, ...] = ()
 
 
-class IndexTask(DatabaseTask):
+class IndexTask(LearningTask[SessionRequests, IndexWork, RequestLearner]):
     """Reads sessions, and keeps up what online rewriting knows of them."""
 
     def __init__(
@@ -65,51 +59,18 @@ class IndexTask(DatabaseTask):
         publishing: IndexPublishing,
         evidence: EvidenceSettings | None = None,
     ) -> None:
-        super().__init__(TASK, topics.sessions, engine)
-        self._evidence = evidence or EvidenceSettings()
-        self._learner = learner
+        super().__init__(TASK, topics.sessions, engine, learner, session_requests, SessionRequests, evidence)
         self._encoding = encoding
         self._publishing = publishing
         self._publisher = ThreadPoolExecutor(1, thread_name_prefix="index-base")
         self._publication: Future[None] | None = None
         self._look_after_s = self._publish_after_s = 0.0  # on the monotonic clock
 
-    def assigned(self, partitions: Sequence[int]) -> None:
-        """Counts are built when their first session comes."""
-        super().assigned(partitions)
-        self._learner.drop()
-
-    def revoked(self, partitions: Sequence[int]) -> None:
-        """Counts may be another worker's now."""
-        super().revoked(partitions)
-        self._learner.drop()
-
-    def decode(self, value: bytes | None) -> SessionRecord:
-        """A session record."""
-        return decode_session(value)
-
     def process(self, items: Sequence[Received[SessionRecord]]) -> IndexWork:
         """Finds out which sessions have changed, and encodes some of the requests that wait."""
-        newest = {item.value.session_id: item.value for item in items}
         if time.monotonic() >= self._look_after_s:
             self._publish_what_is_due()
-        return IndexWork(
-            tuple(record for _, record in sorted(newest.items())), self._encoded(MOST_WHILE_BUSY)
-        )
-
-    def write(self, work: IndexWork, offsets: Mapping[int, OffsetRange]) -> None:
-        """Stores requests, statistics, index rows, vectors and offsets."""
-        try:
-            with self._engine.begin() as connection:
-                self._save_offsets(connection, offsets)
-                lock_sessions(connection, alone=False)
-                self._learner.refresh(connection)
-                self._learner.absorb(connection, self._requests(connection, work.records))
-                self._learner.write(connection)
-                store_encoded(connection, work.encoded)
-        except BaseException:
-            self._learner.drop()  # what is in memory is ahead of the database now
-            raise
+        return IndexWork(newest_records(items), self._encoded(MOST_WHILE_BUSY))
 
     def outgoing(self) -> Iterable[OutgoingRecord]:
         """Nothing: the lookup follows the database."""
@@ -121,9 +82,7 @@ class IndexTask(DatabaseTask):
     def idle(self, now_ms: int) -> IndexWork | None:
         """Encodes what waits, follows what others have changed, and sees to new bases."""
         encoded = self._encoded(MOST_REQUESTS)
-        with reading(self._engine) as connection:
-            is_stale = bool(self._learner.stale(connection))
-        if encoded or is_stale:
+        if encoded or self._is_stale():
             return IndexWork((), encoded)
         self._publish_what_is_due()
         if self._publication is not None and not self._publication.done():
@@ -156,13 +115,6 @@ class IndexTask(DatabaseTask):
         ):
             self._publication = self._publisher.submit(self._publishing.publish, due[0])
 
-    def _requests(self, connection: Connection, records: Iterable[SessionRecord]) -> list[SessionRequests]:
-        """What the sessions are now; those that are no more have no steps."""
-        requests = []
-        for changed in judged_sessions(connection, records, self._evidence):
-            record, session = changed.record, changed.session
-            if session is None:
-                requests.append(SessionRequests(record.session_id, record.assistant_id, record.user_id, ()))
-            else:
-                requests.append(session_requests(session, changed.evidence))
-        return requests
+    def _finish(self, connection: Connection, work: IndexWork) -> None:
+        self._learner.write(connection)
+        store_encoded(connection, work.encoded)

@@ -1,1 +1,1 @@
-"""Tables of streams: sessions, turns, notices and offsets; imports nothing of Rehear outside `streams`."""
+"""Tables of sessions, turns, steps, notices and offsets; imports nothing of Rehear outside `streams`."""

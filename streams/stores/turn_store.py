@@ -26,6 +26,7 @@ from sqlalchemy import (
 )
 
 from streams.session import Session, SessionId, turns_key
+from streams.stores.assistant_row import assistant_table
 from streams.stores.checkpoint import has_read
 from streams.stores.database_schema import METADATA, chunks, is_among, upsert
 from streams.stores.session_store import user_key
@@ -76,10 +77,8 @@ def turn_table(name: str, *said: Column[Any], metadata: MetaData = METADATA) -> 
         said: columns of what is said of a turn.
         metadata: that the table belongs to.
     """
-    return Table(
+    return assistant_table(
         name,
-        metadata,
-        Column("assistant_id", Text, primary_key=True),
         Column("event_id", Text, primary_key=True),
         Column("user_id", Text, nullable=False),
         Column("user_key", BigInteger, nullable=False, index=True),
@@ -87,17 +86,17 @@ def turn_table(name: str, *said: Column[Any], metadata: MetaData = METADATA) -> 
         Column("ts_ms", BigInteger, nullable=False),  # of the turn
         Column("model", Text, nullable=False),  # name of the one that says so
         *said,
+        metadata=metadata,
     )
 
 
 def change_table(name: str, metadata: MetaData = METADATA) -> Table:
     """A table of the turns of which the topic does not have what is said."""
-    return Table(
+    return assistant_table(
         name,
-        metadata,
-        Column("assistant_id", Text, primary_key=True),
         Column("event_id", Text, primary_key=True),
         Column("stamp", BigInteger, nullable=False, index=True),  # larger with each change
+        metadata=metadata,
     )
 
 

@@ -16,16 +16,12 @@ from turns import turn_event
 from failure_isolation.batch import FailureExample, failure_logits
 from failure_isolation.calibration import FailureCalibration
 from failure_isolation.errors import FailureInputError
-from failure_isolation.isolator import (
-    MOST_TURNS,
-    TEXTS,
-    FailureDescription,
-    ModelFailureIsolator,
-)
+from failure_isolation.isolator import TEXTS, FailureDescription, ModelFailureIsolator
 from failure_isolation.reader import FailureReader
 from failure_isolation.rule import FAILURE_POINTS
 from failure_isolation.training import TrainedFailures
 from labeling.errors import ArtifactError
+from labeling.turns.dialogue_model import MOST_TURNS
 from labeling.turns.features import TurnFeatures
 from labeling.turns.windows import WINDOW
 from streams.turn import Entity, NluHypothesis, Recognition, Request, Response, TurnEvent

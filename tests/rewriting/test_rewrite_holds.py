@@ -1,32 +1,15 @@
 import random
-from collections.abc import Sequence
 
 import pytest
-from rewrites import rewrite_row
+from rewrites import live, put, rewrite_row
 from sqlalchemy import Engine
 
-from rewriting.table.rewrite import GLOBAL, Rewrite, RewriteId, TableVersion, rewrite_id
-from rewriting.table.rewrite_table import RewriteTable, TableSnapshot
+from rewriting.table.rewrite import GLOBAL, TableVersion, rewrite_id
+from rewriting.table.rewrite_table import RewriteTable
 from streams.turn import AssistantId
 
 HOME = AssistantId("home")
 CAR = AssistantId("car")
-
-
-def put(
-    table: RewriteTable,
-    engine: Engine,
-    proposals: Sequence[Rewrite],
-    withdrawn: Sequence[RewriteId] = (),
-    *,
-    assistant: AssistantId = HOME,
-) -> TableVersion:
-    with engine.begin() as connection:
-        return table.put(connection, assistant, proposals, withdrawn, "learned", 1)
-
-
-def live(snapshot: TableSnapshot) -> dict[str, str]:
-    return {row.source_text: row.target_text for row in snapshot.rewrites if row.status == "live"}
 
 
 def test_the_learner_can_neither_withdraw_nor_retarget_what_a_rollback_restored(

@@ -14,14 +14,15 @@ import msgspec
 import pytest
 from msgspec import Struct
 from rephrase_world import WISHES, WorldSession, rephrase_sessions
+from request_world import write_log
 from tiny_encoder import write_tiny_base
 from turns import START_MS, turn_event
 from typer.testing import CliRunner
 from waiting import HANGS_AFTER_S
 
 from labeling.models.in_use import current_models, model_folder
-from rewriting.rephrases import span_detector
-from rewriting.rephrases.span_detector import MOST_TURNS
+from labeling.turns import dialogue_model
+from labeling.turns.dialogue_model import MOST_TURNS
 from rewriting.table.rewrite import Rewrite
 from rewriting.table.rewrite_table import RewriteTable
 from services.cli.commands import app
@@ -29,7 +30,7 @@ from services.platform.clock import now_ms
 from services.platform.database import open_database
 from streams.errors import TurnFileError
 from streams.stores.database_schema import reading
-from streams.turn import AssistantId, NluHypothesis, Response, Signals, Slot, TurnEvent, encode_turn
+from streams.turn import AssistantId, NluHypothesis, Response, Signals, Slot, TurnEvent
 from streams.turn_time import EARLIEST_MS
 
 A = AssistantId("a")
@@ -74,11 +75,6 @@ def rehear_without_torch(*arguments: object, code: int = 0) -> str:
     )
     assert done.returncode == code, f"{done.returncode}: {done.stdout}\n{done.stderr}"
     return done.stdout if code == 0 else done.stderr
-
-
-def write_log(path: Path, turns: Iterable[TurnEvent]) -> Path:
-    path.write_bytes(b"".join(encode_turn(turn) + b"\n" for turn in turns))
-    return path
 
 
 def log_of(world: Sequence[WorldSession]) -> list[TurnEvent]:
@@ -377,7 +373,7 @@ def test_a_session_that_is_too_long_is_named(learned: tuple[Job, str], tmp_path:
 def test_learning_goes_on_without_a_session_that_is_too_long(
     learned: tuple[Job, str], settings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(span_detector, "MOST_TURNS", 20)  # of 10,000, chains take some seconds
+    monkeypatch.setattr(dialogue_model, "MOST_TURNS", 20)  # of 10,000, chains take some seconds
     monkeypatch.setenv("REHEAR_REPHRASES__TRAIN", "false")
     job = Job(settings, tmp_path / "state")
     shutil.copytree(learned[0].state, job.state)

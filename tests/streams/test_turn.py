@@ -6,6 +6,7 @@ import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from turns import without_order
 
 from streams.errors import TurnDecodeError
 from streams.turn import LONGEST_ID, TurnEvent, encode_turn, turn_schema
@@ -180,16 +181,6 @@ def test_an_unknown_field_with_deep_nesting_does_not_end_the_process() -> None:
 @pytest.mark.skipif(not CONTRACT.exists(), reason="the contract is not here")
 def test_the_schema_is_the_contract() -> None:
     assert without_order(turn_schema()) == without_order(json.loads(CONTRACT.read_text()))
-
-
-def without_order(node: Any) -> Any:
-    """The schema with enumerations and required names sorted: their order means nothing."""
-    if isinstance(node, dict):
-        return {
-            key: sorted(value, key=str) if key in ("enum", "required") else without_order(value)
-            for key, value in node.items()
-        }
-    return [without_order(item) for item in node] if isinstance(node, list) else node
 
 
 VALIDATOR = jsonschema.Draft202012Validator(turn_schema())

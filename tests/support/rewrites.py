@@ -1,12 +1,17 @@
 """Makes rewrites whose numbers do not matter, save for those that a test names."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from sqlalchemy import Engine
 
-from rewriting.table.rewrite import GLOBAL, Rewrite, rewrite_id
+from rewriting.table.rewrite import GLOBAL, Rewrite, RewriteId, TableVersion, rewrite_id
+from rewriting.table.rewrite_table import RewriteTable, TableSnapshot
 from streams.session import SessionId
 from streams.turn import AssistantId
+
+HOME = AssistantId("home")
 
 
 def rewrite_row(source: str, target: str, **changes: Any) -> Rewrite:
@@ -19,7 +24,7 @@ def rewrite_row(source: str, target: str, **changes: Any) -> Rewrite:
     """
     row = Rewrite(
         rewrite_id=rewrite_id("", "", source),
-        assistant_id=AssistantId("home"),
+        assistant_id=HOME,
         scope=GLOBAL,
         source_text=source,
         source_interpretation=None,
@@ -39,3 +44,22 @@ def rewrite_row(source: str, target: str, **changes: Any) -> Rewrite:
     row = msgspec.structs.replace(row, **changes)
     key = rewrite_id(row.assistant_id, row.scope, source, row.question, row.method)
     return msgspec.structs.replace(row, rewrite_id=key)
+
+
+def put(
+    table: RewriteTable,
+    engine: Engine,
+    proposals: Sequence[Rewrite],
+    withdrawn: Sequence[RewriteId] = (),
+    *,
+    assistant: AssistantId = HOME,
+    changed_ms: int = 1,
+) -> TableVersion:
+    """Writes what a learner wants, in a transaction of its own."""
+    with engine.begin() as connection:
+        return table.put(connection, assistant, proposals, withdrawn, "learned", changed_ms)
+
+
+def live(snapshot: TableSnapshot) -> dict[str, str]:
+    """The targets that are served, by their sources."""
+    return {row.source_text: row.target_text for row in snapshot.rewrites if row.status == "live"}

@@ -25,3 +25,13 @@ def turn_event(text: str = "play jazz", **changes: Any) -> TurnEvent:
         request=Request(text=text),
     )
     return msgspec.structs.replace(turn, **changes)
+
+
+def without_order(node: Any) -> Any:
+    """The schema with enumerations and required names sorted: their order means nothing."""
+    if isinstance(node, dict):
+        return {
+            key: sorted(value, key=str) if key in ("enum", "required") else without_order(value)
+            for key, value in node.items()
+        }
+    return [without_order(item) for item in node] if isinstance(node, list) else node

@@ -17,7 +17,7 @@ from rewriting.ranking.candidates import CandidateSettings
 from rewriting.ranking.online_rewriter import OnlineRewriter
 from rewriting.ranking.online_settings import OnlineSettings
 from rewriting.ranking.ranker import Judge, Ranker
-from rewriting.requests.session_store import all_requests
+from rewriting.requests.session_store import REQUEST_STORE
 from rewriting.requests.silent_failures import SilentFailures
 from rewriting.requests.step import SessionRequests
 from rewriting.table.lookup import LookupTable
@@ -82,7 +82,7 @@ def read_learned_assistant(
     snapshot = RewriteTable(engine, clock_ms).read(assistant_id)
     with reading(engine) as connection:
         models = current_models(connection, assistant_id)
-        sessions = [session for session in all_requests(connection, assistant_id) if session.steps]
+        sessions = [session for session in REQUEST_STORE.all(connection, assistant_id) if session.steps]
         encoder = TextEncoder.load(folder / models["encoder"]) if "encoder" in models else None
         index = None
         if encoder is not None:

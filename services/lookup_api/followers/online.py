@@ -16,7 +16,7 @@ from labeling.models.in_use import ONLINE_MODEL, ModelKind, model_folder
 from rewriting.encoders.text_encoder import PairEncoder, TextEncoder, encoder_id
 from rewriting.index.follower import follow
 from rewriting.index.request_index import RequestIndex
-from rewriting.index.store import IndexState, index_folder, index_states
+from rewriting.index.store import INDEX_STATES, IndexState, index_folder
 from rewriting.ranking.features import CANDIDATE_FEATURES, REQUEST_FEATURES
 from rewriting.ranking.online_rewriter import OnlineRewriter
 from rewriting.ranking.online_settings import OnlineSettings
@@ -98,7 +98,7 @@ class OnlineFollower(DatabaseFollower):
     def _take_over(self) -> None:
         with reading(self._engine) as connection:
             named = _models_in_use(connection, self._kinds())
-            states = index_states(connection)
+            states = INDEX_STATES.all(connection)
         if self._assistants is not None:
             named = {key: models for key, models in named.items() if key in self._assistants}
         for assistant_id in self._parts.keys() - named.keys():

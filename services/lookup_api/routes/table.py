@@ -5,7 +5,9 @@ from typing import Annotated, Any
 
 from litestar import Request, Router, get, post
 from litestar.exceptions import ClientException
+from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+from msgspec import Struct
 from sqlalchemy import Engine
 
 from labeling.text.normalisation import normalise
@@ -31,6 +33,8 @@ from streams.turn import AssistantId
 
 LARGEST_PAGE = 1_000  # rows, about 1 MB
 
+_Asking = Request[Any, Any, Any]
+_Reason = JSONBody[ReasonBody]
 _Assistant = Annotated[
     str | None,
     QueryParameter(max_length=512, description="needed only where there are several and no API key tells it"),
@@ -45,10 +49,22 @@ def table_routes(
     clock_ms: Callable[[], int],
 ) -> Router:
     """`/v1/rewrites` and `/v1/table`; all of them ask the database."""
+    return Router(
+        "/v1",
+        route_handlers=[
+            *_read_rewrites(table, engine),
+            *_block_rewrites(table, engine, clock_ms),
+            *_whole_table(table, engine, follower),
+        ],
+        guards=guards_for(keys, "operator"),
+        tags=["table"],
+    )
 
+
+def _read_rewrites(table: RewriteTable, engine: Engine) -> list[HTTPRouteHandler]:
     @get("/rewrites", sync_to_thread=True, summary="Rewrites of every status, in pages")
     def list_rewrites(
-        request: Request[Any, Any, Any],
+        request: _Asking,
         assistant_id: _Assistant = None,
         status: FromQuery[RewriteStatus | None] = None,
         text: Annotated[str | None, QueryParameter(max_length=1_000)] = None,
@@ -59,7 +75,7 @@ def table_routes(
         check_printable("after", after)
         return rewrite_page(
             engine,
-            AssistantId(asked_assistant(request, assistant_id)),
+            _assistant(request, assistant_id),
             status=status,
             text=text,
             after=None if after is None else RewriteId(after),
@@ -67,14 +83,12 @@ def table_routes(
         )
 
     @get("/rewrites/{rewrite_id:str}", sync_to_thread=True, summary="One rewrite")
-    def read_rewrite(
-        request: Request[Any, Any, Any], rewrite_id: FromPath[str], assistant_id: _Assistant = None
-    ) -> Rewrite:
+    def read_rewrite(request: _Asking, rewrite_id: FromPath[str], assistant_id: _Assistant = None) -> Rewrite:
         return table.find(*_asked(request, assistant_id, rewrite_id))
 
     @get("/rewrites/{rewrite_id:str}/explain", sync_to_thread=True, summary="Why a rewrite is as it is")
     def explain_rewrite(
-        request: Request[Any, Any, Any], rewrite_id: FromPath[str], assistant_id: _Assistant = None
+        request: _Asking, rewrite_id: FromPath[str], assistant_id: _Assistant = None
     ) -> Explanation:
         history = table.history(*_asked(request, assistant_id, rewrite_id))
         rewrite = history[-1]
@@ -85,17 +99,19 @@ def table_routes(
             history=tuple(history),
         )
 
-    @post(
-        "/rewrites/block",
-        status_code=200,
-        sync_to_thread=True,
-        opt={"body": BlockTextBody},
-        summary="Keep a text from being rewritten at all, online too; the id of its row unblocks it",
-    )
+    return [list_rewrites, read_rewrite, explain_rewrite]
+
+
+def _block_rewrites(
+    table: RewriteTable, engine: Engine, clock_ms: Callable[[], int]
+) -> list[HTTPRouteHandler]:
+    text_summary = "Keep a text from being rewritten at all, online too; the id of its row unblocks it"
+
+    @_change("/rewrites/block", BlockTextBody, text_summary)
     def block_rewrites_of_text(
-        request: Request[Any, Any, Any], data: JSONBody[BlockTextBody], assistant_id: _Assistant = None
+        request: _Asking, data: JSONBody[BlockTextBody], assistant_id: _Assistant = None
     ) -> Rewrite:
-        assistant = AssistantId(asked_assistant(request, assistant_id))
+        assistant = _assistant(request, assistant_id)
         check_printable("scope", data.scope)
         if data.scope != GLOBAL and not data.scope.removeprefix("user:"):
             raise ClientException("scope: give global, or user:<user_id>")
@@ -115,39 +131,33 @@ def table_routes(
                 changed_ms=clock_ms(),
             )
 
-    @post(
-        "/rewrites/{rewrite_id:str}/block",
-        status_code=200,
-        sync_to_thread=True,
-        opt={"body": ReasonBody},
-        summary="Take a rewrite out of service, whatever the learner finds",
-    )
+    path = "/rewrites/{rewrite_id:str}"
+
+    @_change(f"{path}/block", ReasonBody, "Take a rewrite out of service, whatever the learner finds")
     def block_rewrite(
-        request: Request[Any, Any, Any],
+        request: _Asking,
         rewrite_id: FromPath[str],
-        data: JSONBody[ReasonBody],
+        data: _Reason,
         assistant_id: _Assistant = None,
     ) -> Rewrite:
         return table.block(*_asked(request, assistant_id, rewrite_id), data.reason, _actor(request, data))
 
-    @post(
-        "/rewrites/{rewrite_id:str}/unblock",
-        status_code=200,
-        sync_to_thread=True,
-        opt={"body": ReasonBody},
-        summary="Let a blocked rewrite serve again",
-    )
+    @_change(f"{path}/unblock", ReasonBody, "Let a blocked rewrite serve again")
     def unblock_rewrite(
-        request: Request[Any, Any, Any],
+        request: _Asking,
         rewrite_id: FromPath[str],
-        data: JSONBody[ReasonBody],
+        data: _Reason,
         assistant_id: _Assistant = None,
     ) -> Rewrite:
         return table.unblock(*_asked(request, assistant_id, rewrite_id), data.reason, _actor(request, data))
 
+    return [block_rewrites_of_text, block_rewrite, unblock_rewrite]
+
+
+def _whole_table(table: RewriteTable, engine: Engine, follower: TableFollower) -> list[HTTPRouteHandler]:
     @get("/table", sync_to_thread=True, summary="Versions of the table, and rows by status")
-    def read_table(request: Request[Any, Any, Any], assistant_id: _Assistant = None) -> TableState:
-        assistant = AssistantId(asked_assistant(request, assistant_id))
+    def read_table(request: _Asking, assistant_id: _Assistant = None) -> TableState:
+        assistant = _assistant(request, assistant_id)
         return TableState(
             assistant_id=assistant,
             version=table.version(assistant),
@@ -156,17 +166,11 @@ def table_routes(
             held=len(table.held_ids(assistant)),
         )
 
-    @post(
-        "/table/rollback",
-        status_code=200,
-        sync_to_thread=True,
-        opt={"body": RollbackBody},
-        summary="Serve what was served at an earlier version, as a new version",
-    )
+    @_change("/table/rollback", RollbackBody, "Serve what was served at an earlier version, as a new version")
     def roll_back(
-        request: Request[Any, Any, Any], data: JSONBody[RollbackBody], assistant_id: _Assistant = None
+        request: _Asking, data: JSONBody[RollbackBody], assistant_id: _Assistant = None
     ) -> TableChange:
-        assistant = AssistantId(asked_assistant(request, assistant_id))
+        assistant = _assistant(request, assistant_id)
         done = table.rollback(
             assistant,
             TableVersion(data.version),
@@ -182,46 +186,30 @@ def table_routes(
             still_blocked=done.still_blocked,
         )
 
-    @post(
-        "/table/release",
-        status_code=200,
-        sync_to_thread=True,
-        opt={"body": ReasonBody},
-        summary="Let the learner change what a rollback has restored",
-    )
-    def release_table(
-        request: Request[Any, Any, Any], data: JSONBody[ReasonBody], assistant_id: _Assistant = None
-    ) -> TableChange:
-        assistant = AssistantId(asked_assistant(request, assistant_id))
+    @_change("/table/release", ReasonBody, "Let the learner change what a rollback has restored")
+    def release_table(request: _Asking, data: _Reason, assistant_id: _Assistant = None) -> TableChange:
+        assistant = _assistant(request, assistant_id)
         version = table.release(assistant, data.reason, _actor(request, data))
         return TableChange(assistant_id=assistant, version=version)
 
-    return Router(
-        "/v1",
-        route_handlers=[
-            list_rewrites,
-            read_rewrite,
-            explain_rewrite,
-            block_rewrites_of_text,
-            block_rewrite,
-            unblock_rewrite,
-            read_table,
-            roll_back,
-            release_table,
-        ],
-        guards=guards_for(keys, "operator"),
-        tags=["table"],
-    )
+    return [read_table, roll_back, release_table]
 
 
-def _asked(
-    request: Request[Any, Any, Any], assistant_id: str | None, rewrite_id: str
-) -> tuple[AssistantId, RewriteId]:
+def _change(path: str, body: type[Struct], summary: str) -> post:
+    """A route that changes the table, and answers with what it is then."""
+    return post(path, status_code=200, sync_to_thread=True, opt={"body": body}, summary=summary)
+
+
+def _assistant(request: _Asking, assistant_id: str | None) -> AssistantId:
+    return AssistantId(asked_assistant(request, assistant_id))
+
+
+def _asked(request: _Asking, assistant_id: str | None, rewrite_id: str) -> tuple[AssistantId, RewriteId]:
     check_printable("the id of the rewrite", rewrite_id)
-    return AssistantId(asked_assistant(request, assistant_id)), RewriteId(rewrite_id)
+    return _assistant(request, assistant_id), RewriteId(rewrite_id)
 
 
-def _actor(request: Request[Any, Any, Any], body: ReasonBody) -> str:
+def _actor(request: _Asking, body: ReasonBody) -> str:
     """Who did it, for the table's history."""
     key = asking_key(request)
     return body.actor or (key.name if key is not None else "operator")

@@ -4,6 +4,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from turns import without_order
 
 from labeling.annotations.annotation import AnnotatedSlot, Annotation, annotation_schema, decode_annotation
 from labeling.errors import AnnotationDecodeError
@@ -103,13 +104,3 @@ def test_a_byte_order_mark_is_named() -> None:
 @pytest.mark.skipif(not CONTRACT.exists(), reason="the contract is not here")
 def test_the_schema_is_the_contract() -> None:
     assert without_order(annotation_schema()) == without_order(json.loads(CONTRACT.read_text()))
-
-
-def without_order(node: Any) -> Any:
-    """The schema with enumerations and required names sorted: their order means nothing."""
-    if isinstance(node, dict):
-        return {
-            key: sorted(value, key=str) if key in ("enum", "required") else without_order(value)
-            for key, value in node.items()
-        }
-    return [without_order(item) for item in node] if isinstance(node, list) else node

@@ -10,8 +10,6 @@ from turns import turn_event
 
 from labeling.labels.batch import DialogueExample, encode
 from labeling.labels.generator import (
-    DESCRIPTION,
-    DIALOGUES,
     KIND,
     TURNS,
     LabelDescription,
@@ -22,7 +20,8 @@ from labeling.labels.space import space_views
 from labeling.labels.thresholds import NEVER, label_thresholds
 from labeling.labels.training import TrainedLabels
 from labeling.models.artifact import verify_artifact
-from labeling.models.onnx_model import TOKENIZER_NAME, open_session
+from labeling.models.onnx_model import DESCRIPTION_NAME, TOKENIZER_NAME
+from labeling.turns.dialogue_model import DIALOGUES, DialogueModel
 
 CPU = torch.device("cpu")
 UNSEEN = [
@@ -34,9 +33,7 @@ UNSEEN = [
 def test_torch_and_the_artifact_give_the_same_logits(trained: TrainedLabels, artifact: Path) -> None:
     model = trained.model
     reader = LabelReader(
-        open_session(artifact / TURNS),
-        open_session(artifact / DIALOGUES),
-        trained.tokenizer,
+        DialogueModel.open(artifact, TURNS),
         model.features,
         model.space,
         context=True,
@@ -70,9 +67,9 @@ def test_the_artifact_is_described(trained: TrainedLabels, artifact: Path) -> No
     manifest = verify_artifact(artifact, KIND)
     assert manifest.facts == {"turns": trained.turns, "base": "world"}
     assert {path.name for path in artifact.iterdir()} == {
-        "manifest.json", TURNS, DIALOGUES, TOKENIZER_NAME, DESCRIPTION,
+        "manifest.json", TURNS, DIALOGUES, TOKENIZER_NAME, DESCRIPTION_NAME,
     }  # fmt: skip
-    description = msgspec.json.decode((artifact / DESCRIPTION).read_bytes(), type=LabelDescription)
+    description = msgspec.json.decode((artifact / DESCRIPTION_NAME).read_bytes(), type=LabelDescription)
     assert description.space == trained.model.space
     assert description.features == trained.model.features
     assert (description.context, description.base, description.quantised) == (True, "world", False)

@@ -12,17 +12,11 @@ from label_world import label_dialogues, turns_of
 from turns import turn_event
 
 from labeling.errors import ArtifactError, LabelInputError
-from labeling.labels.generator import (
-    DESCRIPTION,
-    DIALOGUES,
-    KIND,
-    MOST_TURNS,
-    TURNS,
-    ModelLabelGenerator,
-)
+from labeling.labels.generator import KIND, TURNS, ModelLabelGenerator
 from labeling.labels.turn_label import TurnLabel
 from labeling.models.artifact import write_artifact
-from labeling.models.onnx_model import TOKENIZER_NAME
+from labeling.models.onnx_model import DESCRIPTION_NAME, TOKENIZER_NAME
+from labeling.turns.dialogue_model import DIALOGUES, MOST_TURNS
 from streams.turn import Device, Entity, NluHypothesis, Recognition, Request, Response, Signals, TurnEvent
 
 SESSIONS = turns_of(label_dialogues(15, seed=6))
@@ -133,7 +127,7 @@ def test_a_log_without_sessions_is_refused(generator: ModelLabelGenerator) -> No
         generator.label([SESSIONS[0], turns])
 
 
-@pytest.mark.parametrize("name", [TURNS, DIALOGUES, DESCRIPTION, TOKENIZER_NAME, "manifest.json"])
+@pytest.mark.parametrize("name", [TURNS, DIALOGUES, DESCRIPTION_NAME, TOKENIZER_NAME, "manifest.json"])
 @pytest.mark.parametrize("harm", ["other bytes", "gone"])
 def test_a_damaged_artifact_is_refused(artifact: Path, tmp_path: Path, name: str, harm: str) -> None:
     folder = tmp_path / "labels"
@@ -146,7 +140,7 @@ def test_a_damaged_artifact_is_refused(artifact: Path, tmp_path: Path, name: str
         ModelLabelGenerator.load(folder)
 
 
-@pytest.mark.parametrize("name", [TURNS, DIALOGUES, DESCRIPTION, TOKENIZER_NAME])
+@pytest.mark.parametrize("name", [TURNS, DIALOGUES, DESCRIPTION_NAME, TOKENIZER_NAME])
 def test_an_artifact_of_another_version_is_refused_with_what_to_do(
     artifact: Path, tmp_path: Path, name: str
 ) -> None:

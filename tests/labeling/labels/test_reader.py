@@ -10,12 +10,11 @@ import pytest
 from label_world import label_dialogues, turns_of
 from turns import turn_event
 
-from labeling.labels.generator import DIALOGUES, TURNS, ModelLabelGenerator
+from labeling.labels.generator import TURNS, ModelLabelGenerator
 from labeling.labels.reader import LabelReader, TurnLogits
 from labeling.labels.training import TrainedLabels
-from labeling.models.onnx_model import TOKENIZER_NAME, open_session
+from labeling.turns.dialogue_model import DialogueModel
 from labeling.turns.dialogue_part import Part
-from labeling.turns.tokenizer import TurnTokenizer
 from labeling.turns.windows import WINDOW
 from streams.turn import (
     Device,
@@ -34,9 +33,7 @@ def _reader(artifact: Path, generator: ModelLabelGenerator, hidden: Sequence[Par
     """The model, with parts hidden for the intent alone."""
     space = msgspec.structs.replace(generator.description.space, hidden={"intent": tuple(hidden)})
     return LabelReader(
-        open_session(artifact / TURNS),
-        open_session(artifact / DIALOGUES),
-        TurnTokenizer.load(artifact / TOKENIZER_NAME),
+        DialogueModel.open(artifact, TURNS),
         generator.description.features,
         space,
         context=True,
@@ -170,7 +167,7 @@ def test_each_turn_of_a_long_dialogue_is_read_with_its_neighbours(
 
 
 def test_the_reader_uses_the_tokens_of_the_training(trained: TrainedLabels, artifact: Path) -> None:
-    loaded = TurnTokenizer.load(artifact / TOKENIZER_NAME)
+    loaded = DialogueModel.open(artifact, TURNS).tokenizer
     for turn in WORLD[0].turns:
         expected = trained.tokenizer.tokens(turn.request.text, "playing jazz")
         assert loaded.tokens(turn.request.text, "playing jazz") == expected

@@ -2,6 +2,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mined_sessions import batch_mined, check_sessions_leave_no_trace, check_solving_now_and_then
 
 from labeling.text.question import Question
 from rewriting.answers.counts import AnswerCounts
@@ -9,7 +10,7 @@ from rewriting.answers.miner import AnswerMiner
 from rewriting.answers.settings import AnswerSettings
 from rewriting.chains.step import ChainStep, SessionSteps
 from rewriting.evidence.interpretation import Interpretation
-from rewriting.table.rewrite import Rewrite
+from rewriting.evidence.wordings import Wordings
 from streams.session import SessionId
 from streams.turn import AssistantId, UserId
 
@@ -62,7 +63,7 @@ def state_of(counts: AnswerCounts) -> dict[str, Any]:
             question: (
                 known.answers,
                 {
-                    name: {field: getattr(text, field) for field in text.__slots__}
+                    name: {field: getattr(text, field) for field in (*text.__slots__, *Wordings.__slots__)}
                     for name, text in known.texts.items()
                 },
             )
@@ -71,61 +72,27 @@ def state_of(counts: AnswerCounts) -> dict[str, Any]:
     }
 
 
-def mined(sessions: list[SessionSteps]) -> list[Rewrite]:
-    miner = AnswerMiner(ASSISTANT, LENIENT)
-    for session in sessions:
-        miner.touch(miner.counts.add(session))
-    miner.solve()
-    return miner.rewrites
+def new_miner() -> AnswerMiner:
+    return AnswerMiner(ASSISTANT, LENIENT)
 
 
 def test_random_sessions_give_rewrites() -> None:
     raw = [([(1, 0, 1, 0, 2, False)], 0), ([(1, 1, 0, 1, 2, False)], 1)]
-    assert [(row.source_text, row.target_text) for row in mined(sessions_of(raw))] == [("text 1", "text 0")]
+    assert [(row.source_text, row.target_text) for row in batch_mined(new_miner(), sessions_of(raw))] == [
+        ("text 1", "text 0")
+    ]
 
 
 @given(raw_sessions, st.randoms(use_true_random=False))
 @settings(max_examples=150, deadline=None)
 def test_sessions_taken_away_leave_no_trace_in_any_order(raw: Any, random: Any) -> None:
-    sessions = sessions_of(raw)
-    kept = [session for session in sessions if random.random() < 0.5]
-    detour, straight = AnswerCounts(), AnswerCounts()
-    for session in random.sample(sessions, len(sessions)):
-        detour.add(session)
-    for session in random.sample(sessions, len(sessions)):
-        if session not in kept:
-            detour.remove(session)
-    for session in kept:
-        straight.add(session)
-    assert state_of(detour) == state_of(straight)
+    check_sessions_leave_no_trace(AnswerCounts, state_of, sessions_of(raw), random)
 
 
 @given(raw_sessions, st.randoms(use_true_random=False))
 @settings(max_examples=150, deadline=None)
 def test_solving_now_and_then_gives_what_one_batch_gives(raw: Any, random: Any) -> None:
-    miner = AnswerMiner(ASSISTANT, LENIENT)
-    mirror: dict[str, Rewrite] = {}  # what somebody knows who applies the changes
-
-    def solve() -> None:
-        change = miner.solve()
-        for row in change.withdrawn:
-            assert mirror.pop(row.rewrite_id) == row
-        for row in change.rewrites:
-            assert mirror.get(row.rewrite_id) != row
-            mirror[row.rewrite_id] = row
-
-    present: list[SessionSteps] = []
-    for session in sessions_of(raw):
-        miner.touch(miner.counts.add(session))
-        present.append(session)
-        if random.random() < 0.3:
-            miner.touch(miner.counts.remove(present.pop(random.randrange(len(present)))))
-        if random.random() < 0.6:
-            solve()
-    solve()
-    assert miner.rewrites == mined(random.sample(present, len(present)))
-    assert sorted(mirror.values(), key=lambda row: (row.question, row.source_text)) == miner.rewrites
-    assert miner.solve().rewrites == miner.solve().withdrawn == ()
+    check_solving_now_and_then(new_miner, sessions_of(raw), random)
 
 
 def test_only_the_questions_of_a_session_are_touched() -> None:

@@ -2,13 +2,18 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mined_sessions import (
+    batch_mined,
+    check_sessions_leave_no_trace,
+    check_solving_now_and_then,
+    counted,
+)
 
 from rewriting.chains.counts import ChainCounts, OutcomeCounts
 from rewriting.chains.miner import ChainMiner
 from rewriting.chains.settings import ChainSettings
 from rewriting.chains.step import ChainStep, SessionSteps
 from rewriting.evidence.interpretation import Interpretation
-from rewriting.table.rewrite import Rewrite
 from streams.session import SessionId
 from streams.turn import AssistantId, UserId
 
@@ -86,34 +91,14 @@ def state_of(counts: ChainCounts) -> dict[str, Any]:
     }
 
 
-def counts_of(sessions: list[SessionSteps]) -> ChainCounts:
-    counts = ChainCounts()
-    for session in sessions:
-        counts.add(session)
-    return counts
-
-
-def mined(sessions: list[SessionSteps]) -> list[Rewrite]:
-    miner = ChainMiner(ASSISTANT, LENIENT)
-    for session in sessions:
-        miner.touch(miner.counts.add(session))
-    miner.solve()
-    return miner.rewrites
+def new_miner() -> ChainMiner:
+    return ChainMiner(ASSISTANT, LENIENT)
 
 
 @given(raw_sessions, st.randoms(use_true_random=False))
 @settings(max_examples=150, deadline=None)
 def test_sessions_taken_away_leave_no_trace_in_any_order(raw: Any, random: Any) -> None:
-    sessions = sessions_of(raw)
-    kept = [session for session in sessions if random.random() < 0.5]
-    detour = ChainCounts()
-    added = random.sample(sessions, len(sessions))
-    for session in added:
-        detour.add(session)
-    for session in random.sample(sessions, len(sessions)):
-        if session not in kept:
-            detour.remove(session)
-    assert state_of(detour) == state_of(counts_of(kept))
+    check_sessions_leave_no_trace(ChainCounts, state_of, sessions_of(raw), random)
 
 
 @given(raw_sessions, st.randoms(use_true_random=False))
@@ -121,37 +106,14 @@ def test_sessions_taken_away_leave_no_trace_in_any_order(raw: Any, random: Any) 
 def test_the_order_of_sessions_does_not_matter(raw: Any, random: Any) -> None:
     sessions = sessions_of(raw)
     shuffled = random.sample(sessions, len(sessions))
-    assert state_of(counts_of(sessions)) == state_of(counts_of(shuffled))
-    assert mined(sessions) == mined(shuffled)
+    assert state_of(counted(ChainCounts(), sessions)) == state_of(counted(ChainCounts(), shuffled))
+    assert batch_mined(new_miner(), sessions) == batch_mined(new_miner(), shuffled)
 
 
 @given(raw_sessions, st.randoms(use_true_random=False))
 @settings(max_examples=150, deadline=None)
 def test_solving_now_and_then_gives_what_one_batch_gives(raw: Any, random: Any) -> None:
-    sessions = sessions_of(raw)
-    miner = ChainMiner(ASSISTANT, LENIENT)
-    mirror: dict[str, Rewrite] = {}  # what somebody knows who applies the changes
-
-    def solve() -> None:
-        change = miner.solve()
-        for row in change.withdrawn:
-            assert mirror.pop(row.source_text) == row
-        for row in change.rewrites:
-            assert mirror.get(row.source_text) != row
-            mirror[row.source_text] = row
-
-    present: list[SessionSteps] = []
-    for session in sessions:
-        miner.touch(miner.counts.add(session))
-        present.append(session)
-        if random.random() < 0.3:
-            gone = present.pop(random.randrange(len(present)))
-            miner.touch(miner.counts.remove(gone))
-        if random.random() < 0.6:
-            solve()
-    solve()
-    assert miner.rewrites == mined(present)
-    assert [row for _, row in sorted(mirror.items())] == miner.rewrites
+    check_solving_now_and_then(new_miner, sessions_of(raw), random)
 
 
 def failing(number: int, source: str, target: str) -> SessionSteps:
@@ -230,7 +192,7 @@ def test_only_the_opening_request_of_a_dialogue_is_a_source() -> None:
     )
     for is_dialogue, sources in ((False, {"u", "v"}), (True, {"u"})):
         session = SessionSteps(SessionId("s"), ASSISTANT, UserId("u"), steps, is_dialogue)
-        counts = counts_of([session])
+        counts = counted(ChainCounts(), [session])
         assert {text for text, found in counts.texts.items() if found.led_to} == sources
 
 
@@ -238,6 +200,6 @@ def test_what_merely_comes_next_is_no_evidence() -> None:
     first, second = failing(0, "u", "v").steps
     moved_on = ChainStep(first.text, first.surface, first.interpretation, 0, 0.5, 0, 0.5)
     session = SessionSteps(SessionId("s"), ASSISTANT, UserId("u"), (moved_on, second))
-    counts = counts_of([session])
+    counts = counted(ChainCounts(), [session])
     assert not counts.texts["u"].led_to
     assert counts.outcomes[0].following == {1: 0.5}

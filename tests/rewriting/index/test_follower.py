@@ -14,9 +14,9 @@ from rewriting.index.follower import follow
 from rewriting.index.indexed_request import IndexedRequest, request_id
 from rewriting.index.request_index import RequestIndex
 from rewriting.index.store import (
+    INDEX_STATES,
     INDEXED_REQUEST,
     REQUEST_INDEX_STATE,
-    index_state,
     not_encoded,
     set_base,
     store_vectors,
@@ -163,7 +163,7 @@ def test_a_base_older_than_the_one_in_use_is_not_published(engine: Engine, folde
     newer = publish_base(engine, followed(start(), engine, folder), folder)
     publish_base(engine, older, folder)
     with reading(engine) as connection:
-        assert index_state(connection, HOME).base_name == newer.base_name
+        assert INDEX_STATES.of(connection, HOME).base_name == newer.base_name
     assert [path.name for path in folder.iterdir()] == [newer.base_name]
 
 

@@ -9,7 +9,7 @@ from labeling.errors import ArtifactError
 from labeling.models.artifact import MANIFEST_NAME, verify_artifact, write_artifact
 from rewriting.errors import VectorError
 from rewriting.index.indexed_request import IndexedRequest, RequestTexts, request_id
-from rewriting.index.request_index import ARTIFACT_KIND, LEAST_CHANGES, RequestIndex
+from rewriting.index.request_index import ARTIFACT_KIND, RequestIndex
 from rewriting.index.vector_index import VectorIndexSettings
 from streams.turn import AssistantId
 
@@ -131,20 +131,6 @@ def test_nearly_all_removed_leaves_the_rest_to_be_found() -> None:
     index = index_of(*range(300), settings=VectorIndexSettings(flat_up_to=10))
     removed = [request.request_id for request in requests(*range(297))]
     assert_holds(index.with_changes(2, removed=removed), 297, 298, 299)
-
-
-def test_compaction_is_due_when_much_has_changed() -> None:
-    ids = [request.request_id for request in requests(*range(LEAST_CHANGES + 1))]
-    index = index_of(*range(LEAST_CHANGES + 1))
-    assert not index.needs_compaction
-    assert not index.with_changes(2, removed=ids[1:]).needs_compaction
-    assert index.with_changes(2, removed=ids).needs_compaction
-    assert not index.with_changes(2, removed=ids).compacted().needs_compaction
-
-    numbers = range(2_000, 2_000 + LEAST_CHANGES + 1)
-    grown = index.with_changes(2, requests(*numbers), vectors(*numbers))
-    assert grown.needs_compaction
-    assert not grown.compacted().needs_compaction
 
 
 def test_wrong_changes_are_refused() -> None:

@@ -6,13 +6,12 @@ from sqlalchemy import Engine, select
 from rewriting.errors import VectorError
 from rewriting.index.indexed_request import IndexedRequest
 from rewriting.index.store import (
+    INDEX_STATES,
     INDEXED_REQUEST,
     IndexChanges,
     IndexState,
     changes_since,
     held_ids,
-    index_state,
-    index_states,
     not_encoded,
     set_base,
     store_vectors,
@@ -64,7 +63,7 @@ def changes(engine: Engine, version: int, encoder_id: str = "one", of: Assistant
 
 def state(engine: Engine, of: AssistantId = HOME) -> IndexState:
     with reading(engine) as connection:
-        return index_state(connection, of)
+        return INDEX_STATES.of(connection, of)
 
 
 def test_nothing_is_known_of_an_assistant_without_requests(engine: Engine) -> None:
@@ -168,7 +167,7 @@ def test_assistants_do_not_see_each_other(engine: Engine) -> None:
     assert changes(engine, 0).requests == ()
     with reading(engine) as connection:
         assert held_ids(connection, HOME).tolist() == []
-        assert index_states(connection) == {HOME: IndexState(1), CAR: IndexState(1)}
+        assert INDEX_STATES.all(connection) == {HOME: IndexState(1), CAR: IndexState(1)}
     with engine.begin() as connection:
         assert set_base(connection, HOME, 1, "base")
     assert state(engine) == IndexState(1, 1, "base")

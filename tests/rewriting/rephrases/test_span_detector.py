@@ -12,9 +12,10 @@ from tiny_encoder import write_tiny_base
 from turns import turn_event
 
 from labeling.errors import ArtifactError
+from labeling.turns.dialogue_model import MOST_TURNS
 from rewriting.errors import RephraseInputError, RephraseTrainingError
 from rewriting.evidence.rephrase_link import RephraseLink, resolve
-from rewriting.rephrases.span_detector import MOST_TURNS, SpanDetector
+from rewriting.rephrases.span_detector import SpanDetector
 from rewriting.rephrases.span_export import export_span_model
 from rewriting.rephrases.span_training import SpanTraining, TrainedSpans, span_examples, train_span_model
 

@@ -2,26 +2,17 @@ from collections.abc import Sequence
 
 import msgspec
 import pytest
-from rephrase_world import WorldSession, rephrase_sessions
+from annotated_world import f1_of
+from rephrase_world import rephrase_sessions
 from turns import turn_event
 
 from rewriting.errors import RephraseTrainingError
-from rewriting.evidence.rephrase_link import RephraseLink, resolve
+from rewriting.evidence.rephrase_link import RephraseLink
 from rewriting.rephrases.settings import RephraseSettings
 from rewriting.rephrases.weak_rephrases import WeakRephrases
 from streams.turn import TurnEvent
 
 SETTINGS = RephraseSettings()
-
-
-def _f1(world: Sequence[WorldSession], found: Sequence[Sequence[RephraseLink]]) -> float:
-    right = told = planted = 0
-    for session, links in zip(world, found, strict=True):
-        kept = [link for link in resolve(links) if link.score >= 0.5]
-        told += len(kept)
-        planted += sum(source is not None for source in session.tries_again)
-        right += sum(session.tries_again[link.target] == link.source for link in kept)
-    return 2 * right / (told + planted)
 
 
 def _words_alone(turns: Sequence[TurnEvent]) -> list[RephraseLink]:
@@ -37,8 +28,8 @@ def test_views_that_agree_teach_each_other_without_any_label() -> None:
     weak = WeakRephrases.fit([session.turns for session in world], SETTINGS)
     unseen = rephrase_sessions(300, seed=2)
     found = weak.detect([session.turns for session in unseen])
-    assert _f1(unseen, found) > 0.95
-    assert _f1(unseen, [_words_alone(session.turns) for session in unseen]) < 0.9
+    assert f1_of(unseen, found) > 0.95
+    assert f1_of(unseen, [_words_alone(session.turns) for session in unseen]) < 0.9
 
 
 def test_the_same_sessions_give_the_same_estimates() -> None:

@@ -4,13 +4,9 @@ from turns import turn_event
 
 from rewriting.requests.history import RequestHistory
 from rewriting.requests.session_store import (
-    all_requests,
-    forget_user_requests,
+    REQUEST_STORE,
     read_history,
-    request_epochs,
-    requests_of,
-    start_request_epoch,
-    store_requests,
+    start_written_epoch,
 )
 from rewriting.requests.step import SessionRequests, session_requests
 from streams.session import Session, SessionId
@@ -36,12 +32,12 @@ def session(number: int, user: UserId = ANN, of: AssistantId = HOME) -> SessionR
 
 def store(engine: Engine, *sessions: SessionRequests) -> None:
     with engine.begin() as connection:
-        store_requests(connection, sessions)
+        REQUEST_STORE.store(connection, sessions)
 
 
 def stored(engine: Engine, of: AssistantId = HOME) -> list[SessionRequests]:
     with reading(engine) as connection:
-        return list(all_requests(connection, of))
+        return list(REQUEST_STORE.all(connection, of))
 
 
 def history(engine: Engine, user: UserId = ANN, of: AssistantId = HOME, limit: int = 500) -> RequestHistory:
@@ -61,9 +57,9 @@ def test_sessions_come_back_in_the_order_of_time(engine: Engine) -> None:
     assert stored(engine) == [same_start, later_id, session(3, BOB), session(9)]
     assert stored(engine, CAR) == [session(2, of=CAR)]
     with reading(engine) as connection:
-        found = requests_of(connection, [session(3).session_id, SessionId("f" * 24)])
+        found = REQUEST_STORE.of(connection, [session(3).session_id, SessionId("f" * 24)])
         assert found == {session(3).session_id: session(3, BOB)}
-        assert requests_of(connection, []) == {}
+        assert REQUEST_STORE.of(connection, []) == {}
 
 
 def test_a_session_is_replaced_and_one_without_requests_is_dropped(engine: Engine) -> None:
@@ -92,18 +88,18 @@ def test_a_history_is_of_the_most_recent_sessions(engine: Engine, limit: int) ->
 def test_a_forgotten_user_is_gone_and_who_holds_the_counts_hears_of_it(engine: Engine) -> None:
     store(engine, session(1), session(2, BOB), session(3, of=CAR))
     with engine.begin() as connection:
-        forget_user_requests(connection, HOME, ANN)
-        forget_user_requests(connection, HOME, UserId("nobody"))
+        REQUEST_STORE.forget_user(connection, HOME, ANN)
+        REQUEST_STORE.forget_user(connection, HOME, UserId("nobody"))
     assert stored(engine) == [session(2, BOB)]
     assert stored(engine, CAR) == [session(3, of=CAR)]
     with reading(engine) as connection:
-        epochs = request_epochs(connection)
+        epochs = REQUEST_STORE.epochs.all(connection)
     assert {key: epoch.epoch for key, epoch in epochs.items()} == {HOME: 1}
     assert epochs[HOME].written_epoch != 1
 
 
 def test_epochs_are_counted(engine: Engine) -> None:
     with engine.begin() as connection:
-        assert start_request_epoch(connection, HOME) == 1
-        assert start_request_epoch(connection, HOME, written=True) == 2
-        assert request_epochs(connection)[HOME].written_epoch == 2
+        assert REQUEST_STORE.start_epoch(connection, HOME) == 1
+        assert start_written_epoch(connection, HOME) == 2
+        assert REQUEST_STORE.epochs.all(connection)[HOME].written_epoch == 2

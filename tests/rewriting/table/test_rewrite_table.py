@@ -1,11 +1,10 @@
 import random
 import threading
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import pytest
-from rewrites import rewrite_row
+from rewrites import live, put, rewrite_row
 from sqlalchemy import Engine
 
 from rewriting.errors import RewriteTableError, UnknownRewriteError, UnknownVersionError
@@ -33,23 +32,6 @@ def rewrite(source: str, target: str, **changes: Any) -> Rewrite:
         "source_success_rate": 1 / 3,
     }
     return rewrite_row(source, target, **(awkward | changes))
-
-
-def put(
-    table: RewriteTable,
-    engine: Engine,
-    proposals: Sequence[Rewrite],
-    withdrawn: Sequence[RewriteId] = (),
-    *,
-    assistant: AssistantId = HOME,
-    changed_ms: int = 1,
-) -> TableVersion:
-    with engine.begin() as connection:
-        return table.put(connection, assistant, proposals, withdrawn, "learned", changed_ms)
-
-
-def live(snapshot: TableSnapshot) -> dict[str, str]:
-    return {row.source_text: row.target_text for row in snapshot.rewrites if row.status == "live"}
 
 
 def content(row: Rewrite) -> Rewrite:

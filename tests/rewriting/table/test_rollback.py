@@ -1,14 +1,14 @@
 """What a rollback serves again, what it keeps blocked, and what it says of it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from rewrites import rewrite_row
+from rewrites import put, rewrite_row
 from sqlalchemy import Engine
 
 from labeling.text.question import NO_QUESTION
 from rewriting.table.abstain_reason import AbstainReason
 from rewriting.table.lookup_loading import load_lookup_table
-from rewriting.table.rewrite import GLOBAL, Rewrite, RewriteId, TableVersion
+from rewriting.table.rewrite import GLOBAL, TableVersion
 from rewriting.table.rewrite_table import RewriteTable
 from rewriting.table.rollback import ServedPair
 from rewriting.table.text_block import block_text
@@ -16,13 +16,6 @@ from streams.turn import AssistantId
 
 HOME = AssistantId("home")
 FIRST = TableVersion(1)
-
-
-def put(
-    table: RewriteTable, engine: Engine, proposals: Sequence[Rewrite], withdrawn: Sequence[RewriteId] = ()
-) -> None:
-    with engine.begin() as connection:
-        table.put(connection, HOME, proposals, withdrawn, "learned", 1)
 
 
 def block_any_target(engine: Engine, text: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 from databases import new_database
+from request_world import write_log
 from sqlalchemy import Engine
 from streaming import (
     assistants,
@@ -33,10 +34,30 @@ from streams.errors import TurnFileError
 from streams.kafka_settings import KafkaSettings
 from streams.stores.session_store import SEEN_EVENT, SESSION
 from streams.topics import ensure_topics
-from streams.turn import TurnEvent, encode_turn
+from streams.turn import TurnEvent
 from streams.turn_file import read_turns
 
 HOME = Path(__file__).resolve().parents[3] / "../shared/data/home/turns.train.jsonl.gz"
+
+
+Taught = tuple[list[Rewrite], dict[str, list[Any]]]
+
+
+def taught(location: str | Path) -> Taught:
+    """The rewrites in a database, and what online rewriting knows."""
+    return rewrites(location), requests(location)
+
+
+def through_kafka(
+    kafka: KafkaSettings, location: str | Path, *logs: Sequence[TurnEvent], partitions: int = 4
+) -> str:
+    """Has the workers learn logs, one after the other; gives the location of the database."""
+    ensure_topics(kafka, partitions=partitions)
+    settings = stream_settings(location, kafka)
+    for log in logs:
+        send_turns(kafka, log)
+        drain(settings)
+    return settings.database_location
 
 
 @pytest.fixture(scope="module")
@@ -45,22 +66,12 @@ def demo_log() -> list[TurnEvent]:
 
 
 @pytest.fixture(scope="module")
-def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("demo")
-
-
-@pytest.fixture(scope="module")
-def demo_rewrites(demo_log: list[TurnEvent], demo_folder: Path) -> list[Rewrite]:
-    learned = learned_from_file(demo_log, demo_folder)
-    assert len(learned) >= 20
-    return learned
-
-
-@pytest.fixture(scope="module")
-def demo_requests(demo_rewrites: list[Rewrite], demo_folder: Path) -> dict[str, list[Any]]:
-    """What online rewriting knows once the demo log was learned from a file."""
-    learned = requests(demo_folder / "learned.db")
-    assert all(len(rows) > 20 for rows in learned.values())
+def demo_taught(demo_log: list[TurnEvent], tmp_path_factory: pytest.TempPathFactory) -> Taught:
+    folder = tmp_path_factory.mktemp("demo")
+    learned_from_file(demo_log, folder)
+    learned = taught(folder / "learned.db")
+    assert len(learned[0]) >= 20
+    assert all(len(rows) > 20 for rows in learned[1].values())
     return learned
 
 
@@ -69,11 +80,6 @@ def planted() -> list[TurnEvent]:
     return planted_log(
         [PlantedPair(source=f"play sonk {i}", target=f"play song {i}", users=4) for i in range(10)]
     )
-
-
-def write_log(file: Path, turns: Sequence[TurnEvent]) -> Path:
-    file.write_bytes(b"".join(encode_turn(turn) + b"\n" for turn in turns))
-    return file
 
 
 def learn(engine: Engine, *files: Path, settings: ChainSettings | None = None) -> LearningSummary:
@@ -93,29 +99,21 @@ def test_a_log_in_seconds_teaches_nothing(planted: list[TurnEvent], engine: Engi
 
 def test_kafka_and_files_teach_the_same(
     demo_log: list[TurnEvent],
-    demo_rewrites: list[Rewrite],
-    demo_requests: dict[str, list[Any]],
+    demo_taught: Taught,
     kafka_settings: KafkaSettings,
     tmp_path: Path,
 ) -> None:
-    ensure_topics(kafka_settings, partitions=1)
-    settings = stream_settings(new_database(tmp_path / "kafka.db"), kafka_settings)
-    send_turns(kafka_settings, demo_log)
-    drain(settings)
-    assert rewrites(settings.database_location) == demo_rewrites
-    assert requests(settings.database_location) == demo_requests
+    location = through_kafka(kafka_settings, new_database(tmp_path / "kafka.db"), demo_log, partitions=1)
+    assert taught(location) == demo_taught
 
 
 def test_kafka_and_files_teach_the_same_on_postgresql(
     planted: list[TurnEvent], postgres_url: str, kafka_settings: KafkaSettings, tmp_path: Path
 ) -> None:
-    ensure_topics(kafka_settings, partitions=2)
-    settings = stream_settings(postgres_url, kafka_settings)
-    send_turns(kafka_settings, planted)
-    drain(settings)
-    assert len(rewrites(postgres_url)) == 10
-    assert rewrites(postgres_url) == learned_from_file(planted, tmp_path)
-    assert requests(postgres_url) == requests(tmp_path / "learned.db")
+    through_kafka(kafka_settings, postgres_url, planted, partitions=2)
+    expected = learned_from_file(planted, tmp_path)
+    assert len(expected) == 10
+    assert taught(postgres_url) == (expected, requests(tmp_path / "learned.db"))
 
 
 @pytest.mark.skipif(not HOME.exists(), reason="the home log is not here")
@@ -125,20 +123,15 @@ def test_kafka_and_files_teach_the_same_on_the_home_log(
     log = list(itertools.islice(read_turns(HOME, now_ms), 8_000))
     expected = learned_from_file(log, tmp_path)
     assert len(expected) > 30
-    ensure_topics(kafka_settings, partitions=4)
-    settings = stream_settings(new_database(tmp_path / "kafka.db"), kafka_settings)
-    send_turns(kafka_settings, log)
-    drain(settings)
-    assert rewrites(settings.database_location) == expected
-    assert requests(settings.database_location) == requests(tmp_path / "learned.db")
+    location = through_kafka(kafka_settings, new_database(tmp_path / "kafka.db"), log)
+    assert taught(location) == (expected, requests(tmp_path / "learned.db"))
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_repeated_late_and_unordered_events_teach_the_same(
     seed: int,
     demo_log: list[TurnEvent],
-    demo_rewrites: list[Rewrite],
-    demo_requests: dict[str, list[Any]],
+    demo_taught: Taught,
     kafka_settings: KafkaSettings,
     tmp_path: Path,
 ) -> None:
@@ -150,41 +143,28 @@ def test_repeated_late_and_unordered_events_teach_the_same(
     log = [turn for turn in punctual for _ in range(1 + (rng.random() < 0.2))]
     log.sort(key=lambda turn: turn.ts_ms + rng.randrange(86_400_000))
     rng.shuffle(late)
-    ensure_topics(kafka_settings, partitions=4)
     small_batches = msgspec.structs.replace(kafka_settings, max_poll_records=400)
-    settings = stream_settings(new_database(tmp_path / "kafka.db"), small_batches)
-    send_turns(kafka_settings, log)
-    drain(settings)
-    send_turns(kafka_settings, late)
-    drain(settings)
-    assert rewrites(settings.database_location) == demo_rewrites
-    assert requests(settings.database_location) == demo_requests
+    location = through_kafka(small_batches, new_database(tmp_path / "kafka.db"), log, late)
+    assert taught(location) == demo_taught
 
 
 def test_a_replay_of_the_whole_log_changes_nothing(
     demo_log: list[TurnEvent],
-    demo_rewrites: list[Rewrite],
-    demo_requests: dict[str, list[Any]],
+    demo_taught: Taught,
     kafka_settings: KafkaSettings,
     tmp_path: Path,
 ) -> None:
-    ensure_topics(kafka_settings, partitions=4)
-    settings = stream_settings(new_database(tmp_path / "kafka.db"), kafka_settings)
-    send_turns(kafka_settings, demo_log)
-    drain(settings)
+    location = through_kafka(kafka_settings, new_database(tmp_path / "kafka.db"), demo_log)
     (assistant,) = assistants(demo_log)
-    before = version(settings.database_location, assistant)
-    send_turns(kafka_settings, demo_log)
-    drain(settings)
-    assert rewrites(settings.database_location) == demo_rewrites
-    assert requests(settings.database_location) == demo_requests
-    assert version(settings.database_location, assistant) == before
+    before = version(location, assistant)
+    through_kafka(kafka_settings, location, demo_log)
+    assert taught(location) == demo_taught
+    assert version(location, assistant) == before
 
 
 def test_a_log_that_was_learned_from_files_changes_nothing_through_kafka(
     demo_log: list[TurnEvent],
-    demo_rewrites: list[Rewrite],
-    demo_requests: dict[str, list[Any]],
+    demo_taught: Taught,
     kafka_settings: KafkaSettings,
     tmp_path: Path,
 ) -> None:
@@ -192,12 +172,8 @@ def test_a_log_that_was_learned_from_files_changes_nothing_through_kafka(
     location = str(tmp_path / "both.db")
     engine = open_database(location)
     learn(engine, write_log(tmp_path / "half.jsonl", demo_log[: len(demo_log) // 2]))
-    ensure_topics(kafka_settings, partitions=4)
-    settings = stream_settings(location, kafka_settings)
-    send_turns(kafka_settings, demo_log)
-    drain(settings)
-    assert rewrites(location) == demo_rewrites
-    assert requests(location) == demo_requests
+    through_kafka(kafka_settings, location, demo_log)
+    assert taught(location) == demo_taught
     (assistant,) = assistants(demo_log)
     before = version(location, assistant)
     summary = learn(engine, write_log(tmp_path / "all.jsonl", demo_log))
@@ -237,13 +213,10 @@ def test_a_session_too_long_for_a_record_counts_in_the_chain(
         for i in range(15)
     ]
     log = [*planted, *long]
-    ensure_topics(kafka_settings, partitions=2)
-    settings = stream_settings(new_database(tmp_path / "kafka.db"), kafka_settings)
-    send_turns(kafka_settings, log)
-    drain(settings)
+    location = through_kafka(kafka_settings, new_database(tmp_path / "kafka.db"), log, partitions=2)
     expected = learned_from_file(log, tmp_path)
     assert max(row.source_count for row in expected) > 10
-    assert rewrites(settings.database_location) == expected
+    assert rewrites(location) == expected
 
 
 # From files

@@ -12,7 +12,7 @@ from rewriting.index.indexed_request import request_id
 from rewriting.index.store import INDEXED_REQUEST
 from rewriting.ranking.candidates import CandidateSettings
 from rewriting.requests.counts import RequestCounts, SharedStatistics
-from rewriting.requests.session_store import forget_user_requests
+from rewriting.requests.session_store import REQUEST_STORE
 from rewriting.requests.statistics_store import REQUEST_STATISTICS, StoredStatistics
 from rewriting.requests.step import SessionRequests, session_requests
 from services.learners.requests import RequestLearner
@@ -117,7 +117,7 @@ def test_no_order_no_batches_and_no_detours_matter(engine: Engine, demo: list[Se
         connection.execute(REQUEST_STATISTICS.delete())
         forgotten = sorted({session.user_id for session in demo})
         for user in forgotten:
-            forget_user_requests(connection, demo[0].assistant_id, user)
+            REQUEST_STORE.forget_user(connection, demo[0].assistant_id, user)
     learner = RequestLearner()
     for start in range(0, len(mixed), 50):
         some = mixed[start : start + 50]
@@ -182,7 +182,7 @@ def test_a_forgotten_user_leaves_all_tables_when_the_learner_looks(
     users = sorted({session.user_id for session in planted if session.steps[0].text == "play sonk"})
     with engine.begin() as connection:
         for user in users[:2]:
-            forget_user_requests(connection, PLANTED, user)
+            REQUEST_STORE.forget_user(connection, PLANTED, user)
     with engine.begin() as connection:
         assert learner.stale(connection) == [PLANTED]
         learner.refresh(connection)

@@ -7,15 +7,14 @@ from pathlib import Path
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
-from rewrites import rewrite_row
+from rewrites import put, rewrite_row
 from sqlalchemy import Engine
 from waiting import eventually
 
-from rewriting.chains.store import lock_chain
+from rewriting.chains.store import CHAIN_STORE
 from rewriting.feedback.store import DatabaseFeedbackStore
 from rewriting.table.rewrite import GLOBAL, rewrite_id
 from rewriting.table.rewrite_table import RewriteTable
-from services.platform.api_keys import new_key
 from services.platform.database import open_database
 from streams.turn import AssistantId
 
@@ -37,19 +36,9 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
     engine.dispose()
 
 
-@pytest.fixture
-def client(engine: Engine, serving: Serving) -> Iterator[Client]:
-    """The API as an operator asks it."""
-    key, sha256 = new_key()
-    with serving(operator_sha256=sha256) as client:
-        client.headers["X-API-Key"] = key
-        yield client
-
-
 def learn(engine: Engine, assistant_id: AssistantId) -> None:
     row = rewrite_row(LAMP, "turn off the lamp", assistant_id=assistant_id)
-    with engine.begin() as connection:
-        RewriteTable(engine, lambda: 1).put(connection, assistant_id, [row], [], "learned", 1)
+    put(RewriteTable(engine, lambda: 1), engine, [row], assistant=assistant_id)
 
 
 def test_the_only_assistant_need_not_be_named(client: Client, engine: Engine) -> None:
@@ -90,7 +79,7 @@ def test_of_several_assistants_one_has_to_be_named(client: Client, engine: Engin
         learn(engine, garden)
     else:  # its log is read, and has taught nothing yet
         with engine.begin() as connection:
-            lock_chain(connection, garden)
+            CHAIN_STORE.epochs.lock(connection, garden)
     eventually(lambda: client.post("/v1/rewrite", json=LOOKUP).status_code == 400)
     for answer in (
         client.post("/v1/rewrite", json=LOOKUP),
@@ -107,6 +96,6 @@ def test_of_several_assistants_one_has_to_be_named(client: Client, engine: Engin
 def test_a_message_does_not_list_a_hundred_assistants(client: Client, engine: Engine) -> None:
     with engine.begin() as connection:
         for number in range(100):
-            lock_chain(connection, AssistantId(f"a{number:02}"))
+            CHAIN_STORE.epochs.lock(connection, AssistantId(f"a{number:02}"))
     eventually(lambda: client.post("/v1/rewrite", json=LOOKUP).status_code == 400)
     assert "(a00, a01, a02, a03, a04, ...)" in client.post("/v1/rewrite", json=LOOKUP).json()["message"]

@@ -2,7 +2,7 @@ from collections.abc import Sequence
 
 import pytest
 from sqlalchemy import Engine
-from streaming import everything, rewrites_in
+from streaming import everything, rewrites_in, store_log
 
 from rewriting.chains.settings import ChainSettings
 from rewriting.table.publication import RewritePublication
@@ -15,7 +15,6 @@ from services.tasks.chain import ChainTask
 from streams.errors import CheckpointConflictError
 from streams.session import Session, sessionize
 from streams.session_record import SessionRecord
-from streams.stores.session_store import lock_sessions, new_turns, store_turns
 from streams.stream_task import OffsetRange, Received
 from streams.topic_names import Topics
 from streams.turn import AssistantId, TurnEvent, UserId
@@ -42,12 +41,6 @@ def new_task(engine: Engine) -> ChainTask:
     )
     task.assigned([0])
     return task
-
-
-def store(engine: Engine, turns: Sequence[TurnEvent]) -> None:
-    with engine.begin() as connection:
-        lock_sessions(connection, alone=True)
-        store_turns(connection, new_turns(connection, turns), {(t.assistant_id, t.user_id): 0 for t in turns})
 
 
 def received(sessions: Sequence[Session]) -> list[Received[SessionRecord]]:
@@ -89,7 +82,7 @@ ALL = {"play sonk 0", "play sonk 1", "play sonk 2"}
 
 
 def test_sessions_become_rewrites_and_records(engine: Engine, log: list[TurnEvent]) -> None:
-    store(engine, log)
+    store_log(engine, log)
     task = new_task(engine)
     feed(task, sessionize(log), None, 12)
     assert sources(engine) == ALL
@@ -103,7 +96,7 @@ def test_sessions_become_rewrites_and_records(engine: Engine, log: list[TurnEven
 
 
 def test_what_was_put_off_is_solved_when_nothing_comes(engine: Engine, log: list[TurnEvent]) -> None:
-    store(engine, log)
+    store_log(engine, log)
     task = new_task(engine)
     sessions = sessionize(log)
     for number, session in enumerate(sessions):  # so fast that solving has to wait
@@ -116,7 +109,7 @@ def test_what_was_put_off_is_solved_when_nothing_comes(engine: Engine, log: list
 def test_what_a_dead_worker_put_off_is_solved_by_the_next(
     engine: Engine, log: list[TurnEvent], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store(engine, log)
+    store_log(engine, log)
     dead = new_task(engine)
     with monkeypatch.context() as patch:
         patch.setattr(ChainLearner, "solve", lambda *_, **__: None)
@@ -131,7 +124,7 @@ def test_what_a_dead_worker_put_off_is_solved_by_the_next(
 def test_what_a_living_worker_has_put_off_is_left_to_it(
     engine: Engine, log: list[TurnEvent], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store(engine, log)
+    store_log(engine, log)
     bystander = new_task(engine)
     feed(bystander, [], None, 1)  # has looked for what the dead left, and found nothing
     owner = new_task(engine)
@@ -144,9 +137,9 @@ def test_what_a_living_worker_has_put_off_is_left_to_it(
 
 
 def test_old_records_do_not_bring_back_what_was_revised(engine: Engine, log: list[TurnEvent]) -> None:
-    store(engine, [turn for turn in log if "sonk" in turn.request.text])
+    store_log(engine, [turn for turn in log if "sonk" in turn.request.text])
     old = sessionize(turn for turn in log if "sonk" in turn.request.text)
-    store(engine, log)
+    store_log(engine, log)
     task = new_task(engine)
     feed(task, sessionize(log), None, 12)
     feed(task, old, 12, 24)
@@ -156,7 +149,7 @@ def test_old_records_do_not_bring_back_what_was_revised(engine: Engine, log: lis
 
 
 def test_old_records_do_not_bring_back_a_forgotten_user(engine: Engine, log: list[TurnEvent]) -> None:
-    store(engine, log)
+    store_log(engine, log)
     task = new_task(engine)
     feed(task, sessionize(log), None, 12)
     forget_user(engine, now_ms, ASSISTANT, UserId("u00001"))
@@ -168,7 +161,7 @@ def test_old_records_do_not_bring_back_a_forgotten_user(engine: Engine, log: lis
 
 
 def test_a_conflict_changes_nothing_and_the_worker_goes_on(engine: Engine, log: list[TurnEvent]) -> None:
-    store(engine, log)
+    store_log(engine, log)
     task = new_task(engine)
     sessions = sessionize(log)
     feed(task, sessions[:6], None, 6)

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, select
-from streaming import everything
+from streaming import everything, store_log
 from structlog.testing import capture_logs
 from tiny_encoder import write_tiny_base
 
@@ -10,7 +10,7 @@ from labeling.models.in_use import model_folder, set_models
 from rewriting.encoders.text_encoder import TextEncoder, encoder_id
 from rewriting.index.follower import follow
 from rewriting.index.request_index import IndexMatch, RequestIndex
-from rewriting.index.store import INDEXED_REQUEST, index_folder, index_state
+from rewriting.index.store import INDEX_STATES, INDEXED_REQUEST, index_folder
 from services.learners import index_publishing
 from services.learners.index_encoding import IndexEncoding, encode_all
 from services.learners.index_publishing import IndexPublishing
@@ -23,7 +23,6 @@ from streams.errors import CheckpointConflictError
 from streams.session import Session, sessionize
 from streams.session_record import SessionRecord
 from streams.stores.database_schema import reading
-from streams.stores.session_store import lock_sessions, new_turns, store_turns
 from streams.stream_task import OffsetRange, Received
 from streams.topic_names import Topics
 from streams.turn import AssistantId, TurnEvent, UserId
@@ -77,12 +76,6 @@ def use_encoder(engine: Engine, state: Path, folder: Path, name: str = "encoder-
     return TextEncoder.load(models / name)
 
 
-def store(engine: Engine, turns: list[TurnEvent]) -> None:
-    with engine.begin() as connection:
-        lock_sessions(connection, alone=True)
-        store_turns(connection, new_turns(connection, turns), {(t.assistant_id, t.user_id): 0 for t in turns})
-
-
 def feed(task: IndexTask, sessions: list[Session], expected: int | None, to: int) -> None:
     records = [
         SessionRecord(
@@ -128,7 +121,7 @@ def test_requests_are_found_soon_after_their_sessions(
     engine: Engine, log: list[TurnEvent], state: Path, encoder_folder: Path
 ) -> None:
     encoder = use_encoder(engine, state, encoder_folder)
-    store(engine, log)
+    store_log(engine, log)
     task = new_task(engine, state)
     feed(task, sessionize(log), None, 11)
     assert waiting(engine) == SONGS
@@ -144,7 +137,7 @@ def test_requests_are_found_soon_after_their_sessions(
 def test_without_an_encoder_requests_wait_and_nothing_fails(
     engine: Engine, log: list[TurnEvent], state: Path, encoder_folder: Path
 ) -> None:
-    store(engine, log)
+    store_log(engine, log)
     task = new_task(engine, state)
     with capture_logs() as said:
         feed(task, sessionize(log), None, 11)
@@ -165,7 +158,7 @@ def test_a_damaged_encoder_holds_up_nothing(
     use_encoder(engine, state, encoder_folder)
     with engine.begin() as connection:
         set_models(connection, ASSISTANT, {"encoder": "encoder-2"}, now_ms())
-    store(engine, log)
+    store_log(engine, log)
     task = new_task(engine, state)
     with capture_logs() as said:
         feed(task, sessionize(log), None, 11)
@@ -181,7 +174,7 @@ def test_one_worker_encodes_for_all(
     engine: Engine, log: list[TurnEvent], state: Path, encoder_folder: Path
 ) -> None:
     use_encoder(engine, state, encoder_folder)
-    store(engine, log)
+    store_log(engine, log)
     other = new_task(engine, state, partitions=(1,))
     other.write(other.process([]), {})
     feed(other, sessionize(log), None, 11)
@@ -201,12 +194,12 @@ def test_much_that_is_new_makes_a_base(
     engine: Engine, log: list[TurnEvent], state: Path, encoder_folder: Path
 ) -> None:
     encoder = use_encoder(engine, state, encoder_folder)
-    store(engine, log)
+    store_log(engine, log)
     task = new_task(engine, state)
     feed(task, sessionize(log), None, 11)
     assert rest(task) >= 2
     with reading(engine) as connection:
-        base = index_state(connection, ASSISTANT)
+        base = INDEX_STATES.of(connection, ASSISTANT)
     assert base.base_version == base.version == 1
     served = index(engine, state, encoder, encoder_folder)
     assert (served.base_name, len(served), served.changes) == (base.base_name, 3, 0)
@@ -218,7 +211,7 @@ def test_a_forgotten_user_is_in_no_table_and_in_no_base(
     engine: Engine, log: list[TurnEvent], state: Path, encoder_folder: Path
 ) -> None:
     use_encoder(engine, state, encoder_folder)
-    store(engine, log)
+    store_log(engine, log)
     task = new_task(engine, state)
     feed(task, sessionize(log), None, 11)
     rest(task)
@@ -227,7 +220,7 @@ def test_a_forgotten_user_is_in_no_table_and_in_no_base(
     assert "u00001" not in everything(engine)
     with reading(engine) as connection:
         rows = connection.execute(select(INDEXED_REQUEST)).all()
-        state_now = index_state(connection, ASSISTANT)
+        state_now = INDEX_STATES.of(connection, ASSISTANT)
     assert {row.text for row in rows} == SONGS - {"play song 0"}  # two users say that: too few
     assert state_now.base_version == state_now.version
     base = index_folder(state) / str(state_now.base_name)
@@ -245,7 +238,7 @@ def test_a_base_that_cannot_be_published_holds_up_nothing(
 ) -> None:
     encoder = use_encoder(engine, state, encoder_folder)
     index_folder(state).write_text("in the way")
-    store(engine, log)
+    store_log(engine, log)
     task = new_task(engine, state)
     feed(task, sessionize(log), None, 11)
     with capture_logs() as said:
@@ -260,9 +253,9 @@ def test_old_records_do_not_bring_back_what_was_revised(
     engine: Engine, log: list[TurnEvent], state: Path
 ) -> None:
     first_tries = [turn for turn in log if "sonk" in turn.request.text]
-    store(engine, first_tries)
+    store_log(engine, first_tries)
     old = sessionize(first_tries)
-    store(engine, log)
+    store_log(engine, log)
     task = new_task(engine, state)
     feed(task, sessionize(log), None, 11)
     before = everything(engine)
@@ -273,7 +266,7 @@ def test_old_records_do_not_bring_back_what_was_revised(
 def test_a_conflict_changes_nothing_and_the_worker_goes_on(
     engine: Engine, log: list[TurnEvent], state: Path
 ) -> None:
-    store(engine, log)
+    store_log(engine, log)
     task = new_task(engine, state)
     sessions = sessionize(log)
     feed(task, sessions[:6], None, 6)
