@@ -4,20 +4,16 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
 
 from failure_isolation.rule import FAILURE_POINTS
 from failure_isolation.turn_failure import TurnFailure
+from services.evaluation.common.arrays import Bools, Floats, Ints
 from services.evaluation.common.confidence_interval import Cluster
 from services.evaluation.common.same_events import require_known_events, require_same_events
 from services.evaluation.failures.gold import GoldFailure
 from services.evaluation.labels.log import LabelLog
 from streams.session import DEFAULT_GAP_MS
 from streams.turn import TurnEvent
-
-Bools = NDArray[np.bool_]
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 class FailureItems(Struct, frozen=True, kw_only=True):

@@ -6,10 +6,11 @@ import numpy as np
 from msgspec import Struct
 
 from failure_isolation.rule import FAILURE_POINTS
-from services.evaluation.common.score_thresholds import CURVE_POINTS, thresholds_of
-from services.evaluation.failures.log import FailureAnswers, FailureItems, Floats, Ints
+from services.evaluation.common.arrays import Floats, Ints
+from services.evaluation.common.resamples import ClusterResamples, Measures, agreement, share
+from services.evaluation.common.score_thresholds import drawn_of, thresholds_of
+from services.evaluation.failures.log import FailureAnswers, FailureItems
 from services.evaluation.labels.binary import BinaryItems, ReliabilityBin, calibration_error, reliability
-from services.evaluation.labels.resamples import ClusterResamples, Measures, agreement, share
 
 COVERAGE: Final = 0.9
 """Share of the turns, the surest first, whose accuracy is measured: people can look at the other tenth."""
@@ -89,9 +90,9 @@ def coverage_curve(items: FailureItems, answers: FailureAnswers) -> tuple[Covera
         return ()
     order, ends, _ = thresholds_of(answers.confidence)
     hits = (answers.named == items.truth)[order].cumsum()[ends]
-    picked = np.unique(np.linspace(0, len(ends) - 1, CURVE_POINTS).round().astype(np.int64))
     return tuple(
-        CoveragePoint(float((ends[k] + 1) / len(order)), float(hits[k] / (ends[k] + 1))) for k in picked
+        CoveragePoint(float((ends[k] + 1) / len(order)), float(hits[k] / (ends[k] + 1)))
+        for k in drawn_of(len(ends))
     )
 
 

@@ -18,10 +18,10 @@ from failure_isolation.rule import FAILURE_POINTS
 from labeling.annotations.annotation import FailurePoint
 from labeling.text.normalisation import normalise
 from labeling.turns.features import interpretation
+from services.evaluation.common.arrays import Floats, Ints
 from services.evaluation.common.confidence_interval import DEFAULT_RESAMPLES, Cluster, Estimate, estimate
 from services.evaluation.common.dialogue_example import ExampleLine, example_lines, shortened
-from services.evaluation.failures.log import Floats, Ints
-from services.evaluation.labels.resamples import ClusterResamples, share
+from services.evaluation.common.resamples import ClusterResamples, share
 from streams.turn import TurnEvent
 
 NOT_TOLD: Final = "not told"

@@ -15,6 +15,7 @@ from failure_isolation.turn_failure import TurnFailure
 from labeling.annotations.annotation import FailurePoint
 from services.evaluation.common.confidence_interval import DEFAULT_RESAMPLES, Cluster, Estimate
 from services.evaluation.common.dialogue_example import ExampleLine, example_lines
+from services.evaluation.common.resamples import ClusterResamples, Measures, differences, estimates
 from services.evaluation.errors import MismatchError
 from services.evaluation.failures.gold import GoldFailure
 from services.evaluation.failures.log import FailureAnswers, FailureLog
@@ -27,7 +28,6 @@ from services.evaluation.failures.measures import (
     failure_reliability,
 )
 from services.evaluation.labels.binary import ReliabilityBin
-from services.evaluation.labels.resamples import ClusterResamples, Measures, differences, estimates
 from services.evaluation.labels.scored_task import Difference
 from streams.session import DEFAULT_GAP_MS
 from streams.turn import TurnEvent

@@ -6,17 +6,13 @@ from typing import Literal
 
 import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
 
 from labeling.labels.turn_label import TurnLabel
+from services.evaluation.common.arrays import Bools, Floats, Ints
+from services.evaluation.common.resamples import ClusterResamples, share
 from services.evaluation.labels.gold import GoldLabel
 from services.evaluation.labels.log import LabelLog
-from services.evaluation.labels.resamples import ClusterResamples, share
 from streams.turn import TurnEvent
-
-Bools = NDArray[np.bool_]
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 ClassName = tuple[str, ...]
 """A domain, an intent, or a domain and an intent where the intent means something only within it."""

@@ -4,17 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
 
+from services.evaluation.common.arrays import Ints
 from services.evaluation.common.confidence_interval import Cluster
 from services.evaluation.common.same_events import require_known_events
 from services.evaluation.labels.gold import GoldLabel
 from streams.session import DEFAULT_GAP_MS, sessionize
 from streams.turn import EventId, TurnEvent
-
-Bools = NDArray[np.bool_]
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 class LabelLog(Struct, frozen=True, kw_only=True):

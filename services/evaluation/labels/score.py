@@ -5,20 +5,20 @@ What is not labelled counts as wrong: as another class, or as not said. So denom
 
 from collections.abc import Callable, Mapping, Sequence
 
-import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
 
 from labeling.labels.turn_label import TurnLabel
+from services.evaluation.common.arrays import Bools
 from services.evaluation.common.confidence_interval import DEFAULT_RESAMPLES, Cluster
+from services.evaluation.common.resamples import ClusterResamples, Measures
 from services.evaluation.common.same_events import require_same_events
+from services.evaluation.common.score_thresholds import precision_recall_curve
 from services.evaluation.errors import MismatchError
 from services.evaluation.labels.binary import (
     BinaryAnswers,
     BinaryItems,
     binary_measures,
     coverage_measures,
-    precision_recall_curve,
     reliability,
 )
 from services.evaluation.labels.classes import (
@@ -46,7 +46,6 @@ from services.evaluation.labels.goals import (
 )
 from services.evaluation.labels.gold import GoldLabel
 from services.evaluation.labels.log import LabelLog
-from services.evaluation.labels.resamples import ClusterResamples, Measures
 from services.evaluation.labels.satisfaction import Rated, RatedItems, satisfaction_answers
 from services.evaluation.labels.scored_task import TASKS, Task, TaskBoard, TaskScore
 from services.evaluation.labels.slots import (
@@ -65,8 +64,6 @@ MAJORITY = "majority"
 
 SILENT = "the labels say nothing of it"
 NO_GOLD = "the gold says nothing of it"
-
-Bools = NDArray[np.bool_]
 
 
 class NotScored(Struct, frozen=True):
@@ -276,7 +273,7 @@ class _Scoring:
             binary_measures(items, answers, self.resamples) | dict(more or {}),
             baseline=there is None,
             labelled=None if there is None else int(there.sum()),
-            curve=precision_recall_curve(items, answers.score),
+            curve=precision_recall_curve(answers.score, items.truth),
             reliability=reliability(items, answers.score),
         )
 

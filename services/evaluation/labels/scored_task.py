@@ -8,9 +8,9 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from services.evaluation.common.confidence_interval import Estimate
+from services.evaluation.common.resamples import Measures, differences, estimates
 from services.evaluation.common.score_thresholds import CurvePoint
 from services.evaluation.labels.binary import ReliabilityBin
-from services.evaluation.labels.resamples import Measures, differences, estimates
 
 Task = Literal[
     "goals",

@@ -18,26 +18,23 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from services.evaluation.common.confidence_interval import DEFAULT_RESAMPLES, Estimate, estimate, user_weights
+from services.evaluation.common.arrays import Bools, Floats
+from services.evaluation.common.confidence_interval import DEFAULT_RESAMPLES, Estimate
 from services.evaluation.common.gold import GoldTurn
+from services.evaluation.common.resamples import ClusterResamples, Measures, differences, estimates
 from services.evaluation.common.same_events import require_same_events
+from services.evaluation.common.score_thresholds import drawn_of, thresholds_of
 from services.evaluation.common.training_log import GroupOf
 from services.evaluation.common.understanding import Meaning, Understanding, nlu_meaning
 from services.evaluation.rewrites.prediction import Prediction
 from streams.session import sessionize
 from streams.turn import TurnEvent
 
-CURVE_POINTS = 200
-"""Thresholds in a curve at most: more than a plot of this width can show."""
-
 EXAMPLES = 12
 """Wins and losses to read for each predictor: a screenful of each."""
 
 RETRIEVAL = "retrieval"
 """The method of rewrites that the online layers make; these differ in scope alone."""
-
-Bools = NDArray[np.bool_]
-Floats = NDArray[np.float64]
 
 
 class Score(Struct, frozen=True, kw_only=True):
@@ -152,16 +149,21 @@ def evaluate_rewrites(
         EvaluationFileError: the understanding failed.
     """
     log = _Log.join(list(turns), list(gold), understanding, groups)
-    weights = user_weights(log.users, resamples, seed)
-    draws: dict[str, Floats] = {}
+    drawn = ClusterResamples(log.users, resamples, seed)
+    draws: dict[str, Measures] = {}
     predictors = []
     for name in sorted(predictions, key=lambda name: (name in baselines, list(predictions).index(name))):
         served = log.serve(name, predictions[name], understanding)
-        predictors.append(served.evaluate(name, name in baselines, weights))
-        draws[name] = _reductions(weights @ served.counts())
+        predictors.append(served.evaluate(name, name in baselines, drawn))
+        reduction = _measures(drawn.of(served.counts()))["defect_reduction"]
+        draws[name] = {"defect_reduction": reduction}
         on_scored(name)
-    differences = [
-        _difference(predictor, baseline, draws)
+    compared = [
+        Difference(
+            predictor=predictor.name,
+            baseline=baseline.name,
+            **differences(draws[predictor.name], draws[baseline.name]),
+        )
         for predictor in predictors
         for baseline in predictors
         if (
@@ -178,7 +180,7 @@ def evaluate_rewrites(
         resamples=resamples,
         seed=seed,
         predictors=tuple(predictors),
-        differences=tuple(differences),
+        differences=tuple(compared),
         main=main,
     )
 
@@ -279,20 +281,20 @@ class _Served(Struct, frozen=True, kw_only=True):
             axis=1,
         ).astype(np.float64)
 
-    def evaluate(self, name: str, baseline: bool, weights: Floats) -> PredictorEvaluation:
+    def evaluate(self, name: str, baseline: bool, resamples: ClusterResamples) -> PredictorEvaluation:
         log = self.log
         before_after = np.stack([log.right, self.after])
         return PredictorEvaluation(
             name=name,
             baseline=baseline,
-            overall=_score(self.counts(), weights),
-            breakdowns=tuple(self._breakdowns(weights)),
+            overall=_score(self.counts(), resamples),
+            breakdowns=tuple(self._breakdowns(resamples)),
             curve=tuple(self._curve()),
             wins=self._examples(self.changed & ~before_after[0] & before_after[1]),
             losses=self._examples(self.changed & before_after[0] & ~before_after[1]),
         )
 
-    def _breakdowns(self, weights: Floats) -> Iterable[Breakdown]:
+    def _breakdowns(self, resamples: ClusterResamples) -> Iterable[Breakdown]:
         log = self.log
         of_turns: dict[str, Sequence[str | None]] = {
             "recording heard before": [_yes_no(line.recording_heard_before) for line in log.gold],
@@ -308,27 +310,23 @@ class _Served(Struct, frozen=True, kw_only=True):
         }
         for by, labels in of_turns.items():
             for group, members in _groups(labels, np.ones_like(self.changed)):
-                yield Breakdown(by=by, group=group, score=_score(self.counts(group=members), weights))
+                yield Breakdown(by=by, group=group, score=_score(self.counts(group=members), resamples))
         for by, labels in of_rewrites.items():
             for group, members in _groups(labels, self.changed):
-                yield Breakdown(by=by, group=group, score=_score(self.counts(rewrites=members), weights))
+                yield Breakdown(by=by, group=group, score=_score(self.counts(rewrites=members), resamples))
 
     def _curve(self) -> Iterable[CurvePoint]:
         scores = np.array([np.inf if line.score is None else line.score for line in self.predictions])
-        order = np.argsort(-scores, kind="stable")
-        order = order[self.changed[order]]
-        if not len(order):
+        if not self.changed.any():
             return
-        right, after, falling = self.log.right[order], self.after[order], scores[order]
+        order, ends, thresholds = thresholds_of(scores[self.changed])
+        right, after = self.log.right[self.changed][order], self.after[self.changed][order]
         wins, losses = np.cumsum(~right & after), np.cumsum(right & ~after)
-        ends = np.flatnonzero(
-            np.append(falling[1:] != falling[:-1], True)
-        )  # last of each run of equal scores
-        picked = np.unique(np.linspace(0, len(ends) - 1, CURVE_POINTS).round().astype(np.int64))
         defects = max(int((~self.log.right).sum()), 1)
-        for end in ends[picked]:
+        for number in drawn_of(len(ends)):
+            end, threshold = ends[number], thresholds[number]
             yield CurvePoint(
-                threshold=None if np.isinf(falling[end]) else float(falling[end]),
+                threshold=None if np.isinf(threshold) else float(threshold),
                 changed=int(end) + 1,
                 wins=int(wins[end]),
                 losses=int(losses[end]),
@@ -359,10 +357,9 @@ class _Served(Struct, frozen=True, kw_only=True):
         )
 
 
-def _score(counts: Floats, weights: Floats) -> Score:
-    total = counts.sum(axis=0)
-    turns, defects, changed, wins, losses, right_after = (int(number) for number in total)
-    values, draws = _measures(total), _measures(weights @ counts)
+def _score(counts: Floats, resamples: ClusterResamples) -> Score:
+    drawn = resamples.of(counts)  # (draws, 6)
+    turns, defects, changed, wins, losses, right_after = (int(number) for number in drawn[0])
     return Score(
         turns=turns,
         defects=defects,
@@ -371,7 +368,7 @@ def _score(counts: Floats, weights: Floats) -> Score:
         losses=losses,
         still_wrong=changed - right_after - losses,
         still_right=right_after - wins,
-        **{name: estimate(float(values[name]), draws[name]) for name in values},
+        **estimates(_measures(drawn)),
     )
 
 
@@ -390,22 +387,6 @@ def _measures(counts: Floats) -> dict[str, Floats]:
             "precision": right_after / changed,
             "defect_rate_after": (defects - wins + losses) / turns,
         }
-
-
-def _reductions(counts: Floats) -> Floats:
-    return _measures(counts)["defect_reduction"]
-
-
-def _difference(
-    predictor: PredictorEvaluation, baseline: PredictorEvaluation, draws: Mapping[str, Floats]
-) -> Difference:
-    ours, theirs = (one.overall.defect_reduction.value for one in (predictor, baseline))
-    value = float("nan") if ours is None or theirs is None else ours - theirs
-    return Difference(
-        predictor=predictor.name,
-        baseline=baseline.name,
-        defect_reduction=estimate(value, draws[predictor.name] - draws[baseline.name]),
-    )
 
 
 def _logged_meaning(

@@ -9,9 +9,10 @@ from turns import turn_event
 
 from rewriting.evidence.rephrase_link import RephraseLink
 from services.evaluation.common.confidence_interval import user_weights
+from services.evaluation.common.resamples import ClusterResamples
 from services.evaluation.errors import MismatchError
 from services.evaluation.rephrases.gold import GoldRephrase
-from services.evaluation.rephrases.ranking import Ranked, score_ranking
+from services.evaluation.rephrases.ranking import Ranked, ranking_measures, ranking_score
 from services.evaluation.rephrases.score import (
     Predictions,
     SystemScore,
@@ -127,16 +128,18 @@ def test_average_precision_is_that_of_scikit_learn(seed: int) -> None:
     user = generator.integers(0, users, turns)
     missed = generator.integers(0, 3, users)
     gold = np.bincount(user[right], minlength=users) + missed
-    weights = user_weights(users, 5, seed)
-    score, draws = score_ranking(Ranked(scores, right, user, gold.astype(float)), weights)
+    ranked = Ranked(scores, right, user, gold.astype(float))
+    measures = ranking_measures(ranked, ClusterResamples(users, 5, seed))
+    weights = [np.ones(users), *user_weights(users, 5, seed)]
 
     def expected(drawn: np.ndarray) -> float:
         of_turns = drawn[user]
         found = (of_turns * right).sum() / (drawn * gold).sum()
         return float(average_precision_score(right, scores, sample_weight=of_turns) * found)
 
-    assert score.average_precision.value == pytest.approx(expected(np.ones(users)))
+    draws = measures["average_precision"]
     assert draws == pytest.approx([expected(drawn) for drawn in weights])
+    assert ranking_score(ranked, measures).average_precision.value == draws[0]
 
 
 def test_scores_are_compared_with_how_often_they_are_right() -> None:

@@ -7,14 +7,11 @@ dialogues of one user, the same for every measure, so that measures of two syste
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from services.evaluation.common.arrays import Floats, Ints
 from services.evaluation.common.confidence_interval import Estimate, estimate, user_weights
 from services.evaluation.common.score_thresholds import thresholds_of
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 Measures = Mapping[str, Floats]
 """Draws of measures by name: (draws,) each; NaN where not defined."""
@@ -52,7 +49,10 @@ class ClusterResamples:
             (draws,) or (draws, columns).
         """
         rows = (np.ones(len(cluster)), (cluster, np.arange(len(cluster))))
-        by_cluster = csr_array(rows, shape=(self.clusters, len(cluster))) @ values
+        return self.of(csr_array(rows, shape=(self.clusters, len(cluster))) @ values)
+
+    def of(self, by_cluster: Floats) -> Floats:
+        """Sums of what the clusters have: (..., clusters, columns) to (..., draws, columns)."""
         sums: Floats = self._weights @ by_cluster
         return sums
 
