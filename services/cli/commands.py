@@ -11,17 +11,15 @@ from sqlalchemy.exc import DBAPIError
 from services.cli import (
     annotate,
     demo,
-    evaluate_failures,
-    evaluate_labels,
-    failure_variants,
+    evaluations,
     failures,
     jobs,
-    label_variants,
     labels,
     rephrases,
     report,
     running,
     table,
+    variants,
 )
 from services.platform.log_output import configure_log
 from streams.errors import RehearError
@@ -42,12 +40,10 @@ app = typer.Typer(
 )
 jobs.register(app)
 rephrases.register(app, jobs.evaluate)
-evaluate_labels.register(jobs.evaluate)
-evaluate_failures.register(jobs.evaluate)
-failure_variants.register(jobs.evaluate)
+evaluations.register(jobs.evaluate)
+variants.register(jobs.evaluate)
 annotate.register(app)
 report.register(app)
-label_variants.register(jobs.evaluate)
 labels.register(app)
 failures.register(app)
 running.register(app)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
+from services.cli.evaluation_options import ReportOption, ResamplesOption, TestLogOption
 from services.cli.jobs import output_stream, progress_bars
 from services.cli.options import SettingsOption, StateOption, TurnsOption, require_state, settings_of
 from services.errors import SettingsError
@@ -72,28 +73,28 @@ def rephrases_command(
 
 
 def evaluate_rephrases_command(
-    turns: Annotated[Path, typer.Option(help="The test log.")],
-    gold: Annotated[
-        Path, typer.Option(help="Which turn says which earlier one again, a line for each turn.")
-    ],
-    out: Annotated[Path, typer.Option(help="Folder for the report (HTML and JSON).")],
+    turns: TestLogOption,
+    gold: Annotated[Path, typer.Option(help="Gold of the test log, a line for each turn.")],
+    out: ReportOption,
     rephrases: Annotated[
         Path | None, typer.Option(help="Output of `rehear rephrases` on the test log.")
     ] = None,
     state: StateOption = None,
     settings: SettingsOption = None,
     train: Annotated[
-        list[Path] | None, typer.Option(help="Logs that were learned from: the baselines learn from them.")
+        list[Path] | None, typer.Option(help="Training logs, from which the baselines learn.")
     ] = None,
     ablations: Annotated[
         bool,
         typer.Option(
             "--ablations",
-            help="Train detectors without parts of the evidence too (minutes each); needs --train.",
+            help="Train detectors without parts of the evidence as well (minutes each); needs --train.",
         ),
     ] = False,
-    resamples: Annotated[int, typer.Option(help="Resamples of the users for the intervals.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Of the resampling, and of the choice of examples.")] = 0,
+    resamples: ResamplesOption = 1000,
+    seed: Annotated[
+        int, typer.Option(help="Random seed for the bootstrap and for the choice of examples.")
+    ] = 0,
 ) -> None:
     """Precision, recall, F1 and PR-AUC of rephrases, with intervals, beside four baselines.
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from services.evaluation.errors import MismatchError
+from streams.turn import TurnEvent
 
 
 def require_same_events(turns: Sequence[str], others: Sequence[str], what: str) -> None:
@@ -37,6 +38,20 @@ def require_known_events(turns: Sequence[str], others: Sequence[str], what: str)
         f"lines of the {what} belong to no turn",
         "make them from this very turns file",
     )
+
+
+def require_apart(train: Sequence[TurnEvent], test: Sequence[TurnEvent]) -> None:
+    """Refuses to score what was learned from.
+
+    Raises:
+        MismatchError: the test log has turns of the training log.
+    """
+    learned = {turn.event_id for turn in train}
+    if both := sorted(learned & {turn.event_id for turn in test}):
+        raise MismatchError(
+            f"{len(both)} turns of the test log are in the training log, too ({both[0]}, ...): what is "
+            "scored must not be learned from; give logs that have no turn in common"
+        )
 
 
 def _refuse(events: Sequence[str], problem: str, remedy: str) -> None:

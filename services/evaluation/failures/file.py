@@ -6,7 +6,7 @@ import msgspec
 
 from failure_isolation.rule import FAILURE_POINTS
 from failure_isolation.turn_failure import TurnFailure
-from services.evaluation.labels.gold import read_lines_of_events
+from services.evaluation.common.json_lines import read_lines_of_events
 
 _DECODER = msgspec.json.Decoder(TurnFailure)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 
 from labeling.labels.turn_label import TurnLabel
-from services.evaluation.labels.gold import read_lines_of_events
+from services.evaluation.common.json_lines import read_lines_of_events
 
 _PROBABILITIES = ("goal_success", "defect", "dissatisfaction", "dialogue_dissatisfaction")
 _RATINGS = ("satisfaction", "dialogue_satisfaction")

@@ -6,12 +6,12 @@ from itertools import groupby
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import Progress
 
 from rewriting.evidence.rephrase_link import RephraseDetector
 from rewriting.rephrases.settings import RephraseSettings
 from services.evaluation.common.confidence_interval import DEFAULT_RESAMPLES
+from services.evaluation.common.evaluation_run import FileReader, progress_bars
 from services.evaluation.errors import EvaluationStateError
 from services.evaluation.rephrases.ablations import VARIANTS, TrainDetector, ablated_systems
 from services.evaluation.rephrases.baselines import (
@@ -24,15 +24,13 @@ from services.evaluation.rephrases.baselines import (
     system_at_best_threshold,
 )
 from services.evaluation.rephrases.gold import read_rephrase_gold
-from services.evaluation.rephrases.report import rephrase_table, write_rephrase_report
+from services.evaluation.rephrases.report import rephrase_report
 from services.evaluation.rephrases.score import Predictions, RephraseEvaluation, evaluate_rephrases
 from services.evaluation.rephrases.signal_rule import SignalRule
 from services.evaluation.rephrases.system import RankedRephrase, RephraseSystem, read_rephrases
 from services.evaluation.rephrases.weak_labels import WeakLabels
-from services.platform.clock import now_ms
 from streams.session import DEFAULT_GAP_MS, Session, sessionize
-from streams.turn import AssistantId, TurnEvent
-from streams.turn_file import read_turns
+from streams.turn import AssistantId
 
 BI_ENCODER = "bi-encoder"
 CROSS_ENCODER = "cross-encoder"
@@ -90,49 +88,36 @@ def run_rephrase_evaluation(
         RephraseTrainingError: the training log does not show how users rephrase.
         TurnFileError: a file cannot be read.
     """
-    console = Console() if console is None else console
+    console = console or Console()
     settings = settings or RephraseSettings()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        reading = progress.add_task("reading", total=3 + len(train))
-        log = list(read_turns(turns, now_ms))
-        progress.advance(reading)
-        meant = list(read_rephrase_gold(gold))
-        progress.advance(reading)
-        said = [] if rephrases is None else list(read_rephrases(rephrases))
-        progress.advance(reading)
-        past: list[TurnEvent] = []
-        for path in train:
-            past.extend(read_turns(path, now_ms))
-            progress.advance(reading)
-        sessions = sessionize(log, gap_ms)
+    with (
+        progress_bars(console) as progress,
+        tempfile.TemporaryDirectory(prefix="rehear-baselines-") as folder,
+    ):
+        reader = FileReader(progress, 2 + len(train) + (rephrases is not None))
+        log = reader.turns(turns)
+        meant = reader.read(read_rephrase_gold, gold)
         predictions: list[Predictions] = []
         notes: list[str] = []
+        sessions = sessionize(log, gap_ms)
         if detector_of is not None:
             predictions.append(_detected(name, sessions, detector_of, settings))
         if rephrases is not None:
             file_name = name if detector_of is None else f"{name} (file)"
-            predictions.append(Predictions(name=file_name, lines=said))
+            predictions.append(Predictions(name=file_name, lines=reader.read(read_rephrases, rephrases)))
             notes.append(FILE_ALONE.format(name=file_name))
         systems: list[RephraseSystem] = []
-        learned = sessionize(past, gap_ms)
+        learned = sessionize(reader.turns(*train), gap_ms)
         if train_detector is not None:
-            bar = progress.add_task("training variants", total=len(VARIANTS))
-            systems += ablated_systems(
-                train_detector,
-                [session.turns for session in learned if len(session.turns) > 1],
-                settings,
-                on_trained=lambda _: progress.advance(bar),
-            )
-        with tempfile.TemporaryDirectory(prefix="rehear-baselines-") as folder:
-            if train:
-                weak = WeakLabels.fit(learned, settings)
-                systems.append(RephraseSystem(name=WEAK_LABELS, detector=weak, threshold=WEAKLY_LINKED))
-                systems += baseline_systems(learned, weak, settings, Path(folder), progress)
-            running = progress.add_task("finding rephrases", total=len(systems))
-            for system in systems:
-                predictions.append(_predictions(system, sessions, settings))
-                progress.advance(running)
+            systems += _variants(learned, train_detector, settings, progress)
+        if train:
+            weak = WeakLabels.fit(learned, settings)
+            systems.append(RephraseSystem(name=WEAK_LABELS, detector=weak, threshold=WEAKLY_LINKED))
+            systems += baseline_systems(learned, weak, settings, Path(folder), progress)
+        running = progress.add_task("finding rephrases", total=len(systems))
+        for system in systems:
+            predictions.append(_predictions(system, sessions, settings))
+            progress.advance(running)
         scoring = progress.add_task("scoring", total=len(predictions))
         evaluation = evaluate_rephrases(
             log,
@@ -143,12 +128,18 @@ def run_rephrase_evaluation(
             notes=notes,
             on_scored=lambda _: progress.advance(scoring),
         )
-        files = write_rephrase_report(evaluation, out)
-    console.print(rephrase_table(evaluation))
-    for note in evaluation.notes:
-        console.print(escape(note), soft_wrap=True, highlight=False)
-    console.print(f"report: {files.html} and {files.json}", soft_wrap=True)
+        report = rephrase_report(evaluation)
+        files = report.write(out)
+    report.show(files, console)
     return evaluation
+
+
+def _variants(
+    past: Sequence[Session], train: TrainDetector, settings: RephraseSettings, progress: Progress
+) -> list[RephraseSystem]:
+    bar = progress.add_task("training variants", total=len(VARIANTS))
+    sessions = [session.turns for session in past if len(session.turns) > 1]
+    return ablated_systems(train, sessions, settings, on_trained=lambda _: progress.advance(bar))
 
 
 def baseline_systems(

@@ -6,23 +6,23 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import Progress
 from rich.table import Table
 from sqlalchemy import Connection, Engine
 
 from rewriting.table.lookup import LookupTable
 from services.evaluation.common.confidence_interval import DEFAULT_RESAMPLES
+from services.evaluation.common.evaluation_run import progress_bars
 from services.evaluation.common.gold import read_gold
-from services.evaluation.common.report_files import percent, percent_interval, with_interval
+from services.evaluation.common.report_files import percent_interval, share_cell
 from services.evaluation.common.training_log import TrainingLog
 from services.evaluation.common.understanding import load_understanding
 from services.evaluation.errors import EvaluationStateError
 from services.evaluation.rewrites.baselines import learn_text_chain, no_rewrite
-from services.evaluation.rewrites.evaluation import NO_REWRITE, TEXT_CHAIN, headline_table
+from services.evaluation.rewrites.evaluation import NO_REWRITE, TEXT_CHAIN
 from services.evaluation.rewrites.learned_assistant import read_learned_assistant
 from services.evaluation.rewrites.prediction import Prediction
-from services.evaluation.rewrites.report import TABLED_BREAKDOWNS, win_loss_interval, write_report
-from services.evaluation.rewrites.report import win_loss as wins_for_losses
+from services.evaluation.rewrites.report import TABLED_BREAKDOWNS, rewrite_report, win_loss_cell
 from services.evaluation.rewrites.score import RewriteEvaluation, evaluate_rewrites
 from services.evaluation.rewrites.variants import (
     ALL_LAYERS,
@@ -80,14 +80,13 @@ def run_ablations(
         TurnFileError: a file cannot be read.
         ArtifactError: a model of the state cannot be used.
     """
-    console = Console() if console is None else console
+    console = console or Console()
     log = list(read_turns(turns, now_ms))
     meant = list(read_gold(gold))
     assistant = load_understanding(understanding)
     engine = open_database(settings.database_location)
     ablation = AblationSettings(settings, win_loss)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress, reading(engine) as connection:
+    with progress_bars(console) as progress, reading(engine) as connection:
         assistants = _known_assistants(connection, log)
         past = [turn for key in assistants for turn in _turns_of(connection, key)]
         layers, closed = _layers(engine, ablation, assistants, progress)
@@ -115,12 +114,8 @@ def run_ablations(
     evaluation = msgspec.structs.replace(
         evaluation, notes=(personal_layer_adds(evaluation), *_closed_notes(closed, ablation))
     )
-    files = write_report(evaluation, out)
-    console.print(headline_table(evaluation))
-    console.print(breakdown_table(evaluation))
-    for note in evaluation.notes:
-        console.print(escape(note), soft_wrap=True, highlight=False)
-    console.print(f"report: {files.html} and {files.json}", soft_wrap=True)
+    report = rewrite_report(evaluation, breakdown_table(evaluation))
+    report.show(report.write(out), console)
     return evaluation
 
 
@@ -151,14 +146,13 @@ def breakdown_table(evaluation: RewriteEvaluation) -> Table:
         parts = [part for part in system.breakdowns if part.by == by]
         for part in parts:
             score = part.score
-            reduction = score.defect_reduction
             table.add_row(
                 by,
                 escape(part.group),
                 f"{score.turns:,}",
                 f"{score.defects:,}",
-                with_interval(percent(reduction), percent_interval(reduction)),
-                with_interval(wins_for_losses(score), win_loss_interval(score)),
+                share_cell(score.defect_reduction),
+                win_loss_cell(score),
                 f"{score.wins:,}",
                 f"{score.losses:,}",
                 end_section=part is parts[-1],

@@ -4,22 +4,16 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from services.evaluation.common.confidence_interval import DEFAULT_RESAMPLES
+from services.evaluation.common.evaluation_run import FileReader, progress_bars
 from services.evaluation.common.gold import read_gold
-from services.evaluation.common.report_files import percent, percent_interval, with_interval
 from services.evaluation.common.training_log import TrainingLog
 from services.evaluation.common.understanding import load_understanding
 from services.evaluation.rewrites.baselines import learn_text_chain, no_rewrite
 from services.evaluation.rewrites.prediction import Prediction, read_predictions
-from services.evaluation.rewrites.report import win_loss, win_loss_interval, write_report
+from services.evaluation.rewrites.report import rewrite_report
 from services.evaluation.rewrites.score import RewriteEvaluation, evaluate_rewrites
-from services.platform.clock import now_ms
-from streams.turn import TurnEvent
-from streams.turn_file import read_turns
 
 NO_REWRITE = "no rewrite"
 TEXT_CHAIN = "text chain"
@@ -56,23 +50,15 @@ def run_rewrite_evaluation(
         EvaluationError: a file cannot be used, or the files do not belong together.
         TurnFileError: a file cannot be read.
     """
-    console = Console() if console is None else console
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        reading = progress.add_task("reading", total=4 + len(train))
-        log = list(read_turns(turns, now_ms))
-        progress.advance(reading)
-        meant = list(read_gold(gold))
-        progress.advance(reading)
+    console = console or Console()
+    with progress_bars(console) as progress:
+        reader = FileReader(progress, 3 + len(train))
+        log = reader.turns(turns)
+        meant = reader.read(read_gold, gold)
         assistant = load_understanding(understanding)
-        progress.advance(reading)
-        predictions: dict[str, Iterable[Prediction]] = {name: list(read_predictions(rewrites))}
-        progress.advance(reading)
-        past: list[TurnEvent] = []
+        predictions: dict[str, Iterable[Prediction]] = {name: reader.read(read_predictions, rewrites)}
+        past = reader.turns(*train)
         if train:
-            for path in train:
-                past.extend(read_turns(path, now_ms))
-                progress.advance(reading)
             predictions[TEXT_CHAIN] = learn_text_chain(past).predict(log)
         predictions[NO_REWRITE] = no_rewrite(log)
         scoring = progress.add_task("scoring", total=len(predictions))
@@ -87,30 +73,7 @@ def run_rewrite_evaluation(
             seed=seed,
             on_scored=lambda _: progress.advance(scoring),
         )
-        files = write_report(evaluation, out)
-    console.print(headline_table(evaluation))
-    console.print(f"report: {files.html} and {files.json}", soft_wrap=True)
+        report = rewrite_report(evaluation)
+        files = report.write(out)
+    report.show(files, console)
     return evaluation
-
-
-def headline_table(evaluation: RewriteEvaluation) -> Table:
-    """The predictors beside each other, with 95 % intervals."""
-    table = Table(
-        title=f"{evaluation.turns:,} requests of {evaluation.users:,} users, {evaluation.defects:,} defects",
-        caption="with 95 % confidence intervals over users",
-    )
-    table.add_column("predictor")
-    for column in ("defect reduction", "win : loss", "wins", "losses", "trigger rate", "precision"):
-        table.add_column(column, justify="right")
-    for one in evaluation.predictors:
-        score = one.overall
-        table.add_row(
-            escape(one.name),
-            with_interval(percent(score.defect_reduction), percent_interval(score.defect_reduction)),
-            with_interval(win_loss(score), win_loss_interval(score)),
-            f"{score.wins:,}",
-            f"{score.losses:,}",
-            with_interval(percent(score.trigger_rate), percent_interval(score.trigger_rate)),
-            with_interval(percent(score.precision), percent_interval(score.precision)),
-        )
-    return table

@@ -24,7 +24,7 @@ from services.evaluation.failures.overview import (
     GroupShares,
     failure_overview,
 )
-from services.evaluation.failures.overview_page import MEANINGS, failure_overview_html
+from services.evaluation.failures.overview_page import MEANINGS, failure_overview_report
 from streams.session import sessionize
 from streams.turn import Device, NluHypothesis, TurnEvent
 
@@ -120,7 +120,7 @@ def test_requests_that_fail_for_many_users_come_first() -> None:
         ("asr", "often", 3, 1, 3),
         ("nlu", HOSTILE.lower(), 1, 1, 1),
     ]
-    page = Page(failure_overview_html(overview))
+    page = Page(failure_overview_report(overview).html)
     assert not page.open
     assert "script" not in page.tags
     assert HOSTILE in page.words
@@ -140,11 +140,11 @@ def test_the_sessions_of_one_user_are_resampled() -> None:
     assert (overview.users, overview.cluster) == (1, "dialogues")
     share = overview.points[-1].share
     assert share.low < share.value < share.high
-    assert "of the dialogues" in " ".join(Page(failure_overview_html(overview)).words.split())
+    assert "of the dialogues" in " ".join(Page(failure_overview_report(overview).html).words.split())
 
 
 def test_an_empty_log_has_a_report() -> None:
-    page = Page(failure_overview_html(failure_overview([], resamples=5)))
+    page = Page(failure_overview_report(failure_overview([], resamples=5)).html)
     assert not page.open
     assert "0 of 0 turns" in " ".join(page.words.split())
 
@@ -152,7 +152,7 @@ def test_an_empty_log_has_a_report() -> None:
 def test_a_log_without_failures_has_a_report() -> None:
     log = failure_log(range(40), ("correct",))
     overview = failure_overview(isolated(log), resamples=5)
-    page = Page(failure_overview_html(overview))
+    page = Page(failure_overview_report(overview).html)
     assert not page.open
     assert page.sources == []
     assert (overview.failing_turns, overview.requests) == (0, ())

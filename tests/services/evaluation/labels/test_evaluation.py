@@ -17,7 +17,7 @@ from services.cli.options import named_files
 from services.errors import SettingsError
 from services.evaluation.errors import EvaluationFileError
 from services.evaluation.labels.gold import GoldLabel
-from services.evaluation.labels.report import MEASURES, TASK_WORDS, label_report_html
+from services.evaluation.labels.report import MEASURES, TASK_WORDS, label_report
 from services.evaluation.labels.score import LabelScores, score_labels
 from services.evaluation.labels.scored_task import TASKS
 from streams.turn import EventId, Response, TurnEvent
@@ -84,7 +84,7 @@ def scores() -> LabelScores:
 
 
 def test_the_page_shows_figures_and_runs_nothing(scores: LabelScores) -> None:
-    page = Page(label_report_html(scores))
+    page = Page(label_report(scores).html)
     assert not page.open
     assert "script" not in page.tags
     assert "link" not in page.tags
@@ -98,7 +98,7 @@ def test_the_page_shows_figures_and_runs_nothing(scores: LabelScores) -> None:
 
 
 def test_a_log_without_gold_has_a_report() -> None:
-    page = Page(label_report_html(score_labels([], [], {"idle": []}, resamples=5)))
+    page = Page(label_report(score_labels([], [], {"idle": []}, resamples=5)).html)
     assert not page.open
     assert "Not scored" in page.words
 

@@ -20,7 +20,7 @@ from services.evaluation.errors import EvaluationFileError, EvaluationStateError
 from services.evaluation.rephrases.baselines import LIKENESSES, EditSimilarity, TextPairDetector
 from services.evaluation.rephrases.evaluation import run_rephrase_evaluation
 from services.evaluation.rephrases.gold import GoldRephrase
-from services.evaluation.rephrases.report import rephrase_report_html
+from services.evaluation.rephrases.report import rephrase_report
 from services.evaluation.rephrases.score import Predictions, RephraseEvaluation, evaluate_rephrases
 from services.evaluation.rephrases.system import RankedRephrase
 from streams.turn import EventId, Response, Signals, TurnEvent
@@ -99,7 +99,7 @@ def evaluation() -> RephraseEvaluation:
 
 
 def test_the_page_shows_figures_and_examples_and_runs_nothing(evaluation: RephraseEvaluation) -> None:
-    page = Page(rephrase_report_html(evaluation))
+    page = Page(rephrase_report(evaluation).html)
     assert not page.open
     assert "script" not in page.tags
     assert "link" not in page.tags
@@ -122,7 +122,7 @@ def test_the_page_shows_figures_and_examples_and_runs_nothing(evaluation: Rephra
 
 def test_a_log_without_answers_has_a_report() -> None:
     evaluation = evaluate_rephrases([], [], [Predictions(name="idle", lines=[])], resamples=5)
-    assert "n/a" in Page(rephrase_report_html(evaluation)).words
+    assert "n/a" in Page(rephrase_report(evaluation).html).words
 
 
 def write(path: Path, values: Sequence[Any]) -> Path:
@@ -262,4 +262,4 @@ def test_baselines_and_variants_stand_beside_it(
     ]
     assert "cross-encoder" in out.getvalue()
     assert len(evaluation.differences) == 8 * 4
-    assert not Page(rephrase_report_html(evaluation)).open
+    assert not Page(rephrase_report(evaluation).html).open

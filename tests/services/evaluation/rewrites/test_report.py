@@ -15,7 +15,7 @@ from services.evaluation.common.understanding import AnswerFile, Meaning
 from services.evaluation.errors import MismatchError
 from services.evaluation.rewrites.evaluation import run_rewrite_evaluation
 from services.evaluation.rewrites.prediction import Prediction
-from services.evaluation.rewrites.report import report_html, write_report
+from services.evaluation.rewrites.report import rewrite_report
 from services.evaluation.rewrites.score import RewriteEvaluation, evaluate_rewrites
 from streams.turn import NluHypothesis, Response, Slot, TurnEvent
 
@@ -62,7 +62,7 @@ def evaluation() -> RewriteEvaluation:
 
 
 def test_the_page_shows_texts_and_runs_nothing(evaluation: RewriteEvaluation) -> None:
-    page = Page(report_html(evaluation))
+    page = Page(rewrite_report(evaluation).html)
     assert not page.open
     assert "script" not in page.tags
     assert "link" not in page.tags
@@ -74,7 +74,7 @@ def test_the_page_shows_texts_and_runs_nothing(evaluation: RewriteEvaluation) ->
 
 
 def test_the_same_evaluation_gives_the_same_bytes(evaluation: RewriteEvaluation, tmp_path: Path) -> None:
-    first, second = write_report(evaluation, tmp_path / "deep" / "one"), write_report(evaluation, tmp_path)
+    first, second = (rewrite_report(evaluation).write(tmp_path / name) for name in ("deep/one", "."))
     assert first.html.read_bytes() == second.html.read_bytes()
     assert first.json.read_bytes() == second.json.read_bytes()
 
@@ -95,7 +95,7 @@ def test_the_json_is_plain_and_complete(evaluation: RewriteEvaluation) -> None:
 
 def test_a_log_without_a_rewrite_has_a_report() -> None:
     evaluation = evaluate_rewrites([], [], {"idle": []}, AnswerFile({}), resamples=10)
-    assert "n/a" in Page(report_html(evaluation)).words
+    assert "n/a" in Page(rewrite_report(evaluation).html).words
 
 
 def test_runs_from_files_to_a_report(tmp_path: Path) -> None:
