@@ -12,7 +12,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from services.cli.evaluation_options import ReportOption, ResamplesOption, SeedOption, TestLogOption
-from services.cli.options import SettingsOption, StateOption, TurnsOption, require_state, settings_of
+from services.cli.options import (
+    ONE_SYSTEM,
+    SettingsOption,
+    StateOption,
+    TurnsOption,
+    require_state,
+    settings_of,
+)
 from services.errors import SettingsError
 
 evaluate = typer.Typer(no_args_is_help=True, help="Score what Rehear does against gold, beside baselines.")
@@ -231,17 +238,18 @@ def evaluate_rewrites_command(
     Example: `rehear evaluate rewrites --turns test.jsonl.gz --gold gold.jsonl.gz
     --understanding nlu.jsonl.gz --rewrites answers.jsonl --train train.jsonl.gz --out report`
     """
-    from services.evaluation.rewrites.evaluation import run_rewrite_evaluation
+    from services.evaluation.common.evaluation_run import run_evaluation
+    from services.evaluation.common.understanding import load_understanding
+    from services.evaluation.rewrites.evaluation import RewriteEvaluation
 
-    run_rewrite_evaluation(
+    assistant = load_understanding(understanding)
+    run_evaluation(
+        RewriteEvaluation(understanding=assistant, resamples=resamples, seed=seed),
         turns=turns,
         gold=gold,
-        understanding=understanding,
-        rewrites=rewrites,
+        lines={ONE_SYSTEM: rewrites},
         out=out,
-        train=train or [],
-        resamples=resamples,
-        seed=seed,
+        train_turns=train or [],
     )
 
 

@@ -9,7 +9,14 @@ import typer
 
 from services.cli.evaluation_options import ReportOption, ResamplesOption, TestLogOption
 from services.cli.jobs import output_stream, progress_bars
-from services.cli.options import SettingsOption, StateOption, TurnsOption, require_state, settings_of
+from services.cli.options import (
+    ONE_SYSTEM,
+    SettingsOption,
+    StateOption,
+    TurnsOption,
+    require_state,
+    settings_of,
+)
 from services.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -104,7 +111,8 @@ def evaluate_rephrases_command(
     Example: `rehear evaluate rephrases --turns test.jsonl.gz --gold gold.jsonl.gz --state state
     --train train.jsonl.gz --out report`
     """
-    from services.evaluation.rephrases.evaluation import run_rephrase_evaluation
+    from services.evaluation.common.evaluation_run import run_evaluation
+    from services.evaluation.rephrases.evaluation import RephraseEvaluation
 
     if state is None and rephrases is None:
         raise SettingsError(
@@ -127,16 +135,18 @@ def evaluate_rephrases_command(
         from services.session_models.rephrases.training import train_detector
 
         train_variant = train_detector
-    run_rephrase_evaluation(
+    run_evaluation(
+        RephraseEvaluation(
+            detector_of=detector_of,
+            train_detector=train_variant,
+            settings=chosen.rephrases,
+            gap_ms=chosen.sessions.gap_ms,
+            resamples=resamples,
+            seed=seed,
+        ),
         turns=turns,
         gold=gold,
+        lines={} if rephrases is None else {ONE_SYSTEM: rephrases},
         out=out,
-        rephrases=rephrases,
-        detector_of=detector_of,
-        settings=chosen.rephrases,
-        gap_ms=chosen.sessions.gap_ms,
-        train=train or [],
-        train_detector=train_variant,
-        resamples=resamples,
-        seed=seed,
+        train_turns=train or [],
     )

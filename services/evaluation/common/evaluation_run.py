@@ -24,18 +24,18 @@ class ScoredLog(Struct, Generic[Gold, Line], frozen=True, kw_only=True):
     turns: Sequence[TurnEvent]
     gold: Sequence[Gold]  # of all or some of the turns
     lines: Mapping[str, Sequence[Line]]  # of each system; the first is compared with all others
-    train_turns: Sequence[TurnEvent] = ()
+    train_turns: Sequence[TurnEvent] | None = None  # None: there is no training log
     train_gold: Sequence[Gold] = ()
 
 
 class LineEvaluation(Protocol[Gold, Line, Scores]):
     """What is particular to the evaluation of one kind of model, which says a line of each turn."""
 
-    def read_gold(self, path: Path) -> Sequence[Gold]:
+    def read_gold(self, path: Path) -> Iterable[Gold]:
         """The lines of a gold file; an `EvaluationError` where it cannot be used."""
         ...
 
-    def read_lines(self, path: Path) -> Sequence[Line]:
+    def read_lines(self, path: Path) -> Iterable[Line]:
         """What a system says; an `EvaluationError` where the file cannot be used."""
         ...
 
@@ -113,7 +113,7 @@ def run_evaluation(
             turns=reader.turns(turns),
             gold=reader.read(evaluation.read_gold, gold),
             lines={name: reader.read(evaluation.read_lines, path) for name, path in lines.items()},
-            train_turns=reader.turns(*train_turns),
+            train_turns=reader.turns(*train_turns) if train_turns else None,
             train_gold=reader.read(evaluation.read_gold, *train_annotations),
         )
         scores = evaluation.score(log, progress)

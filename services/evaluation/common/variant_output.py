@@ -1,7 +1,7 @@
 """What variants of a model say of a log, on disk: a file of each as soon as it is done, with what it took."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -100,7 +100,7 @@ class VariantFolder(Generic[Line]):
         read_lines: of a file; raises EvaluationFileError.
     """
 
-    def __init__(self, path: Path, read_lines: Callable[[Path], Sequence[Line]]) -> None:
+    def __init__(self, path: Path, read_lines: Callable[[Path], Iterable[Line]]) -> None:
         self.path = path
         self._read_lines = read_lines
 
@@ -121,7 +121,7 @@ class VariantFolder(Generic[Line]):
         if facts.inputs != inputs or not self.lines_file(variant).exists():
             return None
         try:
-            return VariantOutput(facts, self._read_lines(self.lines_file(variant)))
+            return VariantOutput(facts, list(self._read_lines(self.lines_file(variant))))
         except EvaluationFileError:
             return None  # another version wrote it
 

@@ -160,7 +160,9 @@ class _Making(Generic[Variant, Gold, Line, Scores]):
             raise kind.training_error("install rehear with the extra `train`")
         self._kind = kind
         self._split = split
-        self._folder = VariantFolder(out / kind.lines_name, kind.evaluation.read_lines)
+        self._folder = VariantFolder(
+            out / kind.lines_name, lambda path: list(kind.evaluation.read_lines(path))
+        )
         self._progress = progress
         self._console = console
 

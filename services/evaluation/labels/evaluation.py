@@ -43,7 +43,7 @@ class LabelEvaluation(Struct, frozen=True, kw_only=True):
             log.turns,
             log.gold,
             log.lines,
-            train_turns=log.train_turns,
+            train_turns=log.train_turns or (),
             train_gold=log.train_gold,
             gap_ms=self.gap_ms,
             resamples=self.resamples,

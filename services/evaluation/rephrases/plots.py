@@ -2,10 +2,10 @@
 
 from services.evaluation.common.curve_plots import DrawnSystem, precision_recall_picture, reliability_picture
 from services.evaluation.rephrases.ranking import WANTED_PRECISION
-from services.evaluation.rephrases.score import RephraseEvaluation, SystemScore
+from services.evaluation.rephrases.score import RephraseScores, SystemScore
 
 
-def precision_recall_plot(evaluation: RephraseEvaluation) -> bytes | None:
+def precision_recall_plot(evaluation: RephraseScores) -> bytes | None:
     """Precision against recall as the score threshold falls; None where no system names any turn."""
     return precision_recall_picture(
         [_drawn(one) for one in evaluation.systems if one.ranking.curve],
@@ -14,7 +14,7 @@ def precision_recall_plot(evaluation: RephraseEvaluation) -> bytes | None:
     )
 
 
-def reliability_plot(evaluation: RephraseEvaluation) -> bytes | None:
+def reliability_plot(evaluation: RephraseScores) -> bytes | None:
     """How often turns of a score are right, in tenths of scores; None where no system names any turn."""
     drawn = [_drawn(one) for one in evaluation.systems]
     return reliability_picture(drawn, true="the named turn is right", items="turns")

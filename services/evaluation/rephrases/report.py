@@ -12,7 +12,7 @@ from services.evaluation.common.report_files import Report, page, systems_table
 from services.evaluation.rephrases.examples import KINDS, Kind
 from services.evaluation.rephrases.groups import GROUPINGS
 from services.evaluation.rephrases.plots import precision_recall_plot, reliability_plot
-from services.evaluation.rephrases.score import RephraseEvaluation
+from services.evaluation.rephrases.score import RephraseScores
 
 _TITLES: Mapping[Kind, str] = {
     "found": "Found",
@@ -22,7 +22,7 @@ _TITLES: Mapping[Kind, str] = {
 }
 
 
-def rephrase_report(evaluation: RephraseEvaluation) -> Report:
+def rephrase_report(evaluation: RephraseScores) -> Report:
     """The evaluation as a page and as a table."""
     return Report(
         evaluation=evaluation,
@@ -32,7 +32,7 @@ def rephrase_report(evaluation: RephraseEvaluation) -> Report:
     )
 
 
-def _page(evaluation: RephraseEvaluation) -> str:
+def _page(evaluation: RephraseScores) -> str:
     return page(
         "rephrase_report.html",
         evaluation=evaluation,
@@ -46,7 +46,7 @@ def _page(evaluation: RephraseEvaluation) -> str:
     )
 
 
-def _table(evaluation: RephraseEvaluation) -> Table:
+def _table(evaluation: RephraseScores) -> Table:
     rows = [
         (
             one.name,

@@ -94,7 +94,7 @@ class Difference(Struct, frozen=True, kw_only=True):
     average_precision: Estimate
 
 
-class RephraseEvaluation(Struct, frozen=True, kw_only=True):
+class RephraseScores(Struct, frozen=True, kw_only=True):
     """Systems, baselines last, scored on the same turns."""
 
     turns: int
@@ -117,7 +117,7 @@ class Predictions(Struct, frozen=True, kw_only=True):
     baseline: bool = False
 
 
-def evaluate_rephrases(
+def score_rephrases(
     turns: Iterable[TurnEvent],
     gold: Iterable[GoldRephrase],
     systems: Sequence[Predictions],
@@ -126,7 +126,7 @@ def evaluate_rephrases(
     seed: int = 0,
     notes: Sequence[str] = (),
     on_scored: Callable[[str], None] = lambda name: None,
-) -> RephraseEvaluation:
+) -> RephraseScores:
     """Scores each system on all turns.
 
     Args:
@@ -149,7 +149,7 @@ def evaluate_rephrases(
         score, draws[one.name] = log.answer(one).evaluate(one, drawn, seed)
         scores.append(score)
         on_scored(one.name)
-    return RephraseEvaluation(
+    return RephraseScores(
         turns=len(log.turns),
         users=log.users,
         rephrases=int((log.gold != NOTHING).sum()),

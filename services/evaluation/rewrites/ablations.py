@@ -23,7 +23,7 @@ from services.evaluation.rewrites.evaluation import NO_REWRITE, TEXT_CHAIN
 from services.evaluation.rewrites.learned_assistant import read_learned_assistant
 from services.evaluation.rewrites.prediction import Prediction
 from services.evaluation.rewrites.report import TABLED_BREAKDOWNS, rewrite_report, win_loss_cell
-from services.evaluation.rewrites.score import RewriteEvaluation, evaluate_rewrites
+from services.evaluation.rewrites.score import RewriteScores, score_rewrites
 from services.evaluation.rewrites.variants import (
     ALL_LAYERS,
     GLOBAL_ALONE,
@@ -57,7 +57,7 @@ def run_ablations(
     resamples: int = DEFAULT_RESAMPLES,
     seed: int = 0,
     console: Console | None = None,
-) -> RewriteEvaluation:
+) -> RewriteScores:
     """Trains the variants from the sessions of a state, replays the test log, and writes the report.
 
     Gold and understanding are looked at by the scoring alone.
@@ -99,7 +99,7 @@ def run_ablations(
         predictions[TEXT_CHAIN] = learn_text_chain(past).predict(log)
         predictions[NO_REWRITE] = no_rewrite(log)
         scoring = progress.add_task("scoring", total=len(predictions))
-        evaluation = evaluate_rewrites(
+        evaluation = score_rewrites(
             log,
             meant,
             predictions,
@@ -110,16 +110,17 @@ def run_ablations(
             resamples=resamples,
             seed=seed,
             on_scored=lambda _: progress.advance(scoring),
+            notes=list(_closed_notes(closed, ablation)),
         )
     evaluation = msgspec.structs.replace(
-        evaluation, notes=(personal_layer_adds(evaluation), *_closed_notes(closed, ablation))
+        evaluation, notes=(personal_layer_adds(evaluation), *evaluation.notes)
     )
     report = rewrite_report(evaluation, breakdown_table(evaluation))
     report.show(report.write(out), console)
     return evaluation
 
 
-def personal_layer_adds(evaluation: RewriteEvaluation) -> str:
+def personal_layer_adds(evaluation: RewriteScores) -> str:
     """What the personal layer adds to the global one, in words."""
     (added,) = [
         one.defect_reduction
@@ -134,7 +135,7 @@ def personal_layer_adds(evaluation: RewriteEvaluation) -> str:
     )
 
 
-def breakdown_table(evaluation: RewriteEvaluation) -> Table:
+def breakdown_table(evaluation: RewriteScores) -> Table:
     """The breakdowns of the whole system, with 95 % intervals."""
     table = Table(title=f"{ALL_LAYERS}, by groups of requests and of rewrites")
     for column in ("by", "group"):

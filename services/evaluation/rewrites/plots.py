@@ -16,7 +16,7 @@ from services.evaluation.common.plots import (
     interval_picture,
     svg_of,
 )
-from services.evaluation.rewrites.score import Breakdown, PredictorEvaluation, RewriteEvaluation, Score
+from services.evaluation.rewrites.score import Breakdown, PredictorEvaluation, RewriteScores, Score
 
 WIN = "#2a7f9e"
 LOSS = "#d1495b"
@@ -28,7 +28,7 @@ WORST_REDUCTION = -30.0
 """Percent; a curve that goes further down would press the others into a corner."""
 
 
-def tradeoff_plot(evaluation: RewriteEvaluation) -> bytes | None:
+def tradeoff_plot(evaluation: RewriteScores) -> bytes | None:
     """Defect reduction against win/loss as the score threshold falls; None where nothing was rewritten."""
     predictors = [one for one in evaluation.predictors if one.curve]
     if not predictors:
@@ -87,7 +87,7 @@ def tradeoff_plot(evaluation: RewriteEvaluation) -> bytes | None:
         return svg_of(figure)
 
 
-def interval_plot(evaluation: RewriteEvaluation) -> bytes:
+def interval_plot(evaluation: RewriteScores) -> bytes:
     """Defect reduction of each predictor with its confidence interval."""
     colours = _colours(evaluation)
     return interval_picture(
@@ -140,7 +140,7 @@ def _number_bars(axes: Axes, row: int, score: Score) -> None:
             )
 
 
-def _colours(evaluation: RewriteEvaluation) -> dict[str, str]:
+def _colours(evaluation: RewriteScores) -> dict[str, str]:
     ours = [one.name for one in evaluation.predictors if not one.baseline]
     colours = {name: PREDICTOR_COLOURS[i % len(PREDICTOR_COLOURS)] for i, name in enumerate(ours)}
     return colours | {one.name: BASELINE_COLOUR for one in evaluation.predictors if one.baseline}

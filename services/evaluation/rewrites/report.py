@@ -9,7 +9,7 @@ from rich.table import Table
 from services.evaluation.common.report_files import Report, interval_text, page, share_cell, with_interval
 from services.evaluation.common.training_log import TEXT_SEEN, USER_SEEN
 from services.evaluation.rewrites.plots import interval_plot, tradeoff_plot, wins_losses_plot
-from services.evaluation.rewrites.score import RewriteEvaluation, Score
+from services.evaluation.rewrites.score import RewriteScores, Score
 
 TABLED_BREAKDOWNS = (
     "recording heard before",
@@ -25,7 +25,7 @@ TABLED_BREAKDOWNS = (
 DRAWN_BREAKDOWNS = ("domain", "day")
 
 
-def rewrite_report(evaluation: RewriteEvaluation, *tables: Table) -> Report:
+def rewrite_report(evaluation: RewriteScores, *tables: Table) -> Report:
     """The evaluation as a page, and as a table of the predictors with any others beneath it."""
     return Report(
         evaluation=evaluation,
@@ -35,7 +35,7 @@ def rewrite_report(evaluation: RewriteEvaluation, *tables: Table) -> Report:
     )
 
 
-def _page(evaluation: RewriteEvaluation) -> str:
+def _page(evaluation: RewriteScores) -> str:
     return page(
         "report.html",
         filters={"win_loss": win_loss, "win_loss_interval": win_loss_interval},
@@ -72,7 +72,7 @@ def win_loss_cell(score: Score) -> str:
     return with_interval(win_loss(score), win_loss_interval(score))
 
 
-def _headlines(evaluation: RewriteEvaluation) -> Table:
+def _headlines(evaluation: RewriteScores) -> Table:
     table = Table(
         title=f"{evaluation.turns:,} requests of {evaluation.users:,} users, {evaluation.defects:,} defects",
         caption="with 95 % confidence intervals over users",

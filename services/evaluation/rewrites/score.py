@@ -102,7 +102,7 @@ class Difference(Struct, frozen=True, kw_only=True):
     defect_reduction: Estimate
 
 
-class RewriteEvaluation(Struct, frozen=True, kw_only=True):
+class RewriteScores(Struct, frozen=True, kw_only=True):
     """Predictors, baselines last, scored on the same turns."""
 
     turns: int
@@ -117,7 +117,7 @@ class RewriteEvaluation(Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()  # what a reader should know of the predictors, a sentence each
 
 
-def evaluate_rewrites(
+def score_rewrites(
     turns: Iterable[TurnEvent],
     gold: Iterable[GoldTurn],
     predictions: Mapping[str, Iterable[Prediction]],
@@ -128,8 +128,9 @@ def evaluate_rewrites(
     groups: Mapping[str, GroupOf] = MappingProxyType({}),
     resamples: int = DEFAULT_RESAMPLES,
     seed: int = 0,
+    notes: Sequence[str] = (),
     on_scored: Callable[[str], None] = lambda name: None,
-) -> RewriteEvaluation:
+) -> RewriteScores:
     """Scores each predictor on all turns.
 
     Args:
@@ -142,6 +143,7 @@ def evaluate_rewrites(
         groups: further breakdowns, by their names.
         resamples: of the users, for the confidence intervals.
         seed: of the resampling.
+        notes: for the reader of the report.
         on_scored: called with a predictor's name when it is done.
 
     Raises:
@@ -172,7 +174,7 @@ def evaluate_rewrites(
             else predictor.name == main != baseline.name
         )
     ]
-    return RewriteEvaluation(
+    return RewriteScores(
         turns=len(log.turns),
         users=log.users,
         defects=int((~log.right).sum()),
@@ -182,6 +184,7 @@ def evaluate_rewrites(
         predictors=tuple(predictors),
         differences=tuple(compared),
         main=main,
+        notes=tuple(notes),
     )
 
 

@@ -16,12 +16,13 @@ from typer.testing import CliRunner
 from rewriting.evidence.rephrase_link import Rephrase, RephraseLink
 from rewriting.rephrases.settings import RephraseSettings
 from services.cli.commands import app
+from services.evaluation.common.evaluation_run import run_evaluation
 from services.evaluation.errors import EvaluationFileError, EvaluationStateError
 from services.evaluation.rephrases.baselines import LIKENESSES, EditSimilarity, TextPairDetector
-from services.evaluation.rephrases.evaluation import run_rephrase_evaluation
+from services.evaluation.rephrases.evaluation import RephraseEvaluation
 from services.evaluation.rephrases.gold import GoldRephrase
 from services.evaluation.rephrases.report import rephrase_report
-from services.evaluation.rephrases.score import Predictions, RephraseEvaluation, evaluate_rephrases
+from services.evaluation.rephrases.score import Predictions, RephraseScores, score_rephrases
 from services.evaluation.rephrases.system import RankedRephrase
 from streams.turn import EventId, Response, Signals, TurnEvent
 
@@ -74,7 +75,7 @@ def said(turns: Sequence[TurnEvent], right_until: int) -> list[Rephrase]:
 
 
 @pytest.fixture
-def evaluation() -> RephraseEvaluation:
+def evaluation() -> RephraseScores:
     """Four of six rephrases are found, two are missed, and two requests are falsely taken for one."""
     lines = [
         RankedRephrase(
@@ -86,7 +87,7 @@ def evaluation() -> RephraseEvaluation:
         for line in said(LOG, 4)
     ]
     silent = [RankedRephrase(event_id=line.event_id, named=None, score=0, said=False) for line in lines]
-    return evaluate_rephrases(
+    return score_rephrases(
         LOG,
         GOLD,
         [
@@ -98,7 +99,7 @@ def evaluation() -> RephraseEvaluation:
     )
 
 
-def test_the_page_shows_figures_and_examples_and_runs_nothing(evaluation: RephraseEvaluation) -> None:
+def test_the_page_shows_figures_and_examples_and_runs_nothing(evaluation: RephraseScores) -> None:
     page = Page(rephrase_report(evaluation).html)
     assert not page.open
     assert "script" not in page.tags
@@ -121,7 +122,7 @@ def test_the_page_shows_figures_and_examples_and_runs_nothing(evaluation: Rephra
 
 
 def test_a_log_without_answers_has_a_report() -> None:
-    evaluation = evaluate_rephrases([], [], [Predictions(name="idle", lines=[])], resamples=5)
+    evaluation = score_rephrases([], [], [Predictions(name="idle", lines=[])], resamples=5)
     assert "n/a" in Page(rephrase_report(evaluation).html).words
 
 
@@ -143,6 +144,22 @@ def files(tmp_path: Path) -> dict[str, Path]:
     }
 
 
+def run(files: dict[str, Path], out: Path, **more: Any) -> tuple[RephraseScores, str]:
+    """The scores, and what is printed."""
+    printed = io.StringIO()
+    train = more.pop("train", [])
+    scores = run_evaluation(
+        RephraseEvaluation(resamples=20, **more),
+        turns=files["turns"],
+        gold=files["gold"],
+        lines={"rehear": files["rephrases"]} if "rephrases" in files else {},
+        train_turns=train,
+        out=out,
+        console=Console(file=printed, width=200),
+    )
+    return scores, printed.getvalue()
+
+
 def test_the_command_writes_a_report(files: dict[str, Path], tmp_path: Path) -> None:
     arguments = [part for name, path in files.items() for part in (f"--{name}", str(path))]
     out = tmp_path / "report"
@@ -162,9 +179,7 @@ def test_the_command_writes_a_report(files: dict[str, Path], tmp_path: Path) -> 
 
 def test_the_same_files_give_the_same_bytes(files: dict[str, Path], tmp_path: Path) -> None:
     for name in ("one", "two"):
-        run_rephrase_evaluation(
-            **files, out=tmp_path / name, resamples=20, console=Console(file=io.StringIO())
-        )
+        run(files, tmp_path / name)
     for file in ("evaluation.json", "report.html"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
@@ -186,7 +201,7 @@ def test_a_line_that_is_no_rephrase_is_named(
 ) -> None:
     write(files["rephrases"], [*said(LOG, 4), line])
     with pytest.raises(EvaluationFileError, match=f"rephrases.jsonl, line {len(LOG) + 1}: "):
-        run_rephrase_evaluation(**files, out=tmp_path / "r", console=Console(file=io.StringIO()))
+        run(files, tmp_path / "r")
     assert not (tmp_path / "r").exists()
 
 
@@ -198,14 +213,8 @@ class Previous:
 
 
 def test_a_detector_is_ranked_below_its_threshold_too(files: dict[str, Path], tmp_path: Path) -> None:
-    evaluation = run_rephrase_evaluation(
-        turns=files["turns"],
-        gold=files["gold"],
-        out=tmp_path / "r",
-        detector_of=lambda _: Previous(),
-        resamples=20,
-        console=Console(file=io.StringIO()),
-    )
+    del files["rephrases"]
+    evaluation, _ = run(files, tmp_path / "r", detector_of=lambda _: Previous())
     (system,) = evaluation.systems
     assert system.overall.said == 0
     assert system.ranking.average_precision.value == 1
@@ -214,13 +223,7 @@ def test_a_detector_is_ranked_below_its_threshold_too(files: dict[str, Path], tm
 
 def test_an_assistant_without_a_detector_is_named(files: dict[str, Path], tmp_path: Path) -> None:
     with pytest.raises(EvaluationStateError, match="no detector of rephrases for the assistant 'a'"):
-        run_rephrase_evaluation(
-            turns=files["turns"],
-            gold=files["gold"],
-            out=tmp_path / "r",
-            detector_of=lambda _: None,
-            console=Console(file=io.StringIO()),
-        )
+        run(files, tmp_path / "r", detector_of=lambda _: None)
 
 
 def test_baselines_and_variants_stand_beside_it(
@@ -236,15 +239,12 @@ def test_baselines_and_variants_stand_beside_it(
         train += [msgspec.structs.replace(turn, response=OK, signals=Signals()) for turn in pleased]
     settings = RephraseSettings(base=str(tiny_base), layers=1)
     detector = TextPairDetector(EditSimilarity(LIKENESSES["letters"]), settings)
-    out = io.StringIO()
-    evaluation = run_rephrase_evaluation(
-        **files,
+    evaluation, printed = run(
+        files,
+        tmp_path / "r",
         train=[write(tmp_path / "train.jsonl", train)],
         train_detector=lambda sessions, settings, hidden: detector,
         settings=settings,
-        out=tmp_path / "r",
-        resamples=20,
-        console=Console(file=out, width=200),
     )
     assert [(one.name.split(" (")[0], one.baseline) for one in evaluation.systems] == [
         ("rehear", False),
@@ -260,6 +260,6 @@ def test_baselines_and_variants_stand_beside_it(
         ("cross-encoder", True),
         ("signal rule", True),
     ]
-    assert "cross-encoder" in out.getvalue()
+    assert "cross-encoder" in printed
     assert len(evaluation.differences) == 8 * 4
     assert not Page(rephrase_report(evaluation).html).open
