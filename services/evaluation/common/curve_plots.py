@@ -2,20 +2,9 @@
 
 from collections.abc import Sequence
 
-import matplotlib
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from msgspec import Struct
 
-from services.evaluation.common.plots import (
-    BASELINE_COLOUR,
-    BASELINE_LINES,
-    INK,
-    MOST_IN_AXES,
-    PREDICTOR_COLOURS,
-    STYLE,
-    svg_of,
-)
+from services.evaluation.common.plots import INK, add_legend, drawing, label_of, strokes_of, svg_of
 
 MARKED_ITEMS = 50  # a bin with fewer than this is drawn as smaller
 
@@ -47,9 +36,7 @@ def precision_recall_picture(
     if not any(one.recalls for one in systems):
         return None
     drawn = [one for one in systems if one.recalls or one.recall is not None]
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(7.2, 4.0), layout="constrained")
-        axes = figure.subplots()
+    with drawing(7.2, 4.0) as (figure, axes):
         for one, (colour, line) in zip(drawn, strokes_of(drawn), strict=True):
             axes.plot(
                 [100 * recall for recall in one.recalls],
@@ -57,7 +44,7 @@ def precision_recall_picture(
                 color=colour,
                 linestyle=line,
                 linewidth=1.6,
-                label=_label(one),
+                label=label_of(one),
                 marker="o" if len(one.recalls) < 2 else None,
             )
             if one.recall is not None and one.precision is not None:
@@ -70,7 +57,7 @@ def precision_recall_picture(
         axes.set_xlabel(f"recall, % of all {recall_of}")
         axes.set_ylabel("precision, %")
         axes.set_title("As the score threshold falls (dot: at the system's own)")
-        _legend(figure, axes, len(drawn))
+        add_legend(figure, axes, len(drawn))
         return svg_of(figure)
 
 
@@ -85,15 +72,13 @@ def reliability_picture(systems: Sequence[DrawnSystem], *, true: str, items: str
     drawn = [one for one in systems if one.scores]
     if not drawn:
         return None
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(7.2, 4.0), layout="constrained")
-        axes = figure.subplots()
+    with drawing(7.2, 4.0) as (figure, axes):
         axes.plot([0, 100], [0, 100], color=INK, linewidth=0.8)
         for one, (colour, line) in zip(drawn, strokes_of(drawn), strict=True):
             scores = [100 * score for score in one.scores]
             shares = [100 * share for share in one.shares]
             sizes = [30.0 if size >= MARKED_ITEMS else 8.0 for size in one.sizes]
-            axes.plot(scores, shares, color=colour, linestyle=line, linewidth=1.6, label=_label(one))
+            axes.plot(scores, shares, color=colour, linestyle=line, linewidth=1.6, label=label_of(one))
             axes.scatter(scores, shares, s=sizes, color=colour)
         axes.set_xlim(0, 101)
         axes.set_ylim(-2, 102)
@@ -101,31 +86,5 @@ def reliability_picture(systems: Sequence[DrawnSystem], *, true: str, items: str
         axes.set_xlabel("mean score, %")
         axes.set_ylabel(f"{true}, %")
         axes.set_title(f"Scores as probabilities (small: under {MARKED_ITEMS} {items})")
-        _legend(figure, axes, len(drawn))
+        add_legend(figure, axes, len(drawn))
         return svg_of(figure)
-
-
-def strokes_of(systems: Sequence[DrawnSystem]) -> list[tuple[str, object]]:
-    """Colour and kind of line of each: colours for systems, kinds of lines for baselines."""
-    strokes: list[tuple[str, object]] = []
-    ours = baselines = 0
-    for one in systems:
-        if one.baseline:
-            strokes.append((BASELINE_COLOUR, BASELINE_LINES[baselines % len(BASELINE_LINES)]))
-            baselines += 1
-        else:
-            strokes.append((PREDICTOR_COLOURS[ours % len(PREDICTOR_COLOURS)], "-"))
-            ours += 1
-    return strokes
-
-
-def _label(system: DrawnSystem) -> str:
-    return f"{system.name}{' (baseline)' if system.baseline else ''}"
-
-
-def _legend(figure: Figure, axes: Axes, systems: int) -> None:
-    if systems > MOST_IN_AXES:
-        figure.set_figwidth(9.6)
-        figure.legend(loc="outside right center")
-    else:
-        axes.legend(loc="best")

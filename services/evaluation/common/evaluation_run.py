@@ -31,20 +31,23 @@ class ScoredLog(Struct, Generic[Gold, Line], frozen=True, kw_only=True):
 class LineEvaluation(Protocol[Gold, Line, Scores]):
     """What is particular to the evaluation of one kind of model, which says a line of each turn."""
 
-    def read_gold(self, path: Path) -> Iterable[Gold]:
-        """The lines of a gold file; an `EvaluationError` where it cannot be used."""
+    @property
+    def read_gold(self) -> Callable[[Path], Iterable[Gold]]:
+        """Reads a gold file; raises `EvaluationError` where it cannot be used."""
         ...
 
-    def read_lines(self, path: Path) -> Iterable[Line]:
-        """What a system says; an `EvaluationError` where the file cannot be used."""
+    @property
+    def read_lines(self) -> Callable[[Path], Iterable[Line]]:
+        """Reads what a system says; raises `EvaluationError` where the file cannot be used."""
+        ...
+
+    @property
+    def report(self) -> Callable[[Scores], Report]:
+        """Tells the scores."""
         ...
 
     def score(self, log: ScoredLog[Gold, Line], progress: Progress, notes: Sequence[str] = ()) -> Scores:
         """Scores systems beside baselines, which are made first; the notes are for the reader."""
-        ...
-
-    def report(self, scores: Scores) -> Report:
-        """The scores as they are told."""
         ...
 
 

@@ -1,7 +1,7 @@
 """The evaluation of failure points, as `run_evaluation` runs it."""
 
 import importlib.util
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,20 +29,15 @@ if TYPE_CHECKING:  # it loads scikit-learn, which is needed where there is a tra
 class FailureEvaluation(Struct, frozen=True, kw_only=True):
     """Failure points, scored beside baselines that learn from a training log."""
 
+    read_gold: Callable[[Path], Iterable[GoldFailure]] = read_gold_failures
+    read_lines: Callable[[Path], Iterable[TurnFailure]] = read_failures
+    report: Callable[[FailureScores], Report] = failure_report
     settings: FailureSettings = FailureSettings()  # base, layers, passes, device and seed of the encoder
     encoder: bool = True  # whether the baseline that reads requests and responses is trained (minutes)
     groups: Mapping[str, str] | None = None  # of turns by their event: resampled where there is one user
     gap_ms: int = DEFAULT_GAP_MS  # as for `sessionize`
     resamples: int = DEFAULT_RESAMPLES  # for the confidence intervals
     seed: int = 0  # of the resampling, and of the baselines that learn
-
-    def read_gold(self, path: Path) -> list[GoldFailure]:
-        """As `read_gold_failures`."""
-        return read_gold_failures(path)
-
-    def read_lines(self, path: Path) -> list[TurnFailure]:
-        """As `read_failures`."""
-        return read_failures(path)
 
     def score(
         self, log: ScoredLog[GoldFailure, TurnFailure], progress: Progress, notes: Sequence[str] = ()
@@ -69,10 +64,6 @@ class FailureEvaluation(Struct, frozen=True, kw_only=True):
         )
         progress.remove_task(bar)
         return scores
-
-    def report(self, scores: FailureScores) -> Report:
-        """As `failure_report`."""
-        return failure_report(scores)
 
     def _baselines(
         self, log: ScoredLog[GoldFailure, TurnFailure], progress: Progress, notes: list[str]

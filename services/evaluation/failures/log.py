@@ -96,12 +96,6 @@ class FailureLog(Struct, frozen=True, kw_only=True):
             derived=any(line.derived for line in gold),
         )
 
-    def sessions(self) -> list[Sequence[TurnEvent]]:
-        """The turns of each session, in the order of the log."""
-        ends = np.flatnonzero(np.diff(self.session)) + 1
-        parts = np.split(np.arange(len(self.turns)), ends) if self.turns else []
-        return [[self.turns[number] for number in part.tolist()] for part in parts]
-
     def answers(self, failures: Sequence[TurnFailure], name: str) -> "FailureAnswers":
         """What a system says of the items.
 

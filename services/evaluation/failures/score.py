@@ -14,16 +14,16 @@ from failure_isolation.rule import FAILURE_POINTS
 from failure_isolation.turn_failure import TurnFailure
 from labeling.annotations.annotation import FailurePoint
 from services.evaluation.common.confidence_interval import DEFAULT_RESAMPLES, Cluster, Estimate
-from services.evaluation.common.dialogue_example import ExampleLine, example_lines
+from services.evaluation.common.dialogue_example import ExampleLine, lines_around
 from services.evaluation.common.resamples import ClusterResamples, Measures, differences, estimates
 from services.evaluation.errors import MismatchError
 from services.evaluation.failures.gold import GoldFailure
 from services.evaluation.failures.log import FailureAnswers, FailureLog
 from services.evaluation.failures.measures import (
     CoveragePoint,
-    class_measures,
     confusion,
     coverage_curve,
+    failure_agreement,
     failure_measures,
     failure_reliability,
 )
@@ -35,7 +35,6 @@ from streams.turn import TurnEvent
 EXAMPLES: Final = 3
 """Of each kind: what is right, and what is taken for something else, of each class."""
 
-_AROUND: Final = 2  # turns before and after the one in question
 THIS_TURN: Final = "this turn"
 
 
@@ -87,17 +86,6 @@ class FailureScores(Struct, frozen=True, kw_only=True):
     systems: tuple[SystemScore, ...]  # baselines last
     differences: tuple[Difference, ...]  # of the first system and all others
     notes: tuple[str, ...] = ()  # what a reader should know, a sentence each
-
-    def system(self, name: str) -> SystemScore:
-        """The score of one system.
-
-        Raises:
-            KeyError: there is none of this name.
-        """
-        for one in self.systems:
-            if one.name == name:
-                return one
-        raise KeyError(name)
 
 
 def score_failures(
@@ -174,7 +162,7 @@ def _scored(
     *,
     baseline: bool,
 ) -> SystemScore:
-    of_class = class_measures(log.items, answers, resamples)
+    of_class = failure_agreement(log.items, answers, resamples).measures
     support = log.items.support
     named = np.bincount(answers.named, minlength=len(FAILURE_POINTS))
     classes = []
@@ -211,23 +199,7 @@ def _examples(log: FailureLog, answers: FailureAnswers, seed: int) -> list[Failu
                         truth=FAILURE_POINTS[number],
                         named=FAILURE_POINTS[answers.named[item]],
                         confidence=float(answers.confidence[item]),
-                        lines=tuple(dialogue_around(log.turns, session, turn)),
+                        lines=tuple(lines_around(log.turns, turn, session, {turn: THIS_TURN})),
                     )
                 )
     return examples
-
-
-def dialogue_around(turns: Sequence[TurnEvent], session: Sequence[int], turn: int) -> list[ExampleLine]:
-    """A turn, which has a role, with those around it in its session.
-
-    Args:
-        turns: of a log; those of a session follow each other.
-        session: (turns,) the number of each turn's session.
-        turn: its number.
-    """
-    shown = [
-        number
-        for number in range(max(0, turn - _AROUND), min(len(turns), turn + _AROUND + 1))
-        if session[number] == session[turn]
-    ]
-    return example_lines(turns, shown, {turn: THIS_TURN})

@@ -1,6 +1,6 @@
 """The evaluation of labels, as `run_evaluation` runs it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -22,17 +22,12 @@ from streams.session import DEFAULT_GAP_MS
 class LabelEvaluation(Struct, frozen=True, kw_only=True):
     """Labels, scored beside baselines; those that learn need a training log."""
 
+    read_gold: Callable[[Path], Iterable[GoldLabel]] = read_gold_labels
+    read_lines: Callable[[Path], Iterable[TurnLabel]] = read_labels
+    report: Callable[[LabelScores], Report] = label_report
     gap_ms: int = DEFAULT_GAP_MS  # as for `sessionize`
     resamples: int = DEFAULT_RESAMPLES  # of the users, for the confidence intervals
     seed: int = 0  # of the resampling, and of the baselines that learn
-
-    def read_gold(self, path: Path) -> list[GoldLabel]:
-        """As `read_gold_labels`."""
-        return read_gold_labels(path)
-
-    def read_lines(self, path: Path) -> list[TurnLabel]:
-        """As `read_labels`."""
-        return read_labels(path)
 
     def score(
         self, log: ScoredLog[GoldLabel, TurnLabel], progress: Progress, notes: Sequence[str] = ()
@@ -51,7 +46,3 @@ class LabelEvaluation(Struct, frozen=True, kw_only=True):
             on_scored=lambda _: progress.advance(bar),
         )
         return replace(scores, notes=(*scores.notes, *notes))
-
-    def report(self, scores: LabelScores) -> Report:
-        """As `label_report`."""
-        return label_report(scores)

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from services.evaluation.common.confidence_interval import Cluster, Estimate
 from services.evaluation.common.curve_plots import DrawnSystem, precision_recall_picture, reliability_picture
-from services.evaluation.common.plots import BASELINE_COLOUR, PREDICTOR_COLOURS, interval_picture
+from services.evaluation.common.plots import colours_of, interval_picture
 from services.evaluation.common.report_files import Report, page, systems_table
 from services.evaluation.labels.score import LabelScores
 from services.evaluation.labels.scored_task import SystemScore, Task, TaskScore
@@ -196,16 +196,9 @@ def _pictures(task: TaskScore) -> list[tuple[str, bytes]]:
     """Description and SVG of each picture of a task."""
     words = TASK_WORDS[task.task]
     title = MEASURES[words.headline][0]
-    ours = [one.name for one in task.systems if not one.baseline]
     rows = [
-        (
-            one.name,
-            BASELINE_COLOUR
-            if one.baseline
-            else PREDICTOR_COLOURS[ours.index(one.name) % len(PREDICTOR_COLOURS)],
-            one.measures[words.headline],
-        )
-        for one in task.systems
+        (one.name, colour, one.measures[words.headline])
+        for one, colour in zip(task.systems, colours_of(task.systems), strict=True)
         if words.headline in one.measures
     ]
     pictures: list[tuple[str, bytes | None]] = [

@@ -1,7 +1,7 @@
 """The evaluation of rephrases, as `run_evaluation` runs it."""
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -56,6 +56,9 @@ class RephraseEvaluation(Struct, frozen=True, kw_only=True):
     Without a training log there are neither baselines nor weak labels nor variants.
     """
 
+    read_gold: Callable[[Path], Iterable[GoldRephrase]] = read_rephrase_gold
+    read_lines: Callable[[Path], Iterable[RankedRephrase]] = read_rephrases
+    report: Callable[[RephraseScores], Report] = rephrase_report
     detector_of: DetectorOf | None = None  # detectors to run, which can be ranked below their threshold, too
     train_detector: TrainDetector | None = None  # trains the variants; without it there are none
     settings: RephraseSettings = RephraseSettings()  # of the detectors, and of the pairs of the baselines
@@ -63,14 +66,6 @@ class RephraseEvaluation(Struct, frozen=True, kw_only=True):
     name: str = "rehear"  # of the detectors, in the report
     resamples: int = DEFAULT_RESAMPLES  # of the users, for the confidence intervals
     seed: int = 0  # of the resampling, and of the choice of examples
-
-    def read_gold(self, path: Path) -> Iterator[GoldRephrase]:
-        """As `read_rephrase_gold`."""
-        return read_rephrase_gold(path)
-
-    def read_lines(self, path: Path) -> Iterator[RankedRephrase]:
-        """As `read_rephrases`."""
-        return read_rephrases(path)
 
     def score(
         self, log: ScoredLog[GoldRephrase, RankedRephrase], progress: Progress, notes: Sequence[str] = ()
@@ -104,10 +99,6 @@ class RephraseEvaluation(Struct, frozen=True, kw_only=True):
             notes=told,
             on_scored=lambda _: progress.advance(bar),
         )
-
-    def report(self, scores: RephraseScores) -> Report:
-        """As `rephrase_report`."""
-        return rephrase_report(scores)
 
     def _compared(
         self, past: Sequence[Session], sessions: Sequence[Session], progress: Progress

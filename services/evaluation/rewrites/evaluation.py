@@ -1,6 +1,6 @@
 """The evaluation of rewrites, as `run_evaluation` runs it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -24,17 +24,12 @@ TEXT_CHAIN = "text chain"
 class RewriteEvaluation(Struct, frozen=True, kw_only=True):
     """Rewrites, scored beside no rewrite and, where there is a training log, a plain chain over texts."""
 
+    read_gold: Callable[[Path], Iterable[GoldTurn]] = read_gold
+    read_lines: Callable[[Path], Iterable[Prediction]] = read_predictions
+    report: Callable[[RewriteScores], Report] = rewrite_report
     understanding: Understanding  # what the assistant makes of a text
     resamples: int = DEFAULT_RESAMPLES  # of the users, for the confidence intervals
     seed: int = 0  # of the resampling
-
-    def read_gold(self, path: Path) -> Iterator[GoldTurn]:
-        """As `read_gold`."""
-        return read_gold(path)
-
-    def read_lines(self, path: Path) -> Iterator[Prediction]:
-        """As `read_predictions`."""
-        return read_predictions(path)
 
     def score(
         self, log: ScoredLog[GoldTurn, Prediction], progress: Progress, notes: Sequence[str] = ()
@@ -57,7 +52,3 @@ class RewriteEvaluation(Struct, frozen=True, kw_only=True):
             notes=notes,
             on_scored=lambda _: progress.advance(bar),
         )
-
-    def report(self, scores: RewriteScores) -> Report:
-        """As `rewrite_report`."""
-        return rewrite_report(scores)
