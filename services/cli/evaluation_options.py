@@ -17,6 +17,12 @@ TrainAnnotationsOption = Annotated[
     list[Path] | None,
     typer.Option("--train-annotations", help="Annotations or gold of the training logs."),
 ]
+SeparateLogOption = Annotated[
+    Path | None, typer.Option("--test-turns", help="Test log; by default, a fold of the dialogues.")
+]
+SeparateGoldOption = Annotated[
+    Path | None, typer.Option("--gold", help="Gold of the test log; by default, its annotations.")
+]
 VariantOption = Annotated[
     list[str] | None,
     typer.Option(

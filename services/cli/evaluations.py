@@ -5,15 +5,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli.evaluation_options import (
-    EncoderOption,
-    LearningSeedOption,
-    ReportOption,
-    ResamplesOption,
-    TestLogOption,
-    TrainAnnotationsOption,
-    TrainTurnsOption,
-)
+from services.cli import evaluation_options as shared
 from services.cli.options import GroupsOption, SettingsOption, named_files, settings_alone
 from services.errors import SettingsError
 
@@ -25,7 +17,7 @@ def register(evaluate: typer.Typer) -> None:
 
 
 def evaluate_labels_command(
-    turns: TestLogOption,
+    turns: shared.TestLogOption,
     gold: Annotated[
         Path, typer.Option(help="Annotations or gold of the test log; turns may be without a line.")
     ],
@@ -36,12 +28,12 @@ def evaluate_labels_command(
             "first with all others."
         ),
     ],
-    out: ReportOption,
-    train_turns: TrainTurnsOption = None,
-    train_annotations: TrainAnnotationsOption = None,
+    out: shared.ReportOption,
+    train_turns: shared.TrainTurnsOption = None,
+    train_annotations: shared.TrainAnnotationsOption = None,
     settings: SettingsOption = None,
-    resamples: ResamplesOption = 1000,
-    seed: LearningSeedOption = 0,
+    resamples: shared.ResamplesOption = 1000,
+    seed: shared.LearningSeedOption = 0,
 ) -> None:
     """Goals, defects, success, satisfaction, intents and slots against gold, with intervals and baselines.
 
@@ -71,7 +63,7 @@ def evaluate_labels_command(
 
 
 def evaluate_failures_command(
-    turns: TestLogOption,
+    turns: shared.TestLogOption,
     gold: Annotated[
         Path,
         typer.Option(
@@ -85,14 +77,14 @@ def evaluate_failures_command(
             "first with all others."
         ),
     ],
-    out: ReportOption,
-    train_turns: TrainTurnsOption = None,
-    train_annotations: TrainAnnotationsOption = None,
+    out: shared.ReportOption,
+    train_turns: shared.TrainTurnsOption = None,
+    train_annotations: shared.TrainAnnotationsOption = None,
     groups: GroupsOption = None,
-    encoder: EncoderOption = True,
+    encoder: shared.EncoderOption = True,
     settings: SettingsOption = None,
-    resamples: ResamplesOption = 1000,
-    seed: LearningSeedOption = 0,
+    resamples: shared.ResamplesOption = 1000,
+    seed: shared.LearningSeedOption = 0,
 ) -> None:
     """Failure points against gold: each class, what is taken for what, calibration and abstention.
 

@@ -6,15 +6,7 @@ from typing import Annotated, get_args
 import msgspec
 import typer
 
-from services.cli.evaluation_options import (
-    EncoderOption,
-    LearningSeedOption,
-    ReportOption,
-    ResamplesOption,
-    ResumeOption,
-    VariantOption,
-    require_fold,
-)
+from services.cli import evaluation_options as shared
 from services.cli.options import FoldOption, FoldsOption, GroupsOption, SettingsOption, settings_alone
 from services.errors import SettingsError
 
@@ -25,14 +17,6 @@ def register(evaluate: typer.Typer) -> None:
     evaluate.command("label-variants")(label_variants_command)
 
 
-_TestTurnsOption = Annotated[
-    Path | None, typer.Option("--test-turns", help="Test log; by default, a fold of the dialogues.")
-]
-_GoldOption = Annotated[
-    Path | None, typer.Option("--gold", help="Gold of the test log; by default, its annotations.")
-]
-
-
 def failure_variants_command(
     turns: Annotated[
         list[Path], typer.Option(help="Training logs; without --test-turns, a fold of them is scored.")
@@ -41,18 +25,18 @@ def failure_variants_command(
         list[Path],
         typer.Option(help="Annotations of failure points; those of scored turns are never learned from."),
     ],
-    out: ReportOption,
-    test_turns: _TestTurnsOption = None,
-    gold: _GoldOption = None,
+    out: shared.ReportOption,
+    test_turns: shared.SeparateLogOption = None,
+    gold: shared.SeparateGoldOption = None,
     fold: FoldOption = 0,
     folds: FoldsOption = 5,
     groups: GroupsOption = None,
-    variant: VariantOption = None,
-    encoder: EncoderOption = True,
-    resume: ResumeOption = False,
+    variant: shared.VariantOption = None,
+    encoder: shared.EncoderOption = True,
+    resume: shared.ResumeOption = False,
     settings: SettingsOption = None,
-    resamples: ResamplesOption = 1000,
-    seed: LearningSeedOption = 0,
+    resamples: shared.ResamplesOption = 1000,
+    seed: shared.LearningSeedOption = 0,
 ) -> None:
     """What each part of the failure model adds: models without it are trained and scored beside each other.
 
@@ -72,7 +56,7 @@ def failure_variants_command(
     from services.evaluation.failures.variants import VARIANTS
 
     variants = named_variants(VARIANTS, variant or [])
-    require_fold(fold, folds)
+    shared.require_fold(fold, folds)
     chosen = settings_alone(settings)
     evaluation = FailureEvaluation(
         settings=chosen.failures,
@@ -105,24 +89,24 @@ def label_variants_command(
             "annotated turn."
         ),
     ],
-    out: ReportOption,
+    out: shared.ReportOption,
     annotations: Annotated[
         list[Path] | None,
         typer.Option(help="Annotations of turns; those of scored turns are never learned from."),
     ] = None,
-    test_turns: _TestTurnsOption = None,
-    gold: _GoldOption = None,
+    test_turns: shared.SeparateLogOption = None,
+    gold: shared.SeparateGoldOption = None,
     fold: FoldOption = 0,
     folds: FoldsOption = 5,
     groups: GroupsOption = None,
-    variant: VariantOption = None,
-    resume: ResumeOption = False,
+    variant: shared.VariantOption = None,
+    resume: shared.ResumeOption = False,
     settings: SettingsOption = None,
     preset: Annotated[
         str | None, typer.Option(help="small or full; by default, the preset of the settings, [labels].")
     ] = None,
-    resamples: ResamplesOption = 1000,
-    seed: LearningSeedOption = 0,
+    resamples: shared.ResamplesOption = 1000,
+    seed: shared.LearningSeedOption = 0,
 ) -> None:
     """What each part of the label model adds: models without it are trained and scored beside each other.
 
@@ -146,7 +130,7 @@ def label_variants_command(
     variants = named_variants(VARIANTS, variant or [])
     if preset is not None and preset not in get_args(Preset):
         raise SettingsError(f"no preset {preset!r}: there are {', '.join(get_args(Preset))}")
-    require_fold(fold, folds)
+    shared.require_fold(fold, folds)
     chosen = settings_alone(settings)
     if preset is not None:
         labels = msgspec.structs.replace(chosen.labels, preset=preset)  # checked above

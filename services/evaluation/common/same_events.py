@@ -1,8 +1,9 @@
 """Turns, gold and predictions must speak of the same events: a denominator never changes silently."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from services.evaluation.common.json_lines import LineOfEvent
 from services.evaluation.errors import MismatchError
 from streams.turn import TurnEvent
 
@@ -24,6 +25,15 @@ def require_same_events(turns: Sequence[str], others: Sequence[str], what: str) 
         f"turns have no line in the {what}",
         "make them from this very turns file",
     )
+
+
+def aligned_lines(turns: Sequence[TurnEvent], lines: Iterable[LineOfEvent], what: str) -> list[LineOfEvent]:
+    """The lines of gold or predictions, parallel to the turns; `what` and errors: `require_same_events`."""
+    found = list(lines)
+    events = [turn.event_id for turn in turns]
+    require_same_events(events, [line.event_id for line in found], what)
+    of_event = {line.event_id: line for line in found}
+    return [of_event[event] for event in events]
 
 
 def require_known_events(turns: Sequence[str], others: Sequence[str], what: str) -> None:

@@ -9,7 +9,7 @@ from failure_isolation.rule import FAILURE_POINTS
 from failure_isolation.turn_failure import TurnFailure
 from services.evaluation.common.arrays import Bools, Floats, Ints
 from services.evaluation.common.confidence_interval import Cluster
-from services.evaluation.common.same_events import require_known_events, require_same_events
+from services.evaluation.common.same_events import aligned_lines, require_known_events
 from services.evaluation.failures.gold import GoldFailure
 from services.evaluation.labels.log import LabelLog
 from streams.session import DEFAULT_GAP_MS
@@ -106,13 +106,8 @@ class FailureLog(Struct, frozen=True, kw_only=True):
         Raises:
             MismatchError: failures are missing, unknown or repeated.
         """
-        require_same_events(
-            [turn.event_id for turn in self.turns],
-            [str(one.event_id) for one in failures],
-            f"failures of {name!r}",
-        )
-        by_event = {str(one.event_id): one for one in failures}
-        said = [by_event[self.turns[number].event_id] for number in self.items.turn.tolist()]
+        lines = aligned_lines(self.turns, failures, f"failures of {name!r}")
+        said = [lines[number] for number in self.items.turn.tolist()]
         return FailureAnswers(
             named=np.array([FAILURE_POINTS.index(one.failure_point) for one in said], dtype=np.int64),
             confidence=np.array([one.confidence for one in said], dtype=np.float64),

@@ -11,7 +11,7 @@ from labeling.labels.turn_label import TurnLabel
 from services.evaluation.common.arrays import Bools
 from services.evaluation.common.confidence_interval import DEFAULT_RESAMPLES, Cluster
 from services.evaluation.common.resamples import ClusterResamples, Measures
-from services.evaluation.common.same_events import require_apart, require_same_events
+from services.evaluation.common.same_events import aligned_lines, require_apart
 from services.evaluation.common.score_thresholds import precision_recall_curve
 from services.evaluation.labels.binary import (
     BinaryAnswers,
@@ -133,7 +133,7 @@ def score_labels(
     log = LabelLog.join(turns, gold, gap_ms)
     scoring = _Scoring(
         log,
-        _aligned(log, labels),
+        {name: aligned_lines(log.turns, lines, f"labels of {name!r}") for name, lines in labels.items()},
         ClusterResamples(log.clusters, resamples, seed),
         _training(log, train_turns, train_gold, gap_ms),
         seed,
@@ -154,18 +154,6 @@ def score_labels(
         not_scored=tuple(scoring.not_scored),
         notes=tuple(scoring.notes),
     )
-
-
-def _aligned(log: LabelLog, labels: Mapping[str, Sequence[TurnLabel]]) -> dict[str, list[TurnLabel]]:
-    """The labels of each system, parallel to the turns of the log."""
-    aligned = {}
-    for name, lines in labels.items():
-        require_same_events(
-            [turn.event_id for turn in log.turns], [line.event_id for line in lines], f"labels of {name!r}"
-        )
-        by_event = {str(line.event_id): line for line in lines}
-        aligned[name] = [by_event[turn.event_id] for turn in log.turns]
-    return aligned
 
 
 def _training(
@@ -224,12 +212,11 @@ class _Scoring:
         if not self._has_gold("goals", len(items.later)):
             return
         board = TaskBoard("goals", len(items.later), float(items.boundary.sum()), items.cluster, items.window)
-        for name, labels in self.labels.items():
-            if not says_goals(labels):
-                self.not_scored.append(NotScored("goals", SILENT, name))
-                continue
-            said = labelled_boundaries(items, labels)
-            board.add(name, goal_measures(items, said, self.resamples))
+        self._add_systems(
+            board,
+            lambda labels: len(items.later) if says_goals(labels) else 0,
+            lambda labels: goal_measures(items, labelled_boundaries(items, labels), self.resamples),
+        )
         for name, said in goal_baselines(self.log, items).items():
             board.add(name, goal_measures(items, said, self.resamples), baseline=True)
         self._close(board)
@@ -315,13 +302,11 @@ class _Scoring:
         if not self._has_gold(task, len(items.turn)):
             return
         board = TaskBoard(task, len(items.turn), None, items.cluster)
-        for name, labels in self.labels.items():
-            answers = class_answers(self.log, items, labels)
-            labelled = sum(one is not None for one in answers.named)
-            if not labelled:
-                self.not_scored.append(NotScored(task, SILENT, name))
-            else:
-                board.add(name, class_measures(items, answers, self.resamples), labelled=labelled)
+        self._add_systems(
+            board,
+            lambda labels: sum(one is not None for one in class_answers(self.log, items, labels).named),
+            lambda labels: class_measures(items, class_answers(self.log, items, labels), self.resamples),
+        )
         baselines = class_baselines(self.log, items)
         if self.train is not None:
             from services.evaluation.labels.baselines import BAG_OF_WORDS, class_baseline
@@ -340,17 +325,28 @@ class _Scoring:
         board = TaskBoard(
             task, len(items.turn), float(sum(one.total() for one in items.truth)), items.cluster
         )
-        for name, labels in self.labels.items():
-            labelled = sum(labels[turn].slots is not None for turn in items.turn)
-            if not labelled:
-                self.not_scored.append(NotScored(task, SILENT, name))
-            else:
-                said = labelled_slots(self.log, items, labels)
-                board.add(name, slot_measures(items, said, self.resamples), labelled=labelled)
+        self._add_systems(
+            board,
+            lambda labels: sum(labels[turn].slots is not None for turn in items.turn),
+            lambda labels: slot_measures(items, labelled_slots(self.log, items, labels), self.resamples),
+        )
         understood = understood_slots(self.log, items)
         if understood is not None:
             board.add("NLU of the log", slot_measures(items, understood, self.resamples), baseline=True)
         self._close(board)
+
+    def _add_systems(
+        self,
+        board: TaskBoard,
+        labelled_by: Callable[[Sequence[TurnLabel]], int],
+        measures_of: Callable[[Sequence[TurnLabel]], Measures],
+    ) -> None:
+        """Adds the systems that say something of the task; `labelled_by` counts of how many items."""
+        for name, labels in self.labels.items():
+            if labelled := labelled_by(labels):
+                board.add(name, measures_of(labels), labelled=labelled)
+            else:
+                self.not_scored.append(NotScored(board.task, SILENT, name))
 
     def _has_gold(self, task: Task, items: int) -> bool:
         if not items:

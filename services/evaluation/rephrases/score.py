@@ -18,6 +18,7 @@ import numpy as np
 from msgspec import Struct
 
 from services.evaluation.common.arrays import Bools, Floats, Ints
+from services.evaluation.common.breakdown import Breakdown
 from services.evaluation.common.confidence_interval import DEFAULT_RESAMPLES, Estimate, estimate
 from services.evaluation.common.resamples import (
     ClusterResamples,
@@ -53,14 +54,6 @@ class Score(Struct, frozen=True, kw_only=True):
     f1: Estimate
 
 
-class Breakdown(Struct, frozen=True, kw_only=True):
-    """The score of one group of pairs of turns."""
-
-    by: str
-    group: str
-    score: Score
-
-
 class CalibrationBin(Struct, frozen=True):
     """Turns whose score lies in a tenth of 0..1, and for which some turn is named."""
 
@@ -80,7 +73,7 @@ class SystemScore(Struct, frozen=True, kw_only=True):
     ranking: RankingScore
     calibration_error: Estimate  # mean of |score - share that is right|, over bins by their turns
     calibration: tuple[CalibrationBin, ...]  # those with any turn, from the lowest
-    breakdowns: tuple[Breakdown, ...]
+    breakdowns: tuple[Breakdown[Score], ...]  # by groups of pairs of turns
     examples: tuple[Example, ...]  # of systems that are no baselines
 
 
@@ -307,7 +300,7 @@ class _Answers(Struct, frozen=True, kw_only=True):
         value = _calibration_error(sums.sum(axis=1)[:, None, :])[0]
         return estimate(float(value), _calibration_error(resamples.of(sums))[1:]), filled
 
-    def _breakdowns(self, resamples: ClusterResamples) -> Iterable[Breakdown]:
+    def _breakdowns(self, resamples: ClusterResamples) -> Iterable[Breakdown[Score]]:
         log, said = self.log, self.said
         for grouping in GROUPINGS:
             of_gold = grouping.of_pairs(log.turns, log.gold)

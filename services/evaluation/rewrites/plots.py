@@ -1,7 +1,5 @@
 """The pictures of a report on rewrites, as SVG: the same evaluation gives the same bytes."""
 
-from collections.abc import Sequence
-
 from matplotlib.axes import Axes
 
 from services.evaluation.common.plots import (
@@ -14,7 +12,7 @@ from services.evaluation.common.plots import (
     strokes_of,
     svg_of,
 )
-from services.evaluation.rewrites.score import Breakdown, PredictorEvaluation, RewriteScores, Score
+from services.evaluation.rewrites.score import PredictorEvaluation, RewriteScores, Score
 
 WIN = "#2a7f9e"
 LOSS = "#d1495b"
@@ -86,7 +84,7 @@ def interval_plot(evaluation: RewriteScores) -> bytes:
 
 def wins_losses_plot(predictor: PredictorEvaluation, by: str) -> bytes | None:
     """Wins to one side and losses to the other for each group of a breakdown; None where it has under two."""
-    groups: Sequence[Breakdown] = [one for one in predictor.breakdowns if one.by == by]
+    groups = [one for one in predictor.breakdowns if one.by == by]
     if len(groups) < 2:
         return None
     with drawing(7.2, 1.0 + 0.27 * len(groups)) as (figure, axes):

@@ -19,10 +19,11 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from services.evaluation.common.arrays import Bools, Floats
+from services.evaluation.common.breakdown import Breakdown
 from services.evaluation.common.confidence_interval import DEFAULT_RESAMPLES, Estimate
 from services.evaluation.common.gold import GoldTurn
 from services.evaluation.common.resamples import ClusterResamples, Measures, differences, estimates
-from services.evaluation.common.same_events import require_same_events
+from services.evaluation.common.same_events import aligned_lines
 from services.evaluation.common.score_thresholds import drawn_of, thresholds_of
 from services.evaluation.common.training_log import GroupOf
 from services.evaluation.common.understanding import Meaning, Understanding, nlu_meaning
@@ -54,14 +55,6 @@ class Score(Struct, frozen=True, kw_only=True):
     defect_rate_after: Estimate  # defects that are left, as a share of the turns
 
 
-class Breakdown(Struct, frozen=True, kw_only=True):
-    """The score of one group of turns, or of one method or scope of rewrites."""
-
-    by: str
-    group: str
-    score: Score
-
-
 class CurvePoint(Struct, frozen=True):
     """The score when only rewrites of at least this score are served; None: those without a score."""
 
@@ -88,7 +81,7 @@ class PredictorEvaluation(Struct, frozen=True, kw_only=True):
     name: str
     baseline: bool
     overall: Score
-    breakdowns: tuple[Breakdown, ...]
+    breakdowns: tuple[Breakdown[Score], ...]  # by groups of turns, and by method and scope of rewrites
     curve: tuple[CurvePoint, ...]  # from the highest threshold to the lowest
     wins: tuple[Example, ...]  # most frequent first
     losses: tuple[Example, ...]
@@ -209,9 +202,7 @@ class _Log(Struct, frozen=True, kw_only=True):
         understanding: Understanding,
         groups: Mapping[str, GroupOf],
     ) -> "_Log":
-        require_same_events([turn.event_id for turn in turns], [line.event_id for line in gold], "gold")
-        gold_of = {line.event_id: line for line in gold}
-        in_order = [gold_of[turn.event_id] for turn in turns]
+        in_order = aligned_lines(turns, gold, "gold")
         prompts = _prompts(turns)
         references = [line.reference for line in in_order]
         computed = [
@@ -238,11 +229,7 @@ class _Log(Struct, frozen=True, kw_only=True):
 
     def serve(self, name: str, predictions: Iterable[Prediction], understanding: Understanding) -> "_Served":
         """Puts the rewrites in place of the requests, and asks the assistant what it makes of them."""
-        lines = list(predictions)
-        expected = [turn.event_id for turn in self.turns]
-        require_same_events(expected, [line.event_id for line in lines], f"predictions of {name!r}")
-        prediction_of = {line.event_id: line for line in lines}
-        in_order = [prediction_of[event_id] for event_id in expected]
+        in_order = aligned_lines(self.turns, predictions, f"predictions of {name!r}")
         changed = np.zeros(len(in_order), dtype=np.bool_)
         after = self.right.copy()
         for i, prediction in enumerate(in_order):
@@ -297,7 +284,7 @@ class _Served(Struct, frozen=True, kw_only=True):
             losses=self._examples(self.changed & before_after[0] & ~before_after[1]),
         )
 
-    def _breakdowns(self, resamples: ClusterResamples) -> Iterable[Breakdown]:
+    def _breakdowns(self, resamples: ClusterResamples) -> Iterable[Breakdown[Score]]:
         log = self.log
         of_turns: dict[str, Sequence[str | None]] = {
             "recording heard before": [_yes_no(line.recording_heard_before) for line in log.gold],
