@@ -4,9 +4,10 @@ A measure is an array over draws. Draw 0 is the log itself; the others resample 
 dialogues of one user, the same for every measure, so that measures of two systems may be subtracted.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+from msgspec import Struct
 from scipy.sparse import csr_array
 
 from services.evaluation.common.arrays import Floats, Ints
@@ -110,6 +111,22 @@ def estimates(measures: Measures) -> dict[str, Estimate]:
 def differences(measures: Measures, others: Measures) -> dict[str, Estimate]:
     """How much more each measure is than that of another system, where both have it."""
     return estimates({name: draws - others[name] for name, draws in measures.items() if name in others})
+
+
+class Difference(Struct, frozen=True, kw_only=True):
+    """How much more the measures of a system are than those of another, on the same resamples."""
+
+    system: str
+    other: str
+    measures: dict[str, Estimate]
+
+
+def differences_of_first(draws: Sequence[tuple[str, Measures]]) -> tuple[Difference, ...]:
+    """The differences of the first system and each other one, from the names and measures of all."""
+    (first, ours), *others = draws
+    return tuple(
+        Difference(system=first, other=name, measures=differences(ours, theirs)) for name, theirs in others
+    )
 
 
 def share(part: Floats, whole: Floats) -> Floats:

@@ -19,6 +19,14 @@ class CurvePoint(Struct, frozen=True):
     recall: float
 
 
+class ReliabilityBin(Struct, frozen=True):
+    """Items whose score lies in a tenth of 0..1."""
+
+    items: int
+    mean_score: float
+    share_true: float
+
+
 class Thresholds(NamedTuple):
     """The distinct scores of items, from the highest."""
 

@@ -9,9 +9,9 @@ from failure_isolation.rule import FAILURE_POINTS
 from services.evaluation.common.arrays import Floats, Ints
 from services.evaluation.common.class_measures import ClassAgreement, abstention_measures, class_agreement
 from services.evaluation.common.resamples import ClusterResamples, Measures, share
-from services.evaluation.common.score_thresholds import drawn_of, thresholds_of
+from services.evaluation.common.score_thresholds import ReliabilityBin, drawn_of, thresholds_of
 from services.evaluation.failures.log import FailureAnswers, FailureItems
-from services.evaluation.labels.binary import BinaryItems, ReliabilityBin, calibration_error, reliability
+from services.evaluation.labels.binary import BinaryItems, calibration_error, reliability
 
 COVERAGE: Final = 0.9
 """Share of the turns, the surest first, whose accuracy is measured: people can look at the other tenth."""

@@ -18,7 +18,7 @@ from services.evaluation.common.plots import (
     svg_of,
 )
 from services.evaluation.failures.measures import COVERAGE
-from services.evaluation.failures.score import FailureScores, SystemScore
+from services.evaluation.failures.score import FailureScores
 
 FAILURE_COLOURS: Final[Mapping[FailurePoint, str]] = {
     "false_wake": "#b5762a",
@@ -101,9 +101,11 @@ def coverage_plot(scores: FailureScores) -> bytes | None:
 
 def confidence_plot(scores: FailureScores) -> bytes | None:
     """How often turns of a confidence are right, in tenths."""
-    return reliability_picture(
-        [_drawn(one) for one in scores.systems], true="share that is right", items="turns"
-    )
+    drawn = [
+        DrawnSystem(name=one.name, baseline=one.baseline, reliability=one.reliability)
+        for one in scores.systems
+    ]
+    return reliability_picture(drawn, true="share that is right", items="turns")
 
 
 def days_plot(days: Sequence[str], shares: Mapping[FailurePoint, Sequence[float]]) -> bytes | None:
@@ -139,14 +141,4 @@ def in_words(failure_point: str) -> str:
     """A class as people say it."""
     return {"asr": "speech recognition", "nlu": "understanding"}.get(
         failure_point, failure_point.replace("_", " ")
-    )
-
-
-def _drawn(system: SystemScore) -> DrawnSystem:
-    return DrawnSystem(
-        name=system.name,
-        baseline=system.baseline,
-        scores=[part.mean_score for part in system.reliability],
-        shares=[part.share_true for part in system.reliability],
-        sizes=[part.items for part in system.reliability],
     )

@@ -15,7 +15,14 @@ from failure_isolation.turn_failure import TurnFailure
 from labeling.annotations.annotation import FailurePoint
 from services.evaluation.common.confidence_interval import DEFAULT_RESAMPLES, Cluster, Estimate
 from services.evaluation.common.dialogue_example import ExampleLine, lines_around
-from services.evaluation.common.resamples import ClusterResamples, Measures, differences, estimates
+from services.evaluation.common.resamples import (
+    ClusterResamples,
+    Difference,
+    Measures,
+    differences_of_first,
+    estimates,
+)
+from services.evaluation.common.score_thresholds import ReliabilityBin
 from services.evaluation.errors import MismatchError
 from services.evaluation.failures.gold import GoldFailure
 from services.evaluation.failures.log import FailureAnswers, FailureLog
@@ -27,8 +34,6 @@ from services.evaluation.failures.measures import (
     failure_measures,
     failure_reliability,
 )
-from services.evaluation.labels.binary import ReliabilityBin
-from services.evaluation.labels.scored_task import Difference
 from streams.session import DEFAULT_GAP_MS
 from streams.turn import TurnEvent
 
@@ -124,14 +129,14 @@ def score_failures(
         )
     drawn = ClusterResamples(log.clusters, resamples, seed)
     systems: list[SystemScore] = []
-    draws: list[Measures] = []
+    draws: list[tuple[str, Measures]] = []
     for name, said in [*failures.items(), *(baselines or {}).items()]:
         answers = log.answers(said, name)
         measures = failure_measures(log.items, answers, drawn)
         examples = _examples(log, answers, seed) if not systems else ()
         baseline = name not in failures
         systems.append(_scored(log, answers, name, measures, drawn, examples, baseline=baseline))
-        draws.append(measures)
+        draws.append((name, measures))
     support = log.items.support
     return FailureScores(
         turns=len(log.turns),
@@ -144,10 +149,7 @@ def score_failures(
         resamples=resamples,
         seed=seed,
         systems=tuple(systems),
-        differences=tuple(
-            Difference(system=systems[0].name, other=other.name, measures=differences(draws[0], its_draws))
-            for other, its_draws in zip(systems[1:], draws[1:], strict=True)
-        ),
+        differences=differences_of_first(draws),
         notes=tuple(notes),
     )
 

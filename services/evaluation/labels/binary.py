@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from services.evaluation.common.arrays import Bools, Floats, Ints
 from services.evaluation.common.resamples import ClusterResamples, Measures, agreement, share
+from services.evaluation.common.score_thresholds import ReliabilityBin
 
 BINS = 10  # of probabilities, for the calibration
 
@@ -25,14 +26,6 @@ class BinaryAnswers(Struct, frozen=True):
 
     score: Floats  # (items,) 0..1: how likely it is true
     decided: Bools  # (items,) whether it says so
-
-
-class ReliabilityBin(Struct, frozen=True):
-    """Items whose score lies in a tenth of 0..1."""
-
-    items: int
-    mean_score: float
-    share_true: float
 
 
 def decision_measures(

@@ -223,11 +223,8 @@ def _drawn(system: SystemScore) -> DrawnSystem:
     return DrawnSystem(
         name=system.name,
         baseline=system.baseline,
-        recalls=[point.recall for point in system.curve],
-        precisions=[point.precision for point in system.curve],
+        curve=system.curve,
         recall=system.measures.get("recall", UNKNOWN).value,
         precision=system.measures.get("precision", UNKNOWN).value,
-        scores=[part.mean_score for part in system.reliability],
-        shares=[part.share_true for part in system.reliability],
-        sizes=[part.items for part in system.reliability],
+        reliability=system.reliability,
     )

@@ -1,6 +1,7 @@
 """The pictures of a report on rephrases, as SVG: the same evaluation gives the same bytes."""
 
 from services.evaluation.common.curve_plots import DrawnSystem, precision_recall_picture, reliability_picture
+from services.evaluation.common.score_thresholds import ReliabilityBin
 from services.evaluation.rephrases.ranking import WANTED_PRECISION
 from services.evaluation.rephrases.score import RephraseScores, SystemScore
 
@@ -24,11 +25,10 @@ def _drawn(system: SystemScore) -> DrawnSystem:
     return DrawnSystem(
         name=system.name,
         baseline=system.baseline,
-        recalls=[point.recall for point in system.ranking.curve],
-        precisions=[point.precision for point in system.ranking.curve],
+        curve=system.ranking.curve,
         recall=system.overall.recall.value,
         precision=system.overall.precision.value,
-        scores=[part.mean_score for part in system.calibration],
-        shares=[part.share_right for part in system.calibration],
-        sizes=[part.turns for part in system.calibration],
+        reliability=[
+            ReliabilityBin(part.turns, part.mean_score, part.share_right) for part in system.calibration
+        ],
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from html_page import Page
+from html_page import report_page
 from rich.console import Console
 from turns import turn_event
 from typer.testing import CliRunner
@@ -100,12 +100,8 @@ def evaluation() -> RephraseScores:
 
 
 def test_the_page_shows_figures_and_examples_and_runs_nothing(evaluation: RephraseScores) -> None:
-    page = Page(rephrase_report(evaluation).html)
-    assert not page.open
-    assert "script" not in page.tags
-    assert "link" not in page.tags
+    page = report_page(rephrase_report(evaluation).html)
     assert len(page.sources) == 2
-    assert all(source.startswith("data:image/svg+xml;base64,") for source in page.sources)
     assert "66.7 %" in page.words
     assert "The gold is derived" in page.words
     for words in (
@@ -123,7 +119,7 @@ def test_the_page_shows_figures_and_examples_and_runs_nothing(evaluation: Rephra
 
 def test_a_log_without_answers_has_a_report() -> None:
     evaluation = score_rephrases([], [], [Predictions(name="idle", lines=[])], resamples=5)
-    assert "n/a" in Page(rephrase_report(evaluation).html).words
+    assert "n/a" in report_page(rephrase_report(evaluation).html).words
 
 
 def write(path: Path, values: Sequence[Any]) -> Path:
@@ -262,4 +258,4 @@ def test_baselines_and_variants_stand_beside_it(
     ]
     assert "cross-encoder" in printed
     assert len(evaluation.differences) == 8 * 4
-    assert not Page(rephrase_report(evaluation).html).open
+    report_page(rephrase_report(evaluation).html)
