@@ -6,14 +6,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from failure_world import WordIsolator, failure_log, said, true_point, write_lines
+from failure_world import WordIsolator, failure_log, said, true_point
 from html_page import report_page
+from report_command import run_command, write_lines
 from turns import turn_event
-from typer.testing import CliRunner
 
 from failure_isolation.file import IsolatedTurn
 from failure_isolation.rule import FAILURE_POINTS
-from services.cli.commands import app
 from services.errors import SettingsError
 from services.evaluation.errors import MismatchError
 from services.evaluation.failures.overview import (
@@ -160,10 +159,7 @@ def test_every_class_says_what_to_do() -> None:
 
 
 def run(*options: object) -> str:
-    result = CliRunner().invoke(app, ["report", "failures", *map(str, options), "--resamples", "20"])
-    if result.exception:
-        raise result.exception
-    return result.output
+    return run_command("report", "failures", *options, "--resamples", 20)
 
 
 def test_the_command_writes_the_report(tmp_path: Path) -> None:

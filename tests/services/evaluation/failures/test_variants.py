@@ -16,18 +16,16 @@ from failure_world import (
     failure_log,
     said,
     true_point,
-    write_lines,
 )
+from report_command import run_command, write_lines
 from rich.console import Console
 from tiny_encoder import write_tiny_base
 from turns import turn_event
-from typer.testing import CliRunner
 
 from failure_isolation.errors import FailureTrainingError
 from failure_isolation.part import TRACES
 from failure_isolation.settings import FailureSettings
 from failure_isolation.turn_failure import TurnFailure
-from services.cli.commands import app
 from services.errors import SettingsError
 from services.evaluation.common.log_split import Fold, LogSplit, read_split
 from services.evaluation.common.variant_run import named_variants, run_variants
@@ -255,9 +253,7 @@ def test_the_command_trains_real_models(tmp_path: Path) -> None:
         "--folds", 2, "--groups", groups, "user", "--settings", settings, "--out", tmp_path / "out",
         "--variant", ALL_OF_IT, "--variant", "later turns withheld", "--no-encoder", "--resamples", 5,
     ]  # fmt: skip
-    result = CliRunner().invoke(app, ["evaluate", "failure-variants", *map(str, options)])
-    if result.exception:
-        raise result.exception
+    run_command("evaluate", "failure-variants", *options)
     report = json.loads((tmp_path / "out/evaluation.json").read_text())
     assert [one["name"] for one in report["systems"]][:2] == [ALL_OF_IT, "later turns withheld"]
     known = {turn.event_id: true_point(turn) for turn in log}

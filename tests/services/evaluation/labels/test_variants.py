@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from html_page import report_page
+from report_command import run_command
 from request_world import (
     WORDS,
     annotation_of,
@@ -16,12 +17,10 @@ from request_world import (
     write_log,
 )
 from tiny_encoder import write_tiny_base
-from typer.testing import CliRunner
 
 from labeling.labels.settings import LabelSettings
 from labeling.labels.targets import WeakLabels, WeakTurn
 from labeling.labels.training import LabelTraining
-from services.cli.commands import app
 from services.errors import SettingsError
 from services.evaluation.common.log_split import LogSplit, read_split
 from services.evaluation.common.variant_output import (
@@ -171,11 +170,7 @@ def settings_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(*options: object) -> str:
-    given = ["evaluate", "label-variants", *map(str, options), "--resamples", "5"]
-    result = CliRunner().invoke(app, given)
-    if result.exception:
-        raise result.exception
-    return result.output
+    return run_command("evaluate", "label-variants", *options, "--resamples", 5)
 
 
 def test_the_command_trains_and_scores_and_takes_up_what_is_done(settings_file: Path, tmp_path: Path) -> None:

@@ -9,13 +9,13 @@ from typing import Any
 import msgspec
 import pytest
 from html_page import report_page
+from report_command import assert_same_twice, run_command, write_lines
 from rich.console import Console
 from turns import turn_event
-from typer.testing import CliRunner
 
 from rewriting.evidence.rephrase_link import Rephrase, RephraseLink
 from rewriting.rephrases.settings import RephraseSettings
-from services.cli.commands import app
+from services.errors import SettingsError
 from services.evaluation.common.evaluation_run import run_evaluation
 from services.evaluation.errors import EvaluationFileError, EvaluationStateError
 from services.evaluation.rephrases.baselines import LIKENESSES, EditSimilarity, TextPairDetector
@@ -122,11 +122,6 @@ def test_a_log_without_answers_has_a_report() -> None:
     assert "n/a" in report_page(rephrase_report(evaluation).html).words
 
 
-def write(path: Path, values: Sequence[Any]) -> Path:
-    path.write_bytes(b"".join(msgspec.json.encode(value) + b"\n" for value in values))
-    return path
-
-
 @pytest.fixture
 def files(tmp_path: Path) -> dict[str, Path]:
     gold = [
@@ -134,9 +129,9 @@ def files(tmp_path: Path) -> dict[str, Path]:
         for line in GOLD
     ]
     return {
-        "turns": write(tmp_path / "turns.jsonl", LOG),
-        "gold": write(tmp_path / "gold.jsonl", gold),
-        "rephrases": write(tmp_path / "rephrases.jsonl", said(LOG, 4)),
+        "turns": write_lines(tmp_path / "turns.jsonl", LOG),
+        "gold": write_lines(tmp_path / "gold.jsonl", gold),
+        "rephrases": write_lines(tmp_path / "rephrases.jsonl", said(LOG, 4)),
     }
 
 
@@ -159,11 +154,8 @@ def run(files: dict[str, Path], out: Path, **more: Any) -> tuple[RephraseScores,
 def test_the_command_writes_a_report(files: dict[str, Path], tmp_path: Path) -> None:
     arguments = [part for name, path in files.items() for part in (f"--{name}", str(path))]
     out = tmp_path / "report"
-    result = CliRunner().invoke(
-        app, ["evaluate", "rephrases", *arguments, "--out", str(out), "--resamples", "20"]
-    )
-    assert result.exit_code == 0, result.output
-    assert "66.7 %" in result.output
+    printed = run_command("evaluate", "rephrases", *arguments, "--out", out, "--resamples", 20)
+    assert "66.7 %" in printed
     report = json.loads((out / "evaluation.json").read_text())
     (system,) = report["systems"]
     assert (system["overall"]["gold"], system["overall"]["right"]) == (6, 4)
@@ -174,19 +166,18 @@ def test_the_command_writes_a_report(files: dict[str, Path], tmp_path: Path) -> 
 
 
 def test_the_same_files_give_the_same_bytes(files: dict[str, Path], tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        run(files, tmp_path / name)
-    for file in ("evaluation.json", "report.html"):
-        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+    assert_same_twice(lambda out: run(files, out), tmp_path)
 
 
 def test_what_is_missing_is_said(files: dict[str, Path], tmp_path: Path) -> None:
     arguments = ["--turns", str(files["turns"]), "--gold", str(files["gold"]), "--out", str(tmp_path / "r")]
-    result = CliRunner().invoke(app, ["evaluate", "rephrases", *arguments])
-    assert "give --state, or --rephrases" in str(result.exception)
     more = ["--rephrases", str(files["rephrases"]), "--ablations"]
-    result = CliRunner().invoke(app, ["evaluate", "rephrases", *arguments, *more])
-    assert "give the logs to learn from with --train" in str(result.exception)
+    for options, problem in (
+        ([], "give --state, or --rephrases"),
+        (more, "give the logs to learn from with --t"),
+    ):
+        with pytest.raises(SettingsError, match=problem):
+            run_command("evaluate", "rephrases", *arguments, *options)
 
 
 @pytest.mark.parametrize(
@@ -195,7 +186,7 @@ def test_what_is_missing_is_said(files: dict[str, Path], tmp_path: Path) -> None
 def test_a_line_that_is_no_rephrase_is_named(
     files: dict[str, Path], tmp_path: Path, line: dict[str, Any]
 ) -> None:
-    write(files["rephrases"], [*said(LOG, 4), line])
+    write_lines(files["rephrases"], [*said(LOG, 4), line])
     with pytest.raises(EvaluationFileError, match=f"rephrases.jsonl, line {len(LOG) + 1}: "):
         run(files, tmp_path / "r")
     assert not (tmp_path / "r").exists()
@@ -238,7 +229,7 @@ def test_baselines_and_variants_stand_beside_it(
     evaluation, printed = run(
         files,
         tmp_path / "r",
-        train=[write(tmp_path / "train.jsonl", train)],
+        train=[write_lines(tmp_path / "train.jsonl", train)],
         train_detector=lambda sessions, settings, hidden: detector,
         settings=settings,
     )
