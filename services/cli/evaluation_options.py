@@ -23,6 +23,21 @@ SeparateLogOption = Annotated[
 SeparateGoldOption = Annotated[
     Path | None, typer.Option("--gold", help="Gold of the test log; by default, its annotations.")
 ]
+GroupsOption = Annotated[
+    tuple[Path, str] | None,
+    typer.Option(
+        "--groups",
+        metavar="FILE FIELD",
+        help="File with event_id, and its field that is the same for turns that belong together, such as "
+        "recordings of one sentence.",
+    ),
+]
+FoldOption = Annotated[
+    int, typer.Option("--fold", min=0, help="Fold of the dialogues to score, numbered from 0.")
+]
+FoldsOption = Annotated[
+    int, typer.Option("--folds", min=2, help="Number of folds; the id of a dialogue decides on its fold.")
+]
 VariantOption = Annotated[
     list[str] | None,
     typer.Option(

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from services.cli import evaluation_options as shared
-from services.cli.options import GroupsOption, SettingsOption, named_files, settings_alone
+from services.cli.options import SettingsOption, named_files, settings_alone
 from services.errors import SettingsError
 
 
@@ -80,7 +80,7 @@ def evaluate_failures_command(
     out: shared.ReportOption,
     train_turns: shared.TrainTurnsOption = None,
     train_annotations: shared.TrainAnnotationsOption = None,
-    groups: GroupsOption = None,
+    groups: shared.GroupsOption = None,
     encoder: shared.EncoderOption = True,
     settings: SettingsOption = None,
     resamples: shared.ResamplesOption = 1000,

@@ -7,7 +7,7 @@ import msgspec
 import typer
 
 from services.cli import evaluation_options as shared
-from services.cli.options import FoldOption, FoldsOption, GroupsOption, SettingsOption, settings_alone
+from services.cli.options import SettingsOption, settings_alone
 from services.errors import SettingsError
 
 
@@ -28,9 +28,9 @@ def failure_variants_command(
     out: shared.ReportOption,
     test_turns: shared.SeparateLogOption = None,
     gold: shared.SeparateGoldOption = None,
-    fold: FoldOption = 0,
-    folds: FoldsOption = 5,
-    groups: GroupsOption = None,
+    fold: shared.FoldOption = 0,
+    folds: shared.FoldsOption = 5,
+    groups: shared.GroupsOption = None,
     variant: shared.VariantOption = None,
     encoder: shared.EncoderOption = True,
     resume: shared.ResumeOption = False,
@@ -96,9 +96,9 @@ def label_variants_command(
     ] = None,
     test_turns: shared.SeparateLogOption = None,
     gold: shared.SeparateGoldOption = None,
-    fold: FoldOption = 0,
-    folds: FoldsOption = 5,
-    groups: GroupsOption = None,
+    fold: shared.FoldOption = 0,
+    folds: shared.FoldsOption = 5,
+    groups: shared.GroupsOption = None,
     variant: shared.VariantOption = None,
     resume: shared.ResumeOption = False,
     settings: SettingsOption = None,

@@ -4,7 +4,7 @@ A measure is an array over draws. Draw 0 is the log itself; the others resample 
 dialogues of one user, the same for every measure, so that measures of two systems may be subtracted.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
 import numpy as np
 from msgspec import Struct
@@ -22,6 +22,12 @@ AtThresholds = Callable[[Floats, Floats, slice], Floats]
 (draws, thresholds) each, and the numbers of these draws: measures, (draws, measures)."""
 
 _CELLS = 4_000_000  # of a table of draws and items: some 30 MB at a time
+
+
+def numbered(names: Iterable[Hashable]) -> tuple[Ints, int]:
+    """A number for each name, (names,), in the order in which they first come; and how many there are."""
+    numbers: dict[Hashable, int] = {}
+    return np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.int64), len(numbers)
 
 
 class ClusterResamples:

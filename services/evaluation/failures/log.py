@@ -9,6 +9,7 @@ from failure_isolation.rule import FAILURE_POINTS
 from failure_isolation.turn_failure import TurnFailure
 from services.evaluation.common.arrays import Bools, Floats, Ints
 from services.evaluation.common.confidence_interval import Cluster
+from services.evaluation.common.resamples import numbered
 from services.evaluation.common.same_events import aligned_lines, require_known_events
 from services.evaluation.failures.gold import GoldFailure
 from services.evaluation.labels.log import LabelLog
@@ -84,13 +85,12 @@ class FailureLog(Struct, frozen=True, kw_only=True):
                 (groups or {}).get(in_order[number].event_id, f" {session[number]}")
                 for number in turn.tolist()
             ]
-        numbers: dict[str, int] = {}
-        cluster = np.array([numbers.setdefault(name, len(numbers)) for name in of_cluster], dtype=np.int64)
+        cluster, clusters = numbered(of_cluster)
         return cls(
             turns=in_order,
             session=session,
             items=FailureItems(turn=turn, truth=truth, cluster=cluster),
-            clusters=len(numbers),
+            clusters=clusters,
             cluster=kind,
             users=len(np.unique(user[turn])),
             derived=any(line.derived for line in gold),

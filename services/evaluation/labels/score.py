@@ -188,24 +188,22 @@ class _Scoring:
 
     def score(self, task: Task, trained_on: Sequence[GoldLabel]) -> None:
         """Scores one task; `trained_on` tells which classes occur in training."""
-        if task == "goals":
-            self._goals()
-        elif task == "defect":
-            self._defects(task, defect_items(self.log), defect_answers)
-        elif task == "defect without signals":
-            self._defects(task, silent_defect_items(self.log), defect_answers)
-        elif task == "goal success":
-            self._defects(task, missed_goal_items(self.log), missed_answers)
-        elif task == "goal success of calls":
-            self._defects(task, failed_call_items(self.log), missed_answers)
-        elif task == "satisfaction":
-            self._satisfaction(task, "turn")
-        elif task == "dialogue satisfaction":
-            self._satisfaction(task, "dialogue")
-        elif task == "domain" or task == "intent":
-            self._classes(task, trained_on)
-        else:
-            self._slots(task, "span" if task == "slots" else "value")
+        scorers: dict[Task, Callable[[], None]] = {
+            "goals": self._goals,
+            "defect": lambda: self._defects(task, defect_items(self.log), defect_answers),
+            "defect without signals": lambda: self._defects(
+                task, silent_defect_items(self.log), defect_answers
+            ),
+            "goal success": lambda: self._defects(task, missed_goal_items(self.log), missed_answers),
+            "goal success of calls": lambda: self._defects(task, failed_call_items(self.log), missed_answers),
+            "satisfaction": lambda: self._satisfaction(task, "turn"),
+            "dialogue satisfaction": lambda: self._satisfaction(task, "dialogue"),
+            "domain": lambda: self._classes("domain", trained_on),
+            "intent": lambda: self._classes("intent", trained_on),
+            "slots": lambda: self._slots(task, "span"),
+            "slot values": lambda: self._slots(task, "value"),
+        }
+        scorers[task]()
 
     def _goals(self) -> None:
         items = GoalItems.of(self.log)

@@ -26,6 +26,7 @@ from services.evaluation.common.resamples import (
     agreement,
     differences,
     estimates,
+    numbered,
     share,
 )
 from services.evaluation.common.same_events import require_same_events
@@ -179,15 +180,14 @@ class _Log(Struct, frozen=True, kw_only=True):
             turns, key=lambda turn: (turn.assistant_id, turn.user_id, turn.ts_ms, turn.event_id)
         )
         numbers = {turn.event_id: number for number, turn in enumerate(in_order)}
-        users: dict[str, int] = {}
-        user = [users.setdefault(turn.key, len(users)) for turn in in_order]
+        user, users = numbered(turn.key for turn in in_order)
         log = cls(
             turns=in_order,
             numbers=numbers,
             gold=np.full(len(in_order), NOTHING, dtype=np.int64),
             derived=any(line.derived for line in gold),
-            user=np.array(user, dtype=np.int64),
-            users=len(users),
+            user=user,
+            users=users,
         )
         for line in gold:
             log.gold[numbers[line.event_id]] = log.number_of(line.rephrase_of, line.event_id, "gold")

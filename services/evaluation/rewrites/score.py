@@ -22,10 +22,10 @@ from services.evaluation.common.arrays import Bools, Floats
 from services.evaluation.common.breakdown import Breakdown
 from services.evaluation.common.confidence_interval import DEFAULT_RESAMPLES, Estimate
 from services.evaluation.common.gold import GoldTurn
-from services.evaluation.common.resamples import ClusterResamples, Measures, differences, estimates
+from services.evaluation.common.resamples import ClusterResamples, Measures, differences, estimates, numbered
 from services.evaluation.common.same_events import aligned_lines
 from services.evaluation.common.score_thresholds import drawn_of, thresholds_of
-from services.evaluation.common.training_log import GroupOf
+from services.evaluation.common.training_log import GroupOf, yes_no
 from services.evaluation.common.understanding import Meaning, Understanding, nlu_meaning
 from services.evaluation.rewrites.prediction import Prediction
 from streams.session import sessionize
@@ -213,16 +213,15 @@ class _Log(Struct, frozen=True, kw_only=True):
             was_right if line.correct is None else line.correct
             for line, was_right in zip(in_order, computed, strict=True)
         ]
-        numbers: dict[str, int] = {}
-        user = [numbers.setdefault(turn.key, len(numbers)) for turn in turns]
+        user, users = numbered(turn.key for turn in turns)
         return cls(
             turns=turns,
             gold=in_order,
             prompts=prompts,
             references=references,
             right=np.array(right, dtype=np.bool_),
-            user=np.array(user, dtype=np.int64),
-            users=len(numbers),
+            user=user,
+            users=users,
             disagreements=sum(a != b for a, b in zip(right, computed, strict=True)),
             groups={by: [group_of(turn) for turn in turns] for by, group_of in groups.items()},
         )
@@ -287,8 +286,8 @@ class _Served(Struct, frozen=True, kw_only=True):
     def _breakdowns(self, resamples: ClusterResamples) -> Iterable[Breakdown[Score]]:
         log = self.log
         of_turns: dict[str, Sequence[str | None]] = {
-            "recording heard before": [_yes_no(line.recording_heard_before) for line in log.gold],
-            "confused": [_yes_no(line.confused) for line in log.gold],
+            "recording heard before": [yes_no(line.recording_heard_before) for line in log.gold],
+            "confused": [yes_no(line.confused) for line in log.gold],
             "domain": [_domain(turn, line) for turn, line in zip(log.turns, log.gold, strict=True)],
             "day": [_day(turn) for turn in log.turns],
             **log.groups,
@@ -415,10 +414,6 @@ def _groups(labels: Sequence[str | None], among: Bools) -> Iterable[tuple[str, B
         members = (number_of == number) & among
         if members.any():
             yield label, members
-
-
-def _yes_no(flag: bool | None) -> str | None:
-    return None if flag is None else ("yes" if flag else "no")
 
 
 def _scope(prediction: Prediction) -> str:
