@@ -52,9 +52,12 @@ def ranking_measures(ranked: Ranked, resamples: ClusterResamples) -> Measures:
             precision = np.where(said > 0, hits / said, 0.0)
             recall = np.where(gold > 0, hits / gold, np.nan)
             f1 = np.where(gold > 0, 2 * hits / (said + gold), np.nan)
-        steps = np.diff(recall, axis=1, prepend=0.0)
+        gains = np.diff(recall, axis=1, prepend=0.0) * precision
+        average = gains.sum(axis=1)
+        if part.start == 0:  # the log itself is summed pairwise, which rounds the least
+            average[0] = np.ascontiguousarray(gains[0]).sum()
         reached = np.where((precision >= WANTED_PRECISION) | np.isnan(recall), recall, 0.0)
-        return np.stack([(steps * precision).sum(axis=1), reached.max(axis=1), f1.max(axis=1)], axis=1)
+        return np.stack([average, reached.max(axis=1), f1.max(axis=1)], axis=1)
 
     right = ranked.right.astype(np.float64)
     found = resamples.at_thresholds(ranked.scores, right, ranked.user, over_thresholds, 3)
