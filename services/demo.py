@@ -21,7 +21,9 @@ from rewriting.table.rewrite import GLOBAL, Rewrite, Scope
 from rewriting.table.rewrite_table import RewriteTable
 from services.assistant_work import AssistantWork
 from services.errors import DemoError
-from services.evaluation.rewrites.evaluation import run_rewrite_evaluation
+from services.evaluation.common.evaluation_run import run_evaluation
+from services.evaluation.common.understanding import load_understanding
+from services.evaluation.rewrites.evaluation import RewriteEvaluation
 from services.explaining.explanation import draw_rewrite, explanation
 from services.jobs.log_folder import LogFolder, find_logs
 from services.jobs.online_models import learn_online
@@ -411,13 +413,13 @@ def _strongest(rows: Iterable[Rewrite]) -> list[Rewrite]:
 def _score(folder: LogFolder, out: Path, console: Console) -> None:
     if folder.test is None or folder.gold is None or folder.understanding is None:
         return
-    run_rewrite_evaluation(
+    run_evaluation(
+        RewriteEvaluation(understanding=load_understanding(folder.understanding)),
         turns=folder.test,
         gold=folder.gold,
-        understanding=folder.understanding,
-        rewrites=out / "rewrites.jsonl",
+        lines={"rehear": out / "rewrites.jsonl"},
         out=out / "report",
-        train=folder.train,
+        train_turns=folder.train,
         console=console,
     )
 

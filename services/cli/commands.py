@@ -11,17 +11,15 @@ from sqlalchemy.exc import DBAPIError
 from services.cli import (
     annotate,
     demo,
-    evaluate_failures,
-    evaluate_labels,
     evaluate_rephrases,
+    evaluations,
     exports,
-    failure_variants,
     jobs,
-    label_variants,
     learn,
     report,
     running,
     table,
+    variants,
 )
 from services.platform.log_output import configure_log
 from streams.errors import RehearError
@@ -44,12 +42,10 @@ learn.register(app)
 jobs.register(app)
 exports.register(app)
 evaluate_rephrases.register(jobs.evaluate)
-evaluate_labels.register(jobs.evaluate)
-evaluate_failures.register(jobs.evaluate)
-failure_variants.register(jobs.evaluate)
+evaluations.register(jobs.evaluate)
+variants.register(jobs.evaluate)
 annotate.register(app)
 report.register(app)
-label_variants.register(jobs.evaluate)
 running.register(app)
 table.register(app)
 demo.register(app)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from services.cli.options import SettingsOption, StateOption, require_state, settings_of
+from services.cli.evaluation_options import ReportOption, ResamplesOption, TestLogOption
+from services.cli.options import ONE_SYSTEM, SettingsOption, StateOption, require_state, settings_of
 from services.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -19,28 +20,28 @@ def register(evaluate: typer.Typer) -> None:
 
 
 def evaluate_rephrases_command(
-    turns: Annotated[Path, typer.Option(help="The test log.")],
-    gold: Annotated[
-        Path, typer.Option(help="Which turn says which earlier one again, a line for each turn.")
-    ],
-    out: Annotated[Path, typer.Option(help="Folder for the report (HTML and JSON).")],
+    turns: TestLogOption,
+    gold: Annotated[Path, typer.Option(help="Gold of the test log, a line for each turn.")],
+    out: ReportOption,
     rephrases: Annotated[
         Path | None, typer.Option(help="Output of `rehear rephrases` on the test log.")
     ] = None,
     state: StateOption = None,
     settings: SettingsOption = None,
     train: Annotated[
-        list[Path] | None, typer.Option(help="Logs that were learned from: the baselines learn from them.")
+        list[Path] | None, typer.Option(help="Training logs, from which the baselines learn.")
     ] = None,
     ablations: Annotated[
         bool,
         typer.Option(
             "--ablations",
-            help="Train detectors without parts of the evidence too (minutes each); needs --train.",
+            help="Train detectors without parts of the evidence as well (minutes each); needs --train.",
         ),
     ] = False,
-    resamples: Annotated[int, typer.Option(help="Resamples of the users for the intervals.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Of the resampling, and of the choice of examples.")] = 0,
+    resamples: ResamplesOption = 1000,
+    seed: Annotated[
+        int, typer.Option(help="Random seed for the bootstrap and for the choice of examples.")
+    ] = 0,
 ) -> None:
     """Precision, recall, F1 and PR-AUC of rephrases, with intervals, beside four baselines.
 
@@ -50,7 +51,8 @@ def evaluate_rephrases_command(
     Example: `rehear evaluate rephrases --turns test.jsonl.gz --gold gold.jsonl.gz --state state
     --train train.jsonl.gz --out report`
     """
-    from services.evaluation.rephrases.evaluation import run_rephrase_evaluation
+    from services.evaluation.common.evaluation_run import run_evaluation
+    from services.evaluation.rephrases.evaluation import RephraseEvaluation
 
     if state is None and rephrases is None:
         raise SettingsError(
@@ -73,16 +75,18 @@ def evaluate_rephrases_command(
         from services.session_models.rephrases.training import train_detector
 
         train_variant = train_detector
-    run_rephrase_evaluation(
+    run_evaluation(
+        RephraseEvaluation(
+            detector_of=detector_of,
+            train_detector=train_variant,
+            settings=chosen.rephrases,
+            gap_ms=chosen.sessions.gap_ms,
+            resamples=resamples,
+            seed=seed,
+        ),
         turns=turns,
         gold=gold,
+        lines={} if rephrases is None else {ONE_SYSTEM: rephrases},
         out=out,
-        rephrases=rephrases,
-        detector_of=detector_of,
-        settings=chosen.rephrases,
-        gap_ms=chosen.sessions.gap_ms,
-        train=train or [],
-        train_detector=train_variant,
-        resamples=resamples,
-        seed=seed,
+        train_turns=train or [],
     )

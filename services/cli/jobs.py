@@ -11,7 +11,15 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from services.cli.options import SettingsOption, StateOption, TurnsOption, require_state, settings_of
+from services.cli.evaluation_options import ReportOption, ResamplesOption, SeedOption, TestLogOption
+from services.cli.options import (
+    ONE_SYSTEM,
+    SettingsOption,
+    StateOption,
+    TurnsOption,
+    require_state,
+    settings_of,
+)
 
 evaluate = typer.Typer(no_args_is_help=True, help="Score what Rehear does against gold, beside baselines.")
 
@@ -87,54 +95,55 @@ def rewrite(
 
 @evaluate.command("rewrites")
 def evaluate_rewrites_command(
-    turns: Annotated[Path, typer.Option(help="The test log.")],
-    gold: Annotated[Path, typer.Option(help="What was meant, a line for each turn.")],
+    turns: TestLogOption,
+    gold: Annotated[Path, typer.Option(help="Gold of the test log, a line for each turn.")],
     understanding: Annotated[
         Path, typer.Option(help="The assistant's own understanding: answers (JSON Lines) or a Python file.")
     ],
     rewrites: Annotated[Path, typer.Option(help="Output of `rehear rewrite` on the test log.")],
-    out: Annotated[Path, typer.Option(help="Folder for the report (HTML and JSON).")],
+    out: ReportOption,
     train: Annotated[
-        list[Path] | None, typer.Option(help="Logs that were learned from, for the baseline that learns.")
+        list[Path] | None, typer.Option(help="Training logs, from which a baseline learns.")
     ] = None,
-    resamples: Annotated[int, typer.Option(help="Resamples of the users for the intervals.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Of the resampling.")] = 0,
+    resamples: ResamplesOption = 1000,
+    seed: SeedOption = 0,
 ) -> None:
     """Win, loss, win/loss, defect reduction and trigger rate, with intervals, beside baselines.
 
     Example: `rehear evaluate rewrites --turns test.jsonl.gz --gold gold.jsonl.gz
     --understanding nlu.jsonl.gz --rewrites answers.jsonl --train train.jsonl.gz --out report`
     """
-    from services.evaluation.rewrites.evaluation import run_rewrite_evaluation
+    from services.evaluation.common.evaluation_run import run_evaluation
+    from services.evaluation.common.understanding import load_understanding
+    from services.evaluation.rewrites.evaluation import RewriteEvaluation
 
-    run_rewrite_evaluation(
+    assistant = load_understanding(understanding)
+    run_evaluation(
+        RewriteEvaluation(understanding=assistant, resamples=resamples, seed=seed),
         turns=turns,
         gold=gold,
-        understanding=understanding,
-        rewrites=rewrites,
+        lines={ONE_SYSTEM: rewrites},
         out=out,
-        train=train or [],
-        resamples=resamples,
-        seed=seed,
+        train_turns=train or [],
     )
 
 
 @evaluate.command("ablations")
 def evaluate_ablations_command(
-    turns: Annotated[Path, typer.Option(help="The test log.")],
-    gold: Annotated[Path, typer.Option(help="What was meant, a line for each turn.")],
+    turns: TestLogOption,
+    gold: Annotated[Path, typer.Option(help="Gold of the test log, a line for each turn.")],
     understanding: Annotated[
         Path, typer.Option(help="The assistant's own understanding: answers (JSON Lines) or a Python file.")
     ],
-    out: Annotated[Path, typer.Option(help="Folder for the report (HTML and JSON).")],
+    out: ReportOption,
     state: StateOption = None,
     settings: SettingsOption = None,
     win_loss: Annotated[
         float | None,
-        typer.Option(min=0, help="Wins wanted for each loss; by default that of the settings."),
+        typer.Option(min=0, help="Wanted wins for each loss; by default, the ratio of the settings."),
     ] = None,
-    resamples: Annotated[int, typer.Option(help="Resamples of the users for the intervals.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Of the resampling.")] = 0,
+    resamples: ResamplesOption = 1000,
+    seed: SeedOption = 0,
 ) -> None:
     """What each part of rewriting adds: the system of a state, without each of them, beside baselines.
 

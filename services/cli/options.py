@@ -29,21 +29,6 @@ AssistantOption = Annotated[
     str | None,
     typer.Option("--assistant", help="Whose table; needed when there are several assistants."),
 ]
-GroupsOption = Annotated[
-    tuple[Path, str] | None,
-    typer.Option(
-        metavar="FILE FIELD",
-        help="Turns that belong together: those of one value of a field of a file with event_id, such as "
-        "recordings of one sentence.",
-    ),
-]
-FoldOption = Annotated[
-    int, typer.Option("--fold", min=0, help="Which part of the dialogues is scored, from 0.")
-]
-FoldsOption = Annotated[
-    int,
-    typer.Option("--folds", min=2, help="Of how many parts; a dialogue's own id says in which one it is."),
-]
 
 ONE_SYSTEM = "rehear"
 """Name of the only system whose output is scored."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from services.cli.evaluation_options import ReportOption, ResamplesOption, SeedOption
 from services.cli.jobs import progress_bars
 from services.cli.options import SettingsOption, StateOption, require_state, settings_of
 from services.errors import SettingsError
@@ -26,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 
 def report_failures_command(
-    out: Annotated[Path, typer.Option(help="Folder for the report (HTML and JSON).")],
+    out: ReportOption,
     turns: Annotated[
         list[Path] | None,
         typer.Option(
@@ -42,15 +43,15 @@ def report_failures_command(
     assistant: Annotated[
         str | None, typer.Option(help="Of what is stored, only that of this assistant.")
     ] = None,
-    resamples: Annotated[int, typer.Option(help="Resamples of the users for the intervals.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Of the resampling.")] = 0,
+    resamples: ResamplesOption = 1000,
+    seed: SeedOption = 0,
 ) -> None:
     """Where the assistant fails: by stage, domain, intent, device, locale and day, with example dialogues.
 
     Example: `rehear report failures --state state --out report`
     """
     from services.evaluation.failures.overview import failure_overview
-    from services.evaluation.failures.overview_page import failure_overview_table, write_failure_overview
+    from services.evaluation.failures.overview_page import failure_overview_report
 
     if bool(turns) != bool(failures):
         raise SettingsError("--turns and --failures belong together: give both, or neither")
@@ -62,10 +63,8 @@ def report_failures_command(
     else:
         isolated = _stored(chosen, assistant)
     overview = failure_overview(isolated, resamples=resamples, seed=seed)
-    files = write_failure_overview(overview, out)
-    console = Console()
-    console.print(failure_overview_table(overview))
-    console.print(f"report: {files.html} and {files.json}", soft_wrap=True)
+    told = failure_overview_report(overview)
+    told.show(told.write(out), Console())
 
 
 def _of_files(

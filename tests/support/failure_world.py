@@ -4,9 +4,7 @@ Every dialogue has a turn of each kind, so every user has each class as often.
 """
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
-import msgspec
 from turns import turn_event
 
 from failure_isolation.rule import FAILURE_POINTS
@@ -85,8 +83,3 @@ class WordIsolator:
             [said(turn, kind_of.get(turn.request.text.split()[1], "correct")) for turn in turns]
             for turns in sessions
         ]
-
-
-def write_lines(path: Path, lines: Iterable[object]) -> Path:
-    path.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
-    return path

@@ -1,16 +1,15 @@
 """Dialogues of two requests whose meaning a text shows: a song to play, then a town's weather."""
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import msgspec
+from report_command import write_lines
 from turns import START_MS, turn_event
 
 from labeling.annotations.annotation import AnnotatedSlot, Annotation
 from labeling.labels.turn_label import SlotLabel
-from streams.turn import Response, TurnEvent, encode_turn
+from streams.turn import Response, TurnEvent
 
 SONGS = ("jazz", "blues", "polka", "swing", "techno")
 TOWNS = ("paris", "rome", "oslo", "cairo", "lima")
@@ -64,15 +63,12 @@ def annotation_of(turn: TurnEvent) -> Annotation:
 
 
 def write_log(path: Path, turns: Iterable[TurnEvent]) -> Path:
-    path.write_bytes(b"".join(encode_turn(turn) + b"\n" for turn in turns))
-    return path
+    return write_lines(path, turns)
 
 
 def write_annotations(path: Path, turns: Iterable[TurnEvent]) -> Path:
-    path.write_bytes(b"".join(msgspec.json.encode(annotation_of(turn)) + b"\n" for turn in turns))
-    return path
+    return write_lines(path, map(annotation_of, turns))
 
 
 def write_intents(path: Path, *lines: tuple[str, str]) -> Path:
-    path.write_text("".join(json.dumps({"text": text, "intent": intent}) + "\n" for text, intent in lines))
-    return path
+    return write_lines(path, [{"text": text, "intent": intent} for text, intent in lines])

@@ -2,20 +2,10 @@
 
 from collections.abc import Sequence
 
-import matplotlib
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from msgspec import Struct
 
-from services.evaluation.common.plots import (
-    BASELINE_COLOUR,
-    BASELINE_LINES,
-    INK,
-    MOST_IN_AXES,
-    PREDICTOR_COLOURS,
-    STYLE,
-    svg_of,
-)
+from services.evaluation.common.plots import INK, add_legend, drawing, label_of, strokes_of, svg_of
+from services.evaluation.common.score_thresholds import CurvePoint, ReliabilityBin
 
 MARKED_ITEMS = 50  # a bin with fewer than this is drawn as smaller
 
@@ -25,13 +15,10 @@ class DrawnSystem(Struct, frozen=True, kw_only=True):
 
     name: str
     baseline: bool
-    recalls: Sequence[float] = ()  # as the score threshold falls
-    precisions: Sequence[float] = ()
+    curve: Sequence[CurvePoint] = ()  # as the score threshold falls
     recall: float | None = None  # at the system's own threshold
     precision: float | None = None
-    scores: Sequence[float] = ()  # the mean of each bin of scores
-    shares: Sequence[float] = ()  # of what is true in it
-    sizes: Sequence[int] = ()  # its items
+    reliability: Sequence[ReliabilityBin] = ()  # of its scores
 
 
 def precision_recall_picture(
@@ -44,21 +31,19 @@ def precision_recall_picture(
         recall_of: what is to be found, for the axis.
         wanted_precision: a line is drawn there.
     """
-    if not any(one.recalls for one in systems):
+    if not any(one.curve for one in systems):
         return None
-    drawn = [one for one in systems if one.recalls or one.recall is not None]
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(7.2, 4.0), layout="constrained")
-        axes = figure.subplots()
+    drawn = [one for one in systems if one.curve or one.recall is not None]
+    with drawing(7.2, 4.0) as (figure, axes):
         for one, (colour, line) in zip(drawn, strokes_of(drawn), strict=True):
             axes.plot(
-                [100 * recall for recall in one.recalls],
-                [100 * precision for precision in one.precisions],
+                [100 * point.recall for point in one.curve],
+                [100 * point.precision for point in one.curve],
                 color=colour,
                 linestyle=line,
                 linewidth=1.6,
-                label=_label(one),
-                marker="o" if len(one.recalls) < 2 else None,
+                label=label_of(one),
+                marker="o" if len(one.curve) < 2 else None,
             )
             if one.recall is not None and one.precision is not None:
                 axes.plot(100 * one.recall, 100 * one.precision, "o", color=colour, ms=7)
@@ -70,7 +55,7 @@ def precision_recall_picture(
         axes.set_xlabel(f"recall, % of all {recall_of}")
         axes.set_ylabel("precision, %")
         axes.set_title("As the score threshold falls (dot: at the system's own)")
-        _legend(figure, axes, len(drawn))
+        add_legend(figure, axes, len(drawn))
         return svg_of(figure)
 
 
@@ -82,18 +67,16 @@ def reliability_picture(systems: Sequence[DrawnSystem], *, true: str, items: str
         true: what is true, for the axis.
         items: what has a score, for the title.
     """
-    drawn = [one for one in systems if one.scores]
+    drawn = [one for one in systems if one.reliability]
     if not drawn:
         return None
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(7.2, 4.0), layout="constrained")
-        axes = figure.subplots()
+    with drawing(7.2, 4.0) as (figure, axes):
         axes.plot([0, 100], [0, 100], color=INK, linewidth=0.8)
         for one, (colour, line) in zip(drawn, strokes_of(drawn), strict=True):
-            scores = [100 * score for score in one.scores]
-            shares = [100 * share for share in one.shares]
-            sizes = [30.0 if size >= MARKED_ITEMS else 8.0 for size in one.sizes]
-            axes.plot(scores, shares, color=colour, linestyle=line, linewidth=1.6, label=_label(one))
+            scores = [100 * part.mean_score for part in one.reliability]
+            shares = [100 * part.share_true for part in one.reliability]
+            sizes = [30.0 if part.items >= MARKED_ITEMS else 8.0 for part in one.reliability]
+            axes.plot(scores, shares, color=colour, linestyle=line, linewidth=1.6, label=label_of(one))
             axes.scatter(scores, shares, s=sizes, color=colour)
         axes.set_xlim(0, 101)
         axes.set_ylim(-2, 102)
@@ -101,31 +84,5 @@ def reliability_picture(systems: Sequence[DrawnSystem], *, true: str, items: str
         axes.set_xlabel("mean score, %")
         axes.set_ylabel(f"{true}, %")
         axes.set_title(f"Scores as probabilities (small: under {MARKED_ITEMS} {items})")
-        _legend(figure, axes, len(drawn))
+        add_legend(figure, axes, len(drawn))
         return svg_of(figure)
-
-
-def strokes_of(systems: Sequence[DrawnSystem]) -> list[tuple[str, object]]:
-    """Colour and kind of line of each: colours for systems, kinds of lines for baselines."""
-    strokes: list[tuple[str, object]] = []
-    ours = baselines = 0
-    for one in systems:
-        if one.baseline:
-            strokes.append((BASELINE_COLOUR, BASELINE_LINES[baselines % len(BASELINE_LINES)]))
-            baselines += 1
-        else:
-            strokes.append((PREDICTOR_COLOURS[ours % len(PREDICTOR_COLOURS)], "-"))
-            ours += 1
-    return strokes
-
-
-def _label(system: DrawnSystem) -> str:
-    return f"{system.name}{' (baseline)' if system.baseline else ''}"
-
-
-def _legend(figure: Figure, axes: Axes, systems: int) -> None:
-    if systems > MOST_IN_AXES:
-        figure.set_figwidth(9.6)
-        figure.legend(loc="outside right center")
-    else:
-        axes.legend(loc="best")

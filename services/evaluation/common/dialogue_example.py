@@ -47,6 +47,26 @@ def example_lines(
     return lines
 
 
+def lines_around(
+    turns: Sequence[TurnEvent],
+    number: int,
+    session: Sequence[object],
+    roles: Mapping[int, str],
+    around: int = 2,
+) -> list[ExampleLine]:
+    """A turn with those before and after it in its session.
+
+    Args:
+        turns: of a log; those of a session follow each other.
+        number: of the turn.
+        session: (turns,) what tells the session of each.
+        roles: of the turns that have one, by their number.
+        around: how many to either side.
+    """
+    near = range(max(0, number - around), min(len(turns), number + around + 1))
+    return example_lines(turns, [other for other in near if session[other] == session[number]], roles)
+
+
 def visible_signals(turn: TurnEvent) -> list[str]:
     """What a log shows of how a turn went, a few words each."""
     signals = []

@@ -6,10 +6,10 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from services.evaluation.common.json_lines import decoded_lines
 from services.evaluation.common.understanding import Meaning, frame_meaning, nlu_meaning
 from services.evaluation.errors import EvaluationFileError
 from streams.turn import Slot
-from streams.turn_file import read_lines
 
 
 class ReferenceNlu(Struct, frozen=True):
@@ -47,12 +47,7 @@ def read_gold(path: str | Path) -> Iterator[GoldTurn]:
         EvaluationFileError: a line is not gold, or says nothing of what was meant.
         TurnFileError: the file cannot be read.
     """
-    decoder = msgspec.json.Decoder(GoldTurn)
-    for number, line in read_lines(path):
-        try:
-            turn = decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise EvaluationFileError(f"{path}, line {number}: not gold of a turn: {error}") from error
+    for number, turn in decoded_lines(path, msgspec.json.Decoder(GoldTurn).decode, "gold of a turn"):
         if turn.reference_nlu is None and turn.reference_frame is None:
             raise EvaluationFileError(
                 f"{path}, line {number}: event {turn.event_id!r} has neither reference_nlu nor "

@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
+from services.evaluation.common.json_lines import decoded_lines
 from services.evaluation.errors import EvaluationFileError
-from streams.turn_file import read_lines
 
 
 def read_groups(path: str | Path, field: str) -> dict[str, str]:
@@ -21,12 +21,7 @@ def read_groups(path: str | Path, field: str) -> dict[str, str]:
         TurnFileError: the file cannot be read.
     """
     groups: dict[str, str] = {}
-    decoder = msgspec.json.Decoder(dict[str, Any])
-    for number, text in read_lines(path):
-        try:
-            line = decoder.decode(text)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise EvaluationFileError(f"{path}, line {number}: not a JSON object: {error}") from error
+    for number, line in decoded_lines(path, msgspec.json.Decoder(dict[str, Any]).decode, "a JSON object"):
         if not isinstance(line.get("event_id"), str):
             raise EvaluationFileError(f"{path}, line {number}: it has no event_id: groups are of events")
         value = line.get(field)

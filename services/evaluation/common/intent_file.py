@@ -3,6 +3,7 @@
 Each request becomes a dialogue of one turn, of a user of its own, and its intent an annotation.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -10,9 +11,11 @@ import msgspec
 from msgspec import Struct
 
 from labeling.annotations.annotation import Annotation
+from services.evaluation.common.json_lines import decoded_lines
 from services.evaluation.errors import EvaluationFileError
+from services.platform.clock import now_ms
 from streams.turn import EventId, Request, TurnEvent
-from streams.turn_file import read_lines
+from streams.turn_file import read_lines, read_turns
 
 ASSISTANT: Final = "requests"
 """Of all such files: what one teaches, another may be labelled by."""
@@ -58,13 +61,8 @@ def read_intent_file(path: str | Path) -> IntentRequests:
         TurnFileError: the file cannot be read.
     """
     turns, annotations = [], []
-    for number, text in read_lines(path):
-        try:
-            line = _DECODER.decode(text)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise EvaluationFileError(
-                f"{path}, line {number}: not a text with its intent, as the first line is: {error}"
-            ) from error
+    what = "a text with its intent, as the first line is"
+    for number, line in decoded_lines(path, _DECODER.decode, what):
         event_id = f"{Path(path).name}:{number}"
         turns.append(
             TurnEvent(
@@ -79,3 +77,34 @@ def read_intent_file(path: str | Path) -> IntentRequests:
         )
         annotations.append(Annotation(event_id=EventId(event_id), intent=line.intent))
     return IntentRequests(turns, annotations)
+
+
+class LogReader:
+    """Reads logs of turn events and files of single requests, and adds what the latter say to annotations.
+
+    Args:
+        annotations: of turns of any log.
+    """
+
+    def __init__(self, annotations: Mapping[EventId, Annotation]) -> None:
+        self.annotations = dict(annotations)
+        self._paths: dict[str, Path] = {}  # of files of requests, by the name that their events have
+
+    def read(self, path: Path) -> list[TurnEvent]:
+        """The turns of a log of either kind.
+
+        Raises:
+            EvaluationFileError: a line is something else, or another file of requests has the same name.
+            TurnFileError: the file cannot be read.
+        """
+        if not is_intent_file(path):
+            return list(read_turns(path, now_ms))
+        if path.name in self._paths:
+            raise EvaluationFileError(
+                f"{self._paths[path.name]} and {path} have the same name, by which their requests are "
+                "called: rename one"
+            )
+        self._paths[path.name] = path
+        requests = read_intent_file(path)
+        self.annotations |= {EventId(one.event_id): one for one in requests.annotations}
+        return requests.turns

@@ -3,14 +3,20 @@
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import networkx as nx
 from msgspec import Struct
 
 from labeling.annotations.annotation import Annotation
+from labeling.annotations.annotation_file import read_annotations
+from services.evaluation.common.intent_file import LogReader
+from services.evaluation.common.json_lines import EventLine
 from services.evaluation.errors import MismatchError
 from streams.session import Session, sessionize
 from streams.turn import AssistantId, EventId, TurnEvent
+
+Gold = TypeVar("Gold", bound=EventLine)
 
 
 class Fold(Struct, frozen=True):
@@ -23,18 +29,31 @@ class Fold(Struct, frozen=True):
         """Whether a session is in it."""
         return stable_number(session) % self.folds == self.number
 
-    def holds_group(self, name: str) -> bool:
-        """Whether the sessions of a group are in it."""
-        return _number(["group", name]) % self.folds == self.number
+    def parted(
+        self, sessions: Sequence[Session], groups: Mapping[str, str] | None
+    ) -> tuple[list[Session], list[Session]]:
+        """The sessions that are not in it, and those that are; a group is on one side as a whole."""
+        names = [None] * len(sessions) if groups is None else joined_groups(sessions, groups)
+        inside = [
+            self.holds(session) if name is None else _number(["group", name]) % self.folds == self.number
+            for session, name in zip(sessions, names, strict=True)
+        ]
+        left, held = (
+            [session for session, is_in in zip(sessions, inside, strict=True) if is_in == side]
+            for side in (False, True)
+        )
+        return left, held
 
 
-class LogSplit(Struct, frozen=True, kw_only=True):
+class LogSplit(Struct, Generic[Gold], frozen=True, kw_only=True):
     """Sessions to learn from and sessions to be scored on; they have no turn in common."""
 
     train: Sequence[Session]
     test: Sequence[Session]
     annotations: Mapping[EventId, Annotation]  # of training turns alone
     strangers: int  # annotations of turns that no log has
+    gold: Sequence[Gold]  # of test turns alone
+    train_gold: Sequence[Gold] = ()  # what the annotations say, in the order of the training turns
 
     @property
     def train_turns(self) -> list[TurnEvent]:
@@ -46,64 +65,76 @@ class LogSplit(Struct, frozen=True, kw_only=True):
         """The turns that are scored."""
         return [turn for session in self.test for turn in session.turns]
 
+    def annotations_of(self, sessions: Iterable[Session]) -> dict[EventId, Annotation]:
+        """The annotations of the turns of some training sessions, in the order of these turns."""
+        events = (EventId(turn.event_id) for session in sessions for turn in session.turns)
+        return {event: self.annotations[event] for event in events if event in self.annotations}
 
-def split_logs(
+
+class GoldKind(Struct, Generic[Gold], frozen=True, kw_only=True):
+    """What is known of turns, for one kind of model."""
+
+    read: Callable[[Path], Sequence[Gold]]  # a gold file
+    of_annotation: Callable[[Annotation], Gold | None]  # None: it says nothing
+    says_anything: Callable[[Gold], bool]  # that can be scored
+    nothing_said: Callable[[Path | None], str]  # the error; None: there is no gold file
+
+
+def read_split(
+    kind: GoldKind[Gold],
     *,
     turns: Sequence[Path],
-    test_turns: Path | None,
-    read_log: Callable[[Path], list[TurnEvent]],
-    said: Mapping[EventId, Annotation],
-    fold: Fold,
-    gap_ms: int,
+    annotations: Sequence[Path] = (),
+    test_turns: Path | None = None,
+    gold: Path | None = None,
+    fold: Fold | None = None,
     groups: Mapping[str, str] | None = None,
-) -> LogSplit:
-    """Reads logs, and parts them where they are one.
+    gap_ms: int,
+) -> LogSplit[Gold]:
+    """Reads logs, turn events or texts with intents, and what is said of them; one log alone is parted.
 
     Args:
+        kind: of the gold.
         turns: to learn from; without a test log, those to be scored on too.
-        test_turns: to be scored on; None: a fold of the dialogues.
-        read_log: reads one.
-        said: annotations of turns of either; it is looked at when all logs are read.
-        fold: which one, where there is no test log.
-        gap_ms: as for `sessionize`.
+        annotations: of turns of either; those of turns that are scored are never learned from.
+        test_turns: to be scored on; None: a fold of the dialogues, or of the groups.
+        gold: of the turns to be scored on; None: their annotations.
+        fold: which one, where there is no test log; the first of five where None.
         groups: of turns by their event; no group is on both sides.
+        gap_ms: as for `sessionize`.
 
     Raises:
-        EvaluationError: a file cannot be used, the logs have turns in common, or a group, or one is empty.
+        AnnotationFileError: a file of annotations cannot be used.
+        EvaluationError: another file cannot, the logs have turns in common, or a group, one of them is
+            empty, or no gold is about the turns to be scored on.
         TurnFileError: a log cannot be read.
     """
-    train = sessionize([turn for path in turns for turn in read_log(path)], gap_ms)
-    test: list[Session] = []
-    if test_turns is not None:
-        test = sessionize(read_log(test_turns), gap_ms)
-    elif groups is None:
-        test = [session for session in train if fold.holds(session)]
-        train = [session for session in train if not fold.holds(session)]
+    reader = LogReader(read_annotations(*annotations))
+    train = sessionize([turn for path in turns for turn in reader.read(path)], gap_ms)
+    if test_turns is None:
+        train, test = (fold or Fold()).parted(train, groups)
     else:
-        named = list(zip(train, joined_groups(train, groups), strict=True))
-        test = [session for session, name in named if _is_in(fold, session, name)]
-        train = [session for session, name in named if not _is_in(fold, session, name)]
+        test = sessionize(reader.read(test_turns), gap_ms)
+    remedy = "a larger log, or another fold" if test_turns is None else "another log"
+    _require_apart(train, test, groups or {}, remedy)
     learned, scored = events_of(train), events_of(test)
-    if both := sorted(learned & scored):
-        raise MismatchError(
-            f"{len(both)} turns are to be learned from and to be scored on ({both[0]}, ...): give logs that "
-            "have no turn in common"
-        )
-    of_both = [{(groups or {}).get(event) for event in events} - {None} for events in (learned, scored)]
-    if shared := sorted(str(name) for name in of_both[0] & of_both[1]):
-        raise MismatchError(
-            f"{len(shared)} groups are to be learned from and to be scored on ({shared[0]}, ...): give logs "
-            "that have none in common, or one log, which is parted between groups"
-        )
-    for part, kind in ((train, "learn from"), (test, "be scored on")):
-        if not part:
-            remedy = "give a larger log, or another fold" if test_turns is None else "give another log"
-            raise MismatchError(f"there is no dialogue to {kind}: {remedy}")
+    said = reader.annotations
+    if gold is None:
+        lines = _gold_of(kind, (one for event, one in said.items() if event in scored))
+    else:
+        lines = list(kind.read(gold))
+        if test_turns is None:  # it may be that of all turns
+            lines = [line for line in lines if line.event_id in scored]
+    if not any(map(kind.says_anything, lines)):
+        raise MismatchError(kind.nothing_said(gold))
+    in_order = (said.get(EventId(turn.event_id)) for session in train for turn in session.turns)
     return LogSplit(
         train=train,
         test=test,
         annotations={event: one for event, one in said.items() if event in learned},
         strangers=len(said.keys() - learned - scored),
+        gold=lines,
+        train_gold=_gold_of(kind, (one for one in in_order if one is not None)),
     )
 
 
@@ -151,8 +182,29 @@ def group_names(sessions: Sequence[Session], groups: Mapping[str, str]) -> list[
     return [f" {number}" if name is None else name for number, name in enumerate(joined)]
 
 
-def _is_in(fold: Fold, session: Session, group: str | None) -> bool:
-    return fold.holds(session) if group is None else fold.holds_group(group)
+def _gold_of(kind: GoldKind[Gold], annotations: Iterable[Annotation]) -> list[Gold]:
+    return [gold for one in annotations if (gold := kind.of_annotation(one)) is not None]
+
+
+def _require_apart(
+    train: Sequence[Session], test: Sequence[Session], groups: Mapping[str, str], remedy: str
+) -> None:
+    """Refuses logs that have turns or groups in common, or of which one is empty."""
+    learned, scored = events_of(train), events_of(test)
+    if both := sorted(learned & scored):
+        raise MismatchError(
+            f"{len(both)} turns are to be learned from and to be scored on ({both[0]}, ...): give logs that "
+            "have no turn in common"
+        )
+    of_both = [{groups.get(event) for event in events} - {None} for events in (learned, scored)]
+    if shared := sorted(str(name) for name in of_both[0] & of_both[1]):
+        raise MismatchError(
+            f"{len(shared)} groups are to be learned from and to be scored on ({shared[0]}, ...): give logs "
+            "that have none in common, or one log, which is parted between groups"
+        )
+    for part, use in ((train, "learn from"), (test, "be scored on")):
+        if not part:
+            raise MismatchError(f"there is no dialogue to {use}: give {remedy}")
 
 
 def _number(names: Sequence[str]) -> int:

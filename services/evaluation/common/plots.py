@@ -1,10 +1,12 @@
 """How the pictures of all reports look, as SVG: the same values give the same bytes."""
 
 import io
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
 
 import matplotlib
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from services.evaluation.common.confidence_interval import Estimate
@@ -39,6 +41,78 @@ MOST_IN_AXES = 5
 """Predictors whose legend has room among the curves; of more, it stands beside them."""
 
 
+class NamedSystem(Protocol):
+    """What is drawn beside others."""
+
+    @property
+    def name(self) -> str:
+        """Of the system."""
+        ...
+
+    @property
+    def baseline(self) -> bool:
+        """Whether it is one."""
+        ...
+
+
+@contextmanager
+def drawing(width: float, height: float) -> Iterator[tuple[Figure, Axes]]:
+    """A picture of this size in inches, in the style of all reports as long as it is being drawn."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        yield figure, figure.subplots()
+
+
+def strokes_of(systems: Sequence[NamedSystem]) -> list[tuple[str, object]]:
+    """Colour and kind of line of each: colours for systems, kinds of lines for baselines."""
+    strokes: list[tuple[str, object]] = []
+    ours = baselines = 0
+    for one in systems:
+        if one.baseline:
+            strokes.append((BASELINE_COLOUR, BASELINE_LINES[baselines % len(BASELINE_LINES)]))
+            baselines += 1
+        else:
+            strokes.append((PREDICTOR_COLOURS[ours % len(PREDICTOR_COLOURS)], "-"))
+            ours += 1
+    return strokes
+
+
+def colours_of(systems: Sequence[NamedSystem]) -> list[str]:
+    """The colour of each."""
+    return [colour for colour, _ in strokes_of(systems)]
+
+
+def label_of(system: NamedSystem) -> str:
+    """How it is called in a legend."""
+    return f"{system.name}{' (baseline)' if system.baseline else ''}"
+
+
+def add_legend(figure: Figure, axes: Axes, systems: int) -> None:
+    """Adds a legend of so many systems, beside the axes where it has no room in them."""
+    if systems > MOST_IN_AXES:
+        figure.set_figwidth(9.6)
+        figure.legend(loc="outside right center")
+    else:
+        axes.legend(loc="best")
+
+
+def draw_interval(
+    axes: Axes,
+    share: Estimate,
+    row: float,
+    colour: str,
+    *,
+    marker: str = "o",
+    size: float = 7,
+    label: str | None = None,
+) -> None:
+    """Draws a share in percent with its interval; nothing where it has none."""
+    if share.value is None or share.low is None or share.high is None:
+        return
+    axes.plot([100 * share.low, 100 * share.high], [row, row], color=colour, linewidth=3, alpha=0.45)
+    axes.plot(100 * share.value, row, marker, color=colour, markersize=size, label=label)
+
+
 def interval_picture(rows: Sequence[tuple[str, str, Estimate]], measure: str) -> bytes:
     """A share of each system, with its confidence interval.
 
@@ -46,14 +120,9 @@ def interval_picture(rows: Sequence[tuple[str, str, Estimate]], measure: str) ->
         rows: name, colour and share of each.
         measure: what is drawn, for the axis.
     """
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(7.2, 0.9 + 0.45 * len(rows)), layout="constrained")
-        axes = figure.subplots()
+    with drawing(7.2, 0.9 + 0.45 * len(rows)) as (figure, axes):
         for row, (_, colour, share) in enumerate(rows):
-            if share.value is None or share.low is None or share.high is None:
-                continue
-            axes.plot([100 * share.low, 100 * share.high], [row, row], color=colour, linewidth=3, alpha=0.45)
-            axes.plot(100 * share.value, row, "o", color=colour, markersize=7)
+            draw_interval(axes, share, row, colour)
         axes.axvline(0, color=INK, linewidth=0.8)
         axes.set_yticks(range(len(rows)), [name for name, _, _ in rows])
         axes.set_ylim(len(rows) - 0.4, -0.6)

@@ -6,13 +6,17 @@ Neither file holds a clock or a path, so the same evaluation gives the same byte
 import base64
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jinja2
 import msgspec
+from msgspec import Struct
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
 from services.evaluation.common.confidence_interval import Estimate
 
@@ -24,16 +28,31 @@ class ReportFiles(NamedTuple):
     html: Path
 
 
-def write_report_files(
-    out_dir: str | Path, json_bytes: bytes, html: str, json_name: str = "evaluation.json"
-) -> ReportFiles:
-    """Writes both files of a report to a folder, which is made where there is none."""
-    folder = Path(out_dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    files = ReportFiles(folder / json_name, folder / "report.html")
-    files.json.write_bytes(json_bytes)
-    files.html.write_text(html, encoding="utf-8", newline="\n")
-    return files
+class Report(Struct, frozen=True, kw_only=True):
+    """An evaluation as it is told to programs and to people."""
+
+    evaluation: Struct
+    html: str  # one page that asks for no other file
+    tables: Sequence[Table]
+    remarks: Sequence[str] = ()  # to be read beneath the tables, a sentence each
+    json_name: str = "evaluation.json"
+
+    def write(self, out_dir: str | Path) -> ReportFiles:
+        """Writes JSON and `report.html` to a folder, which is made where there is none."""
+        folder = Path(out_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        files = ReportFiles(folder / self.json_name, folder / "report.html")
+        files.json.write_bytes(report_json(self.evaluation))
+        files.html.write_text(self.html, encoding="utf-8", newline="\n")
+        return files
+
+    def show(self, files: ReportFiles, console: Console) -> None:
+        """Prints the tables, the remarks, and where the report is."""
+        for table in self.tables:
+            console.print(table)
+        for remark in self.remarks:
+            console.print(escape(remark), soft_wrap=True, highlight=False)
+        console.print(f"report: {files.html} and {files.json}", soft_wrap=True)
 
 
 def report_json(evaluation: msgspec.Struct) -> bytes:
@@ -89,6 +108,39 @@ def points(measure: Estimate) -> str:
 def with_interval(value: str, interval: str) -> str:
     """A cell of a table: the value, and below it its interval, if there is one."""
     return f"{value}\n[dim]{interval}[/dim]" if interval else value
+
+
+def share_cell(measure: Estimate) -> str:
+    """A cell of a table: a share in percent, and below it its interval."""
+    return with_interval(percent(measure), percent_interval(measure))
+
+
+def systems_table(
+    title: str,
+    columns: Iterable[str],
+    rows: Iterable[tuple[str, Iterable[Estimate]]],
+    *,
+    system: str = "system",
+    resampled: str | None = None,
+) -> Table:
+    """Systems beside each other.
+
+    Args:
+        title: of the table.
+        columns: titles of the measures.
+        rows: the name of each system, and its measures.
+        system: what a system is called.
+        resampled: what the intervals are over, for the caption; None: there is none.
+    """
+    table = Table(title=title)
+    if resampled is not None:
+        table.caption = f"with 95 % confidence intervals over {resampled}"
+    table.add_column(system)
+    for column in columns:
+        table.add_column(column, justify="right")
+    for name, measures in rows:
+        table.add_row(escape(name), *map(share_cell, measures))
+    return table
 
 
 def interval_text(measure: Estimate, scale: int) -> str:

@@ -4,13 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
+
+from services.evaluation.common.arrays import Floats, Ints
 
 CURVE_POINTS = 200
 """Thresholds in a curve at most: more than a plot of this width can show."""
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 class CurvePoint(Struct, frozen=True):
@@ -19,6 +17,14 @@ class CurvePoint(Struct, frozen=True):
     threshold: float
     precision: float
     recall: float
+
+
+class ReliabilityBin(Struct, frozen=True):
+    """Items whose score lies in a tenth of 0..1."""
+
+    items: int
+    mean_score: float
+    share_true: float
 
 
 class Thresholds(NamedTuple):
@@ -37,7 +43,27 @@ def thresholds_of(scores: Floats) -> Thresholds:
     return Thresholds(order, ends, falling[ends])
 
 
-def drawn_curve(thresholds: Floats, precision: Floats, recall: Floats) -> tuple[CurvePoint, ...]:
-    """Precision and recall at the thresholds, (thresholds,) each, or at as many as can be drawn."""
-    picked = np.unique(np.linspace(0, len(thresholds) - 1, CURVE_POINTS).round().astype(np.int64))
-    return tuple(CurvePoint(float(thresholds[k]), float(precision[k]), float(recall[k])) for k in picked)
+def precision_recall_curve(
+    scores: Floats, right: Floats, to_find: float | None = None
+) -> tuple[CurvePoint, ...]:
+    """Precision and recall as the threshold falls, at as many thresholds as can be drawn.
+
+    Args:
+        scores: (items,).
+        right: (items,) 0..1, how right it is to believe each.
+        to_find: how much is right in all, at least what is right of the items; without any there is no curve.
+    """
+    to_find = float(right.sum()) if to_find is None else to_find
+    if not len(scores) or not to_find:
+        return ()
+    order, ends, thresholds = thresholds_of(scores)
+    hits = right[order].cumsum()[ends]
+    precision, recall = hits / (ends + 1), hits / to_find
+    return tuple(
+        CurvePoint(float(thresholds[k]), float(precision[k]), float(recall[k])) for k in drawn_of(len(ends))
+    )
+
+
+def drawn_of(thresholds: int) -> Ints:
+    """The numbers of the thresholds that a curve shows: all, or `CURVE_POINTS` of them."""
+    return np.unique(np.linspace(0, thresholds - 1, CURVE_POINTS).round().astype(np.int64))

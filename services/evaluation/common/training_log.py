@@ -34,10 +34,11 @@ class TrainingLog(Struct, frozen=True):
     def groups(self) -> dict[str, GroupOf]:
         """The breakdowns, by their names."""
         return {
-            USER_SEEN: lambda turn: _yes_no((turn.assistant_id, turn.user_id) in self.users),
-            TEXT_SEEN: lambda turn: _yes_no((turn.assistant_id, normalise(turn.request.text)) in self.texts),
+            USER_SEEN: lambda turn: yes_no((turn.assistant_id, turn.user_id) in self.users),
+            TEXT_SEEN: lambda turn: yes_no((turn.assistant_id, normalise(turn.request.text)) in self.texts),
         }
 
 
-def _yes_no(flag: bool) -> str:
-    return "yes" if flag else "no"
+def yes_no(flag: bool | None) -> str | None:
+    """The group of a turn by a flag; None: it is in none."""
+    return None if flag is None else ("yes" if flag else "no")

@@ -12,9 +12,9 @@ from typing import Protocol, cast
 import msgspec
 from msgspec import Struct
 
+from services.evaluation.common.json_lines import decoded_lines
 from services.evaluation.errors import EvaluationFileError
 from streams.turn import Slot
-from streams.turn_file import read_lines
 
 SILENT_WORDS = frozenset(("the", "a", "an", "my", "to", "of", "for", "on", "in", "at", "please"))
 """Words that do not count when slot values are compared: people annotate them or not, as it happens."""
@@ -112,14 +112,9 @@ class _Answer(Struct):
 
 
 def _load_answers(path: str | Path) -> AnswerFile:
-    decoder = msgspec.json.Decoder(_Answer)
+    what = "an answer of the assistant (text, domain, intent, slots)"
     answers: dict[str, Meaning] = {}
-    for number, line in read_lines(path):
-        try:
-            answer = decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            message = f"{path}, line {number}: not an answer of the assistant (text, domain, intent, slots)"
-            raise EvaluationFileError(f"{message}: {error}") from error
+    for number, answer in decoded_lines(path, msgspec.json.Decoder(_Answer).decode, what):
         meaning = nlu_meaning(answer.domain, answer.intent, answer.slots)
         if answers.setdefault(answer.text, meaning) != meaning:
             raise EvaluationFileError(

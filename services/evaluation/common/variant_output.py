@@ -1,9 +1,9 @@
 """What variants of a model say of a log, on disk: a file of each as soon as it is done, with what it took."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -17,18 +17,15 @@ from streams.turn import AssistantId, EventId, encode_turn
 Line = TypeVar("Line")
 
 
-class NamedVariant(Protocol):
-    """A variant of a model."""
+class ModelVariant(Struct, frozen=True, kw_only=True):
+    """A model that lacks something."""
 
-    @property
-    def name(self) -> str:
-        """As people read it."""
-        ...
+    name: str  # as people read it
 
     @property
     def file_name(self) -> str:
-        """In file names."""
-        ...
+        """Its name in file names."""
+        return self.name.replace(",", "").replace(" ", "-")
 
 
 class ModelFacts(Struct, frozen=True, kw_only=True):
@@ -103,19 +100,19 @@ class VariantFolder(Generic[Line]):
         read_lines: of a file; raises EvaluationFileError.
     """
 
-    def __init__(self, path: Path, read_lines: Callable[[Path], Sequence[Line]]) -> None:
+    def __init__(self, path: Path, read_lines: Callable[[Path], Iterable[Line]]) -> None:
         self.path = path
         self._read_lines = read_lines
 
-    def lines_file(self, variant: NamedVariant) -> Path:
+    def lines_file(self, variant: ModelVariant) -> Path:
         """Where it stands what a variant says, JSON Lines."""
         return self.path / f"{variant.file_name}.jsonl"
 
-    def facts_file(self, variant: NamedVariant) -> Path:
+    def facts_file(self, variant: ModelVariant) -> Path:
         """Where it stands how that was made."""
         return self.path / f"{variant.file_name}.json"
 
-    def read(self, variant: NamedVariant, inputs: str) -> VariantOutput[Line] | None:
+    def read(self, variant: ModelVariant, inputs: str) -> VariantOutput[Line] | None:
         """What was made of the same inputs, where there is anything."""
         try:
             facts = msgspec.json.decode(self.facts_file(variant).read_bytes(), type=VariantFacts)
@@ -124,11 +121,11 @@ class VariantFolder(Generic[Line]):
         if facts.inputs != inputs or not self.lines_file(variant).exists():
             return None
         try:
-            return VariantOutput(facts, self._read_lines(self.lines_file(variant)))
+            return VariantOutput(facts, list(self._read_lines(self.lines_file(variant))))
         except EvaluationFileError:
             return None  # another version wrote it
 
-    def write(self, variant: NamedVariant, made: VariantOutput[Line]) -> None:
+    def write(self, variant: ModelVariant, made: VariantOutput[Line]) -> None:
         """Writes what a variant says, and then how it was made: what is there is whole."""
         self.path.mkdir(parents=True, exist_ok=True)
         self.facts_file(variant).unlink(missing_ok=True)  # of an earlier one

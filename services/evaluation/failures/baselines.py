@@ -26,6 +26,7 @@ from labeling.labels.training import LabelTraining
 from labeling.models.training_schedule import Progress
 from labeling.turns.dialogue_part import Part
 from labeling.turns.features import TurnFeatures
+from services.evaluation.common.arrays import Floats
 from services.evaluation.common.plain_encoder import PlainLabeller, train_plain_encoder
 from services.evaluation.errors import BaselineError
 from services.evaluation.labels.baselines import drawn_items
@@ -40,8 +41,6 @@ _INVERSE_PENALTY: Final = 1.0  # of a few hundred features, most of which are ra
 _STEPS: Final = 1_000  # at most; some hundred are needed
 
 _TEXTUAL: Final[frozenset[Part]] = frozenset({"likeness"})  # of requests: it takes their words to know it
-
-Floats = NDArray[np.float64]
 
 
 class FailureLesson(Struct, frozen=True, kw_only=True):

@@ -1,13 +1,15 @@
 """Gold of failure points: where each turn failed, from annotations or from gold files of several makes."""
 
 from pathlib import Path
+from typing import Final
 
 import msgspec
 from msgspec import Struct
 
-from labeling.annotations.annotation import FailurePoint
+from labeling.annotations.annotation import Annotation, FailurePoint
+from services.evaluation.common.json_lines import read_lines_of_events
+from services.evaluation.common.log_split import GoldKind
 from services.evaluation.errors import EvaluationFileError
-from services.evaluation.labels.gold import read_lines_of_events
 from streams.turn import EventId
 
 
@@ -55,3 +57,21 @@ def read_gold_failures(path: str | Path) -> list[GoldFailure]:
             "derived.failure_point"
         )
     return gold
+
+
+def _of_annotation(annotation: Annotation) -> GoldFailure | None:
+    if annotation.failure_point is None:
+        return None
+    return GoldFailure(event_id=EventId(annotation.event_id), failure_point=annotation.failure_point)
+
+
+FAILURE_GOLD: Final = GoldKind(
+    read=read_gold_failures,
+    of_annotation=_of_annotation,
+    says_anything=lambda line: line.failure_point is not None,
+    nothing_said=lambda gold: (
+        f"{gold or 'the annotations'}: no failure point of any turn to be scored on is known: annotate some, "
+        "or give their gold with --gold"
+    ),
+)
+"""What failure models are scored by."""

@@ -4,20 +4,17 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
 
 from failure_isolation.rule import FAILURE_POINTS
 from failure_isolation.turn_failure import TurnFailure
+from services.evaluation.common.arrays import Bools, Floats, Ints
 from services.evaluation.common.confidence_interval import Cluster
-from services.evaluation.common.same_events import require_known_events, require_same_events
+from services.evaluation.common.resamples import numbered
+from services.evaluation.common.same_events import aligned_lines, require_known_events
 from services.evaluation.failures.gold import GoldFailure
 from services.evaluation.labels.log import LabelLog
 from streams.session import DEFAULT_GAP_MS
 from streams.turn import TurnEvent
-
-Bools = NDArray[np.bool_]
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 class FailureItems(Struct, frozen=True, kw_only=True):
@@ -88,23 +85,16 @@ class FailureLog(Struct, frozen=True, kw_only=True):
                 (groups or {}).get(in_order[number].event_id, f" {session[number]}")
                 for number in turn.tolist()
             ]
-        numbers: dict[str, int] = {}
-        cluster = np.array([numbers.setdefault(name, len(numbers)) for name in of_cluster], dtype=np.int64)
+        cluster, clusters = numbered(of_cluster)
         return cls(
             turns=in_order,
             session=session,
             items=FailureItems(turn=turn, truth=truth, cluster=cluster),
-            clusters=len(numbers),
+            clusters=clusters,
             cluster=kind,
             users=len(np.unique(user[turn])),
             derived=any(line.derived for line in gold),
         )
-
-    def sessions(self) -> list[Sequence[TurnEvent]]:
-        """The turns of each session, in the order of the log."""
-        ends = np.flatnonzero(np.diff(self.session)) + 1
-        parts = np.split(np.arange(len(self.turns)), ends) if self.turns else []
-        return [[self.turns[number] for number in part.tolist()] for part in parts]
 
     def answers(self, failures: Sequence[TurnFailure], name: str) -> "FailureAnswers":
         """What a system says of the items.
@@ -116,13 +106,8 @@ class FailureLog(Struct, frozen=True, kw_only=True):
         Raises:
             MismatchError: failures are missing, unknown or repeated.
         """
-        require_same_events(
-            [turn.event_id for turn in self.turns],
-            [str(one.event_id) for one in failures],
-            f"failures of {name!r}",
-        )
-        by_event = {str(one.event_id): one for one in failures}
-        said = [by_event[self.turns[number].event_id] for number in self.items.turn.tolist()]
+        lines = aligned_lines(self.turns, failures, f"failures of {name!r}")
+        said = [lines[number] for number in self.items.turn.tolist()]
         return FailureAnswers(
             named=np.array([FAILURE_POINTS.index(one.failure_point) for one in said], dtype=np.int64),
             confidence=np.array([one.confidence for one in said], dtype=np.float64),

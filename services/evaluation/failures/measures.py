@@ -6,10 +6,12 @@ import numpy as np
 from msgspec import Struct
 
 from failure_isolation.rule import FAILURE_POINTS
-from services.evaluation.common.score_thresholds import CURVE_POINTS, thresholds_of
-from services.evaluation.failures.log import FailureAnswers, FailureItems, Floats, Ints
-from services.evaluation.labels.binary import BinaryItems, ReliabilityBin, calibration_error, reliability
-from services.evaluation.labels.resamples import ClusterResamples, Measures, agreement, share
+from services.evaluation.common.arrays import Floats, Ints
+from services.evaluation.common.class_measures import ClassAgreement, abstention_measures, class_agreement
+from services.evaluation.common.resamples import ClusterResamples, Measures, share
+from services.evaluation.common.score_thresholds import ReliabilityBin, drawn_of, thresholds_of
+from services.evaluation.failures.log import FailureAnswers, FailureItems
+from services.evaluation.labels.binary import BinaryItems, calibration_error, reliability
 
 COVERAGE: Final = 0.9
 """Share of the turns, the surest first, whose accuracy is measured: people can look at the other tenth."""
@@ -37,38 +39,28 @@ def failure_measures(items: FailureItems, answers: FailureAnswers, resamples: Cl
     those that are no less sure. `sure_accuracy`, `sure_share`: of what is not abstained from.
     """
     right = (answers.named == items.truth).astype(np.float64)
-    sure = (~answers.abstains).astype(np.float64)
     away = np.abs(answers.named - items.truth).astype(np.float64)
-    columns = np.stack([np.ones(len(right)), right, sure, sure * right, away], axis=1)
-    count, hits, given, sure_hits, distance = resamples.sums(items.cluster, columns).T
+    wrong, distance = resamples.sums(items.cluster, np.stack([1 - right, away], axis=1)).T
+    found = failure_agreement(items, answers, resamples)
     measures: dict[str, Floats] = {
-        "macro_f1": np.full(resamples.draws, np.nan),
-        "accuracy": share(hits, count),
+        **abstention_measures(right, answers.abstains, items.cluster, resamples),
+        "macro_f1": found.macro_f1,
         "covered_accuracy": _covered_accuracy(items, answers, right, resamples),
-        "sure_accuracy": share(sure_hits, given),
-        "sure_share": share(given, count),
         "calibration_error": calibration_error(
             BinaryItems(right, items.cluster), answers.confidence, resamples
         ),
-        "error_distance": share(distance, count - hits),
+        "error_distance": share(distance, wrong),
     }
-    f1 = class_measures(items, answers, resamples)["f1"]
-    gold = resamples.counts(items.cluster, items.truth, _CLASSES)
-    there = gold > 0
-    measures["macro_f1"] = share(np.where(there, f1, 0.0).sum(axis=1), there.sum(axis=1).astype(np.float64))
     for number in np.flatnonzero(items.support).tolist():
-        measures[f1_name(FAILURE_POINTS[number])] = f1[:, number]
+        measures[f1_name(FAILURE_POINTS[number])] = found.measures["f1"][:, number]
     return measures
 
 
-def class_measures(
+def failure_agreement(
     items: FailureItems, answers: FailureAnswers, resamples: ClusterResamples
-) -> dict[str, Floats]:
-    """Precision, recall and F1 of each class, (draws, classes); NaN where not defined."""
-    gold = resamples.counts(items.cluster, items.truth, _CLASSES)
-    said = resamples.counts(items.cluster, answers.named, _CLASSES)
-    both = resamples.counts(items.cluster, np.where(answers.named == items.truth, items.truth, -1), _CLASSES)
-    return agreement(both, gold, said)
+) -> ClassAgreement:
+    """Precision, recall and F1 of each class, and macro F1."""
+    return class_agreement(items.truth, answers.named, _CLASSES, items.cluster, resamples)
 
 
 def confusion(items: FailureItems, answers: FailureAnswers) -> Ints:
@@ -89,9 +81,9 @@ def coverage_curve(items: FailureItems, answers: FailureAnswers) -> tuple[Covera
         return ()
     order, ends, _ = thresholds_of(answers.confidence)
     hits = (answers.named == items.truth)[order].cumsum()[ends]
-    picked = np.unique(np.linspace(0, len(ends) - 1, CURVE_POINTS).round().astype(np.int64))
     return tuple(
-        CoveragePoint(float((ends[k] + 1) / len(order)), float(hits[k] / (ends[k] + 1))) for k in picked
+        CoveragePoint(float((ends[k] + 1) / len(order)), float(hits[k] / (ends[k] + 1)))
+        for k in drawn_of(len(ends))
     )
 
 

@@ -18,10 +18,10 @@ from failure_isolation.turn_failure import TurnFailure
 from labeling.annotations.annotation import FailurePoint
 from labeling.text.normalisation import normalise
 from labeling.turns.features import interpretation
+from services.evaluation.common.arrays import Floats, Ints
 from services.evaluation.common.confidence_interval import DEFAULT_RESAMPLES, Cluster, Estimate, estimate
-from services.evaluation.common.dialogue_example import ExampleLine, example_lines, shortened
-from services.evaluation.failures.log import Floats, Ints
-from services.evaluation.labels.resamples import ClusterResamples, share
+from services.evaluation.common.dialogue_example import ExampleLine, lines_around, shortened
+from services.evaluation.common.resamples import ClusterResamples, share
 from streams.turn import TurnEvent
 from streams.verdict import JudgedTurn
 
@@ -32,7 +32,6 @@ MOST_GROUPS: Final = 25
 """Of a kind: those with the most failing turns; the other ones are one group. More is no table to read."""
 
 MOST_REQUESTS: Final = 8  # of each class: a screenful
-_AROUND: Final = 2  # turns before and after, in an example
 _CORRECT: Final = FAILURE_POINTS.index("correct")
 
 
@@ -239,6 +238,8 @@ def _failing_requests(isolated: Sequence[JudgedTurn[TurnFailure]]) -> list[Faili
         if one.verdict.failure_point != "correct":
             failing.setdefault((one.verdict.failure_point, text), []).append(number)
     turns = [one.turn for one in isolated]
+    session = [one.session_id for one in isolated]
+    points = {number: one.verdict.failure_point for number, one in enumerate(isolated)}
     found = []
     for point in FAILURE_POINTS:
         of_point = [
@@ -257,18 +258,7 @@ def _failing_requests(isolated: Sequence[JudgedTurn[TurnFailure]]) -> list[Faili
                     users=users,
                     said_in_all=said[text],
                     confidence=isolated[surest].verdict.confidence,
-                    lines=tuple(_around(isolated, turns, surest)),
+                    lines=tuple(lines_around(turns, surest, session, points)),
                 )
             )
     return found
-
-
-def _around(
-    isolated: Sequence[JudgedTurn[TurnFailure]], turns: Sequence[TurnEvent], number: int
-) -> list[ExampleLine]:
-    shown = [
-        other
-        for other in range(max(0, number - _AROUND), min(len(turns), number + _AROUND + 1))
-        if isolated[other].session_id == isolated[number].session_id
-    ]
-    return example_lines(turns, shown, {other: isolated[other].verdict.failure_point for other in shown})

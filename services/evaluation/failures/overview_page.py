@@ -1,7 +1,6 @@
 """The report for a team: where its assistant fails; JSON for programs, and one HTML file for people."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final
 
 from rich.table import Table
@@ -9,15 +8,7 @@ from rich.table import Table
 from failure_isolation.rule import FAILURE_POINTS
 from labeling.annotations.annotation import FailurePoint
 from services.evaluation.common.dialogue_example import seconds_in_words
-from services.evaluation.common.report_files import (
-    ReportFiles,
-    page,
-    percent,
-    percent_interval,
-    report_json,
-    with_interval,
-    write_report_files,
-)
+from services.evaluation.common.report_files import Report, page, share_cell
 from services.evaluation.failures.overview import NOT_TOLD, FailureOverview
 from services.evaluation.failures.plots import FAILURE_COLOURS, days_plot, in_words
 
@@ -51,15 +42,12 @@ MEANINGS: Final[Mapping[FailurePoint, tuple[str, str]]] = {
 """What each class is, and what a team can do about it."""
 
 
-def write_failure_overview(overview: FailureOverview, out_dir: str | Path) -> ReportFiles:
-    """Writes `failures.json` and `report.html` to a folder, which is made where there is none."""
-    return write_report_files(
-        out_dir, report_json(overview), failure_overview_html(overview), json_name=JSON_NAME
-    )
+def failure_overview_report(overview: FailureOverview) -> Report:
+    """The overview as a page, and as a table of how often each class occurs."""
+    return Report(evaluation=overview, html=_page(overview), tables=[_table(overview)], json_name=JSON_NAME)
 
 
-def failure_overview_html(overview: FailureOverview) -> str:
-    """The overview as one HTML page that asks for no other file."""
+def _page(overview: FailureOverview) -> str:
     return page(
         "failure_overview.html",
         overview=overview,
@@ -72,8 +60,7 @@ def failure_overview_html(overview: FailureOverview) -> str:
     )
 
 
-def failure_overview_table(overview: FailureOverview) -> Table:
-    """How often each class occurs."""
+def _table(overview: FailureOverview) -> Table:
     table = Table(
         title=f"{overview.failing_turns:,} of {overview.turns:,} turns of {overview.users:,} users failed"
     )
@@ -83,7 +70,7 @@ def failure_overview_table(overview: FailureOverview) -> Table:
         table.add_row(
             one.failure_point,
             f"{one.turns:,}",
-            with_interval(percent(one.share), percent_interval(one.share)),
+            share_cell(one.share),
             f"{100 * one.expected:.1f} %",
         )
     table.caption = f"with 95 % confidence intervals over {overview.cluster}"

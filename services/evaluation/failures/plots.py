@@ -3,23 +3,22 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-import matplotlib
-from matplotlib.figure import Figure
-
 from failure_isolation.rule import FAILURE_POINTS
 from labeling.annotations.annotation import FailurePoint
-from services.evaluation.common.curve_plots import DrawnSystem, reliability_picture, strokes_of
+from services.evaluation.common.curve_plots import DrawnSystem, reliability_picture
 from services.evaluation.common.plots import (
-    BASELINE_COLOUR,
     INK,
-    MOST_IN_AXES,
-    PREDICTOR_COLOURS,
-    STYLE,
+    add_legend,
+    colours_of,
+    draw_interval,
+    drawing,
     interval_picture,
+    label_of,
+    strokes_of,
     svg_of,
 )
 from services.evaluation.failures.measures import COVERAGE
-from services.evaluation.failures.score import FailureScores, SystemScore
+from services.evaluation.failures.score import FailureScores
 
 FAILURE_COLOURS: Final[Mapping[FailurePoint, str]] = {
     "false_wake": "#b5762a",
@@ -35,34 +34,28 @@ _BASELINE_MARKERS: Final = "sD^vX"  # all of one colour
 
 def macro_f1_plot(scores: FailureScores) -> bytes:
     """Macro F1 of each system with its interval."""
+    colours = colours_of(scores.systems)
     rows = [
-        (one.name, _colour(one, number), one.measures["macro_f1"])
-        for number, one in enumerate(scores.systems)
+        (one.name, colour, one.measures["macro_f1"])
+        for one, colour in zip(scores.systems, colours, strict=True)
     ]
     return interval_picture(rows, "macro F1, %")
 
 
 def class_f1_plot(scores: FailureScores) -> bytes:
     """F1 of each class of the gold by each system, with intervals, in the order of the stages."""
-    with matplotlib.rc_context(STYLE):
-        rows = len(scores.systems)
-        figure = Figure(figsize=(7.2, 1.2 + 0.2 * rows * len(scores.classes)), layout="constrained")
-        axes = figure.subplots()
-        ticks = []
+    rows = len(scores.systems)
+    with drawing(7.2, 1.2 + 0.2 * rows * len(scores.classes)) as (figure, axes):
+        ticks, colours = [], colours_of(scores.systems)
         for place, point in enumerate(scores.classes):
             ticks.append(place * (rows + 1) + (rows - 1) / 2)
-            for row, one in enumerate(scores.systems):
+            for row, (one, colour) in enumerate(zip(scores.systems, colours, strict=True)):
                 (found,) = (part.f1 for part in one.classes if part.failure_point == point)
-                if found.value is None or found.low is None or found.high is None:
-                    continue
-                height = place * (rows + 1) + row
-                colour = _colour(one, row)
-                label = one.name if place == 0 else None
-                axes.plot(
-                    [100 * found.low, 100 * found.high], [height] * 2, color=colour, linewidth=3, alpha=0.45
-                )
                 marker = _BASELINE_MARKERS[row % len(_BASELINE_MARKERS)] if one.baseline else "o"
-                axes.plot(100 * found.value, height, marker, color=colour, markersize=6, label=label)
+                label = one.name if place == 0 else None
+                draw_interval(
+                    axes, found, place * (rows + 1) + row, colour, marker=marker, size=6, label=label
+                )
         axes.set_yticks(ticks, [in_words(point) for point in scores.classes])
         axes.set_ylim(len(scores.classes) * (rows + 1) - 0.5, -1)
         axes.set_xlim(0, 101)
@@ -80,11 +73,9 @@ def coverage_plot(scores: FailureScores) -> bytes | None:
     drawn = [one for one in scores.systems if len(one.coverage) > 1]
     if not drawn:
         return None
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(7.2, 4.0), layout="constrained")
-        axes = figure.subplots()
+    with drawing(7.2, 4.0) as (figure, axes):
         lowest = 1.0
-        for one, (colour, line) in zip(drawn, strokes_of([_drawn(one) for one in drawn]), strict=True):
+        for one, (colour, line) in zip(drawn, strokes_of(drawn), strict=True):
             # Of a handful of turns, the accuracy says nothing.
             points = [point for point in one.coverage if point.coverage * scores.known_turns >= 20]
             points = points or list(one.coverage)
@@ -95,7 +86,7 @@ def coverage_plot(scores: FailureScores) -> bytes | None:
                 color=colour,
                 linestyle=line,
                 linewidth=1.6,
-                label=f"{one.name}{' (baseline)' if one.baseline else ''}",
+                label=label_of(one),
             )
         axes.axvline(100 * COVERAGE, color=INK, linewidth=0.6, linestyle=":")
         axes.set_xlim(0, 101)
@@ -104,19 +95,17 @@ def coverage_plot(scores: FailureScores) -> bytes | None:
         axes.set_xlabel("share of the turns that is answered, the surest first, %")
         axes.set_ylabel("accuracy, %")
         axes.set_title("What abstaining would gain")
-        if len(drawn) > MOST_IN_AXES:
-            figure.set_figwidth(9.6)
-            figure.legend(loc="outside right center")
-        else:
-            axes.legend(loc="best")
+        add_legend(figure, axes, len(drawn))
         return svg_of(figure)
 
 
 def confidence_plot(scores: FailureScores) -> bytes | None:
     """How often turns of a confidence are right, in tenths."""
-    return reliability_picture(
-        [_drawn(one) for one in scores.systems], true="share that is right", items="turns"
-    )
+    drawn = [
+        DrawnSystem(name=one.name, baseline=one.baseline, reliability=one.reliability)
+        for one in scores.systems
+    ]
+    return reliability_picture(drawn, true="share that is right", items="turns")
 
 
 def days_plot(days: Sequence[str], shares: Mapping[FailurePoint, Sequence[float]]) -> bytes | None:
@@ -129,9 +118,7 @@ def days_plot(days: Sequence[str], shares: Mapping[FailurePoint, Sequence[float]
     drawn = [point for point in FAILURE_POINTS if point != "correct" and any(shares.get(point, ()))]
     if len(days) < 2 or not drawn:
         return None
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(9.6, 3.6), layout="constrained")
-        axes = figure.subplots()
+    with drawing(9.6, 3.6) as (figure, axes):
         axes.stackplot(
             range(len(days)),
             *([100 * share for share in shares[point]] for point in drawn),
@@ -154,18 +141,4 @@ def in_words(failure_point: str) -> str:
     """A class as people say it."""
     return {"asr": "speech recognition", "nlu": "understanding"}.get(
         failure_point, failure_point.replace("_", " ")
-    )
-
-
-def _colour(system: SystemScore, number: int) -> str:
-    return BASELINE_COLOUR if system.baseline else PREDICTOR_COLOURS[number % len(PREDICTOR_COLOURS)]
-
-
-def _drawn(system: SystemScore) -> DrawnSystem:
-    return DrawnSystem(
-        name=system.name,
-        baseline=system.baseline,
-        scores=[part.mean_score for part in system.reliability],
-        shares=[part.share_true for part in system.reliability],
-        sizes=[part.items for part in system.reliability],
     )

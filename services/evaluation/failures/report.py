@@ -4,7 +4,6 @@ Neither holds a clock or a path, so the same evaluation gives the same bytes.
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final
 
 from rich.markup import escape
@@ -13,15 +12,7 @@ from rich.table import Table
 from failure_isolation.rule import FAILURE_POINTS
 from services.evaluation.common.confidence_interval import Estimate
 from services.evaluation.common.dialogue_example import seconds_in_words
-from services.evaluation.common.report_files import (
-    ReportFiles,
-    page,
-    percent,
-    percent_interval,
-    report_json,
-    with_interval,
-    write_report_files,
-)
+from services.evaluation.common.report_files import Report, page, share_cell, systems_table
 from services.evaluation.failures.measures import COVERAGE
 from services.evaluation.failures.plots import (
     class_f1_plot,
@@ -59,13 +50,18 @@ _TABLED: Final = (
 )  # a terminal has no more room
 
 
-def write_failure_report(scores: FailureScores, out_dir: str | Path) -> ReportFiles:
-    """Writes `evaluation.json` and `report.html` to a folder, which is made where there is none."""
-    return write_report_files(out_dir, report_json(scores), failure_report_html(scores))
+def failure_report(scores: FailureScores) -> Report:
+    """The scores as a page and as tables: the systems, and the F1 of each class."""
+    derived = ["The gold is derived: a rule made it from other annotations."] if scores.derived else []
+    return Report(
+        evaluation=scores,
+        html=_page(scores),
+        tables=[_system_table(scores), _class_table(scores)],
+        remarks=[*derived, *scores.notes],
+    )
 
 
-def failure_report_html(scores: FailureScores) -> str:
-    """The scores as one HTML page that asks for no other file."""
+def _page(scores: FailureScores) -> str:
     pictures: list[tuple[str, bytes | None]] = [
         ("Macro F1 of each system", macro_f1_plot(scores)),
         ("F1 of each class", class_f1_plot(scores)),
@@ -85,39 +81,26 @@ def failure_report_html(scores: FailureScores) -> str:
     )
 
 
-def failure_table(scores: FailureScores) -> Table:
-    """The systems beside each other, with 95 % intervals."""
-    table = Table(
-        title=f"{scores.known_turns:,} turns of {scores.users:,} users, "
+def _system_table(scores: FailureScores) -> Table:
+    return systems_table(
+        f"{scores.known_turns:,} turns of {scores.users:,} users, "
         f"{len(scores.classes)} classes{' (derived)' if scores.derived else ''}",
-        caption=f"with 95 % confidence intervals over {scores.cluster}",
+        [MEASURES[name][0] for name in _TABLED],
+        [(one.name, [one.measures[name] for name in _TABLED]) for one in scores.systems],
+        resampled=scores.cluster,
     )
-    table.add_column("system")
-    for name in _TABLED:
-        table.add_column(MEASURES[name][0], justify="right")
-    for one in scores.systems:
-        shares = [one.measures[name] for name in _TABLED]
-        table.add_row(
-            escape(one.name), *(with_interval(percent(share), percent_interval(share)) for share in shares)
-        )
-    return table
 
 
-def class_table(scores: FailureScores) -> Table:
-    """F1 of each class of the gold, a column for each system."""
+def _class_table(scores: FailureScores) -> Table:
+    """A row for each class of the gold, a column for each system."""
     table = Table(title="F1 of each class")
     table.add_column("class")
-    table.add_column("turns", justify="right")
-    for one in scores.systems:
-        table.add_column(escape(one.name), justify="right")
+    for name in ("turns", *(escape(one.name) for one in scores.systems)):
+        table.add_column(name, justify="right")
     for number, point in enumerate(FAILURE_POINTS):
         if point in scores.classes:
             of_class = [one.classes[number] for one in scores.systems]
-            table.add_row(
-                point,
-                f"{of_class[0].support:,}",
-                *(with_interval(percent(one.f1), percent_interval(one.f1)) for one in of_class),
-            )
+            table.add_row(point, f"{of_class[0].support:,}", *(share_cell(one.f1) for one in of_class))
     return table
 
 

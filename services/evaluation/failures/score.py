@@ -14,28 +14,32 @@ from failure_isolation.rule import FAILURE_POINTS
 from failure_isolation.turn_failure import TurnFailure
 from labeling.annotations.annotation import FailurePoint
 from services.evaluation.common.confidence_interval import DEFAULT_RESAMPLES, Cluster, Estimate
-from services.evaluation.common.dialogue_example import ExampleLine, example_lines
+from services.evaluation.common.dialogue_example import ExampleLine, lines_around
+from services.evaluation.common.resamples import (
+    ClusterResamples,
+    Difference,
+    Measures,
+    differences_of_first,
+    estimates,
+)
+from services.evaluation.common.score_thresholds import ReliabilityBin
 from services.evaluation.errors import MismatchError
 from services.evaluation.failures.gold import GoldFailure
 from services.evaluation.failures.log import FailureAnswers, FailureLog
 from services.evaluation.failures.measures import (
     CoveragePoint,
-    class_measures,
     confusion,
     coverage_curve,
+    failure_agreement,
     failure_measures,
     failure_reliability,
 )
-from services.evaluation.labels.binary import ReliabilityBin
-from services.evaluation.labels.resamples import ClusterResamples, Measures, differences, estimates
-from services.evaluation.labels.scored_task import Difference
 from streams.session import DEFAULT_GAP_MS
 from streams.turn import TurnEvent
 
 EXAMPLES: Final = 3
 """Of each kind: what is right, and what is taken for something else, of each class."""
 
-_AROUND: Final = 2  # turns before and after the one in question
 THIS_TURN: Final = "this turn"
 
 
@@ -88,17 +92,6 @@ class FailureScores(Struct, frozen=True, kw_only=True):
     differences: tuple[Difference, ...]  # of the first system and all others
     notes: tuple[str, ...] = ()  # what a reader should know, a sentence each
 
-    def system(self, name: str) -> SystemScore:
-        """The score of one system.
-
-        Raises:
-            KeyError: there is none of this name.
-        """
-        for one in self.systems:
-            if one.name == name:
-                return one
-        raise KeyError(name)
-
 
 def score_failures(
     turns: Sequence[TurnEvent],
@@ -136,14 +129,14 @@ def score_failures(
         )
     drawn = ClusterResamples(log.clusters, resamples, seed)
     systems: list[SystemScore] = []
-    draws: list[Measures] = []
+    draws: list[tuple[str, Measures]] = []
     for name, said in [*failures.items(), *(baselines or {}).items()]:
         answers = log.answers(said, name)
         measures = failure_measures(log.items, answers, drawn)
         examples = _examples(log, answers, seed) if not systems else ()
         baseline = name not in failures
         systems.append(_scored(log, answers, name, measures, drawn, examples, baseline=baseline))
-        draws.append(measures)
+        draws.append((name, measures))
     support = log.items.support
     return FailureScores(
         turns=len(log.turns),
@@ -156,10 +149,7 @@ def score_failures(
         resamples=resamples,
         seed=seed,
         systems=tuple(systems),
-        differences=tuple(
-            Difference(system=systems[0].name, other=other.name, measures=differences(draws[0], its_draws))
-            for other, its_draws in zip(systems[1:], draws[1:], strict=True)
-        ),
+        differences=differences_of_first(draws),
         notes=tuple(notes),
     )
 
@@ -174,7 +164,7 @@ def _scored(
     *,
     baseline: bool,
 ) -> SystemScore:
-    of_class = class_measures(log.items, answers, resamples)
+    of_class = failure_agreement(log.items, answers, resamples).measures
     support = log.items.support
     named = np.bincount(answers.named, minlength=len(FAILURE_POINTS))
     classes = []
@@ -211,23 +201,7 @@ def _examples(log: FailureLog, answers: FailureAnswers, seed: int) -> list[Failu
                         truth=FAILURE_POINTS[number],
                         named=FAILURE_POINTS[answers.named[item]],
                         confidence=float(answers.confidence[item]),
-                        lines=tuple(dialogue_around(log.turns, session, turn)),
+                        lines=tuple(lines_around(log.turns, turn, session, {turn: THIS_TURN})),
                     )
                 )
     return examples
-
-
-def dialogue_around(turns: Sequence[TurnEvent], session: Sequence[int], turn: int) -> list[ExampleLine]:
-    """A turn, which has a role, with those around it in its session.
-
-    Args:
-        turns: of a log; those of a session follow each other.
-        session: (turns,) the number of each turn's session.
-        turn: its number.
-    """
-    shown = [
-        number
-        for number in range(max(0, turn - _AROUND), min(len(turns), turn + _AROUND + 1))
-        if session[number] == session[turn]
-    ]
-    return example_lines(turns, shown, {turn: THIS_TURN})

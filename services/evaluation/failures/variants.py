@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from typing import Final, Literal
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from failure_isolation.part import TRACES, FailurePart
 from failure_isolation.settings import FailureSettings
 from failure_isolation.turn_failure import FailureIsolator, TurnFailure
 from labeling.turns.dialogue_part import NO_CONTEXT
-from services.errors import SettingsError
 from services.evaluation.common.log_split import LogSplit
+from services.evaluation.common.variant_output import ModelVariant
+from services.evaluation.failures.gold import GoldFailure
 from streams.turn import TurnEvent
 
 Withheld = Literal["traces", "context", "later turns", "responses"]
@@ -22,19 +22,13 @@ METADATA_PARTS: Final[frozenset[FailurePart]] = frozenset(
 """What a log says beside its texts and traces."""
 
 
-class FailureVariant(Struct, frozen=True, kw_only=True):
+class FailureVariant(ModelVariant, frozen=True, kw_only=True):
     """A failure model that is made like that of the settings, but for what it says here."""
 
-    name: str
     hidden: frozenset[FailurePart] = frozenset()  # in training and in use
     withheld: Withheld | None = None  # in use alone, from the model that has learned to read it
 
-    @property
-    def file_name(self) -> str:
-        """Its name in file names."""
-        return self.name.replace(",", "").replace(" ", "-")
-
-    def why_not(self, split: LogSplit, settings: FailureSettings) -> str | None:
+    def why_not(self, split: LogSplit[GoldFailure], settings: FailureSettings) -> str | None:
         """Why it would be nothing of its own on these logs; None: it would."""
         lacks_traces = self.withheld == "traces" or bool(TRACES & self.hidden)
         lacks_context = self.withheld in ("context", "later turns") or bool(NO_CONTEXT & self.hidden)
@@ -69,21 +63,6 @@ VARIANTS: Final = (
     FailureVariant(name="responses withheld", withheld="responses"),
 )
 """In the order of the report; the first is compared with all others."""
-
-
-def named_failure_variants(names: Sequence[str]) -> list[FailureVariant]:
-    """The variants of these names, in the order of `VARIANTS`; all where there are none.
-
-    Raises:
-        SettingsError: there is no variant of a name.
-    """
-    known = {variant.name for variant in VARIANTS}
-    if unknown := sorted(set(names) - known):
-        raise SettingsError(
-            f"there is no variant {unknown[0]!r}: there are "
-            + ", ".join(repr(variant.name) for variant in VARIANTS)
-        )
-    return [variant for variant in VARIANTS if not names or variant.name in names]
 
 
 def has_traces(turn: TurnEvent) -> bool:

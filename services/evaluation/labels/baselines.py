@@ -10,6 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 
+from services.evaluation.common.arrays import Bools, Floats
 from services.evaluation.common.score_thresholds import thresholds_of
 from services.evaluation.labels.binary import BinaryAnswers
 from services.evaluation.labels.classes import ClassAnswers, ClassItems
@@ -30,9 +31,6 @@ MOST_TURNS = 30_000
 _FEATURES = 50_000  # words and pairs of words, the most frequent
 _INVERSE_PENALTY = 10.0  # weak: features are many, but each row has few of them
 _STEPS = 1_000  # at most; some hundred are needed
-
-Bools = NDArray[np.bool_]
-Floats = NDArray[np.float64]
 
 
 def dissatisfaction_baseline(

@@ -6,16 +6,12 @@ as false.
 
 import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
 
-from services.evaluation.common.score_thresholds import CurvePoint, drawn_curve, thresholds_of
-from services.evaluation.labels.resamples import ClusterResamples, Measures, agreement, share
+from services.evaluation.common.arrays import Bools, Floats, Ints
+from services.evaluation.common.resamples import ClusterResamples, Measures, agreement, share
+from services.evaluation.common.score_thresholds import ReliabilityBin
 
 BINS = 10  # of probabilities, for the calibration
-
-Bools = NDArray[np.bool_]
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 class BinaryItems(Struct, frozen=True):
@@ -30,14 +26,6 @@ class BinaryAnswers(Struct, frozen=True):
 
     score: Floats  # (items,) 0..1: how likely it is true
     decided: Bools  # (items,) whether it says so
-
-
-class ReliabilityBin(Struct, frozen=True):
-    """Items whose score lies in a tenth of 0..1."""
-
-    items: int
-    mean_score: float
-    share_true: float
 
 
 def decision_measures(
@@ -150,12 +138,3 @@ def reliability(items: BinaryItems, score: Floats) -> tuple[ReliabilityBin, ...]
 def _bins(score: Floats) -> Ints:
     bins: Ints = np.minimum((score * BINS).astype(np.int64), BINS - 1)
     return bins
-
-
-def precision_recall_curve(items: BinaryItems, score: Floats) -> tuple[CurvePoint, ...]:
-    """Precision and recall as the threshold falls; none where nothing is true."""
-    if not items.truth.any():
-        return ()
-    order, ends, thresholds = thresholds_of(score)
-    hits = items.truth[order].cumsum()[ends]
-    return drawn_curve(thresholds, hits / (ends + 1), hits / items.truth.sum())

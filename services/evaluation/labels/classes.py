@@ -6,17 +6,14 @@ from typing import Literal
 
 import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
 
 from labeling.labels.turn_label import TurnLabel
+from services.evaluation.common.arrays import Bools, Floats, Ints
+from services.evaluation.common.class_measures import abstention_measures, class_agreement
+from services.evaluation.common.resamples import ClusterResamples, share
 from services.evaluation.labels.gold import GoldLabel
 from services.evaluation.labels.log import LabelLog
-from services.evaluation.labels.resamples import ClusterResamples, share
 from streams.turn import TurnEvent
-
-Bools = NDArray[np.bool_]
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 ClassName = tuple[str, ...]
 """A domain, an intent, or a domain and an intent where the intent means something only within it."""
@@ -112,15 +109,8 @@ def class_measures(
     Where it is told which classes occur in training, also the accuracy on turns of these.
     """
     right = np.array([said == true for said, true in zip(answers.named, items.truth, strict=True)], float)
-    sure = ~answers.abstained
-    columns = np.stack([np.ones(len(right)), right, sure, sure * right], axis=1)
-    count, hits, given, sure_hits = resamples.sums(items.cluster, columns).T
-    measures = {
-        "accuracy": share(hits, count),
-        "macro_f1": _macro_f1(items, answers, resamples),
-        "sure_accuracy": share(sure_hits, given),
-        "sure_share": share(given, count),
-    }
+    measures = abstention_measures(right, answers.abstained, items.cluster, resamples)
+    measures["macro_f1"] = _macro_f1(items, answers, resamples)
     if items.seen is not None:
         columns = np.stack([items.seen, items.seen * right], axis=1).astype(np.float64)
         seen, seen_hits = resamples.sums(items.cluster, columns).T
@@ -134,9 +124,4 @@ def _macro_f1(items: ClassItems, answers: ClassAnswers, resamples: ClusterResamp
     true = np.array([classes[name] for name in items.truth], dtype=np.int64)
     # Of what is no class of the gold, no class is named.
     said = np.array([-1 if name is None else classes.get(name, -1) for name in answers.named], dtype=np.int64)
-    gold = resamples.counts(items.cluster, true, len(classes))
-    named = resamples.counts(items.cluster, said, len(classes))
-    both = resamples.counts(items.cluster, np.where(said == true, true, -1), len(classes))
-    f1 = np.where(gold > 0, share(2 * both, gold + named), np.nan)
-    total = np.where(gold > 0, f1, 0.0).sum(axis=1)
-    return share(total, (gold > 0).sum(axis=1).astype(np.float64))
+    return class_agreement(true, said, len(classes), items.cluster, resamples).macro_f1

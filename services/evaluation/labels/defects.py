@@ -4,17 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
 
 from labeling.labels.turn_label import TurnLabel
 from labeling.text.outcome import judge_turns
+from services.evaluation.common.arrays import Bools, Ints
 from services.evaluation.labels.binary import BinaryAnswers, BinaryItems
 from services.evaluation.labels.log import LabelLog
 from streams.turn import TurnEvent
-
-Bools = NDArray[np.bool_]
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 HALF = 0.5  # a probability from which something is said to be so
 

@@ -1,26 +1,16 @@
 """Files of labels, as `rehear label` writes them."""
 
-from pathlib import Path
+from functools import partial
 
 import msgspec
 
 from labeling.labels.turn_label import TurnLabel
-from services.evaluation.labels.gold import read_lines_of_events
+from services.evaluation.common.json_lines import read_lines_of_events
 
 _PROBABILITIES = ("goal_success", "defect", "dissatisfaction", "dialogue_dissatisfaction")
 _RATINGS = ("satisfaction", "dialogue_satisfaction")
 
 _DECODER = msgspec.json.Decoder(TurnLabel)
-
-
-def read_labels(path: str | Path) -> list[TurnLabel]:
-    """The lines of a file of labels, JSON Lines, plain or gzipped, or `-`.
-
-    Raises:
-        EvaluationFileError: a line is something else, or an event has two of them; it names file and line.
-        TurnFileError: the file cannot be read.
-    """
-    return read_lines_of_events(path, _decode, "a line of `rehear label`")
 
 
 def _decode(line: bytes) -> TurnLabel:
@@ -34,3 +24,7 @@ def _decode(line: bytes) -> TurnLabel:
         if value is not None and not 1 <= value <= 5:
             raise ValueError(f"{name} is {value}: it must be 1 to 5")
     return label
+
+
+read_labels = partial(read_lines_of_events, decode=_decode, what="a line of `rehear label`")
+"""The lines of a file of labels; errors as in `read_lines_of_events`."""

@@ -13,16 +13,12 @@ from collections.abc import Sequence
 
 import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
 
 from labeling.labels.turn_label import TurnLabel
 from labeling.text.outcome import judge_turns
+from services.evaluation.common.arrays import Bools, Floats, Ints
+from services.evaluation.common.resamples import ClusterResamples, agreement, share
 from services.evaluation.labels.log import LabelLog
-from services.evaluation.labels.resamples import ClusterResamples, agreement, share
-
-Bools = NDArray[np.bool_]
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 SMALLEST_WINDOW = 2
 """Of `k`: a window of fewer turns would count each misplaced boundary as a missed and a false one alone."""

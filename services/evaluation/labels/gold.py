@@ -1,22 +1,20 @@
 """Gold of labels: what is true of a turn, from annotations or from gold files of several makes."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Final, Literal
 
 import msgspec
 from msgspec import Struct
 
 from labeling.annotations.annotation import AnnotatedSlot, Annotation, Rating
 from services.evaluation.common.gold import ReferenceNlu
+from services.evaluation.common.json_lines import read_lines_of_events
+from services.evaluation.common.log_split import GoldKind
 from services.evaluation.errors import EvaluationFileError
 from streams.turn import EventId
-from streams.turn_file import read_lines
 
 NO_INTENT = "NONE"
 """In lists of intents, one for each service: the user wants nothing of that service."""
-
-_Lined = TypeVar("_Lined", bound="Struct")
 
 
 class GoldLabel(Struct, frozen=True, kw_only=True):
@@ -142,30 +140,16 @@ def read_gold_labels(path: str | Path) -> list[GoldLabel]:
     return gold
 
 
-def read_lines_of_events(path: str | Path, decode: Callable[[bytes], _Lined], what: str) -> list[_Lined]:
-    """The lines of a file that has at most one for each event.
+def _nothing_said(gold: Path | None) -> str:
+    if gold is None:
+        return "the annotations speak of none of the turns to be scored on: annotate some, or give --gold"
+    return f"{gold} speaks of none of the turns to be scored on: give the gold of these"
 
-    Args:
-        path: JSON Lines, plain or gzipped, or `-`.
-        decode: of a line; raises `msgspec.DecodeError` or `ValueError`.
-        what: a line is, for messages.
 
-    Raises:
-        EvaluationFileError: a line is something else, or an event has two of them; it names file and line.
-        TurnFileError: the file cannot be read.
-    """
-    found: list[_Lined] = []
-    places: dict[Any, int] = {}
-    for number, text in read_lines(path):
-        try:
-            line: Any = decode(text)
-        except (msgspec.DecodeError, ValueError, RecursionError) as error:
-            raise EvaluationFileError(f"{path}, line {number}: not {what}: {error}") from error
-        if line.event_id in places:
-            raise EvaluationFileError(
-                f"{path}, line {number}: event {line.event_id!r} has a line already, line "
-                f"{places[line.event_id]}: keep one for each event"
-            )
-        places[line.event_id] = number
-        found.append(line)
-    return found
+LABEL_GOLD: Final = GoldKind(
+    read=read_gold_labels,
+    of_annotation=GoldLabel.of,
+    says_anything=lambda line: line.says_anything,
+    nothing_said=_nothing_said,
+)
+"""What label models are scored by."""

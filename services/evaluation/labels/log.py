@@ -4,17 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
 
+from services.evaluation.common.arrays import Ints
 from services.evaluation.common.confidence_interval import Cluster
+from services.evaluation.common.resamples import numbered
 from services.evaluation.common.same_events import require_known_events
 from services.evaluation.labels.gold import GoldLabel
 from streams.session import DEFAULT_GAP_MS, sessionize
 from streams.turn import EventId, TurnEvent
-
-Bools = NDArray[np.bool_]
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 class LabelLog(Struct, frozen=True, kw_only=True):
@@ -52,21 +49,19 @@ class LabelLog(Struct, frozen=True, kw_only=True):
             for turn in session.turns
         }
         in_order = sorted(turns, key=_order)
-        users: dict[str, int] = {}
-        stretches: dict[tuple[str, str | None], int] = {}
-        user = [users.setdefault(turn.key, len(users)) for turn in in_order]
+        user, users = numbered(turn.key for turn in in_order)
+        stretch, _ = numbered((turn.key, turn.dialogue_id) for turn in in_order)
         session = np.array([session_of[turn.event_id] for turn in in_order], dtype=np.int64)
-        one_user = len(users) < 2
-        stretch = [stretches.setdefault((turn.key, turn.dialogue_id), len(stretches)) for turn in in_order]
+        one_user = users < 2
         return cls(
             turns=in_order,
             gold=[lines[turn.event_id] for turn in in_order],
-            user=np.array(user, dtype=np.int64),
-            users=len(users),
-            cluster=session if one_user else np.array(user, dtype=np.int64),
-            clusters=len(set(session_of.values())) if one_user else len(users),
+            user=user,
+            users=users,
+            cluster=session if one_user else user,
+            clusters=len(set(session_of.values())) if one_user else users,
             clustered="dialogues" if one_user else "users",
-            stretch=np.array(stretch, dtype=np.int64),
+            stretch=stretch,
             session=session,
         )
 

@@ -3,25 +3,15 @@
 Neither holds a clock or a path, so the same evaluation gives the same bytes.
 """
 
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 
 from msgspec import Struct
-from rich.markup import escape
 from rich.table import Table
 
-from services.evaluation.common.confidence_interval import Estimate
+from services.evaluation.common.confidence_interval import Cluster, Estimate
 from services.evaluation.common.curve_plots import DrawnSystem, precision_recall_picture, reliability_picture
-from services.evaluation.common.plots import BASELINE_COLOUR, PREDICTOR_COLOURS, interval_picture
-from services.evaluation.common.report_files import (
-    ReportFiles,
-    page,
-    percent,
-    percent_interval,
-    report_json,
-    with_interval,
-    write_report_files,
-)
+from services.evaluation.common.plots import colours_of, interval_picture
+from services.evaluation.common.report_files import Report, page, systems_table
 from services.evaluation.labels.score import LabelScores
 from services.evaluation.labels.scored_task import SystemScore, Task, TaskScore
 
@@ -159,13 +149,21 @@ MEASURES: Mapping[str, tuple[str, str]] = {
 MOST_IN_TABLE = 5  # columns of measures that a terminal has room for
 
 
-def write_label_report(scores: LabelScores, out_dir: str | Path) -> ReportFiles:
-    """Writes `evaluation.json` and `report.html` to a folder, which is made where there is none."""
-    return write_report_files(out_dir, report_json(scores), label_report_html(scores))
+def label_report(scores: LabelScores) -> Report:
+    """The scores as a page, and as a table for each task."""
+    not_scored = []
+    for one in scores.not_scored:
+        who = "" if one.system is None else f", {one.system}"
+        not_scored.append(f"not scored: {TASK_WORDS[one.task].title}{who}: {one.reason}")
+    return Report(
+        evaluation=scores,
+        html=_page(scores),
+        tables=[_table(task, scores.cluster) for task in scores.tasks],
+        remarks=[*not_scored, *scores.notes, "Intervals are 95 %, over users."],
+    )
 
 
-def label_report_html(scores: LabelScores) -> str:
-    """The scores as one HTML page that asks for no other file."""
+def _page(scores: LabelScores) -> str:
     return page(
         "label_report.html",
         scores=scores,
@@ -183,40 +181,24 @@ def measures_of(task: TaskScore) -> list[str]:
     return [name for name in MEASURES if any(name in one.measures for one in task.systems)]
 
 
-def label_tables(scores: LabelScores) -> Iterator[Table]:
-    """The systems beside each other, a table for each task, with 95 % intervals."""
-    for task in scores.tasks:
-        words = TASK_WORDS[task.task]
-        positives = "" if task.positives is None else f", {task.positives:,.0f} {words.positives}"
-        among = f"{task.items:,} {words.items} of {task.clusters:,} {scores.cluster}"
-        table = Table(title=f"{words.title}: {among}{positives}")
-        table.add_column("system")
-        columns = measures_of(task)[:MOST_IN_TABLE]
-        for name in columns:
-            table.add_column(MEASURES[name][0], justify="right")
-        for one in task.systems:
-            shares = [one.measures.get(name, UNKNOWN) for name in columns]
-            table.add_row(
-                escape(one.name),
-                *(with_interval(percent(share), percent_interval(share)) for share in shares),
-            )
-        yield table
+def _table(task: TaskScore, cluster: Cluster) -> Table:
+    words = TASK_WORDS[task.task]
+    positives = "" if task.positives is None else f", {task.positives:,.0f} {words.positives}"
+    columns = measures_of(task)[:MOST_IN_TABLE]
+    return systems_table(
+        f"{words.title}: {task.items:,} {words.items} of {task.clusters:,} {cluster}{positives}",
+        [MEASURES[name][0] for name in columns],
+        [(one.name, [one.measures.get(name, UNKNOWN) for name in columns]) for one in task.systems],
+    )
 
 
 def _pictures(task: TaskScore) -> list[tuple[str, bytes]]:
     """Description and SVG of each picture of a task."""
     words = TASK_WORDS[task.task]
     title = MEASURES[words.headline][0]
-    ours = [one.name for one in task.systems if not one.baseline]
     rows = [
-        (
-            one.name,
-            BASELINE_COLOUR
-            if one.baseline
-            else PREDICTOR_COLOURS[ours.index(one.name) % len(PREDICTOR_COLOURS)],
-            one.measures[words.headline],
-        )
-        for one in task.systems
+        (one.name, colour, one.measures[words.headline])
+        for one, colour in zip(task.systems, colours_of(task.systems), strict=True)
         if words.headline in one.measures
     ]
     pictures: list[tuple[str, bytes | None]] = [
@@ -241,11 +223,8 @@ def _drawn(system: SystemScore) -> DrawnSystem:
     return DrawnSystem(
         name=system.name,
         baseline=system.baseline,
-        recalls=[point.recall for point in system.curve],
-        precisions=[point.precision for point in system.curve],
+        curve=system.curve,
         recall=system.measures.get("recall", UNKNOWN).value,
         precision=system.measures.get("precision", UNKNOWN).value,
-        scores=[part.mean_score for part in system.reliability],
-        shares=[part.share_true for part in system.reliability],
-        sizes=[part.items for part in system.reliability],
+        reliability=system.reliability,
     )

@@ -12,17 +12,13 @@ from typing import Literal
 
 import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
 
 from labeling.labels.turn_label import TurnLabel
+from services.evaluation.common.arrays import Bools, Floats, Ints
+from services.evaluation.common.resamples import ClusterResamples
 from services.evaluation.labels.binary import BinaryAnswers, BinaryItems, decision_measures
 from services.evaluation.labels.defects import HALF
 from services.evaluation.labels.log import LabelLog
-from services.evaluation.labels.resamples import ClusterResamples
-
-Bools = NDArray[np.bool_]
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 DISSATISFIED_BELOW = 3
 """Of ratings from 1 to 5: 3 is the middle, of which nobody complains."""

@@ -5,20 +5,19 @@ What is not labelled counts as wrong: as another class, or as not said. So denom
 
 from collections.abc import Callable, Mapping, Sequence
 
-import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
 
 from labeling.labels.turn_label import TurnLabel
+from services.evaluation.common.arrays import Bools
 from services.evaluation.common.confidence_interval import DEFAULT_RESAMPLES, Cluster
-from services.evaluation.common.same_events import require_same_events
-from services.evaluation.errors import MismatchError
+from services.evaluation.common.resamples import ClusterResamples, Measures
+from services.evaluation.common.same_events import aligned_lines, require_apart
+from services.evaluation.common.score_thresholds import precision_recall_curve
 from services.evaluation.labels.binary import (
     BinaryAnswers,
     BinaryItems,
     binary_measures,
     coverage_measures,
-    precision_recall_curve,
     reliability,
 )
 from services.evaluation.labels.classes import (
@@ -46,7 +45,6 @@ from services.evaluation.labels.goals import (
 )
 from services.evaluation.labels.gold import GoldLabel
 from services.evaluation.labels.log import LabelLog
-from services.evaluation.labels.resamples import ClusterResamples, Measures
 from services.evaluation.labels.satisfaction import Rated, RatedItems, satisfaction_answers
 from services.evaluation.labels.scored_task import TASKS, Task, TaskBoard, TaskScore
 from services.evaluation.labels.slots import (
@@ -65,8 +63,6 @@ MAJORITY = "majority"
 
 SILENT = "the labels say nothing of it"
 NO_GOLD = "the gold says nothing of it"
-
-Bools = NDArray[np.bool_]
 
 
 class NotScored(Struct, frozen=True):
@@ -137,7 +133,7 @@ def score_labels(
     log = LabelLog.join(turns, gold, gap_ms)
     scoring = _Scoring(
         log,
-        _aligned(log, labels),
+        {name: aligned_lines(log.turns, lines, f"labels of {name!r}") for name, lines in labels.items()},
         ClusterResamples(log.clusters, resamples, seed),
         _training(log, train_turns, train_gold, gap_ms),
         seed,
@@ -160,30 +156,13 @@ def score_labels(
     )
 
 
-def _aligned(log: LabelLog, labels: Mapping[str, Sequence[TurnLabel]]) -> dict[str, list[TurnLabel]]:
-    """The labels of each system, parallel to the turns of the log."""
-    aligned = {}
-    for name, lines in labels.items():
-        require_same_events(
-            [turn.event_id for turn in log.turns], [line.event_id for line in lines], f"labels of {name!r}"
-        )
-        by_event = {str(line.event_id): line for line in lines}
-        aligned[name] = [by_event[turn.event_id] for turn in log.turns]
-    return aligned
-
-
 def _training(
     log: LabelLog, turns: Sequence[TurnEvent], gold: Sequence[GoldLabel], gap_ms: int
 ) -> LabelLog | None:
     if not turns or not gold:
         return None
+    require_apart(turns, log.turns)
     events = {turn.event_id for turn in turns}
-    both = sorted(events & {turn.event_id for turn in log.turns})
-    if both:
-        raise MismatchError(
-            f"{len(both)} turns of the test log are in the training log, too ({both[0]}, ...): what is "
-            "scored must not be learned from; give logs that have no turn in common"
-        )
     return LabelLog.join(turns, [line for line in gold if line.event_id in events], gap_ms)
 
 
@@ -209,36 +188,33 @@ class _Scoring:
 
     def score(self, task: Task, trained_on: Sequence[GoldLabel]) -> None:
         """Scores one task; `trained_on` tells which classes occur in training."""
-        if task == "goals":
-            self._goals()
-        elif task == "defect":
-            self._defects(task, defect_items(self.log), defect_answers)
-        elif task == "defect without signals":
-            self._defects(task, silent_defect_items(self.log), defect_answers)
-        elif task == "goal success":
-            self._defects(task, missed_goal_items(self.log), missed_answers)
-        elif task == "goal success of calls":
-            self._defects(task, failed_call_items(self.log), missed_answers)
-        elif task == "satisfaction":
-            self._satisfaction(task, "turn")
-        elif task == "dialogue satisfaction":
-            self._satisfaction(task, "dialogue")
-        elif task == "domain" or task == "intent":
-            self._classes(task, trained_on)
-        else:
-            self._slots(task, "span" if task == "slots" else "value")
+        scorers: dict[Task, Callable[[], None]] = {
+            "goals": self._goals,
+            "defect": lambda: self._defects(task, defect_items(self.log), defect_answers),
+            "defect without signals": lambda: self._defects(
+                task, silent_defect_items(self.log), defect_answers
+            ),
+            "goal success": lambda: self._defects(task, missed_goal_items(self.log), missed_answers),
+            "goal success of calls": lambda: self._defects(task, failed_call_items(self.log), missed_answers),
+            "satisfaction": lambda: self._satisfaction(task, "turn"),
+            "dialogue satisfaction": lambda: self._satisfaction(task, "dialogue"),
+            "domain": lambda: self._classes("domain", trained_on),
+            "intent": lambda: self._classes("intent", trained_on),
+            "slots": lambda: self._slots(task, "span"),
+            "slot values": lambda: self._slots(task, "value"),
+        }
+        scorers[task]()
 
     def _goals(self) -> None:
         items = GoalItems.of(self.log)
         if not self._has_gold("goals", len(items.later)):
             return
         board = TaskBoard("goals", len(items.later), float(items.boundary.sum()), items.cluster, items.window)
-        for name, labels in self.labels.items():
-            if not says_goals(labels):
-                self.not_scored.append(NotScored("goals", SILENT, name))
-                continue
-            said = labelled_boundaries(items, labels)
-            board.add(name, goal_measures(items, said, self.resamples))
+        self._add_systems(
+            board,
+            lambda labels: len(items.later) if says_goals(labels) else 0,
+            lambda labels: goal_measures(items, labelled_boundaries(items, labels), self.resamples),
+        )
         for name, said in goal_baselines(self.log, items).items():
             board.add(name, goal_measures(items, said, self.resamples), baseline=True)
         self._close(board)
@@ -276,7 +252,7 @@ class _Scoring:
             binary_measures(items, answers, self.resamples) | dict(more or {}),
             baseline=there is None,
             labelled=None if there is None else int(there.sum()),
-            curve=precision_recall_curve(items, answers.score),
+            curve=precision_recall_curve(answers.score, items.truth),
             reliability=reliability(items, answers.score),
         )
 
@@ -324,13 +300,11 @@ class _Scoring:
         if not self._has_gold(task, len(items.turn)):
             return
         board = TaskBoard(task, len(items.turn), None, items.cluster)
-        for name, labels in self.labels.items():
-            answers = class_answers(self.log, items, labels)
-            labelled = sum(one is not None for one in answers.named)
-            if not labelled:
-                self.not_scored.append(NotScored(task, SILENT, name))
-            else:
-                board.add(name, class_measures(items, answers, self.resamples), labelled=labelled)
+        self._add_systems(
+            board,
+            lambda labels: sum(one is not None for one in class_answers(self.log, items, labels).named),
+            lambda labels: class_measures(items, class_answers(self.log, items, labels), self.resamples),
+        )
         baselines = class_baselines(self.log, items)
         if self.train is not None:
             from services.evaluation.labels.baselines import BAG_OF_WORDS, class_baseline
@@ -349,17 +323,28 @@ class _Scoring:
         board = TaskBoard(
             task, len(items.turn), float(sum(one.total() for one in items.truth)), items.cluster
         )
-        for name, labels in self.labels.items():
-            labelled = sum(labels[turn].slots is not None for turn in items.turn)
-            if not labelled:
-                self.not_scored.append(NotScored(task, SILENT, name))
-            else:
-                said = labelled_slots(self.log, items, labels)
-                board.add(name, slot_measures(items, said, self.resamples), labelled=labelled)
+        self._add_systems(
+            board,
+            lambda labels: sum(labels[turn].slots is not None for turn in items.turn),
+            lambda labels: slot_measures(items, labelled_slots(self.log, items, labels), self.resamples),
+        )
         understood = understood_slots(self.log, items)
         if understood is not None:
             board.add("NLU of the log", slot_measures(items, understood, self.resamples), baseline=True)
         self._close(board)
+
+    def _add_systems(
+        self,
+        board: TaskBoard,
+        labelled_by: Callable[[Sequence[TurnLabel]], int],
+        measures_of: Callable[[Sequence[TurnLabel]], Measures],
+    ) -> None:
+        """Adds the systems that say something of the task; `labelled_by` counts of how many items."""
+        for name, labels in self.labels.items():
+            if labelled := labelled_by(labels):
+                board.add(name, measures_of(labels), labelled=labelled)
+            else:
+                self.not_scored.append(NotScored(board.task, SILENT, name))
 
     def _has_gold(self, task: Task, items: int) -> bool:
         if not items:

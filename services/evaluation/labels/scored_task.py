@@ -8,9 +8,8 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from services.evaluation.common.confidence_interval import Estimate
-from services.evaluation.common.score_thresholds import CurvePoint
-from services.evaluation.labels.binary import ReliabilityBin
-from services.evaluation.labels.resamples import Measures, differences, estimates
+from services.evaluation.common.resamples import Difference, Measures, differences_of_first, estimates
+from services.evaluation.common.score_thresholds import CurvePoint, ReliabilityBin
 
 Task = Literal[
     "goals",
@@ -38,14 +37,6 @@ class SystemScore(Struct, frozen=True, kw_only=True):
     measures: dict[str, Estimate]
     curve: tuple[CurvePoint, ...] = ()
     reliability: tuple[ReliabilityBin, ...] = ()
-
-
-class Difference(Struct, frozen=True, kw_only=True):
-    """How much more the measures of a system are than those of another, on the same resamples."""
-
-    system: str
-    other: str
-    measures: dict[str, Estimate]
 
 
 class TaskScore(Struct, frozen=True, kw_only=True):
@@ -77,7 +68,7 @@ class TaskBoard:
         self._positives = positives
         self._clusters = len(np.unique(cluster))
         self._window = window
-        self._draws: dict[str, Measures] = {}
+        self._draws: list[tuple[str, Measures]] = []
 
     def add(
         self,
@@ -99,7 +90,7 @@ class TaskBoard:
             curve: precision and recall as its threshold falls.
             reliability: of its scores.
         """
-        self._draws[name] = measures
+        self._draws.append((name, measures))
         self.systems.append(
             SystemScore(
                 name=name,
@@ -113,7 +104,6 @@ class TaskBoard:
 
     def result(self) -> TaskScore:
         """The score of the task; there is at least one system."""
-        first, *others = self.systems
         return TaskScore(
             task=self.task,
             items=self.items,
@@ -121,13 +111,5 @@ class TaskBoard:
             clusters=self._clusters,
             window=self._window,
             systems=tuple(self.systems),
-            differences=tuple(
-                Difference(
-                    system=first.name,
-                    other=other.name,
-                    measures=differences(self._draws[first.name], self._draws[other.name]),
-                )
-                for other in others
-                if not first.baseline
-            ),
+            differences=() if self.systems[0].baseline else differences_of_first(self._draws),
         )

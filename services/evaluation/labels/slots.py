@@ -6,15 +6,12 @@ from typing import Literal
 
 import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
 
 from labeling.labels.turn_label import TurnLabel
+from services.evaluation.common.arrays import Floats, Ints
+from services.evaluation.common.resamples import ClusterResamples, agreement
 from services.evaluation.labels.log import LabelLog
-from services.evaluation.labels.resamples import ClusterResamples, agreement
 from streams.turn import TurnEvent
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 SlotForm = Literal["span", "value"]
 """What of a slot is compared, beside its name: the characters exactly, or the value in lower case."""

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from labeling.labels.turn_label import TurnLabel
+from services.evaluation.common.arrays import Bools
 from services.evaluation.labels.binary import BinaryAnswers, BinaryItems
-from services.evaluation.labels.defects import Bools, TurnItems, probability_answers
+from services.evaluation.labels.defects import TurnItems, probability_answers
 from services.evaluation.labels.log import LabelLog
 
 

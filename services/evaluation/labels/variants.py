@@ -4,14 +4,13 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from labeling.annotations.annotation import Annotations
 from labeling.labels.settings import LabelSettings
-from services.errors import SettingsError
-from services.evaluation.common.log_split import stable_number
-from services.evaluation.labels.split import LabelSplit
+from services.evaluation.common.log_split import LogSplit, stable_number
+from services.evaluation.common.variant_output import ModelVariant
+from services.evaluation.labels.gold import GoldLabel
 from streams.session import Session
 from streams.turn import EventId
 
@@ -23,19 +22,13 @@ LEAST_STEPS: Final = 300
 fewer, what is missed would be steps, not annotations."""
 
 
-class LabelVariant(Struct, frozen=True, kw_only=True):
+class LabelVariant(ModelVariant, frozen=True, kw_only=True):
     """A label model that is made like that of the settings, but for what it says here."""
 
-    name: str
     context: bool = True  # whether turns are read together with the others of their dialogue
     pretrain: bool = True
     annotated: float = 1.0  # share of the annotated dialogues whose annotations are learned from
     is_plain: bool = False  # no label model, but a plain encoder of request texts
-
-    @property
-    def file_name(self) -> str:
-        """Its name in file names."""
-        return self.name.replace(",", "").replace(" ", "-")
 
     def settings(self, settings: LabelSettings) -> LabelSettings:
         """The settings without what the variant is without."""
@@ -60,7 +53,7 @@ class LabelVariant(Struct, frozen=True, kw_only=True):
         events = (EventId(turn.event_id) for session in kept for turn in session.turns)
         return {event: annotations[event] for event in events if event in annotations}
 
-    def why_not(self, split: LabelSplit, settings: LabelSettings) -> str | None:
+    def why_not(self, split: LogSplit[GoldLabel], settings: LabelSettings) -> str | None:
         """Why it would be nothing of its own on these logs; None: it would."""
         if not self.context:
             if not settings.context:
@@ -93,18 +86,3 @@ VARIANTS: Final = (
     LabelVariant(name="plain encoder", is_plain=True),
 )
 """In the order of the report; the first is compared with all others."""
-
-
-def named_variants(names: Sequence[str]) -> list[LabelVariant]:
-    """The variants of these names, in the order of `VARIANTS`; all where there are none.
-
-    Raises:
-        SettingsError: there is no variant of a name.
-    """
-    known = {variant.name for variant in VARIANTS}
-    if unknown := sorted(set(names) - known):
-        raise SettingsError(
-            f"there is no variant {unknown[0]!r}: there are "
-            + ", ".join(repr(variant.name) for variant in VARIANTS)
-        )
-    return [variant for variant in VARIANTS if not names or variant.name in names]

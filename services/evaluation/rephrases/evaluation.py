@@ -1,17 +1,18 @@
-"""`rehear evaluate rephrases`: files in, a report and a table out."""
+"""The evaluation of rephrases, as `run_evaluation` runs it."""
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from msgspec import Struct
+from rich.progress import Progress
 
 from rewriting.evidence.rephrase_link import RephraseDetector
 from rewriting.rephrases.settings import RephraseSettings
 from services.evaluation.common.confidence_interval import DEFAULT_RESAMPLES
+from services.evaluation.common.evaluation_run import ScoredLog
+from services.evaluation.common.report_files import Report
 from services.evaluation.errors import EvaluationStateError
 from services.evaluation.rephrases.ablations import VARIANTS, TrainDetector, ablated_systems
 from services.evaluation.rephrases.baselines import (
@@ -23,16 +24,14 @@ from services.evaluation.rephrases.baselines import (
     edit_similarity,
     system_at_best_threshold,
 )
-from services.evaluation.rephrases.gold import read_rephrase_gold
-from services.evaluation.rephrases.report import rephrase_table, write_rephrase_report
-from services.evaluation.rephrases.score import Predictions, RephraseEvaluation, evaluate_rephrases
+from services.evaluation.rephrases.gold import GoldRephrase, read_rephrase_gold
+from services.evaluation.rephrases.report import rephrase_report
+from services.evaluation.rephrases.score import Predictions, RephraseScores, score_rephrases
 from services.evaluation.rephrases.signal_rule import SignalRule
 from services.evaluation.rephrases.system import RankedRephrase, RephraseSystem, read_rephrases
 from services.evaluation.rephrases.weak_labels import WeakLabels
-from services.platform.clock import now_ms
 from streams.session import DEFAULT_GAP_MS, Session, sessionize
-from streams.turn import AssistantId, TurnEvent
-from streams.turn_file import read_turns
+from streams.turn import AssistantId
 
 BI_ENCODER = "bi-encoder"
 CROSS_ENCODER = "cross-encoder"
@@ -51,104 +50,81 @@ DetectorOf = Callable[[AssistantId], RephraseDetector | None]
 """The detector of an assistant; None: it has none."""
 
 
-def run_rephrase_evaluation(
-    *,
-    turns: Path,
-    gold: Path,
-    out: Path,
-    rephrases: Path | None = None,
-    detector_of: DetectorOf | None = None,
-    train: Sequence[Path] = (),
-    train_detector: TrainDetector | None = None,
-    settings: RephraseSettings | None = None,
-    gap_ms: int = DEFAULT_GAP_MS,
-    name: str = "rehear",
-    resamples: int = DEFAULT_RESAMPLES,
-    seed: int = 0,
-    console: Console | None = None,
-) -> RephraseEvaluation:
-    """Scores rephrases beside the baselines, writes the report and prints a table.
+class RephraseEvaluation(Struct, frozen=True, kw_only=True):
+    """Rephrases of files and of detectors, scored beside the baselines.
 
-    Args:
-        turns: the test log.
-        gold: a line for each of its turns.
-        out: folder of the report.
-        rephrases: the output of `rehear rephrases` on the test log.
-        detector_of: gives the detectors to run, which can be ranked below their threshold, too.
-        train: the logs that were learned from; without them there are neither baselines nor weak labels.
-        train_detector: trains the ablations on these logs; without it there are none.
-        settings: of the detectors, and of the candidate pairs of the baselines; the defaults where None.
-        gap_ms: as for `sessionize`.
-        name: of the system, in the report.
-        resamples: of the users, for the confidence intervals.
-        seed: of the resampling, and of the choice of examples.
-        console: where progress and table go; standard output by default.
-
-    Raises:
-        EvaluationError: a file cannot be used, the files do not belong together, an assistant of the log has
-            no detector, or a baseline cannot learn from the training log.
-        RephraseTrainingError: the training log does not show how users rephrase.
-        TurnFileError: a file cannot be read.
+    Without a training log there are neither baselines nor weak labels nor variants.
     """
-    console = Console() if console is None else console
-    settings = settings or RephraseSettings()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        reading = progress.add_task("reading", total=3 + len(train))
-        log = list(read_turns(turns, now_ms))
-        progress.advance(reading)
-        meant = list(read_rephrase_gold(gold))
-        progress.advance(reading)
-        said = [] if rephrases is None else list(read_rephrases(rephrases))
-        progress.advance(reading)
-        past: list[TurnEvent] = []
-        for path in train:
-            past.extend(read_turns(path, now_ms))
-            progress.advance(reading)
-        sessions = sessionize(log, gap_ms)
+
+    read_gold: Callable[[Path], Iterable[GoldRephrase]] = read_rephrase_gold
+    read_lines: Callable[[Path], Iterable[RankedRephrase]] = read_rephrases
+    report: Callable[[RephraseScores], Report] = rephrase_report
+    detector_of: DetectorOf | None = None  # detectors to run, which can be ranked below their threshold, too
+    train_detector: TrainDetector | None = None  # trains the variants; without it there are none
+    settings: RephraseSettings = RephraseSettings()  # of the detectors, and of the pairs of the baselines
+    gap_ms: int = DEFAULT_GAP_MS  # as for `sessionize`
+    name: str = "rehear"  # of the detectors, in the report
+    resamples: int = DEFAULT_RESAMPLES  # of the users, for the confidence intervals
+    seed: int = 0  # of the resampling, and of the choice of examples
+
+    def score(
+        self, log: ScoredLog[GoldRephrase, RankedRephrase], progress: Progress, notes: Sequence[str] = ()
+    ) -> RephraseScores:
+        """As `score_rephrases`.
+
+        Raises:
+            EvaluationError: the files do not belong together, an assistant of the log has no detector, or a
+                baseline cannot learn from the training log.
+            RephraseTrainingError: the training log does not show how users rephrase.
+        """
+        told = list(notes)
         predictions: list[Predictions] = []
-        notes: list[str] = []
-        if detector_of is not None:
-            predictions.append(_detected(name, sessions, detector_of, settings))
-        if rephrases is not None:
-            file_name = name if detector_of is None else f"{name} (file)"
-            predictions.append(Predictions(name=file_name, lines=said))
-            notes.append(FILE_ALONE.format(name=file_name))
+        sessions = sessionize(log.turns, self.gap_ms)
+        if self.detector_of is not None:
+            predictions.append(_detected(self.name, sessions, self.detector_of, self.settings))
+        for name, lines in log.lines.items():
+            shown = name if self.detector_of is None else f"{name} (file)"
+            predictions.append(Predictions(name=shown, lines=lines))
+            told.append(FILE_ALONE.format(name=shown))
+        if log.train_turns is not None:
+            learned = sessionize(log.train_turns, self.gap_ms)
+            predictions += self._compared(learned, sessions, progress)
+        bar = progress.add_task("scoring", total=len(predictions))
+        return score_rephrases(
+            log.turns,
+            log.gold,
+            predictions,
+            resamples=self.resamples,
+            seed=self.seed,
+            notes=told,
+            on_scored=lambda _: progress.advance(bar),
+        )
+
+    def _compared(
+        self, past: Sequence[Session], sessions: Sequence[Session], progress: Progress
+    ) -> Iterator[Predictions]:
+        """What variants, weak labels and baselines say, which learn from the sessions of a training log."""
+        settings = self.settings
         systems: list[RephraseSystem] = []
-        learned = sessionize(past, gap_ms)
-        if train_detector is not None:
+        if self.train_detector is not None:
             bar = progress.add_task("training variants", total=len(VARIANTS))
+            dialogues = [session.turns for session in past if len(session.turns) > 1]
             systems += ablated_systems(
-                train_detector,
-                [session.turns for session in learned if len(session.turns) > 1],
-                settings,
-                on_trained=lambda _: progress.advance(bar),
+                self.train_detector, dialogues, settings, on_trained=lambda _: progress.advance(bar)
             )
+        weak = WeakLabels.fit(past, settings)
+        systems.append(RephraseSystem(name=WEAK_LABELS, detector=weak, threshold=WEAKLY_LINKED))
         with tempfile.TemporaryDirectory(prefix="rehear-baselines-") as folder:
-            if train:
-                weak = WeakLabels.fit(learned, settings)
-                systems.append(RephraseSystem(name=WEAK_LABELS, detector=weak, threshold=WEAKLY_LINKED))
-                systems += baseline_systems(learned, weak, settings, Path(folder), progress)
+            systems += baseline_systems(past, weak, settings, Path(folder), progress)
             running = progress.add_task("finding rephrases", total=len(systems))
             for system in systems:
-                predictions.append(_predictions(system, sessions, settings))
+                yield Predictions(
+                    name=system.name,
+                    lines=system.rank(sessions, settings.points_at),
+                    threshold=system.threshold,
+                    baseline=system.baseline,
+                )
                 progress.advance(running)
-        scoring = progress.add_task("scoring", total=len(predictions))
-        evaluation = evaluate_rephrases(
-            log,
-            meant,
-            predictions,
-            resamples=resamples,
-            seed=seed,
-            notes=notes,
-            on_scored=lambda _: progress.advance(scoring),
-        )
-        files = write_rephrase_report(evaluation, out)
-    console.print(rephrase_table(evaluation))
-    for note in evaluation.notes:
-        console.print(escape(note), soft_wrap=True, highlight=False)
-    console.print(f"report: {files.html} and {files.json}", soft_wrap=True)
-    return evaluation
 
 
 def baseline_systems(
@@ -211,14 +187,3 @@ def _detected(
         system = RephraseSystem(name=name, detector=detector, threshold=settings.threshold)
         lines += system.rank(list(group), settings.points_at)
     return Predictions(name=name, lines=lines, threshold=settings.threshold)
-
-
-def _predictions(
-    system: RephraseSystem, sessions: Sequence[Session], settings: RephraseSettings
-) -> Predictions:
-    return Predictions(
-        name=system.name,
-        lines=system.rank(sessions, settings.points_at),
-        threshold=system.threshold,
-        baseline=system.baseline,
-    )

@@ -6,9 +6,9 @@ from pathlib import Path
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from services.evaluation.common.json_lines import decoded_lines
 from services.evaluation.errors import EvaluationFileError
 from streams.turn import EventId
-from streams.turn_file import read_lines
 
 
 class GoldRephrase(Struct, frozen=True, kw_only=True):
@@ -38,12 +38,7 @@ def read_rephrase_gold(path: str | Path) -> Iterator[GoldRephrase]:
         EvaluationFileError: a line is not gold, or says nothing of rephrases.
         TurnFileError: the file cannot be read.
     """
-    decoder = msgspec.json.Decoder(_Line)
-    for number, text in read_lines(path):
-        try:
-            line = decoder.decode(text)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise EvaluationFileError(f"{path}, line {number}: not gold of a turn: {error}") from error
+    for number, line in decoded_lines(path, msgspec.json.Decoder(_Line).decode, "gold of a turn"):
         if line.rephrase_of is not UNSET:
             yield GoldRephrase(event_id=line.event_id, rephrase_of=line.rephrase_of)
         elif line.derived is not None and line.derived.rephrase_of is not UNSET:

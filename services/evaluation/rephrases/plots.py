@@ -1,11 +1,12 @@
 """The pictures of a report on rephrases, as SVG: the same evaluation gives the same bytes."""
 
 from services.evaluation.common.curve_plots import DrawnSystem, precision_recall_picture, reliability_picture
+from services.evaluation.common.score_thresholds import ReliabilityBin
 from services.evaluation.rephrases.ranking import WANTED_PRECISION
-from services.evaluation.rephrases.score import RephraseEvaluation, SystemScore
+from services.evaluation.rephrases.score import RephraseScores, SystemScore
 
 
-def precision_recall_plot(evaluation: RephraseEvaluation) -> bytes | None:
+def precision_recall_plot(evaluation: RephraseScores) -> bytes | None:
     """Precision against recall as the score threshold falls; None where no system names any turn."""
     return precision_recall_picture(
         [_drawn(one) for one in evaluation.systems if one.ranking.curve],
@@ -14,7 +15,7 @@ def precision_recall_plot(evaluation: RephraseEvaluation) -> bytes | None:
     )
 
 
-def reliability_plot(evaluation: RephraseEvaluation) -> bytes | None:
+def reliability_plot(evaluation: RephraseScores) -> bytes | None:
     """How often turns of a score are right, in tenths of scores; None where no system names any turn."""
     drawn = [_drawn(one) for one in evaluation.systems]
     return reliability_picture(drawn, true="the named turn is right", items="turns")
@@ -24,11 +25,10 @@ def _drawn(system: SystemScore) -> DrawnSystem:
     return DrawnSystem(
         name=system.name,
         baseline=system.baseline,
-        recalls=[point.recall for point in system.ranking.curve],
-        precisions=[point.precision for point in system.ranking.curve],
+        curve=system.ranking.curve,
         recall=system.overall.recall.value,
         precision=system.overall.precision.value,
-        scores=[part.mean_score for part in system.calibration],
-        shares=[part.share_right for part in system.calibration],
-        sizes=[part.turns for part in system.calibration],
+        reliability=[
+            ReliabilityBin(part.turns, part.mean_score, part.share_right) for part in system.calibration
+        ],
     )

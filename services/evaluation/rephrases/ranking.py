@@ -8,18 +8,14 @@ threshold. With P and R at the thresholds k, from the highest score down,
 
 import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
 
-from services.evaluation.common.confidence_interval import Estimate, estimate
-from services.evaluation.common.score_thresholds import CurvePoint, drawn_curve, thresholds_of
+from services.evaluation.common.arrays import Bools, Floats, Ints
+from services.evaluation.common.confidence_interval import Estimate
+from services.evaluation.common.resamples import ClusterResamples, Measures, estimates
+from services.evaluation.common.score_thresholds import CurvePoint, precision_recall_curve, thresholds_of
 
 WANTED_PRECISION = 0.9
 """At which the recall is given: what is learned from rephrases may be wrong once in ten."""
-
-_CELLS = 4_000_000  # of a table of resamples and turns: some 30 MB at a time
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 
 class Ranked(Struct, frozen=True):
@@ -27,7 +23,7 @@ class Ranked(Struct, frozen=True):
 
     scores: Floats  # (turns,)
     right: Bools  # (turns,) the named turn is the right one
-    user: NDArray[np.int64]  # (turns,) 0..users-1
+    user: Ints  # (turns,) 0..users-1
     gold: Floats  # (users,) rephrases of each
 
 
@@ -41,70 +37,45 @@ class RankingScore(Struct, frozen=True, kw_only=True):
     curve: tuple[CurvePoint, ...]  # from the highest threshold to the lowest
 
 
-_NOTHING = RankingScore(
-    average_precision=Estimate(None, None, None),
-    recall_at_precision=Estimate(None, None, None),
-    best_f1=Estimate(None, None, None),
-    best_threshold=None,
-    curve=(),
-)
-
-
-def score_ranking(ranked: Ranked, weights: Floats) -> tuple[RankingScore, Floats]:
-    """Measures with their intervals, and the draws of average precision, (resamples,).
+def ranking_measures(ranked: Ranked, resamples: ClusterResamples) -> Measures:
+    """Average precision, recall at the wanted precision and best F1, as `RankingScore` calls them.
 
     Args:
         ranked: turns in any order.
-        weights: (resamples, users), as `user_weights` gives.
+        resamples: of the users.
     """
-    if not len(ranked.gold):
-        return _NOTHING, np.full(len(weights), np.nan)
-    n_ranked = len(ranked.scores)
-    if not n_ranked:  # one turn of which nothing true is said makes the arithmetic hold
-        ranked = Ranked(np.zeros(1), np.zeros(1, np.bool_), np.zeros(1, np.int64), ranked.gold)
-    order, ends, thresholds = thresholds_of(ranked.scores)
-    right = ranked.right[order].astype(np.float64)
-    user = ranked.user[order]
-    whole = np.ones((1, len(ranked.gold)))
-    precision, recall, f1 = _at_thresholds(right, user, ends, ranked.gold, whole)
-    values = _measures(precision, recall, f1)[:, 0]
-    rows = max(1, _CELLS // len(order))
-    draws = np.concatenate(
-        [np.empty((3, 0))]
-        + [
-            _measures(*_at_thresholds(right, user, ends, ranked.gold, weights[start : start + rows]))
-            for start in range(0, len(weights), rows)
-        ],
-        axis=1,
-    )  # (3, resamples)
-    found = n_ranked > 0 and ranked.gold.sum() > 0
-    score = RankingScore(
-        average_precision=estimate(float(values[0]), draws[0]),
-        recall_at_precision=estimate(float(values[1]), draws[1]),
-        best_f1=estimate(float(values[2]), draws[2]),
-        best_threshold=float(thresholds[f1[0].argmax()]) if found else None,
-        curve=drawn_curve(thresholds, precision[0], recall[0]) if found else (),
+    to_find = resamples.of(ranked.gold[:, None])  # (draws, 1)
+
+    def over_thresholds(said: Floats, hits: Floats, part: slice) -> Floats:
+        gold = to_find[part]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            precision = np.where(said > 0, hits / said, 0.0)
+            recall = np.where(gold > 0, hits / gold, np.nan)
+            f1 = np.where(gold > 0, 2 * hits / (said + gold), np.nan)
+        gains = np.diff(recall, axis=1, prepend=0.0) * precision
+        average = gains.sum(axis=1)
+        if part.start == 0:  # the log itself is summed pairwise, which rounds the least
+            average[0] = np.ascontiguousarray(gains[0]).sum()
+        reached = np.where((precision >= WANTED_PRECISION) | np.isnan(recall), recall, 0.0)
+        return np.stack([average, reached.max(axis=1), f1.max(axis=1)], axis=1)
+
+    right = ranked.right.astype(np.float64)
+    found = resamples.at_thresholds(ranked.scores, right, ranked.user, over_thresholds, 3)
+    if not len(ranked.scores):  # nothing true is said, whatever the threshold
+        found = np.where(to_find > 0, 0.0, np.nan).repeat(3, axis=1)
+    return dict(zip(("average_precision", "recall_at_precision", "best_f1"), found.T, strict=True))
+
+
+def ranking_score(ranked: Ranked, measures: Measures) -> RankingScore:
+    """The measures of `ranking_measures` with their intervals, and the curve that they are made from."""
+    gold = float(ranked.gold.sum())
+    best = None
+    if len(ranked.scores) and gold:
+        order, ends, thresholds = thresholds_of(ranked.scores)
+        f1 = 2 * ranked.right[order].cumsum()[ends] / (ends + 1 + gold)
+        best = float(thresholds[f1.argmax()])
+    return RankingScore(
+        **estimates(measures),
+        best_threshold=best,
+        curve=precision_recall_curve(ranked.scores, ranked.right.astype(np.float64), gold),
     )
-    return score, draws[0]
-
-
-def _at_thresholds(
-    right: Floats, user: NDArray[np.int64], ends: NDArray[np.int64], gold: Floats, weights: Floats
-) -> tuple[Floats, Floats, Floats]:
-    """Precision, recall and F1 at each threshold: (resamples, thresholds) each; NaN without any gold."""
-    drawn = weights[:, user]  # (resamples, turns)
-    believed = drawn.cumsum(axis=1)[:, ends]
-    hits = (drawn * right).cumsum(axis=1)[:, ends]
-    to_find = (weights @ gold)[:, None]  # (resamples, 1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        precision = np.where(believed > 0, hits / believed, 0.0)
-        recall = np.where(to_find > 0, hits / to_find, np.nan)
-        f1 = np.where(to_find > 0, 2 * hits / (believed + to_find), np.nan)
-    return precision, recall, f1
-
-
-def _measures(precision: Floats, recall: Floats, f1: Floats) -> Floats:
-    """Average precision, recall at the wanted precision, best F1: (3, resamples)."""
-    steps = np.diff(recall, axis=1, prepend=0.0)
-    reached = np.where((precision >= WANTED_PRECISION) | np.isnan(recall), recall, 0.0)
-    return np.stack([(steps * precision).sum(axis=1), reached.max(axis=1), f1.max(axis=1)])

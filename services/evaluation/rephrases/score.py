@@ -16,15 +16,25 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
 
-from services.evaluation.common.confidence_interval import DEFAULT_RESAMPLES, Estimate, estimate, user_weights
+from services.evaluation.common.arrays import Bools, Floats, Ints
+from services.evaluation.common.breakdown import Breakdown
+from services.evaluation.common.confidence_interval import DEFAULT_RESAMPLES, Estimate, estimate
+from services.evaluation.common.resamples import (
+    ClusterResamples,
+    Measures,
+    agreement,
+    differences,
+    estimates,
+    numbered,
+    share,
+)
 from services.evaluation.common.same_events import require_same_events
 from services.evaluation.errors import MismatchError
 from services.evaluation.rephrases.examples import Example, examples_of
 from services.evaluation.rephrases.gold import GoldRephrase
 from services.evaluation.rephrases.groups import GROUPINGS
-from services.evaluation.rephrases.ranking import Ranked, RankingScore, score_ranking
+from services.evaluation.rephrases.ranking import Ranked, RankingScore, ranking_measures, ranking_score
 from services.evaluation.rephrases.system import RankedRephrase
 from streams.turn import TurnEvent
 
@@ -32,10 +42,6 @@ CALIBRATION_BINS = 10
 
 NOTHING = -1
 """In place of the number of a turn."""
-
-Bools = NDArray[np.bool_]
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 class Score(Struct, frozen=True, kw_only=True):
@@ -47,14 +53,6 @@ class Score(Struct, frozen=True, kw_only=True):
     precision: Estimate  # not defined where nothing was said
     recall: Estimate
     f1: Estimate
-
-
-class Breakdown(Struct, frozen=True, kw_only=True):
-    """The score of one group of pairs of turns."""
-
-    by: str
-    group: str
-    score: Score
 
 
 class CalibrationBin(Struct, frozen=True):
@@ -76,7 +74,7 @@ class SystemScore(Struct, frozen=True, kw_only=True):
     ranking: RankingScore
     calibration_error: Estimate  # mean of |score - share that is right|, over bins by their turns
     calibration: tuple[CalibrationBin, ...]  # those with any turn, from the lowest
-    breakdowns: tuple[Breakdown, ...]
+    breakdowns: tuple[Breakdown[Score], ...]  # by groups of pairs of turns
     examples: tuple[Example, ...]  # of systems that are no baselines
 
 
@@ -90,7 +88,7 @@ class Difference(Struct, frozen=True, kw_only=True):
     average_precision: Estimate
 
 
-class RephraseEvaluation(Struct, frozen=True, kw_only=True):
+class RephraseScores(Struct, frozen=True, kw_only=True):
     """Systems, baselines last, scored on the same turns."""
 
     turns: int
@@ -113,7 +111,7 @@ class Predictions(Struct, frozen=True, kw_only=True):
     baseline: bool = False
 
 
-def evaluate_rephrases(
+def score_rephrases(
     turns: Iterable[TurnEvent],
     gold: Iterable[GoldRephrase],
     systems: Sequence[Predictions],
@@ -122,7 +120,7 @@ def evaluate_rephrases(
     seed: int = 0,
     notes: Sequence[str] = (),
     on_scored: Callable[[str], None] = lambda name: None,
-) -> RephraseEvaluation:
+) -> RephraseScores:
     """Scores each system on all turns.
 
     Args:
@@ -138,16 +136,14 @@ def evaluate_rephrases(
         MismatchError: turns, gold or predictions are missing, unknown or repeated.
     """
     log = _Log.join(list(turns), list(gold))
-    weights = user_weights(log.users, resamples, seed)
+    drawn = ClusterResamples(log.users, resamples, seed)
     scores: list[SystemScore] = []
-    draws: dict[str, tuple[Floats, Floats]] = {}
+    draws: dict[str, Measures] = {}
     for one in sorted(systems, key=lambda one: one.baseline):
-        answers = log.answer(one)
-        score, average_precision = answers.evaluate(one, weights, seed)
+        score, draws[one.name] = log.answer(one).evaluate(one, drawn, seed)
         scores.append(score)
-        draws[one.name] = (_f1(weights @ answers.counts(log.gold, answers.said)), average_precision)
         on_scored(one.name)
-    return RephraseEvaluation(
+    return RephraseScores(
         turns=len(log.turns),
         users=log.users,
         rephrases=int((log.gold != NOTHING).sum()),
@@ -156,7 +152,9 @@ def evaluate_rephrases(
         seed=seed,
         systems=tuple(scores),
         differences=tuple(
-            _difference(score, baseline, draws)
+            Difference(
+                system=score.name, baseline=baseline.name, **_more(draws[score.name], draws[baseline.name])
+            )
             for score in scores
             for baseline in scores
             if baseline.baseline and not score.baseline
@@ -182,15 +180,14 @@ class _Log(Struct, frozen=True, kw_only=True):
             turns, key=lambda turn: (turn.assistant_id, turn.user_id, turn.ts_ms, turn.event_id)
         )
         numbers = {turn.event_id: number for number, turn in enumerate(in_order)}
-        users: dict[str, int] = {}
-        user = [users.setdefault(turn.key, len(users)) for turn in in_order]
+        user, users = numbered(turn.key for turn in in_order)
         log = cls(
             turns=in_order,
             numbers=numbers,
             gold=np.full(len(in_order), NOTHING, dtype=np.int64),
             derived=any(line.derived for line in gold),
-            user=np.array(user, dtype=np.int64),
-            users=len(users),
+            user=user,
+            users=users,
         )
         for line in gold:
             log.gold[numbers[line.event_id]] = log.number_of(line.rephrase_of, line.event_id, "gold")
@@ -239,11 +236,15 @@ class _Answers(Struct, frozen=True, kw_only=True):
         """The turns that are named at the threshold of the system."""
         return np.where(self.said_so, self.named, NOTHING)
 
-    def evaluate(self, system: Predictions, weights: Floats, seed: int) -> tuple[SystemScore, Floats]:
-        """The score, and the draws of average precision."""
+    def evaluate(
+        self, system: Predictions, resamples: ClusterResamples, seed: int
+    ) -> tuple[SystemScore, Measures]:
+        """The score, and the measures that systems are compared by."""
         log = self.log
-        ranking, average_precision = score_ranking(self._ranked(), weights)
-        error, bins = self._calibration(weights)
+        ranked = self._ranked()
+        ranking = ranking_measures(ranked, resamples)
+        error, bins = self._calibration(resamples)
+        overall, agrees = _scored(self.counts(log.gold, self.said), resamples)
         examples: tuple[Example, ...] = ()
         if not system.baseline:
             examples = examples_of(log.turns, log.gold, self.said, self.scores, seed)
@@ -251,15 +252,15 @@ class _Answers(Struct, frozen=True, kw_only=True):
             name=system.name,
             baseline=system.baseline,
             threshold=system.threshold,
-            overall=_score(self.counts(log.gold, self.said), weights),
-            as_runs=_score(self.counts(as_runs(log.gold), as_runs(self.said)), weights),
-            ranking=ranking,
+            overall=overall,
+            as_runs=_scored(self.counts(as_runs(log.gold), as_runs(self.said)), resamples)[0],
+            ranking=ranking_score(ranked, ranking),
             calibration_error=error,
             calibration=bins,
-            breakdowns=tuple(self._breakdowns(weights)),
+            breakdowns=tuple(self._breakdowns(resamples)),
             examples=examples,
         )
-        return score, average_precision
+        return score, {"f1": agrees["f1"], "average_precision": ranking["average_precision"]}
 
     def counts(self, gold: Ints, said: Ints) -> Floats:
         """Gold, said and right links of each user: (users, 3)."""
@@ -276,26 +277,30 @@ class _Answers(Struct, frozen=True, kw_only=True):
             self.scores[tells], right[tells], self.log.user[tells], self._by_user(self.log.gold != NOTHING)
         )
 
-    def _calibration(self, weights: Floats) -> tuple[Estimate, tuple[CalibrationBin, ...]]:
+    def _calibration(self, resamples: ClusterResamples) -> tuple[Estimate, tuple[CalibrationBin, ...]]:
         tells = self.named != NOTHING
         right = tells & (self.named == self.log.gold)
         bins = np.minimum((self.scores * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
         cell = (self.log.user * CALIBRATION_BINS + bins)[tells]  # of a table (users, bins)
-        sums = np.stack(
-            [
-                np.bincount(cell, values[tells], self.log.users * CALIBRATION_BINS)
-                for values in (np.ones(len(tells)), self.scores, right.astype(np.float64))
-            ]
-        ).reshape(3, self.log.users, CALIBRATION_BINS)
+        sums = (
+            np.stack(
+                [
+                    np.bincount(cell, values[tells], self.log.users * CALIBRATION_BINS)
+                    for values in (np.ones(len(tells)), self.scores, right.astype(np.float64))
+                ]
+            )
+            .reshape(3, self.log.users, CALIBRATION_BINS)
+            .astype(np.float64)
+        )
         turns, scored, hits = sums.sum(axis=1)  # (bins,) each
         filled = tuple(
             CalibrationBin(int(turns[k]), float(scored[k] / turns[k]), float(hits[k] / turns[k]))
             for k in np.flatnonzero(turns)
         )
         value = _calibration_error(sums.sum(axis=1)[:, None, :])[0]
-        return estimate(float(value), _calibration_error(weights @ sums)), filled
+        return estimate(float(value), _calibration_error(resamples.of(sums))[1:]), filled
 
-    def _breakdowns(self, weights: Floats) -> Iterable[Breakdown]:
+    def _breakdowns(self, resamples: ClusterResamples) -> Iterable[Breakdown[Score]]:
         log, said = self.log, self.said
         for grouping in GROUPINGS:
             of_gold = grouping.of_pairs(log.turns, log.gold)
@@ -304,7 +309,7 @@ class _Answers(Struct, frozen=True, kw_only=True):
                 gold_here = np.where(of_gold == group, log.gold, NOTHING)
                 said_here = np.where(of_said == group, said, NOTHING)
                 if (gold_here != NOTHING).any() or (said_here != NOTHING).any():
-                    score = _score(self.counts(gold_here, said_here), weights)
+                    score, _ = _scored(self.counts(gold_here, said_here), resamples)
                     yield Breakdown(by=grouping.name, group=group, score=score)
 
 
@@ -328,58 +333,21 @@ def as_runs(named: Ints) -> Ints:
     return before
 
 
-def _score(counts: Floats, weights: Floats) -> Score:
+def _scored(counts: Floats, resamples: ClusterResamples) -> tuple[Score, Measures]:
     """The measures of counts: (users, 3), as `_Answers.counts` gives."""
-    totals = counts.sum(axis=0)
-    drawn = weights @ counts  # (resamples, 3)
-    gold, said, right = totals.astype(int).tolist()
-    precision, recall, f1 = (
-        estimate(float(measure(totals[None, :])[0]), measure(drawn)) for measure in (_precision, _recall, _f1)
-    )
-    return Score(gold=gold, said=said, right=right, precision=precision, recall=recall, f1=f1)
-
-
-def _precision(counts: Floats) -> Floats:
-    return _share(counts[:, 2], counts[:, 1])
-
-
-def _recall(counts: Floats) -> Floats:
-    return _share(counts[:, 2], counts[:, 0])
-
-
-def _f1(counts: Floats) -> Floats:
-    return _share(2 * counts[:, 2], counts[:, 0] + counts[:, 1])
-
-
-def _share(part: Floats, whole: Floats) -> Floats:
-    """NaN where there is nothing to share."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        shares: Floats = np.where(whole > 0, part / whole, np.nan)
-    return shares
+    drawn = resamples.of(counts)  # (draws, 3)
+    gold, said, right = drawn[0].astype(int).tolist()
+    measures = agreement(drawn[:, 2], drawn[:, 0], drawn[:, 1])
+    return Score(gold=gold, said=said, right=right, **estimates(measures)), measures
 
 
 def _calibration_error(sums: Floats) -> Floats:
-    """Of sums over turns, scores and right answers, (3, resamples, bins): (resamples,)."""
+    """Of sums over turns, scores and right answers, (3, draws, bins): (draws,)."""
     turns, scored, hits = sums
-    return _share(np.abs(scored - hits).sum(axis=1), turns.sum(axis=1))
+    return share(np.abs(scored - hits).sum(axis=1), turns.sum(axis=1))
 
 
-def _difference(
-    system: SystemScore, baseline: SystemScore, draws: Mapping[str, tuple[Floats, Floats]]
-) -> Difference:
-    (f1, precision), (other_f1, other_precision) = draws[system.name], draws[baseline.name]
-    value, other = _value(system.overall.f1), _value(baseline.overall.f1)
-    average, other_average = (_value(one.ranking.average_precision) for one in (system, baseline))
-    return Difference(
-        system=system.name,
-        baseline=baseline.name,
-        f1=estimate(value - other, f1 - other_f1),
-        relative_f1=estimate(
-            float(_share(np.array([value - other]), np.array([other]))[0]), _share(f1 - other_f1, other_f1)
-        ),
-        average_precision=estimate(average - other_average, precision - other_precision),
-    )
-
-
-def _value(measure: Estimate) -> float:
-    return np.nan if measure.value is None else measure.value
+def _more(measures: Measures, others: Measures) -> dict[str, Estimate]:
+    """How much more the measures of a system are than those of a baseline."""
+    more = measures["f1"] - others["f1"]
+    return differences(measures, others) | estimates({"relative_f1": share(more, others["f1"])})

@@ -18,10 +18,10 @@ from rewriting.evidence.rephrase_link import (
     rephrases_of,
     resolve,
 )
+from services.evaluation.common.json_lines import decoded_lines
 from services.evaluation.errors import EvaluationFileError
 from streams.session import Session
 from streams.turn import EventId
-from streams.turn_file import read_lines
 
 
 class RankedRephrase(Struct, frozen=True, kw_only=True):
@@ -81,14 +81,8 @@ def read_rephrases(path: str | Path) -> Iterator[RankedRephrase]:
         EvaluationFileError: a line is something else.
         TurnFileError: the file cannot be read.
     """
-    decoder = msgspec.json.Decoder(Rephrase)
-    for number, text in read_lines(path):
-        try:
-            line = decoder.decode(text)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise EvaluationFileError(
-                f"{path}, line {number}: not a rephrase (event_id, rephrase_of, score): {error}"
-            ) from error
+    decode = msgspec.json.Decoder(Rephrase).decode
+    for number, line in decoded_lines(path, decode, "a rephrase (event_id, rephrase_of, score)"):
         if not 0 <= line.score <= 1:
             raise EvaluationFileError(f"{path}, line {number}: the score is {line.score}: it must be 0 to 1")
         yield RankedRephrase(

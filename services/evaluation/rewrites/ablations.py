@@ -6,24 +6,24 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import Progress
 from rich.table import Table
 from sqlalchemy import Connection, Engine
 
 from rewriting.table.lookup import LookupTable
 from services.evaluation.common.confidence_interval import DEFAULT_RESAMPLES
+from services.evaluation.common.evaluation_run import progress_bars
 from services.evaluation.common.gold import read_gold
-from services.evaluation.common.report_files import percent, percent_interval, with_interval
+from services.evaluation.common.report_files import percent_interval, share_cell
 from services.evaluation.common.training_log import TrainingLog
 from services.evaluation.common.understanding import load_understanding
 from services.evaluation.errors import EvaluationStateError
 from services.evaluation.rewrites.baselines import learn_text_chain, no_rewrite
-from services.evaluation.rewrites.evaluation import NO_REWRITE, TEXT_CHAIN, headline_table
+from services.evaluation.rewrites.evaluation import NO_REWRITE, TEXT_CHAIN
 from services.evaluation.rewrites.learned_assistant import read_learned_assistant
 from services.evaluation.rewrites.prediction import Prediction
-from services.evaluation.rewrites.report import TABLED_BREAKDOWNS, win_loss_interval, write_report
-from services.evaluation.rewrites.report import win_loss as wins_for_losses
-from services.evaluation.rewrites.score import RewriteEvaluation, evaluate_rewrites
+from services.evaluation.rewrites.report import TABLED_BREAKDOWNS, rewrite_report, win_loss_cell
+from services.evaluation.rewrites.score import RewriteScores, score_rewrites
 from services.evaluation.rewrites.variants import (
     ALL_LAYERS,
     GLOBAL_ALONE,
@@ -57,7 +57,7 @@ def run_ablations(
     resamples: int = DEFAULT_RESAMPLES,
     seed: int = 0,
     console: Console | None = None,
-) -> RewriteEvaluation:
+) -> RewriteScores:
     """Trains the variants from the sessions of a state, replays the test log, and writes the report.
 
     Gold and understanding are looked at by the scoring alone.
@@ -80,14 +80,13 @@ def run_ablations(
         TurnFileError: a file cannot be read.
         ArtifactError: a model of the state cannot be used.
     """
-    console = Console() if console is None else console
+    console = console or Console()
     log = list(read_turns(turns, now_ms))
     meant = list(read_gold(gold))
     assistant = load_understanding(understanding)
     engine = open_database(settings.database_location)
     ablation = AblationSettings(settings, win_loss)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress, reading(engine) as connection:
+    with progress_bars(console) as progress, reading(engine) as connection:
         assistants = _known_assistants(connection, log)
         past = [turn for key in assistants for turn in _turns_of(connection, key)]
         layers, closed = _layers(engine, ablation, assistants, progress)
@@ -100,7 +99,7 @@ def run_ablations(
         predictions[TEXT_CHAIN] = learn_text_chain(past).predict(log)
         predictions[NO_REWRITE] = no_rewrite(log)
         scoring = progress.add_task("scoring", total=len(predictions))
-        evaluation = evaluate_rewrites(
+        evaluation = score_rewrites(
             log,
             meant,
             predictions,
@@ -111,20 +110,17 @@ def run_ablations(
             resamples=resamples,
             seed=seed,
             on_scored=lambda _: progress.advance(scoring),
+            notes=list(_closed_notes(closed, ablation)),
         )
     evaluation = msgspec.structs.replace(
-        evaluation, notes=(personal_layer_adds(evaluation), *_closed_notes(closed, ablation))
+        evaluation, notes=(personal_layer_adds(evaluation), *evaluation.notes)
     )
-    files = write_report(evaluation, out)
-    console.print(headline_table(evaluation))
-    console.print(breakdown_table(evaluation))
-    for note in evaluation.notes:
-        console.print(escape(note), soft_wrap=True, highlight=False)
-    console.print(f"report: {files.html} and {files.json}", soft_wrap=True)
+    report = rewrite_report(evaluation, breakdown_table(evaluation))
+    report.show(report.write(out), console)
     return evaluation
 
 
-def personal_layer_adds(evaluation: RewriteEvaluation) -> str:
+def personal_layer_adds(evaluation: RewriteScores) -> str:
     """What the personal layer adds to the global one, in words."""
     (added,) = [
         one.defect_reduction
@@ -139,7 +135,7 @@ def personal_layer_adds(evaluation: RewriteEvaluation) -> str:
     )
 
 
-def breakdown_table(evaluation: RewriteEvaluation) -> Table:
+def breakdown_table(evaluation: RewriteScores) -> Table:
     """The breakdowns of the whole system, with 95 % intervals."""
     table = Table(title=f"{ALL_LAYERS}, by groups of requests and of rewrites")
     for column in ("by", "group"):
@@ -151,14 +147,13 @@ def breakdown_table(evaluation: RewriteEvaluation) -> Table:
         parts = [part for part in system.breakdowns if part.by == by]
         for part in parts:
             score = part.score
-            reduction = score.defect_reduction
             table.add_row(
                 by,
                 escape(part.group),
                 f"{score.turns:,}",
                 f"{score.defects:,}",
-                with_interval(percent(reduction), percent_interval(reduction)),
-                with_interval(wins_for_losses(score), win_loss_interval(score)),
+                share_cell(score.defect_reduction),
+                win_loss_cell(score),
                 f"{score.wins:,}",
                 f"{score.losses:,}",
                 end_section=part is parts[-1],

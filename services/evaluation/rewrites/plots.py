@@ -1,22 +1,18 @@
 """The pictures of a report on rewrites, as SVG: the same evaluation gives the same bytes."""
 
-from collections.abc import Sequence
-
-import matplotlib
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from services.evaluation.common.plots import (
-    BASELINE_COLOUR,
-    BASELINE_LINES,
     INK,
-    MOST_IN_AXES,
-    PREDICTOR_COLOURS,
-    STYLE,
+    add_legend,
+    colours_of,
+    drawing,
     interval_picture,
+    label_of,
+    strokes_of,
     svg_of,
 )
-from services.evaluation.rewrites.score import Breakdown, PredictorEvaluation, RewriteEvaluation, Score
+from services.evaluation.rewrites.score import PredictorEvaluation, RewriteScores, Score
 
 WIN = "#2a7f9e"
 LOSS = "#d1495b"
@@ -28,21 +24,15 @@ WORST_REDUCTION = -30.0
 """Percent; a curve that goes further down would press the others into a corner."""
 
 
-def tradeoff_plot(evaluation: RewriteEvaluation) -> bytes | None:
+def tradeoff_plot(evaluation: RewriteScores) -> bytes | None:
     """Defect reduction against win/loss as the score threshold falls; None where nothing was rewritten."""
     predictors = [one for one in evaluation.predictors if one.curve]
     if not predictors:
         return None
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(7.2, 4.0), layout="constrained")
-        axes = figure.subplots()
+    with drawing(7.2, 4.0) as (figure, axes):
         colours = _colours(evaluation)
         ceiling = 12.0
-        lines = {
-            one.name: BASELINE_LINES[i % len(BASELINE_LINES)]
-            for i, one in enumerate(one for one in predictors if one.baseline)
-        }
-        for one in predictors:
+        for one, (_, line) in zip(predictors, strokes_of(predictors), strict=True):
             ratios = [_ratio(point.wins, point.losses) for point in one.curve]
             reductions = [100 * point.defect_reduction for point in one.curve]
             ceiling = max(ceiling, *ratios)
@@ -50,9 +40,9 @@ def tradeoff_plot(evaluation: RewriteEvaluation) -> bytes | None:
                 reductions,
                 ratios,
                 color=colours[one.name],
-                linestyle=lines.get(one.name, "-"),
+                linestyle=line,
                 linewidth=1.6,
-                label=f"{one.name}{' (baseline)' if one.baseline else ''}",
+                label=label_of(one),
             )
             axes.plot(reductions[-1], ratios[-1], "o", color=colours[one.name], markersize=7)
         axes.axhline(1, color=LOSS, linewidth=0.9)
@@ -79,15 +69,11 @@ def tradeoff_plot(evaluation: RewriteEvaluation) -> bytes | None:
         axes.set_xlabel("defect reduction, % of all defects")
         axes.set_ylabel(f"wins for each loss (cut at {RATIO_LIMIT:g})")
         axes.set_title("As the score threshold falls (dot: no threshold)")
-        if len(predictors) > MOST_IN_AXES:
-            figure.set_figwidth(9.6)
-            figure.legend(loc="outside right center")
-        else:
-            axes.legend(loc="best")
+        add_legend(figure, axes, len(predictors))
         return svg_of(figure)
 
 
-def interval_plot(evaluation: RewriteEvaluation) -> bytes:
+def interval_plot(evaluation: RewriteScores) -> bytes:
     """Defect reduction of each predictor with its confidence interval."""
     colours = _colours(evaluation)
     return interval_picture(
@@ -98,12 +84,10 @@ def interval_plot(evaluation: RewriteEvaluation) -> bytes:
 
 def wins_losses_plot(predictor: PredictorEvaluation, by: str) -> bytes | None:
     """Wins to one side and losses to the other for each group of a breakdown; None where it has under two."""
-    groups: Sequence[Breakdown] = [one for one in predictor.breakdowns if one.by == by]
+    groups = [one for one in predictor.breakdowns if one.by == by]
     if len(groups) < 2:
         return None
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(7.2, 1.0 + 0.27 * len(groups)), layout="constrained")
-        axes = figure.subplots()
+    with drawing(7.2, 1.0 + 0.27 * len(groups)) as (figure, axes):
         rows = range(len(groups))
         scores = [group.score for group in groups]
         axes.barh(rows, [score.wins for score in scores], color=WIN, height=0.72, label="wins")
@@ -140,10 +124,9 @@ def _number_bars(axes: Axes, row: int, score: Score) -> None:
             )
 
 
-def _colours(evaluation: RewriteEvaluation) -> dict[str, str]:
-    ours = [one.name for one in evaluation.predictors if not one.baseline]
-    colours = {name: PREDICTOR_COLOURS[i % len(PREDICTOR_COLOURS)] for i, name in enumerate(ours)}
-    return colours | {one.name: BASELINE_COLOUR for one in evaluation.predictors if one.baseline}
+def _colours(evaluation: RewriteScores) -> dict[str, str]:
+    names = [one.name for one in evaluation.predictors]
+    return dict(zip(names, colours_of(evaluation.predictors), strict=True))
 
 
 def _ratio(wins: int, losses: int) -> float:

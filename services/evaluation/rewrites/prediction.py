@@ -6,8 +6,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from services.evaluation.errors import EvaluationFileError
-from streams.turn_file import read_lines
+from services.evaluation.common.json_lines import decoded_lines
 
 
 class Prediction(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -27,11 +26,5 @@ def read_predictions(path: str | Path) -> Iterator[Prediction]:
         EvaluationFileError: a line is not a prediction.
         TurnFileError: the file cannot be read.
     """
-    decoder = msgspec.json.Decoder(Prediction)
-    for number, line in read_lines(path):
-        try:
-            yield decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise EvaluationFileError(
-                f"{path}, line {number}: not a prediction (event_id, rewrite, method, scope, score): {error}"
-            ) from error
+    what = "a prediction (event_id, rewrite, method, scope, score)"
+    return (line for _, line in decoded_lines(path, msgspec.json.Decoder(Prediction).decode, what))

@@ -3,18 +3,13 @@
 Neither holds a clock or a path, so the same evaluation gives the same bytes.
 """
 
-from pathlib import Path
+from rich.markup import escape
+from rich.table import Table
 
-from services.evaluation.common.report_files import (
-    ReportFiles,
-    interval_text,
-    page,
-    report_json,
-    write_report_files,
-)
+from services.evaluation.common.report_files import Report, interval_text, page, share_cell, with_interval
 from services.evaluation.common.training_log import TEXT_SEEN, USER_SEEN
 from services.evaluation.rewrites.plots import interval_plot, tradeoff_plot, wins_losses_plot
-from services.evaluation.rewrites.score import RewriteEvaluation, Score
+from services.evaluation.rewrites.score import RewriteScores, Score
 
 TABLED_BREAKDOWNS = (
     "recording heard before",
@@ -30,13 +25,17 @@ TABLED_BREAKDOWNS = (
 DRAWN_BREAKDOWNS = ("domain", "day")
 
 
-def write_report(evaluation: RewriteEvaluation, out_dir: str | Path) -> ReportFiles:
-    """Writes `evaluation.json` and `report.html` to a folder, which is made where there is none."""
-    return write_report_files(out_dir, report_json(evaluation), report_html(evaluation))
+def rewrite_report(evaluation: RewriteScores, *tables: Table) -> Report:
+    """The evaluation as a page, and as a table of the predictors with any others beneath it."""
+    return Report(
+        evaluation=evaluation,
+        html=_page(evaluation),
+        tables=[_headlines(evaluation), *tables],
+        remarks=evaluation.notes,
+    )
 
 
-def report_html(evaluation: RewriteEvaluation) -> str:
-    """The evaluation as one HTML page that asks for no other file."""
+def _page(evaluation: RewriteScores) -> str:
     return page(
         "report.html",
         filters={"win_loss": win_loss, "win_loss_interval": win_loss_interval},
@@ -66,3 +65,30 @@ def win_loss(score: Score) -> str:
 def win_loss_interval(score: Score) -> str:
     """The interval of wins for each loss: `6.9 to 11.4`."""
     return interval_text(score.win_loss, 1)
+
+
+def win_loss_cell(score: Score) -> str:
+    """A cell of a table: wins for each loss, and below it the interval."""
+    return with_interval(win_loss(score), win_loss_interval(score))
+
+
+def _headlines(evaluation: RewriteScores) -> Table:
+    table = Table(
+        title=f"{evaluation.turns:,} requests of {evaluation.users:,} users, {evaluation.defects:,} defects",
+        caption="with 95 % confidence intervals over users",
+    )
+    table.add_column("predictor")
+    for column in ("defect reduction", "win : loss", "wins", "losses", "trigger rate", "precision"):
+        table.add_column(column, justify="right")
+    for one in evaluation.predictors:
+        score = one.overall
+        table.add_row(
+            escape(one.name),
+            share_cell(score.defect_reduction),
+            win_loss_cell(score),
+            f"{score.wins:,}",
+            f"{score.losses:,}",
+            share_cell(score.trigger_rate),
+            share_cell(score.precision),
+        )
+    return table

@@ -18,26 +18,24 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from services.evaluation.common.confidence_interval import DEFAULT_RESAMPLES, Estimate, estimate, user_weights
+from services.evaluation.common.arrays import Bools, Floats
+from services.evaluation.common.breakdown import Breakdown
+from services.evaluation.common.confidence_interval import DEFAULT_RESAMPLES, Estimate
 from services.evaluation.common.gold import GoldTurn
-from services.evaluation.common.same_events import require_same_events
-from services.evaluation.common.training_log import GroupOf
+from services.evaluation.common.resamples import ClusterResamples, Measures, differences, estimates, numbered
+from services.evaluation.common.same_events import aligned_lines
+from services.evaluation.common.score_thresholds import drawn_of, thresholds_of
+from services.evaluation.common.training_log import GroupOf, yes_no
 from services.evaluation.common.understanding import Meaning, Understanding, nlu_meaning
 from services.evaluation.rewrites.prediction import Prediction
 from streams.session import sessionize
 from streams.turn import TurnEvent
-
-CURVE_POINTS = 200
-"""Thresholds in a curve at most: more than a plot of this width can show."""
 
 EXAMPLES = 12
 """Wins and losses to read for each predictor: a screenful of each."""
 
 RETRIEVAL = "retrieval"
 """The method of rewrites that the online layers make; these differ in scope alone."""
-
-Bools = NDArray[np.bool_]
-Floats = NDArray[np.float64]
 
 
 class Score(Struct, frozen=True, kw_only=True):
@@ -55,14 +53,6 @@ class Score(Struct, frozen=True, kw_only=True):
     trigger_rate: Estimate
     precision: Estimate
     defect_rate_after: Estimate  # defects that are left, as a share of the turns
-
-
-class Breakdown(Struct, frozen=True, kw_only=True):
-    """The score of one group of turns, or of one method or scope of rewrites."""
-
-    by: str
-    group: str
-    score: Score
 
 
 class CurvePoint(Struct, frozen=True):
@@ -91,7 +81,7 @@ class PredictorEvaluation(Struct, frozen=True, kw_only=True):
     name: str
     baseline: bool
     overall: Score
-    breakdowns: tuple[Breakdown, ...]
+    breakdowns: tuple[Breakdown[Score], ...]  # by groups of turns, and by method and scope of rewrites
     curve: tuple[CurvePoint, ...]  # from the highest threshold to the lowest
     wins: tuple[Example, ...]  # most frequent first
     losses: tuple[Example, ...]
@@ -105,7 +95,7 @@ class Difference(Struct, frozen=True, kw_only=True):
     defect_reduction: Estimate
 
 
-class RewriteEvaluation(Struct, frozen=True, kw_only=True):
+class RewriteScores(Struct, frozen=True, kw_only=True):
     """Predictors, baselines last, scored on the same turns."""
 
     turns: int
@@ -120,7 +110,7 @@ class RewriteEvaluation(Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()  # what a reader should know of the predictors, a sentence each
 
 
-def evaluate_rewrites(
+def score_rewrites(
     turns: Iterable[TurnEvent],
     gold: Iterable[GoldTurn],
     predictions: Mapping[str, Iterable[Prediction]],
@@ -131,8 +121,9 @@ def evaluate_rewrites(
     groups: Mapping[str, GroupOf] = MappingProxyType({}),
     resamples: int = DEFAULT_RESAMPLES,
     seed: int = 0,
+    notes: Sequence[str] = (),
     on_scored: Callable[[str], None] = lambda name: None,
-) -> RewriteEvaluation:
+) -> RewriteScores:
     """Scores each predictor on all turns.
 
     Args:
@@ -145,6 +136,7 @@ def evaluate_rewrites(
         groups: further breakdowns, by their names.
         resamples: of the users, for the confidence intervals.
         seed: of the resampling.
+        notes: for the reader of the report.
         on_scored: called with a predictor's name when it is done.
 
     Raises:
@@ -152,16 +144,21 @@ def evaluate_rewrites(
         EvaluationFileError: the understanding failed.
     """
     log = _Log.join(list(turns), list(gold), understanding, groups)
-    weights = user_weights(log.users, resamples, seed)
-    draws: dict[str, Floats] = {}
+    drawn = ClusterResamples(log.users, resamples, seed)
+    draws: dict[str, Measures] = {}
     predictors = []
     for name in sorted(predictions, key=lambda name: (name in baselines, list(predictions).index(name))):
         served = log.serve(name, predictions[name], understanding)
-        predictors.append(served.evaluate(name, name in baselines, weights))
-        draws[name] = _reductions(weights @ served.counts())
+        predictors.append(served.evaluate(name, name in baselines, drawn))
+        reduction = _measures(drawn.of(served.counts()))["defect_reduction"]
+        draws[name] = {"defect_reduction": reduction}
         on_scored(name)
-    differences = [
-        _difference(predictor, baseline, draws)
+    compared = [
+        Difference(
+            predictor=predictor.name,
+            baseline=baseline.name,
+            **differences(draws[predictor.name], draws[baseline.name]),
+        )
         for predictor in predictors
         for baseline in predictors
         if (
@@ -170,7 +167,7 @@ def evaluate_rewrites(
             else predictor.name == main != baseline.name
         )
     ]
-    return RewriteEvaluation(
+    return RewriteScores(
         turns=len(log.turns),
         users=log.users,
         defects=int((~log.right).sum()),
@@ -178,8 +175,9 @@ def evaluate_rewrites(
         resamples=resamples,
         seed=seed,
         predictors=tuple(predictors),
-        differences=tuple(differences),
+        differences=tuple(compared),
         main=main,
+        notes=tuple(notes),
     )
 
 
@@ -204,9 +202,7 @@ class _Log(Struct, frozen=True, kw_only=True):
         understanding: Understanding,
         groups: Mapping[str, GroupOf],
     ) -> "_Log":
-        require_same_events([turn.event_id for turn in turns], [line.event_id for line in gold], "gold")
-        gold_of = {line.event_id: line for line in gold}
-        in_order = [gold_of[turn.event_id] for turn in turns]
+        in_order = aligned_lines(turns, gold, "gold")
         prompts = _prompts(turns)
         references = [line.reference for line in in_order]
         computed = [
@@ -217,27 +213,22 @@ class _Log(Struct, frozen=True, kw_only=True):
             was_right if line.correct is None else line.correct
             for line, was_right in zip(in_order, computed, strict=True)
         ]
-        numbers: dict[str, int] = {}
-        user = [numbers.setdefault(turn.key, len(numbers)) for turn in turns]
+        user, users = numbered(turn.key for turn in turns)
         return cls(
             turns=turns,
             gold=in_order,
             prompts=prompts,
             references=references,
             right=np.array(right, dtype=np.bool_),
-            user=np.array(user, dtype=np.int64),
-            users=len(numbers),
+            user=user,
+            users=users,
             disagreements=sum(a != b for a, b in zip(right, computed, strict=True)),
             groups={by: [group_of(turn) for turn in turns] for by, group_of in groups.items()},
         )
 
     def serve(self, name: str, predictions: Iterable[Prediction], understanding: Understanding) -> "_Served":
         """Puts the rewrites in place of the requests, and asks the assistant what it makes of them."""
-        lines = list(predictions)
-        expected = [turn.event_id for turn in self.turns]
-        require_same_events(expected, [line.event_id for line in lines], f"predictions of {name!r}")
-        prediction_of = {line.event_id: line for line in lines}
-        in_order = [prediction_of[event_id] for event_id in expected]
+        in_order = aligned_lines(self.turns, predictions, f"predictions of {name!r}")
         changed = np.zeros(len(in_order), dtype=np.bool_)
         after = self.right.copy()
         for i, prediction in enumerate(in_order):
@@ -279,24 +270,24 @@ class _Served(Struct, frozen=True, kw_only=True):
             axis=1,
         ).astype(np.float64)
 
-    def evaluate(self, name: str, baseline: bool, weights: Floats) -> PredictorEvaluation:
+    def evaluate(self, name: str, baseline: bool, resamples: ClusterResamples) -> PredictorEvaluation:
         log = self.log
         before_after = np.stack([log.right, self.after])
         return PredictorEvaluation(
             name=name,
             baseline=baseline,
-            overall=_score(self.counts(), weights),
-            breakdowns=tuple(self._breakdowns(weights)),
+            overall=_score(self.counts(), resamples),
+            breakdowns=tuple(self._breakdowns(resamples)),
             curve=tuple(self._curve()),
             wins=self._examples(self.changed & ~before_after[0] & before_after[1]),
             losses=self._examples(self.changed & before_after[0] & ~before_after[1]),
         )
 
-    def _breakdowns(self, weights: Floats) -> Iterable[Breakdown]:
+    def _breakdowns(self, resamples: ClusterResamples) -> Iterable[Breakdown[Score]]:
         log = self.log
         of_turns: dict[str, Sequence[str | None]] = {
-            "recording heard before": [_yes_no(line.recording_heard_before) for line in log.gold],
-            "confused": [_yes_no(line.confused) for line in log.gold],
+            "recording heard before": [yes_no(line.recording_heard_before) for line in log.gold],
+            "confused": [yes_no(line.confused) for line in log.gold],
             "domain": [_domain(turn, line) for turn, line in zip(log.turns, log.gold, strict=True)],
             "day": [_day(turn) for turn in log.turns],
             **log.groups,
@@ -308,27 +299,23 @@ class _Served(Struct, frozen=True, kw_only=True):
         }
         for by, labels in of_turns.items():
             for group, members in _groups(labels, np.ones_like(self.changed)):
-                yield Breakdown(by=by, group=group, score=_score(self.counts(group=members), weights))
+                yield Breakdown(by=by, group=group, score=_score(self.counts(group=members), resamples))
         for by, labels in of_rewrites.items():
             for group, members in _groups(labels, self.changed):
-                yield Breakdown(by=by, group=group, score=_score(self.counts(rewrites=members), weights))
+                yield Breakdown(by=by, group=group, score=_score(self.counts(rewrites=members), resamples))
 
     def _curve(self) -> Iterable[CurvePoint]:
         scores = np.array([np.inf if line.score is None else line.score for line in self.predictions])
-        order = np.argsort(-scores, kind="stable")
-        order = order[self.changed[order]]
-        if not len(order):
+        if not self.changed.any():
             return
-        right, after, falling = self.log.right[order], self.after[order], scores[order]
+        order, ends, thresholds = thresholds_of(scores[self.changed])
+        right, after = self.log.right[self.changed][order], self.after[self.changed][order]
         wins, losses = np.cumsum(~right & after), np.cumsum(right & ~after)
-        ends = np.flatnonzero(
-            np.append(falling[1:] != falling[:-1], True)
-        )  # last of each run of equal scores
-        picked = np.unique(np.linspace(0, len(ends) - 1, CURVE_POINTS).round().astype(np.int64))
         defects = max(int((~self.log.right).sum()), 1)
-        for end in ends[picked]:
+        for number in drawn_of(len(ends)):
+            end, threshold = ends[number], thresholds[number]
             yield CurvePoint(
-                threshold=None if np.isinf(falling[end]) else float(falling[end]),
+                threshold=None if np.isinf(threshold) else float(threshold),
                 changed=int(end) + 1,
                 wins=int(wins[end]),
                 losses=int(losses[end]),
@@ -359,10 +346,9 @@ class _Served(Struct, frozen=True, kw_only=True):
         )
 
 
-def _score(counts: Floats, weights: Floats) -> Score:
-    total = counts.sum(axis=0)
-    turns, defects, changed, wins, losses, right_after = (int(number) for number in total)
-    values, draws = _measures(total), _measures(weights @ counts)
+def _score(counts: Floats, resamples: ClusterResamples) -> Score:
+    drawn = resamples.of(counts)  # (draws, 6)
+    turns, defects, changed, wins, losses, right_after = (int(number) for number in drawn[0])
     return Score(
         turns=turns,
         defects=defects,
@@ -371,7 +357,7 @@ def _score(counts: Floats, weights: Floats) -> Score:
         losses=losses,
         still_wrong=changed - right_after - losses,
         still_right=right_after - wins,
-        **{name: estimate(float(values[name]), draws[name]) for name in values},
+        **estimates(_measures(drawn)),
     )
 
 
@@ -390,22 +376,6 @@ def _measures(counts: Floats) -> dict[str, Floats]:
             "precision": right_after / changed,
             "defect_rate_after": (defects - wins + losses) / turns,
         }
-
-
-def _reductions(counts: Floats) -> Floats:
-    return _measures(counts)["defect_reduction"]
-
-
-def _difference(
-    predictor: PredictorEvaluation, baseline: PredictorEvaluation, draws: Mapping[str, Floats]
-) -> Difference:
-    ours, theirs = (one.overall.defect_reduction.value for one in (predictor, baseline))
-    value = float("nan") if ours is None or theirs is None else ours - theirs
-    return Difference(
-        predictor=predictor.name,
-        baseline=baseline.name,
-        defect_reduction=estimate(value, draws[predictor.name] - draws[baseline.name]),
-    )
 
 
 def _logged_meaning(
@@ -444,10 +414,6 @@ def _groups(labels: Sequence[str | None], among: Bools) -> Iterable[tuple[str, B
         members = (number_of == number) & among
         if members.any():
             yield label, members
-
-
-def _yes_no(flag: bool | None) -> str | None:
-    return None if flag is None else ("yes" if flag else "no")
 
 
 def _scope(prediction: Prediction) -> str:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from failure_world import failure_log, write_lines
+from failure_world import failure_log
 from hypothesis import given
 from hypothesis import strategies as st
+from report_command import write_lines
 from turns import turn_event
 from typer.testing import CliRunner
 

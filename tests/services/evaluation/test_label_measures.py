@@ -10,19 +10,19 @@ from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 from turns import turn_event
 
 from services.evaluation.common.confidence_interval import user_weights
+from services.evaluation.common.resamples import ClusterResamples
+from services.evaluation.common.score_thresholds import precision_recall_curve
 from services.evaluation.labels.binary import (
     BinaryAnswers,
     BinaryItems,
     binary_measures,
     coverage_measures,
-    precision_recall_curve,
     reliability,
 )
 from services.evaluation.labels.classes import ClassAnswers, ClassItems, class_measures
 from services.evaluation.labels.goals import GoalItems, goal_measures
 from services.evaluation.labels.gold import GoldLabel
 from services.evaluation.labels.log import LabelLog
-from services.evaluation.labels.resamples import ClusterResamples
 from services.evaluation.labels.satisfaction import RatedItems
 from streams.turn import EventId
 
@@ -152,7 +152,7 @@ def test_one_truth_alone_leaves_the_areas_undefined() -> None:
     assert np.isnan(measures["average_precision"]).all()
     assert np.isnan(measures["roc_auc"]).all()
     assert value(measures, "accuracy") == 1
-    assert precision_recall_curve(binary([0, 0]), np.array([0.1, 0.2])) == ()
+    assert precision_recall_curve(np.array([0.1, 0.2]), np.zeros(2)) == ()
 
 
 def test_no_items_have_no_measures() -> None:
@@ -185,7 +185,7 @@ def test_the_log_and_each_resample_agree_with_scikit_learn(noisy: tuple[BinaryIt
 
 def test_the_curve_ends_with_everything_said(noisy: tuple[BinaryItems, BinaryAnswers]) -> None:
     items, given = noisy
-    curve = precision_recall_curve(items, given.score)
+    curve = precision_recall_curve(given.score, items.truth)
     assert (curve[-1].recall, curve[-1].precision) == pytest.approx((1, items.truth.mean()))
     assert [point.threshold for point in curve] == sorted(set(given.score.tolist()), reverse=True)
 

@@ -17,7 +17,7 @@ from rewriting.ranking.settings import RankerSettings
 from services.evaluation.common.gold import read_gold
 from services.evaluation.common.understanding import load_understanding
 from services.evaluation.rewrites.prediction import Prediction
-from services.evaluation.rewrites.score import evaluate_rewrites
+from services.evaluation.rewrites.score import score_rewrites
 from services.jobs.online_models import OnlineLearning, learn_online
 from services.jobs.rewrite_replay import ReplayedTurn, replay_turns
 from services.jobs.served_layers import served_layers
@@ -91,7 +91,7 @@ def test_online_rewriting_wins_more_than_the_table_alone(
         ]
         for name, answers in (("online", replayed(settings, engine, turns)), ("table", table_alone))
     }
-    scores = evaluate_rewrites(
+    scores = score_rewrites(
         turns,
         list(read_gold(simulation.gold_test)),
         predictions,

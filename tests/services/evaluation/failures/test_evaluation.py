@@ -1,6 +1,7 @@
 """The report on failure points, the files that go into it, and the baselines beside them."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,14 @@ from failure_world import (
     gold_of,
     said,
     true_point,
-    write_lines,
 )
-from html_page import Page
+from html_page import report_page
+from report_command import assert_same_twice, run_command, write_lines
 from tiny_encoder import write_tiny_base
-from typer.testing import CliRunner
 
 from failure_isolation.rule import FAILURE_POINTS
 from failure_isolation.settings import FailureSettings
 from failure_isolation.training import LEAST_PASSES, MOST_PASSES
-from services.cli.commands import app
 from services.errors import SettingsError
 from services.evaluation.common.group_file import read_groups
 from services.evaluation.errors import BaselineError, EvaluationError, EvaluationFileError, MismatchError
@@ -126,18 +125,13 @@ def files(tmp_path: Path) -> dict[str, str]:
     return named | {"--out": str(tmp_path / "report")}
 
 
-def run(files: dict[str, str], *more: str) -> Any:
+def run(files: Mapping[str, object], *more: object) -> str:
     options = [part for option in files.items() for part in option]
-    result = CliRunner().invoke(
-        app, ["evaluate", "failures", *options, "--resamples", "20", "--no-encoder", *more]
-    )
-    if result.exception:
-        raise result.exception
-    return result
+    return run_command("evaluate", "failures", *options, "--resamples", 20, "--no-encoder", *more)
 
 
 def test_the_command_writes_a_report(files: dict[str, str], tmp_path: Path) -> None:
-    printed = run(files).output
+    printed = run(files)
     assert "96 turns of 12 users, 4 classes" in printed
     report = json.loads((tmp_path / "report/evaluation.json").read_text())
     assert [one["name"] for one in report["systems"]] == ["rehear", "metadata", "majority"]
@@ -145,10 +139,7 @@ def test_the_command_writes_a_report(files: dict[str, str], tmp_path: Path) -> N
     assert report["systems"][0]["measures"]["macro_f1"]["value"] == 1
     assert report["systems"][2]["measures"]["accuracy"]["value"] == 0.25
     assert [one["other"] for one in report["differences"]] == ["metadata", "majority"]
-    page = Page((tmp_path / "report/report.html").read_text())
-    assert not page.open
-    assert "script" not in page.tags
-    assert all(source.startswith("data:image/svg+xml;base64,") for source in page.sources)
+    page = report_page((tmp_path / "report/report.html").read_text())
     assert len(page.sources) == 4
     words = " ".join(page.words.split())
     for shown in ("speech recognition, understanding, result, correct", "macro F1", "examples to read"):
@@ -157,10 +148,7 @@ def test_the_command_writes_a_report(files: dict[str, str], tmp_path: Path) -> N
 
 
 def test_the_same_files_give_the_same_bytes(files: dict[str, str], tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        run(files | {"--out": str(tmp_path / name)})
-    for file in ("evaluation.json", "report.html"):
-        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+    assert_same_twice(lambda out: run(files | {"--out": str(out)}), tmp_path)
 
 
 def test_derived_gold_without_baselines(files: dict[str, str], tmp_path: Path) -> None:
@@ -169,10 +157,10 @@ def test_derived_gold_without_baselines(files: dict[str, str], tmp_path: Path) -
         for line in gold_of(TEST)
     ]
     alone = {option: files[option] for option in ("--turns", "--failures", "--out")}
-    result = run(alone | {"--gold": str(write_lines(tmp_path / "derived.jsonl", gold))})
-    assert "The gold is derived" in result.output
-    assert "There are no baselines" in result.output
-    assert "The gold is derived" in Page((tmp_path / "report/report.html").read_text()).words
+    printed = run(alone | {"--gold": str(write_lines(tmp_path / "derived.jsonl", gold))})
+    assert "The gold is derived" in printed
+    assert "There are no baselines" in printed
+    assert "The gold is derived" in report_page((tmp_path / "report/report.html").read_text()).words
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from failure_world import WordIsolator, failure_log, said, true_point, write_lines
-from html_page import Page
+from failure_world import WordIsolator, failure_log, said, true_point
+from html_page import report_page
+from report_command import run_command, write_lines
 from turns import turn_event
-from typer.testing import CliRunner
 
 from failure_isolation.rule import FAILURE_POINTS
 from failure_isolation.turn_failure import TurnFailure
-from services.cli.commands import app
 from services.errors import SettingsError
 from services.evaluation.errors import MismatchError
 from services.evaluation.failures.overview import (
@@ -24,7 +23,7 @@ from services.evaluation.failures.overview import (
     GroupShares,
     failure_overview,
 )
-from services.evaluation.failures.overview_page import MEANINGS, failure_overview_html
+from services.evaluation.failures.overview_page import MEANINGS, failure_overview_report
 from streams.session import sessionize
 from streams.turn import Device, NluHypothesis, TurnEvent
 from streams.verdict import JudgedTurn
@@ -121,9 +120,7 @@ def test_requests_that_fail_for_many_users_come_first() -> None:
         ("asr", "often", 3, 1, 3),
         ("nlu", HOSTILE.lower(), 1, 1, 1),
     ]
-    page = Page(failure_overview_html(overview))
-    assert not page.open
-    assert "script" not in page.tags
+    page = report_page(failure_overview_report(overview).html)
     assert HOSTILE in page.words
 
 
@@ -141,20 +138,18 @@ def test_the_sessions_of_one_user_are_resampled() -> None:
     assert (overview.users, overview.cluster) == (1, "dialogues")
     share = overview.points[-1].share
     assert share.low < share.value < share.high
-    assert "of the dialogues" in " ".join(Page(failure_overview_html(overview)).words.split())
+    assert "of the dialogues" in " ".join(report_page(failure_overview_report(overview).html).words.split())
 
 
 def test_an_empty_log_has_a_report() -> None:
-    page = Page(failure_overview_html(failure_overview([], resamples=5)))
-    assert not page.open
+    page = report_page(failure_overview_report(failure_overview([], resamples=5)).html)
     assert "0 of 0 turns" in " ".join(page.words.split())
 
 
 def test_a_log_without_failures_has_a_report() -> None:
     log = failure_log(range(40), ("correct",))
     overview = failure_overview(isolated(log), resamples=5)
-    page = Page(failure_overview_html(overview))
-    assert not page.open
+    page = report_page(failure_overview_report(overview).html)
     assert page.sources == []
     assert (overview.failing_turns, overview.requests) == (0, ())
 
@@ -165,10 +160,7 @@ def test_every_class_says_what_to_do() -> None:
 
 
 def run(*options: object) -> str:
-    result = CliRunner().invoke(app, ["report", "failures", *map(str, options), "--resamples", "20"])
-    if result.exception:
-        raise result.exception
-    return result.output
+    return run_command("report", "failures", *options, "--resamples", 20)
 
 
 def test_the_command_writes_the_report(tmp_path: Path) -> None:
@@ -181,7 +173,7 @@ def test_the_command_writes_the_report(tmp_path: Path) -> None:
     assert "192 of 384 turns of 12 users failed" in printed
     written = json.loads((tmp_path / "one/failures.json").read_text())
     assert written["points"][1]["turns"] == 96
-    page = Page((tmp_path / "one/report.html").read_text())
+    page = report_page((tmp_path / "one/report.html").read_text())
     assert len(page.sources) == 1  # the days
     assert page.sources[0].startswith("data:image/svg+xml;base64,")
     for words in ("By device", "What fails at speech recognition", "What to do:", "What fails at result"):

@@ -16,46 +16,46 @@ from failure_world import (
     failure_log,
     said,
     true_point,
-    write_lines,
 )
+from report_command import run_command, write_lines
 from rich.console import Console
 from tiny_encoder import write_tiny_base
 from turns import turn_event
-from typer.testing import CliRunner
 
 from failure_isolation.errors import FailureTrainingError
 from failure_isolation.part import TRACES
 from failure_isolation.settings import FailureSettings
 from failure_isolation.turn_failure import TurnFailure
-from services.cli.commands import app
 from services.errors import SettingsError
-from services.evaluation.common.log_split import Fold
+from services.evaluation.common.log_split import Fold, LogSplit, read_split
+from services.evaluation.common.variant_run import named_variants, run_variants
 from services.evaluation.errors import MismatchError
 from services.evaluation.failures import variant_training as failure_variant_training
-from services.evaluation.failures.ablations import run_failure_variants
+from services.evaluation.failures.ablations import FailureVariants
+from services.evaluation.failures.evaluation import FailureEvaluation
 from services.evaluation.failures.file import read_failures
-from services.evaluation.failures.split import FailureSplit, read_failure_split
+from services.evaluation.failures.gold import FAILURE_GOLD, GoldFailure
+from services.evaluation.failures.score import FailureScores
 from services.evaluation.failures.variant_training import MadeIsolator
 from services.evaluation.failures.variants import (
     ALL_OF_IT,
     VARIANTS,
     FailureVariant,
     WithholdingIsolator,
-    named_failure_variants,
 )
-from services.settings import Settings
 from streams.turn import Entity, NluHypothesis, Recognition, Request, Response, TurnEvent
 
 LOG = failure_log(range(40))
 
 
 def variant(name: str) -> FailureVariant:
-    (found,) = named_failure_variants([name])
+    (found,) = named_variants(VARIANTS, [name])
     return found
 
 
-def split(folder: Path, log: Sequence[TurnEvent] = LOG, **changes: Any) -> FailureSplit:
-    return read_failure_split(
+def split(folder: Path, log: Sequence[TurnEvent] = LOG, **changes: Any) -> LogSplit[GoldFailure]:
+    return read_split(
+        FAILURE_GOLD,
         turns=[write_lines(folder / "turns.jsonl", log)],
         annotations=[write_lines(folder / "said.jsonl", annotations_of(log))],
         gap_ms=45_000,
@@ -166,7 +166,14 @@ def test_variants_that_are_nothing_of_their_own(tmp_path: Path) -> None:
     )
     assert len({one.file_name for one in VARIANTS}) == len(VARIANTS)
     with pytest.raises(SettingsError, match="no variant 'all'"):
-        named_failure_variants(["all"])
+        named_variants(VARIANTS, ["all"])
+
+
+def run(kind: FailureVariants, names: Sequence[str], *arguments: Any, **options: Any) -> FailureScores:
+    quiet = Console(file=io.StringIO())
+    return run_variants(
+        kind, named_variants(VARIANTS, names), *arguments, every=True, console=quiet, **options
+    )
 
 
 def test_all_variants_are_scored_and_a_model_is_trained_once(tmp_path: Path) -> None:
@@ -181,11 +188,8 @@ def test_all_variants_are_scored_and_a_model_is_trained_once(tmp_path: Path) -> 
 
     parted = split(tmp_path, fold=Fold(0, 2))
     names = [ALL_OF_IT, "without context", "context withheld", "later turns withheld"]
-    known: dict[str, Any] = {
-        "split": parted, "settings": Settings(), "names": names, "encoder": False, "resamples": 20,
-        "console": Console(file=io.StringIO()), "train": train,
-    }  # fmt: skip
-    scores = run_failure_variants(out=tmp_path / "out", **known)
+    kind = FailureVariants(evaluation=FailureEvaluation(encoder=False, resamples=20), train=train)
+    scores = run(kind, names, parted, tmp_path / "out")
     assert trained == [ALL_OF_IT, "without context"]
     assert [one.name for one in scores.systems] == [
         ALL_OF_IT, "context withheld", "later turns withheld", "metadata", "majority",
@@ -196,11 +200,11 @@ def test_all_variants_are_scored_and_a_model_is_trained_once(tmp_path: Path) -> 
     assert [one["models"][0]["epochs"] for one in facts["variants"]] == [2, 0, 0]
     found = read_failures(tmp_path / "out/failures/later-turns-withheld.jsonl")
     assert {one.event_id for one in found} == {turn.event_id for turn in parted.test_turns}
-    again = run_failure_variants(out=tmp_path / "out", resume=True, **known)
+    again = run(kind, names, parted, tmp_path / "out", resume=True)
     assert again == scores
     assert trained == [ALL_OF_IT, "without context", "without context"]  # it could not be made before
     with pytest.raises(FailureTrainingError, match="no variant can be trained: without context: nothing to"):
-        run_failure_variants(out=tmp_path / "out", **known | {"names": ["without context"]})
+        run(kind, ["without context"], parted, tmp_path / "out")
 
 
 def test_a_variant_learns_what_is_planted_too_and_keeps_groups_together(
@@ -215,17 +219,17 @@ def test_a_variant_learns_what_is_planted_too_and_keeps_groups_together(
     monkeypatch.setattr(failure_variant_training, "train_failure_model", learn)
     parted = split(tmp_path, fold=Fold(0, 2))
     room_of = {turn.event_id: turn.event_id[-1] for turn in LOG}
-    known: dict[str, Any] = {"split": parted, "names": [ALL_OF_IT], "out": tmp_path / "out"}
-    known["console"] = Console(file=io.StringIO())
+    evaluation = FailureEvaluation(settings=FailureSettings(planted_turns=60))
     with pytest.raises(FailureTrainingError, match="seen enough"):
-        run_failure_variants(settings=Settings(failures=FailureSettings(planted_turns=60)), **known)
+        run(FailureVariants(evaluation=evaluation), [ALL_OF_IT], parted, tmp_path / "out")
     dialogues, annotations, _, _, groups = given
     assert groups is None
     assert [*parted.train[0].turns] == [*dialogues[0]]
     assert sum(map(len, dialogues)) == len(parted.train_turns) + 60
     assert {turn.event_id for turns in dialogues for turn in turns} == annotations.keys()
+    grouped = FailureVariants(evaluation=FailureEvaluation(groups=room_of))
     with pytest.raises(FailureTrainingError, match="seen enough"):
-        run_failure_variants(settings=Settings(), groups=room_of, **known)
+        run(grouped, [ALL_OF_IT], parted, tmp_path / "out")
     dialogues, _, _, _, groups = given
     assert len(groups) == len(dialogues)
     rooms = [{room_of[turn.event_id] for turn in turns} for turns in dialogues]
@@ -249,9 +253,7 @@ def test_the_command_trains_real_models(tmp_path: Path) -> None:
         "--folds", 2, "--groups", groups, "user", "--settings", settings, "--out", tmp_path / "out",
         "--variant", ALL_OF_IT, "--variant", "later turns withheld", "--no-encoder", "--resamples", 5,
     ]  # fmt: skip
-    result = CliRunner().invoke(app, ["evaluate", "failure-variants", *map(str, options)])
-    if result.exception:
-        raise result.exception
+    run_command("evaluate", "failure-variants", *options)
     report = json.loads((tmp_path / "out/evaluation.json").read_text())
     assert [one["name"] for one in report["systems"]][:2] == [ALL_OF_IT, "later turns withheld"]
     known = {turn.event_id: true_point(turn) for turn in log}

@@ -1,23 +1,22 @@
 """The report on labels, and the way from files to it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from html_page import Page
+from html_page import report_page
+from report_command import assert_same_twice, run_command, write_lines
 from turns import START_MS, turn_event
-from typer.testing import CliRunner
 
 from labeling.labels.turn_label import TurnLabel
-from services.cli.commands import app
 from services.cli.options import named_files
 from services.errors import SettingsError
 from services.evaluation.errors import EvaluationFileError
 from services.evaluation.labels.gold import GoldLabel
-from services.evaluation.labels.report import MEASURES, TASK_WORDS, label_report_html
+from services.evaluation.labels.report import MEASURES, TASK_WORDS, label_report
 from services.evaluation.labels.score import LabelScores, score_labels
 from services.evaluation.labels.scored_task import TASKS
 from streams.turn import EventId, Response, TurnEvent
@@ -84,11 +83,7 @@ def scores() -> LabelScores:
 
 
 def test_the_page_shows_figures_and_runs_nothing(scores: LabelScores) -> None:
-    page = Page(label_report_html(scores))
-    assert not page.open
-    assert "script" not in page.tags
-    assert "link" not in page.tags
-    assert all(source.startswith("data:image/svg+xml;base64,") for source in page.sources)
+    page = report_page(label_report(scores).html)
     assert len(page.sources) == 3 + 2  # defects; and, without a curve, those without signals: there are none
     assert HOSTILE in page.words
     assert "66.7 %" in page.words  # four of the six defects
@@ -98,8 +93,7 @@ def test_the_page_shows_figures_and_runs_nothing(scores: LabelScores) -> None:
 
 
 def test_a_log_without_gold_has_a_report() -> None:
-    page = Page(label_report_html(score_labels([], [], {"idle": []}, resamples=5)))
-    assert not page.open
+    page = report_page(label_report(score_labels([], [], {"idle": []}, resamples=5)).html)
     assert "Not scored" in page.words
 
 
@@ -108,31 +102,25 @@ def test_every_task_and_measure_has_words() -> None:
     assert {words.headline for words in TASK_WORDS.values()} <= set(MEASURES)
 
 
-def write(path: Path, lines: Sequence[Any]) -> str:
-    path.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
-    return str(path)
-
-
 @pytest.fixture
-def files(tmp_path: Path) -> dict[str, str]:
+def files(tmp_path: Path) -> dict[str, object]:
     return {
-        "--turns": write(tmp_path / "turns.jsonl", LOG),
-        "--gold": write(tmp_path / "gold.jsonl", gold_lines()),
-        "--labels": write(tmp_path / "labels.jsonl", labels()),
-        "--out": str(tmp_path / "report"),
+        "--turns": write_lines(tmp_path / "turns.jsonl", LOG),
+        "--gold": write_lines(tmp_path / "gold.jsonl", gold_lines()),
+        "--labels": write_lines(tmp_path / "labels.jsonl", labels()),
+        "--out": tmp_path / "report",
     }
 
 
-def run(files: dict[str, str], *more: str) -> Any:
+def run(files: Mapping[str, object], *more: object) -> str:
     options = [part for option in files.items() for part in option]
-    return CliRunner().invoke(app, ["evaluate", "labels", *options, "--resamples", "20", *more])
+    return run_command("evaluate", "labels", *options, "--resamples", 20, *more)
 
 
-def test_the_command_writes_a_report(files: dict[str, str], tmp_path: Path) -> None:
-    result = run(files)
-    assert result.exit_code == 0, result.output
+def test_the_command_writes_a_report(files: dict[str, object], tmp_path: Path) -> None:
+    printed = run(files)
     for words in ("Goals: 12 pairs of turns of 6 users, 6 new goals", "66.7 %", "report: "):
-        assert words in result.output
+        assert words in printed
     report = json.loads((tmp_path / "report/evaluation.json").read_text())
     tasks = {one["task"]: one for one in report["tasks"]}
     assert set(tasks) == set(TASKS)
@@ -142,17 +130,14 @@ def test_the_command_writes_a_report(files: dict[str, str], tmp_path: Path) -> N
     assert tasks["domain"]["systems"][0]["measures"]["accuracy"]["value"] == 0
     for one in report["tasks"]:
         assert {name for system in one["systems"] for name in system["measures"]} <= set(MEASURES)
-    assert not Page((tmp_path / "report/report.html").read_text()).open
+    report_page((tmp_path / "report/report.html").read_text())
 
 
-def test_the_same_files_give_the_same_bytes(files: dict[str, str], tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        assert run(files | {"--out": str(tmp_path / name)}).exit_code == 0
-    for file in ("evaluation.json", "report.html"):
-        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+def test_the_same_files_give_the_same_bytes(files: dict[str, object], tmp_path: Path) -> None:
+    assert_same_twice(lambda out: run(files | {"--out": out}), tmp_path)
 
 
-def test_several_systems_and_a_training_log(files: dict[str, str], tmp_path: Path) -> None:
+def test_several_systems_and_a_training_log(files: dict[str, object], tmp_path: Path) -> None:
     past = [
         msgspec.structs.replace(turn, event_id=f"old-{turn.event_id}", user_id=f"old-{turn.user_id}")
         for turn in LOG
@@ -161,12 +146,11 @@ def test_several_systems_and_a_training_log(files: dict[str, str], tmp_path: Pat
         line | {"event_id": turn.event_id, "intent": ("play", "stop")[number % 2]}
         for number, (turn, line) in enumerate(zip(past, gold_lines(), strict=True))
     ]
-    turns = write(tmp_path / "past.jsonl", past)
-    annotations = write(tmp_path / "annotations.jsonl", annotated)
+    turns = write_lines(tmp_path / "past.jsonl", past)
+    annotations = write_lines(tmp_path / "annotations.jsonl", annotated)
     more = ["--labels", f"second={files['--labels']}"]
     first = files | {"--labels": f"first={files['--labels']}"}
-    result = run(first, *more, "--train-turns", turns, "--train-annotations", annotations)
-    assert result.exit_code == 0, result.output
+    run(first, *more, "--train-turns", turns, "--train-annotations", annotations)
     report = json.loads((tmp_path / "report/evaluation.json").read_text())
     tasks = {one["task"]: one for one in report["tasks"]}
     for task in ("satisfaction", "dialogue satisfaction", "intent"):
@@ -174,17 +158,17 @@ def test_several_systems_and_a_training_log(files: dict[str, str], tmp_path: Pat
         assert names[:2] == ["first", "second"]
         assert "bag of words" in names
     assert "seen_accuracy" in tasks["intent"]["systems"][0]["measures"]
-    alone = run(first, "--train-turns", turns)
-    assert "give these with --train-annotations" in str(alone.exception)
+    with pytest.raises(SettingsError, match="give these with --train-annotations"):
+        run(first, "--train-turns", turns)
 
 
 def test_a_line_that_is_no_label_is_named_and_nothing_is_written(
-    files: dict[str, str], tmp_path: Path
+    files: dict[str, object], tmp_path: Path
 ) -> None:
-    write(Path(files["--labels"]), [*labels(), {"event_id": "x", "defect": 2}])
-    result = run(files)
-    assert isinstance(result.exception, EvaluationFileError)
-    assert f"labels.jsonl, line {len(LOG) + 1}: not a line of `rehear label`" in str(result.exception)
+    write_lines(Path(str(files["--labels"])), [*labels(), {"event_id": "x", "defect": 2}])
+    problem = f"labels.jsonl, line {len(LOG) + 1}: not a line of `rehear label`"
+    with pytest.raises(EvaluationFileError, match=problem):
+        run(files)
     assert not (tmp_path / "report").exists()
 
 

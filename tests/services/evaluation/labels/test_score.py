@@ -10,10 +10,10 @@ from turns import turn_event
 
 from labeling.annotations.annotation import AnnotatedSlot
 from labeling.labels.turn_label import SlotLabel, TurnLabel
+from services.evaluation.common.resamples import ClusterResamples
 from services.evaluation.errors import MismatchError
 from services.evaluation.labels.gold import GoldLabel, read_gold_labels
 from services.evaluation.labels.log import LabelLog
-from services.evaluation.labels.resamples import ClusterResamples
 from services.evaluation.labels.satisfaction import Rated, RatedItems
 from services.evaluation.labels.score import (
     MAJORITY,

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from html_page import Page
+from html_page import report_page
+from report_command import run_command
 from request_world import (
     WORDS,
     annotation_of,
@@ -16,24 +17,29 @@ from request_world import (
     write_log,
 )
 from tiny_encoder import write_tiny_base
-from typer.testing import CliRunner
 
 from labeling.labels.settings import LabelSettings
 from labeling.labels.targets import WeakLabels, WeakTurn
 from labeling.labels.training import LabelTraining
-from services.cli.commands import app
 from services.errors import SettingsError
-from services.evaluation.common.variant_output import VariantFacts, VariantOutput
+from services.evaluation.common.log_split import LogSplit, read_split
+from services.evaluation.common.variant_output import (
+    VariantFacts,
+    VariantFolder,
+    VariantOutput,
+    hash_of_inputs,
+)
+from services.evaluation.common.variant_run import named_variants
+from services.evaluation.labels.ablations import LabelVariants
+from services.evaluation.labels.evaluation import LabelEvaluation
 from services.evaluation.labels.file import read_labels
-from services.evaluation.labels.split import LabelSplit, read_split
-from services.evaluation.labels.variant_labels import inputs_key, label_folder
+from services.evaluation.labels.gold import LABEL_GOLD, GoldLabel
 from services.evaluation.labels.variant_training import Lesson, SilentGenerator, variant_training
 from services.evaluation.labels.variants import (
     ALL_OF_IT,
     LEAST_STEPS,
     VARIANTS,
     LabelVariant,
-    named_variants,
 )
 from services.settings import Settings
 from streams.session import sessionize
@@ -46,15 +52,15 @@ UNSEEN = sessionize(request_log(range(500, 505)))
 
 
 def variant(name: str) -> LabelVariant:
-    (found,) = named_variants([name])
+    (found,) = named_variants(VARIANTS, [name])
     return found
 
 
-def split(**changes: Any) -> LabelSplit:
+def split(**changes: Any) -> LogSplit[GoldLabel]:
     known: dict[str, Any] = {
         "train": SESSIONS, "test": UNSEEN, "annotations": SAID, "strangers": 0, "gold": [],
     }  # fmt: skip
-    return LabelSplit(**known | changes)
+    return LogSplit(**known | changes)
 
 
 def test_a_twentieth_is_told_of_whole_dialogues() -> None:
@@ -118,9 +124,14 @@ def test_variants_that_are_nothing_of_their_own(
 
 def test_single_requests_without_responses_have_fewer_variants(tmp_path: Path) -> None:
     lines = [(f"{word} {number}", word) for number in range(20) for word in ("play", "stop")]
-    read = read_split(turns=[write_intents(tmp_path / "x.jsonl", *lines)], gap_ms=1)
+    read = read_split(LABEL_GOLD, turns=[write_intents(tmp_path / "x.jsonl", *lines)], gap_ms=1)
     made = [one.name for one in VARIANTS if one.why_not(read, LabelSettings()) is None]
     assert made == [ALL_OF_IT, "a twentieth of the annotations", "log alone", "plain encoder"]
+
+
+def inputs_key(parted: LogSplit[GoldLabel], settings: Settings, variant: LabelVariant) -> str:
+    kind = LabelVariants(settings=settings, evaluation=LabelEvaluation())
+    return hash_of_inputs(kind.settings_of(variant), [parted.train, parted.test], parted.annotations)
 
 
 def test_labels_are_taken_again_only_if_nothing_changed(tmp_path: Path) -> None:
@@ -136,7 +147,7 @@ def test_labels_are_taken_again_only_if_nothing_changed(tmp_path: Path) -> None:
         inputs_key(split(), Settings(labels=LabelSettings(seed=2)), every),
     ]
     assert len({key, *others}) == len(others) + 1
-    folder = label_folder(tmp_path / "labels")
+    folder = VariantFolder(tmp_path / "labels", read_labels)
     labels = [label for some in SilentGenerator().label([UNSEEN[0].turns]) for label in some]
     made = VariantOutput(VariantFacts(variant=every.name, inputs=key, models=()), labels)
     assert folder.read(every, key) is None
@@ -159,11 +170,7 @@ def settings_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(*options: object) -> str:
-    given = ["evaluate", "label-variants", *map(str, options), "--resamples", "5"]
-    result = CliRunner().invoke(app, given)
-    if result.exception:
-        raise result.exception
-    return result.output
+    return run_command("evaluate", "label-variants", *options, "--resamples", 5)
 
 
 def test_the_command_trains_and_scores_and_takes_up_what_is_done(settings_file: Path, tmp_path: Path) -> None:
@@ -181,7 +188,7 @@ def test_the_command_trains_and_scores_and_takes_up_what_is_done(settings_file: 
     printed = run(*options)
     assert "Left out: log alone (nothing teaches any label" in printed
     assert "all of it says nothing of b: " in printed
-    assert not Page((out / "report.html").read_text()).open
+    report_page((out / "report.html").read_text())
     tasks = {one["task"]: one for one in json.loads((out / "evaluation.json").read_text())["tasks"]}
     assert set(tasks) == {"intent", "slots", "slot values"}
     systems = [one["name"] for one in tasks["intent"]["systems"]]

@@ -8,20 +8,21 @@ from typing import Any
 
 import msgspec
 import pytest
-from html_page import Page
+from html_page import report_page
+from report_command import assert_same_twice, run_command, write_lines
 from rich.console import Console
 from turns import turn_event
-from typer.testing import CliRunner
 
 from rewriting.evidence.rephrase_link import Rephrase, RephraseLink
 from rewriting.rephrases.settings import RephraseSettings
-from services.cli.commands import app
+from services.errors import SettingsError
+from services.evaluation.common.evaluation_run import run_evaluation
 from services.evaluation.errors import EvaluationFileError, EvaluationStateError
 from services.evaluation.rephrases.baselines import LIKENESSES, EditSimilarity, TextPairDetector
-from services.evaluation.rephrases.evaluation import run_rephrase_evaluation
+from services.evaluation.rephrases.evaluation import RephraseEvaluation
 from services.evaluation.rephrases.gold import GoldRephrase
-from services.evaluation.rephrases.report import rephrase_report_html
-from services.evaluation.rephrases.score import Predictions, RephraseEvaluation, evaluate_rephrases
+from services.evaluation.rephrases.report import rephrase_report
+from services.evaluation.rephrases.score import Predictions, RephraseScores, score_rephrases
 from services.evaluation.rephrases.system import RankedRephrase
 from streams.turn import EventId, Response, Signals, TurnEvent
 
@@ -74,7 +75,7 @@ def said(turns: Sequence[TurnEvent], right_until: int) -> list[Rephrase]:
 
 
 @pytest.fixture
-def evaluation() -> RephraseEvaluation:
+def evaluation() -> RephraseScores:
     """Four of six rephrases are found, two are missed, and two requests are falsely taken for one."""
     lines = [
         RankedRephrase(
@@ -86,7 +87,7 @@ def evaluation() -> RephraseEvaluation:
         for line in said(LOG, 4)
     ]
     silent = [RankedRephrase(event_id=line.event_id, named=None, score=0, said=False) for line in lines]
-    return evaluate_rephrases(
+    return score_rephrases(
         LOG,
         GOLD,
         [
@@ -98,13 +99,9 @@ def evaluation() -> RephraseEvaluation:
     )
 
 
-def test_the_page_shows_figures_and_examples_and_runs_nothing(evaluation: RephraseEvaluation) -> None:
-    page = Page(rephrase_report_html(evaluation))
-    assert not page.open
-    assert "script" not in page.tags
-    assert "link" not in page.tags
+def test_the_page_shows_figures_and_examples_and_runs_nothing(evaluation: RephraseScores) -> None:
+    page = report_page(rephrase_report(evaluation).html)
     assert len(page.sources) == 2
-    assert all(source.startswith("data:image/svg+xml;base64,") for source in page.sources)
     assert "66.7 %" in page.words
     assert "The gold is derived" in page.words
     for words in (
@@ -121,13 +118,8 @@ def test_the_page_shows_figures_and_examples_and_runs_nothing(evaluation: Rephra
 
 
 def test_a_log_without_answers_has_a_report() -> None:
-    evaluation = evaluate_rephrases([], [], [Predictions(name="idle", lines=[])], resamples=5)
-    assert "n/a" in Page(rephrase_report_html(evaluation)).words
-
-
-def write(path: Path, values: Sequence[Any]) -> Path:
-    path.write_bytes(b"".join(msgspec.json.encode(value) + b"\n" for value in values))
-    return path
+    evaluation = score_rephrases([], [], [Predictions(name="idle", lines=[])], resamples=5)
+    assert "n/a" in report_page(rephrase_report(evaluation).html).words
 
 
 @pytest.fixture
@@ -137,20 +129,33 @@ def files(tmp_path: Path) -> dict[str, Path]:
         for line in GOLD
     ]
     return {
-        "turns": write(tmp_path / "turns.jsonl", LOG),
-        "gold": write(tmp_path / "gold.jsonl", gold),
-        "rephrases": write(tmp_path / "rephrases.jsonl", said(LOG, 4)),
+        "turns": write_lines(tmp_path / "turns.jsonl", LOG),
+        "gold": write_lines(tmp_path / "gold.jsonl", gold),
+        "rephrases": write_lines(tmp_path / "rephrases.jsonl", said(LOG, 4)),
     }
+
+
+def run(files: dict[str, Path], out: Path, **more: Any) -> tuple[RephraseScores, str]:
+    """The scores, and what is printed."""
+    printed = io.StringIO()
+    train = more.pop("train", [])
+    scores = run_evaluation(
+        RephraseEvaluation(resamples=20, **more),
+        turns=files["turns"],
+        gold=files["gold"],
+        lines={"rehear": files["rephrases"]} if "rephrases" in files else {},
+        train_turns=train,
+        out=out,
+        console=Console(file=printed, width=200),
+    )
+    return scores, printed.getvalue()
 
 
 def test_the_command_writes_a_report(files: dict[str, Path], tmp_path: Path) -> None:
     arguments = [part for name, path in files.items() for part in (f"--{name}", str(path))]
     out = tmp_path / "report"
-    result = CliRunner().invoke(
-        app, ["evaluate", "rephrases", *arguments, "--out", str(out), "--resamples", "20"]
-    )
-    assert result.exit_code == 0, result.output
-    assert "66.7 %" in result.output
+    printed = run_command("evaluate", "rephrases", *arguments, "--out", out, "--resamples", 20)
+    assert "66.7 %" in printed
     report = json.loads((out / "evaluation.json").read_text())
     (system,) = report["systems"]
     assert (system["overall"]["gold"], system["overall"]["right"]) == (6, 4)
@@ -161,21 +166,18 @@ def test_the_command_writes_a_report(files: dict[str, Path], tmp_path: Path) -> 
 
 
 def test_the_same_files_give_the_same_bytes(files: dict[str, Path], tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        run_rephrase_evaluation(
-            **files, out=tmp_path / name, resamples=20, console=Console(file=io.StringIO())
-        )
-    for file in ("evaluation.json", "report.html"):
-        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+    assert_same_twice(lambda out: run(files, out), tmp_path)
 
 
 def test_what_is_missing_is_said(files: dict[str, Path], tmp_path: Path) -> None:
     arguments = ["--turns", str(files["turns"]), "--gold", str(files["gold"]), "--out", str(tmp_path / "r")]
-    result = CliRunner().invoke(app, ["evaluate", "rephrases", *arguments])
-    assert "give --state, or --rephrases" in str(result.exception)
     more = ["--rephrases", str(files["rephrases"]), "--ablations"]
-    result = CliRunner().invoke(app, ["evaluate", "rephrases", *arguments, *more])
-    assert "give the logs to learn from with --train" in str(result.exception)
+    for options, problem in (
+        ([], "give --state, or --rephrases"),
+        (more, "give the logs to learn from with --t"),
+    ):
+        with pytest.raises(SettingsError, match=problem):
+            run_command("evaluate", "rephrases", *arguments, *options)
 
 
 @pytest.mark.parametrize(
@@ -184,9 +186,9 @@ def test_what_is_missing_is_said(files: dict[str, Path], tmp_path: Path) -> None
 def test_a_line_that_is_no_rephrase_is_named(
     files: dict[str, Path], tmp_path: Path, line: dict[str, Any]
 ) -> None:
-    write(files["rephrases"], [*said(LOG, 4), line])
+    write_lines(files["rephrases"], [*said(LOG, 4), line])
     with pytest.raises(EvaluationFileError, match=f"rephrases.jsonl, line {len(LOG) + 1}: "):
-        run_rephrase_evaluation(**files, out=tmp_path / "r", console=Console(file=io.StringIO()))
+        run(files, tmp_path / "r")
     assert not (tmp_path / "r").exists()
 
 
@@ -198,14 +200,8 @@ class Previous:
 
 
 def test_a_detector_is_ranked_below_its_threshold_too(files: dict[str, Path], tmp_path: Path) -> None:
-    evaluation = run_rephrase_evaluation(
-        turns=files["turns"],
-        gold=files["gold"],
-        out=tmp_path / "r",
-        detector_of=lambda _: Previous(),
-        resamples=20,
-        console=Console(file=io.StringIO()),
-    )
+    del files["rephrases"]
+    evaluation, _ = run(files, tmp_path / "r", detector_of=lambda _: Previous())
     (system,) = evaluation.systems
     assert system.overall.said == 0
     assert system.ranking.average_precision.value == 1
@@ -214,13 +210,7 @@ def test_a_detector_is_ranked_below_its_threshold_too(files: dict[str, Path], tm
 
 def test_an_assistant_without_a_detector_is_named(files: dict[str, Path], tmp_path: Path) -> None:
     with pytest.raises(EvaluationStateError, match="no detector of rephrases for the assistant 'a'"):
-        run_rephrase_evaluation(
-            turns=files["turns"],
-            gold=files["gold"],
-            out=tmp_path / "r",
-            detector_of=lambda _: None,
-            console=Console(file=io.StringIO()),
-        )
+        run(files, tmp_path / "r", detector_of=lambda _: None)
 
 
 def test_baselines_and_variants_stand_beside_it(
@@ -236,15 +226,12 @@ def test_baselines_and_variants_stand_beside_it(
         train += [msgspec.structs.replace(turn, response=OK, signals=Signals()) for turn in pleased]
     settings = RephraseSettings(base=str(tiny_base), layers=1)
     detector = TextPairDetector(EditSimilarity(LIKENESSES["letters"]), settings)
-    out = io.StringIO()
-    evaluation = run_rephrase_evaluation(
-        **files,
-        train=[write(tmp_path / "train.jsonl", train)],
+    evaluation, printed = run(
+        files,
+        tmp_path / "r",
+        train=[write_lines(tmp_path / "train.jsonl", train)],
         train_detector=lambda sessions, settings, hidden: detector,
         settings=settings,
-        out=tmp_path / "r",
-        resamples=20,
-        console=Console(file=out, width=200),
     )
     assert [(one.name.split(" (")[0], one.baseline) for one in evaluation.systems] == [
         ("rehear", False),
@@ -260,6 +247,6 @@ def test_baselines_and_variants_stand_beside_it(
         ("cross-encoder", True),
         ("signal rule", True),
     ]
-    assert "cross-encoder" in out.getvalue()
+    assert "cross-encoder" in printed
     assert len(evaluation.differences) == 8 * 4
-    assert not Page(rephrase_report_html(evaluation)).open
+    report_page(rephrase_report(evaluation).html)

@@ -9,14 +9,15 @@ from turns import turn_event
 
 from rewriting.evidence.rephrase_link import RephraseLink
 from services.evaluation.common.confidence_interval import user_weights
+from services.evaluation.common.resamples import ClusterResamples
 from services.evaluation.errors import MismatchError
 from services.evaluation.rephrases.gold import GoldRephrase
-from services.evaluation.rephrases.ranking import Ranked, score_ranking
+from services.evaluation.rephrases.ranking import Ranked, ranking_measures, ranking_score
 from services.evaluation.rephrases.score import (
     Predictions,
     SystemScore,
     as_runs,
-    evaluate_rephrases,
+    score_rephrases,
 )
 from services.evaluation.rephrases.system import RankedRephrase, RephraseSystem, rank_rephrases
 from streams.session import Session, sessionize
@@ -66,7 +67,7 @@ def answers(
 def scored(
     turns: Sequence[TurnEvent], rephrases: Mapping[int, int], named: Mapping[int, tuple[int, float]]
 ) -> SystemScore:
-    evaluation = evaluate_rephrases(
+    evaluation = score_rephrases(
         turns,
         gold_of(turns, rephrases),
         [Predictions(name="s", lines=answers(turns, named), threshold=0.5)],
@@ -127,16 +128,18 @@ def test_average_precision_is_that_of_scikit_learn(seed: int) -> None:
     user = generator.integers(0, users, turns)
     missed = generator.integers(0, 3, users)
     gold = np.bincount(user[right], minlength=users) + missed
-    weights = user_weights(users, 5, seed)
-    score, draws = score_ranking(Ranked(scores, right, user, gold.astype(float)), weights)
+    ranked = Ranked(scores, right, user, gold.astype(float))
+    measures = ranking_measures(ranked, ClusterResamples(users, 5, seed))
+    weights = [np.ones(users), *user_weights(users, 5, seed)]
 
     def expected(drawn: np.ndarray) -> float:
         of_turns = drawn[user]
         found = (of_turns * right).sum() / (drawn * gold).sum()
         return float(average_precision_score(right, scores, sample_weight=of_turns) * found)
 
-    assert score.average_precision.value == pytest.approx(expected(np.ones(users)))
+    draws = measures["average_precision"]
     assert draws == pytest.approx([expected(drawn) for drawn in weights])
+    assert ranking_score(ranked, measures).average_precision.value == draws[0]
 
 
 def test_scores_are_compared_with_how_often_they_are_right() -> None:
@@ -214,7 +217,7 @@ def test_systems_are_compared_with_each_baseline() -> None:
         Predictions(name="base", lines=answers(EIGHT, NAMED), baseline=True),
         Predictions(name="ours", lines=answers(EIGHT, all_right)),
     ]
-    evaluation = evaluate_rephrases(EIGHT, gold_of(EIGHT, RIGHT), systems, resamples=20)
+    evaluation = score_rephrases(EIGHT, gold_of(EIGHT, RIGHT), systems, resamples=20)
     assert [one.name for one in evaluation.systems] == ["ours", "base"]
     (difference,) = evaluation.differences
     assert (difference.system, difference.baseline) == ("ours", "base")
@@ -233,7 +236,7 @@ def test_a_log_without_rephrases_or_answers_has_measures_that_are_not_defined() 
     missing = scored(turns, {1: 0}, {})
     assert missing.overall.recall.value == missing.ranking.average_precision.value == 0
     assert missing.overall.precision.value is None
-    empty = evaluate_rephrases([], [], [Predictions(name="s", lines=[])], resamples=5)
+    empty = score_rephrases([], [], [Predictions(name="s", lines=[])], resamples=5)
     assert empty.systems[0].overall.f1.value is None
 
 
@@ -247,7 +250,7 @@ def test_a_log_without_rephrases_or_answers_has_measures_that_are_not_defined() 
 )
 def test_gold_of_other_turns_is_refused(gold: Sequence[TurnEvent], said: str) -> None:
     with pytest.raises(MismatchError, match=said):
-        evaluate_rephrases(EIGHT, gold_of(gold, {}), [])
+        score_rephrases(EIGHT, gold_of(gold, {}), [])
 
 
 @pytest.mark.parametrize(
@@ -256,7 +259,7 @@ def test_gold_of_other_turns_is_refused(gold: Sequence[TurnEvent], said: str) ->
 )
 def test_what_is_rephrased_must_be_an_earlier_turn(rephrases: Mapping[int, int], said: str) -> None:
     with pytest.raises(MismatchError, match=f"which 'e1' rephrases by the gold, is {said}"):
-        evaluate_rephrases(EIGHT, gold_of(EIGHT, rephrases), [])
+        score_rephrases(EIGHT, gold_of(EIGHT, rephrases), [])
     named = {later: (earlier, 0.9) for later, earlier in rephrases.items()}
     with pytest.raises(MismatchError, match=f"which 'e1' rephrases by the predictions of 's', is {said}"):
         scored(EIGHT, {}, named)

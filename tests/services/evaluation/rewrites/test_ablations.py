@@ -28,7 +28,7 @@ from services.evaluation.rewrites.nearest_request import (
     known_requests,
     nearness_gates,
 )
-from services.evaluation.rewrites.score import PredictorEvaluation, RewriteEvaluation, Score
+from services.evaluation.rewrites.score import PredictorEvaluation, RewriteScores, Score
 from services.evaluation.rewrites.simple_judges import SimilarityJudge, UngatedJudge
 from services.evaluation.rewrites.variants import (
     ALL_LAYERS,
@@ -59,7 +59,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> AblationWorld:
     return write_world(tmp_path_factory.mktemp("ablations"))
 
 
-def run(world: AblationWorld, out: Path, gold: Path | None = None) -> tuple[RewriteEvaluation, str]:
+def run(world: AblationWorld, out: Path, gold: Path | None = None) -> tuple[RewriteScores, str]:
     stream = io.StringIO()
     evaluation = run_ablations(
         settings=world.settings,
@@ -74,14 +74,12 @@ def run(world: AblationWorld, out: Path, gold: Path | None = None) -> tuple[Rewr
 
 
 @pytest.fixture(scope="module")
-def ran(
-    world: AblationWorld, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[RewriteEvaluation, str, Path]:
+def ran(world: AblationWorld, tmp_path_factory: pytest.TempPathFactory) -> tuple[RewriteScores, str, Path]:
     out = tmp_path_factory.mktemp("report")
     return (*run(world, out), out)
 
 
-def of(evaluation: RewriteEvaluation, name: str) -> PredictorEvaluation:
+def of(evaluation: RewriteScores, name: str) -> PredictorEvaluation:
     (found,) = [one for one in evaluation.predictors if one.name == name]
     return found
 
@@ -92,7 +90,7 @@ def part(one: PredictorEvaluation, by: str, group: str) -> Score:
 
 
 def test_only_the_personal_layer_mends_what_only_one_user_says(
-    ran: tuple[RewriteEvaluation, str, Path],
+    ran: tuple[RewriteScores, str, Path],
 ) -> None:
     evaluation, printed, _ = ran
     system, of_everybody = of(evaluation, ALL_LAYERS), of(evaluation, GLOBAL_ALONE)
@@ -104,7 +102,7 @@ def test_only_the_personal_layer_mends_what_only_one_user_says(
     assert f"removes a further {share:.1f} percent points of all defects" in " ".join(printed.split())
 
 
-def test_every_variant_and_baseline_is_in_one_report(ran: tuple[RewriteEvaluation, str, Path]) -> None:
+def test_every_variant_and_baseline_is_in_one_report(ran: tuple[RewriteScores, str, Path]) -> None:
     evaluation, printed, out = ran
     names = [one.name for one in evaluation.predictors]
     assert names == [*VARIANTS, *NEAREST, "text chain", "no rewrite"]
@@ -115,7 +113,7 @@ def test_every_variant_and_baseline_is_in_one_report(ran: tuple[RewriteEvaluatio
 
 
 def test_users_and_texts_that_training_never_saw_are_apart(
-    ran: tuple[RewriteEvaluation, str, Path],
+    ran: tuple[RewriteScores, str, Path],
 ) -> None:
     system = of(ran[0], ALL_LAYERS)
     strangers = part(system, "user seen in training", "no")
@@ -123,14 +121,14 @@ def test_users_and_texts_that_training_never_saw_are_apart(
     assert part(system, "text said in training", "yes").turns == ran[0].turns
 
 
-def test_the_table_and_no_vectors_are_what_they_are_called(ran: tuple[RewriteEvaluation, str, Path]) -> None:
+def test_the_table_and_no_vectors_are_what_they_are_called(ran: tuple[RewriteScores, str, Path]) -> None:
     methods = {part.group for part in of(ran[0], TABLE_ALONE).breakdowns if part.by == "method"}
     assert methods <= {"chain", "answer"}
     assert of(ran[0], NO_VECTORS).overall.wins == N_CALLS + N_SONGS
 
 
 def test_the_same_twice_and_nothing_but_the_scoring_sees_gold(
-    world: AblationWorld, ran: tuple[RewriteEvaluation, str, Path], tmp_path: Path
+    world: AblationWorld, ran: tuple[RewriteScores, str, Path], tmp_path: Path
 ) -> None:
     run(world, tmp_path / "again")
     assert (tmp_path / "again" / "evaluation.json").read_bytes() == (ran[2] / "evaluation.json").read_bytes()

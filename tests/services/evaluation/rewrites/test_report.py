@@ -5,18 +5,19 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from html_page import Page
+from html_page import report_page
 from rich.console import Console
 from turns import START_MS, turn_event
 
+from services.evaluation.common.evaluation_run import run_evaluation
 from services.evaluation.common.gold import GoldTurn, ReferenceNlu
 from services.evaluation.common.report_files import report_json
-from services.evaluation.common.understanding import AnswerFile, Meaning
+from services.evaluation.common.understanding import AnswerFile, Meaning, load_understanding
 from services.evaluation.errors import MismatchError
-from services.evaluation.rewrites.evaluation import run_rewrite_evaluation
+from services.evaluation.rewrites.evaluation import RewriteEvaluation
 from services.evaluation.rewrites.prediction import Prediction
-from services.evaluation.rewrites.report import report_html, write_report
-from services.evaluation.rewrites.score import RewriteEvaluation, evaluate_rewrites
+from services.evaluation.rewrites.report import rewrite_report
+from services.evaluation.rewrites.score import RewriteScores, score_rewrites
 from streams.turn import NluHypothesis, Response, Slot, TurnEvent
 
 HOSTILE = "<script>alert('x')</script> & co"
@@ -43,7 +44,7 @@ def meant(number: int, text: str) -> GoldTurn:
 
 
 @pytest.fixture
-def evaluation() -> RewriteEvaluation:
+def evaluation() -> RewriteScores:
     """Ten requests of five users: "b" was meant by each "a"; the names are hostile."""
     turns = [turn(number, "a", f"u{number % 5}") for number in range(10)]
     predictions = [
@@ -52,7 +53,7 @@ def evaluation() -> RewriteEvaluation:
         )
         for number in range(10)
     ]
-    return evaluate_rewrites(
+    return score_rewrites(
         turns,
         [meant(number, "b") for number in range(10)],
         {HOSTILE: predictions},
@@ -61,25 +62,21 @@ def evaluation() -> RewriteEvaluation:
     )
 
 
-def test_the_page_shows_texts_and_runs_nothing(evaluation: RewriteEvaluation) -> None:
-    page = Page(report_html(evaluation))
-    assert not page.open
-    assert "script" not in page.tags
-    assert "link" not in page.tags
+def test_the_page_shows_texts_and_runs_nothing(evaluation: RewriteScores) -> None:
+    page = report_page(rewrite_report(evaluation).html)
     assert page.sources
-    assert all(source.startswith("data:image/svg+xml;base64,") for source in page.sources)
     assert f"said {HOSTILE}" in page.words
     assert "80.0 %" in page.words
     assert "8 : 0" in page.words
 
 
-def test_the_same_evaluation_gives_the_same_bytes(evaluation: RewriteEvaluation, tmp_path: Path) -> None:
-    first, second = write_report(evaluation, tmp_path / "deep" / "one"), write_report(evaluation, tmp_path)
+def test_the_same_evaluation_gives_the_same_bytes(evaluation: RewriteScores, tmp_path: Path) -> None:
+    first, second = (rewrite_report(evaluation).write(tmp_path / name) for name in ("deep/one", "."))
     assert first.html.read_bytes() == second.html.read_bytes()
     assert first.json.read_bytes() == second.json.read_bytes()
 
 
-def test_the_json_is_plain_and_complete(evaluation: RewriteEvaluation) -> None:
+def test_the_json_is_plain_and_complete(evaluation: RewriteScores) -> None:
     text = report_json(evaluation)
 
     def refuse(constant: str) -> None:
@@ -94,8 +91,8 @@ def test_the_json_is_plain_and_complete(evaluation: RewriteEvaluation) -> None:
 
 
 def test_a_log_without_a_rewrite_has_a_report() -> None:
-    evaluation = evaluate_rewrites([], [], {"idle": []}, AnswerFile({}), resamples=10)
-    assert "n/a" in Page(report_html(evaluation)).words
+    evaluation = score_rewrites([], [], {"idle": []}, AnswerFile({}), resamples=10)
+    assert "n/a" in report_page(rewrite_report(evaluation).html).words
 
 
 def test_runs_from_files_to_a_report(tmp_path: Path) -> None:
@@ -116,19 +113,20 @@ def test_runs_from_files_to_a_report(tmp_path: Path) -> None:
     files = {
         "turns": lines("turns.jsonl", [turn(number, "a", f"u{number}") for number in range(4)]),
         "gold": lines("gold.jsonl", [meant(number, "b" if number else "a") for number in range(4)]),
-        "understanding": lines("nlu.jsonl", list(answers)),
-        "rewrites": lines(
-            "rewrites.jsonl",
-            [Prediction(event_id=f"e{number}", rewrite="b" if number == 1 else None) for number in range(4)],
-        ),
     }
+    rewrites = lines(
+        "rewrites.jsonl",
+        [Prediction(event_id=f"e{number}", rewrite="b" if number == 1 else None) for number in range(4)],
+    )
+    run = RewriteEvaluation(understanding=load_understanding(lines("nlu.jsonl", list(answers))), resamples=50)
     out = io.StringIO()
     console = Console(file=out, width=160)
-    evaluation = run_rewrite_evaluation(
+    evaluation = run_evaluation(
+        run,
         **files,
-        train=[lines("train.jsonl", list(train))],
+        lines={"rehear": rewrites},
+        train_turns=[lines("train.jsonl", list(train))],
         out=tmp_path / "report",
-        resamples=50,
         console=console,
     )
     scores = {one.name: (one.overall.wins, one.overall.losses) for one in evaluation.predictors}
@@ -139,7 +137,7 @@ def test_runs_from_files_to_a_report(tmp_path: Path) -> None:
     assert (tmp_path / "report" / "report.html").is_file()
     assert (tmp_path / "report" / "evaluation.json").is_file()
 
-    files["rewrites"].write_text("")
+    rewrites.write_text("")
     with pytest.raises(MismatchError, match="4 turns have no line in the predictions of 'rehear'"):
-        run_rewrite_evaluation(**files, out=tmp_path / "none", console=console)
+        run_evaluation(run, **files, lines={"rehear": rewrites}, out=tmp_path / "none", console=console)
     assert not (tmp_path / "none").exists()

@@ -20,7 +20,7 @@ from services.evaluation.common.understanding import (
 from services.evaluation.errors import EvaluationFileError, MismatchError
 from services.evaluation.rewrites.baselines import learn_text_chain, no_rewrite
 from services.evaluation.rewrites.prediction import Prediction, read_predictions
-from services.evaluation.rewrites.score import RewriteEvaluation, evaluate_rewrites
+from services.evaluation.rewrites.score import RewriteScores, score_rewrites
 from services.platform.clock import now_ms
 from streams.turn import NluHypothesis, Response, Signals, Slot, Status, TurnEvent
 from streams.turn_file import read_turns
@@ -88,8 +88,8 @@ def world() -> tuple[list[TurnEvent], list[GoldTurn], list[Prediction]]:
 
 def evaluate(
     turns: Sequence[TurnEvent], gold: Sequence[GoldTurn], predictions: Sequence[Prediction], seed: int = 0
-) -> RewriteEvaluation:
-    return evaluate_rewrites(turns, gold, {"ours": predictions}, ASSISTANT, resamples=200, seed=seed)
+) -> RewriteScores:
+    return score_rewrites(turns, gold, {"ours": predictions}, ASSISTANT, resamples=200, seed=seed)
 
 
 def test_counts_a_world_as_counted_by_hand(
@@ -202,7 +202,7 @@ def test_a_program_hears_the_prompt_or_else_the_previous_response() -> None:
     later = request(3, "four", at_ms=500_000)
     gold = [GoldTurn(event_id=f"e{number}", reference_frame=()) for number in range(4)]
     gold[1] = GoldTurn(event_id="e1", reference_frame=(("two", "so: one"),))
-    evaluation = evaluate_rewrites(
+    evaluation = score_rewrites(
         [first, second, asked, later],
         gold,
         {"ours": [answer(0, None), answer(1, None), answer(2, "drei"), answer(3, None)]},
@@ -259,7 +259,7 @@ def test_the_interval_is_that_of_users_and_covers_a_known_rate() -> None:
     turns = [request(number, "music", user=f"u{number // 10}") for number in range(600)]
     gold = [meant(number, "lights" if (number // 10) % 2 else "music") for number in range(600)]
     left = [answer(number, None) for number in range(600)]
-    rate = evaluate_rewrites(turns, gold, {"ours": left}, ASSISTANT).predictors[0].overall.defect_rate_after
+    rate = score_rewrites(turns, gold, {"ours": left}, ASSISTANT).predictors[0].overall.defect_rate_after
     assert rate.value == 0.5
     assert rate.low == pytest.approx(0.373, abs=0.025)
     assert rate.high == pytest.approx(0.627, abs=0.025)
@@ -294,7 +294,7 @@ def test_compares_with_the_baseline_on_the_same_users(
     world: tuple[list[TurnEvent], list[GoldTurn], list[Prediction]],
 ) -> None:
     turns, gold, predictions = world
-    evaluation = evaluate_rewrites(
+    evaluation = score_rewrites(
         turns,
         gold,
         {"nothing": no_rewrite(turns), "ours": predictions, "the same": predictions},
@@ -419,7 +419,7 @@ class TestFiles:
 def test_baselines_on_a_real_log() -> None:
     turns = list(read_turns(HOME / "turns.test.jsonl.gz", now_ms))
     chain = learn_text_chain(read_turns(HOME / "turns.train.jsonl.gz", now_ms))
-    evaluation = evaluate_rewrites(
+    evaluation = score_rewrites(
         turns,
         read_gold(HOME / "gold.test.jsonl.gz"),
         {"text chain": chain.predict(turns), "no rewrite": no_rewrite(turns)},
@@ -446,7 +446,7 @@ def test_judges_a_real_log_by_a_program() -> None:
         Prediction(event_id=turn.event_id, rewrite=line.reference_text)
         for turn, line in zip(turns, gold, strict=True)
     ]
-    evaluation = evaluate_rewrites(
+    evaluation = score_rewrites(
         turns,
         gold,
         {"what was said": spoken, "no rewrite": no_rewrite(turns)},

@@ -4,17 +4,15 @@ A measure is an array over draws. Draw 0 is the log itself; the others resample 
 dialogues of one user, the same for every measure, so that measures of two systems may be subtracted.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from msgspec import Struct
 from scipy.sparse import csr_array
 
+from services.evaluation.common.arrays import Floats, Ints
 from services.evaluation.common.confidence_interval import Estimate, estimate, user_weights
 from services.evaluation.common.score_thresholds import thresholds_of
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 Measures = Mapping[str, Floats]
 """Draws of measures by name: (draws,) each; NaN where not defined."""
@@ -24,6 +22,12 @@ AtThresholds = Callable[[Floats, Floats, slice], Floats]
 (draws, thresholds) each, and the numbers of these draws: measures, (draws, measures)."""
 
 _CELLS = 4_000_000  # of a table of draws and items: some 30 MB at a time
+
+
+def numbered(names: Iterable[Hashable]) -> tuple[Ints, int]:
+    """A number for each name, (names,), in the order in which they first come; and how many there are."""
+    numbers: dict[Hashable, int] = {}
+    return np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.int64), len(numbers)
 
 
 class ClusterResamples:
@@ -52,7 +56,10 @@ class ClusterResamples:
             (draws,) or (draws, columns).
         """
         rows = (np.ones(len(cluster)), (cluster, np.arange(len(cluster))))
-        by_cluster = csr_array(rows, shape=(self.clusters, len(cluster))) @ values
+        return self.of(csr_array(rows, shape=(self.clusters, len(cluster))) @ values)
+
+    def of(self, by_cluster: Floats) -> Floats:
+        """Sums of what the clusters have: (..., clusters, columns) to (..., draws, columns)."""
         sums: Floats = self._weights @ by_cluster
         return sums
 
@@ -110,6 +117,22 @@ def estimates(measures: Measures) -> dict[str, Estimate]:
 def differences(measures: Measures, others: Measures) -> dict[str, Estimate]:
     """How much more each measure is than that of another system, where both have it."""
     return estimates({name: draws - others[name] for name, draws in measures.items() if name in others})
+
+
+class Difference(Struct, frozen=True, kw_only=True):
+    """How much more the measures of a system are than those of another, on the same resamples."""
+
+    system: str
+    other: str
+    measures: dict[str, Estimate]
+
+
+def differences_of_first(draws: Sequence[tuple[str, Measures]]) -> tuple[Difference, ...]:
+    """The differences of the first system and each other one, from the names and measures of all."""
+    (first, ours), *others = draws
+    return tuple(
+        Difference(system=first, other=name, measures=differences(ours, theirs)) for name, theirs in others
+    )
 
 
 def share(part: Floats, whole: Floats) -> Floats:
