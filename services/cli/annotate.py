@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from services.annotating.agreement import Agreement
 
 annotate = typer.Typer(
-    no_args_is_help=True, help="Have people say where turns failed: turns to a spreadsheet, and back."
+    no_args_is_help=True,
+    help="Annotate failure points by hand: export turns to a spreadsheet and import the answers.",
 )
 
 
@@ -31,7 +32,7 @@ def register(app: typer.Typer) -> None:
 def export_command(
     turns: TurnsOption,
     out: Annotated[Path, typer.Option(help="The sheet, CSV; with --annotator, once for each: a folder.")],
-    size: Annotated[int, typer.Option(min=1, help="How many turns.")] = 500,
+    size: Annotated[int, typer.Option(min=1, help="Number of turns.")] = 500,
     annotator: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Who will fill in a sheet of the same turns, once for each."),
@@ -48,7 +49,7 @@ def export_command(
             "--as-they-come", help="As much trouble as there is in the log: for turns to be scored on."
         ),
     ] = False,
-    seed: Annotated[int, typer.Option(help="Another seed, other turns.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed; each seed draws different turns.")] = 0,
     settings: SettingsOption = None,
 ) -> None:
     """Draw turns for people to annotate, with what was said before and after.
@@ -84,7 +85,7 @@ def import_command(
     turns: TurnsOption,
     out: Annotated[Path, typer.Option(help="The annotations, JSON Lines, as `rehear learn` takes them.")],
     agreement: Annotated[
-        Path | None, typer.Option(help="Where the agreement of the annotators goes, JSON.")
+        Path | None, typer.Option(help="File for the agreement of the annotators, JSON.")
     ] = None,
 ) -> None:
     """Read sheets that people have filled in: what most of them say of each turn, and how far they agree.

@@ -56,7 +56,7 @@ def progress_bars() -> Progress:
 def rewrite(
     turns: TurnsOption,
     out: Annotated[
-        Path, typer.Option("--out", help="Where the answers go, JSON Lines; '-': standard output.")
+        Path, typer.Option("--out", help="File for the answers, JSON Lines; '-' writes to standard output.")
     ],
     state: StateOption = None,
     settings: SettingsOption = None,
@@ -170,21 +170,24 @@ def evaluate_ablations_command(
 
 def simulate(
     out: Annotated[Path, typer.Option(help="Folder for the log and its gold.")],
-    seed: Annotated[int, typer.Option(help="Another seed, another world.")] = 7,
-    users: Annotated[int, typer.Option(help="How many people use the assistant.")] = 300,
-    days: Annotated[int, typer.Option(help="To learn from.")] = 14,
-    test_days: Annotated[int, typer.Option(help="To be scored on.")] = 3,
+    seed: Annotated[int, typer.Option(help="Random seed; each seed gives a different world.")] = 7,
+    users: Annotated[int, typer.Option(help="Number of people who use the assistant.")] = 300,
+    days: Annotated[int, typer.Option(help="Days of log to train on.")] = 14,
+    test_days: Annotated[int, typer.Option(help="Days of log to score on.")] = 3,
     stage_faults: Annotated[
-        bool, typer.Option("--stage-faults", help="Each stage can fail by itself; with traces.")
+        bool,
+        typer.Option("--stage-faults", help="Let each stage fail by itself, and write traces of the stages."),
     ] = False,
     held_out: Annotated[
         bool,
         typer.Option(
-            "--held-out", help="With --stage-faults: names and users of no world without --held-out."
+            "--held-out",
+            help="With --stage-faults: use names and users that occur in no world without --held-out.",
         ),
     ] = False,
     annotated_share: Annotated[
-        float, typer.Option(help="With --stage-faults: of the turns to learn from, annotated.")
+        float,
+        typer.Option(help="With --stage-faults: share of the training turns that are annotated, 0 to 1."),
     ] = 0.2,
 ) -> None:
     """Write the log of a simulated assistant, with gold: to try Rehear without a log of one's own."""
@@ -208,7 +211,9 @@ def simulate(
 
 
 def schema(
-    annotations: Annotated[bool, typer.Option("--annotations", help="Of the annotation instead.")] = False,
+    annotations: Annotated[
+        bool, typer.Option("--annotations", help="Print the schema of the annotation instead.")
+    ] = False,
 ) -> None:
     """Print the JSON Schema of the turn event."""
     from labeling.annotations.annotation import annotation_schema

@@ -27,7 +27,7 @@ TurnsOption = Annotated[
 ]
 AssistantOption = Annotated[
     str | None,
-    typer.Option("--assistant", help="Whose table; needed when there are several assistants."),
+    typer.Option("--assistant", help="Assistant whose table is meant; needed when there are several."),
 ]
 
 ONE_SYSTEM = "rehear"

@@ -41,7 +41,7 @@ def report_failures_command(
     state: StateOption = None,
     settings: SettingsOption = None,
     assistant: Annotated[
-        str | None, typer.Option(help="Of what is stored, only that of this assistant.")
+        str | None, typer.Option(help="Only stored failure points of this assistant.")
     ] = None,
     resamples: ResamplesOption = 1000,
     seed: SeedOption = 0,

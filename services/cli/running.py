@@ -9,6 +9,7 @@ import typer
 
 from services.cli.options import SettingsOption, StateOption, settings_alone, settings_of
 from services.errors import SettingsError
+from services.session_models.registry import SESSION_MODELS
 from services.settings import Settings
 from streams.kafka_settings import KafkaSettings
 
@@ -44,9 +45,8 @@ def work(
         str,
         typer.Argument(
             help="sessions (turns to sessions), chains (sessions to rewrites), index (sessions to what "
-            "online rewriting knows), rephrases (sessions to who tried what again), labels (sessions to "
-            "goals, success, defects, intents and slots of their turns) or failures (sessions to where their "
-            "turns failed)."
+            "online rewriting knows), or a kind of session model: "
+            f"{', '.join(f'{kind.name} ({kind.work_help})' for kind in SESSION_MODELS)}."
         ),
     ],
     state: StateOption = None,
@@ -106,7 +106,7 @@ def serve(state: StateOption = None, settings: SettingsOption = None) -> None:
 
 def broker(
     state: StateOption = None,
-    port: Annotated[int, typer.Option(help="Of the broker.")] = 9092,
+    port: Annotated[int, typer.Option(help="Port of the broker.")] = 9092,
 ) -> None:
     """Run a broker for development, for other programs to send turns to."""
     from services.processes.supervisor import PARTITIONS, wait_for_signal
@@ -121,12 +121,18 @@ def broker(
 
 def replay(
     settings: SettingsOption = None,
-    error: Annotated[list[str] | None, typer.Option(help="Only dead letters of this class of error.")] = None,
-    topic: Annotated[str | None, typer.Option(help="Only from this topic.")] = None,
-    partition: Annotated[int | None, typer.Option(help="Only from this partition.")] = None,
-    first_offset: Annotated[int | None, typer.Option(help="Only from this offset on.")] = None,
-    last_offset: Annotated[int | None, typer.Option(help="Only up to this offset.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
+    error: Annotated[
+        list[str] | None, typer.Option(help="Replay only dead letters with this class of error.")
+    ] = None,
+    topic: Annotated[str | None, typer.Option(help="Replay only dead letters from this topic.")] = None,
+    partition: Annotated[
+        int | None, typer.Option(help="Replay only dead letters from this partition.")
+    ] = None,
+    first_offset: Annotated[int | None, typer.Option(help="First offset to replay.")] = None,
+    last_offset: Annotated[int | None, typer.Option(help="Last offset to replay.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Count the dead letters without sending them.")
+    ] = False,
 ) -> None:
     """Send dead letters back to where they came from, after what was wrong with them was mended.
 
@@ -158,7 +164,7 @@ class KeyRole(StrEnum):
 
 def api_key(
     assistant: Annotated[str, typer.Argument(help="The assistant that the key opens.")],
-    name: Annotated[str, typer.Option(help="Whose key it is, for the logs.")] = "assistant",
+    name: Annotated[str, typer.Option(help="Name of the key's owner, for the logs.")] = "assistant",
     role: Annotated[
         KeyRole, typer.Option(help="lookup: ask and give feedback; operator: everything.")
     ] = KeyRole.LOOKUP,

@@ -39,7 +39,6 @@ class Worker(Struct, frozen=True):
     """What a worker does."""
 
     name: str
-    work_help: str  # what it makes of what
     task: Callable[[Engine, KafkaSettings, Settings, Loaders], StreamTask[Any, Any]]
 
 
@@ -97,15 +96,15 @@ def session_model_worker(kind: SessionModelKind[Any, Any]) -> Worker:
         models = CurrentModels(engine, settings.state_folder, kind, loaders.get(kind.name))
         return SessionModelTask(engine, kafka.topics, kind, models, kind.effect(engine, settings, now_ms))
 
-    return Worker(kind.name, kind.work_help, task)
+    return Worker(kind.name, task)
 
 
 WORKERS: Final = {
     worker.name: worker
     for worker in (
-        Worker(session.TASK, "turns to sessions", _session_task),
-        Worker(chain.TASK, "sessions to rewrites", _chain_task),
-        Worker("index", "sessions to what online rewriting knows", _index_task),
+        Worker(session.TASK, _session_task),
+        Worker(chain.TASK, _chain_task),
+        Worker("index", _index_task),
         *map(session_model_worker, SESSION_MODELS),
     )
 }
