@@ -1,7 +1,6 @@
 """Exports: what models say of the turns of a log, to files, for a team's own training and analyses."""
 
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -9,14 +8,13 @@ import typer
 
 from services.cli.jobs import output_stream, progress_bars
 from services.cli.options import SettingsOption, StateOption, TurnsOption, require_state, settings_of
+from services.cli.shared_options import with_options_of
 from services.cli.turn_exports import (
-    AssistantOption,
-    FormatOption,
-    LogOption,
     MinConfidenceOption,
     OutOption,
     TurnExport,
     log_answers,
+    turn_export,
     write_turn_export,
 )
 
@@ -72,13 +70,9 @@ def rephrases_command(
     typer.echo(f"{n_found:,} of {len(found):,} turns rephrase an earlier one", err=True)
 
 
+@with_options_of(turn_export)
 def label_command(
-    out: OutOption,
-    turns: LogOption = None,
-    state: StateOption = None,
-    settings: SettingsOption = None,
-    assistant: AssistantOption = None,
-    file_format: FormatOption = None,
+    export: TurnExport,
     min_confidence: MinConfidenceOption = 0.0,
     without_abstained: Annotated[
         bool,
@@ -103,17 +97,13 @@ def label_command(
         kept = without_unsure(one.verdict, min_confidence=min_confidence, abstained_too=not without_abstained)
         return msgspec.structs.replace(one, verdict=kept)
 
-    write_turn_export(KIND, _export(out, turns, state, settings, assistant, file_format), keep)
+    write_turn_export(KIND, export, keep)
     typer.echo(seen.in_words, err=True)
 
 
+@with_options_of(turn_export)
 def isolate_command(
-    out: OutOption,
-    turns: LogOption = None,
-    state: StateOption = None,
-    settings: SettingsOption = None,
-    assistant: AssistantOption = None,
-    file_format: FormatOption = None,
+    export: TurnExport,
     min_confidence: MinConfidenceOption = 0.0,
     without_abstained: Annotated[
         bool,
@@ -136,21 +126,8 @@ def isolate_command(
         is_left_out = one.verdict.confidence < min_confidence or (without_abstained and one.verdict.abstains)
         return None if is_left_out else one
 
-    write_turn_export(KIND, _export(out, turns, state, settings, assistant, file_format), keep)
+    write_turn_export(KIND, export, keep)
     typer.echo(seen.in_words, err=True)
-
-
-def _export(
-    out: Path,
-    turns: list[Path] | None,
-    state: Path | None,
-    settings: Path | None,
-    assistant: str | None,
-    file_format: str | None,
-) -> TurnExport:
-    return TurnExport(
-        out=out, turns=turns, state=state, settings=settings, assistant=assistant, file_format=file_format
-    )
 
 
 class _SeenLabels:

@@ -1,8 +1,6 @@
 """`rehear learn`: all that is learned from log files, with an option for each kind of session model."""
 
-import inspect
-from collections.abc import Callable, Collection, Sequence
-from functools import wraps
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +8,7 @@ import typer
 
 from services.cli.jobs import progress_bars
 from services.cli.options import SettingsOption, StateOption, TurnsOption, settings_of
+from services.cli.shared_options import with_switches
 from services.errors import SettingsError
 from services.session_models.kind import SessionModelKind
 from services.session_models.registry import SESSION_MODELS
@@ -25,9 +24,10 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Adds the command."""
-    app.command("learn")(_with_an_option_for_each(SESSION_MODELS, learn))
+    app.command("learn")(learn)
 
 
+@with_switches((kind.name, kind.learn_help) for kind in SESSION_MODELS)
 def learn(
     turns: TurnsOption,
     state: StateOption = None,
@@ -138,34 +138,3 @@ def _train(
             return
         found = learn_online(work(progress))
     print(f"{assistant_id}: {found.in_words}")
-
-
-def _with_an_option_for_each(
-    kinds: Collection[SessionModelKind[Any, Any]], command: Callable[..., None]
-) -> Callable[..., None]:
-    """A command that has a switch for each kind, by its name, before its own keyword options."""
-    signature = inspect.signature(command)
-    given = [
-        parameter
-        for parameter in signature.parameters.values()
-        if parameter.kind is not parameter.VAR_KEYWORD
-    ]
-    switches = [
-        inspect.Parameter(
-            kind.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=True,
-            annotation=Annotated[bool, typer.Option(help=kind.learn_help)],
-        )
-        for kind in kinds
-    ]
-    n_first = sum(parameter.kind is not parameter.KEYWORD_ONLY for parameter in given)
-    parameters = [*given[:n_first], *switches, *given[n_first:]]
-
-    @wraps(command)
-    def with_switches(*arguments: Any, **options: Any) -> None:
-        command(*arguments, **options)
-
-    with_switches.__annotations__ = {one.name: one.annotation for one in parameters}
-    with_switches.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    return with_switches

@@ -11,7 +11,7 @@ import typer
 from msgspec import Struct
 
 from services.cli.jobs import output_stream, progress_bars
-from services.cli.options import require_state, settings_of
+from services.cli.options import SettingsOption, StateOption, require_state, settings_of
 from services.errors import SettingsError, StateError
 from streams.session import Session
 
@@ -59,6 +59,20 @@ class TurnExport(Struct, frozen=True, kw_only=True):
     settings: Path | None
     assistant: str | None  # whose stored turns are wanted
     file_format: str | None  # None: by the name of the file
+
+
+def turn_export(
+    out: OutOption,
+    turns: LogOption = None,
+    state: StateOption = None,
+    settings: SettingsOption = None,
+    assistant: AssistantOption = None,
+    file_format: FormatOption = None,
+) -> TurnExport:
+    """An export from the options that all commands for exports have."""
+    return TurnExport(
+        out=out, turns=turns, state=state, settings=settings, assistant=assistant, file_format=file_format
+    )
 
 
 def write_turn_export(
