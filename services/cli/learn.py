@@ -114,8 +114,6 @@ def _train(
 ) -> None:
     """Trains the models of one assistant, and says what was learned."""
     from services.assistant_work import AssistantWork
-    from services.jobs.online_models import learn_online
-    from services.jobs.row_judging import judge_rows
     from services.platform.clock import now_ms
     from services.session_models.training import learn as learn_kind
 
@@ -134,7 +132,11 @@ def _train(
         print(f"{assistant_id}: {learned.in_words}")
     with progress_bars() as progress:
         if not online:
+            from services.jobs.row_judging import judge_rows
+
             judge_rows(work(progress))
             return
+        from services.jobs.online_models import learn_online
+
         found = learn_online(work(progress))
     print(f"{assistant_id}: {found.in_words}")

@@ -1,5 +1,6 @@
 """A database from before rollbacks kept blocks: which of its blocks are a rollback's."""
 
+from earlier_schema import without_tasks_of_notices
 from rewrites import rewrite_row
 from sqlalchemy import text
 
@@ -22,6 +23,7 @@ def test_blocks_of_earlier_rollbacks_are_told_from_those_that_somebody_asked_for
     table.block(HOME, asked.rewrite_id, "wrong", "ann")
     table.rollback(HOME, TableVersion(0), "all wrong", "ann")
     with engine.begin() as connection:
+        without_tasks_of_notices(connection)
         connection.execute(text("ALTER TABLE rewrite_blocks DROP COLUMN by_rollback"))
         for later in ("row_verdicts", "row_verdict_revisions"):
             connection.execute(text(f"DROP TABLE {later}"))

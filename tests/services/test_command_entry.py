@@ -49,7 +49,7 @@ def interrupted(module: str, *arguments: object, handling: str = "default") -> t
     return done.returncode, done.stdout, done.stderr
 
 
-@pytest.mark.parametrize("module", ["services.cli.commands", "scipy.sparse"])
+@pytest.mark.parametrize("module", ["services.cli.commands", "numpy"])
 def test_ctrl_c_while_the_commands_load_ends_at_once_and_without_a_traceback(module: str) -> None:
     assert interrupted(module, "--help") == (130, "interrupted\n", "")
 

@@ -115,7 +115,7 @@ def leave_for(dead: RunningWorker, kafka: KafkaSettings, kind: str) -> None:
     """
     assert dead.status is not None
     admin = KafkaAdminClient(**kafka.admin_options())
-    group = kafka.group_id(kind.value)
+    group = kafka.group_id(kind)
     members = admin.describe_groups([group])[group]["members"]
     admin.remove_group_members(group, [MemberToRemove(member_id=m["member_id"]) for m in members])
     admin.close()
@@ -128,7 +128,7 @@ def reading_log(settings: Settings, kind: str, **options: Any) -> Iterator[Colle
     failures: list[BaseException] = []
     assert settings.kafka is not None
     engine = open_database(settings.database_location)
-    loop = worker_loop(kind, engine, settings.kafka, settings, registry, **options)
+    loop = worker_loop(WORKERS[kind], engine, settings.kafka, settings, registry, **options)
 
     def run() -> None:
         try:

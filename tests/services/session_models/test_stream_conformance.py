@@ -256,7 +256,11 @@ def test_a_session_that_cannot_be_judged_is_a_dead_letter_and_the_stream_goes_on
     )
     assert letter.value is not None
     assert REFUSED.encode() in letter.value
-    assert known(case, settings.database_location) == expected
+    found = known(case, settings.database_location)
+    kept = [table.name for table in case.kind.tables]
+    assert {name: found[name] for name in (*kept, "rewrites")} == {
+        name: expected[name] for name in (*kept, "rewrites")
+    }
     published(case, settings)
     engine = open_database(settings.database_location)
     with reading(engine) as connection:
