@@ -8,7 +8,6 @@ from rich.progress import Progress
 from sqlalchemy import Engine
 
 from labeling.models.in_use import model_folder
-from rewriting.table.rewrite_table import RewriteTable
 from services.settings import Settings
 from streams.session import Session
 from streams.stores.database_schema import reading
@@ -24,11 +23,6 @@ class AssistantWork(Struct, frozen=True, kw_only=True):
     assistant_id: AssistantId
     clock_ms: Callable[[], int]  # milliseconds since 1970
     progress: Progress | None = None  # shows how far the job is
-
-    @property
-    def table(self) -> RewriteTable:
-        """The rewrite tables."""
-        return RewriteTable(self.engine, self.clock_ms)
 
     @property
     def models(self) -> Path:

@@ -1,6 +1,6 @@
 """`rehear learn`: all that is learned from log files, with an option for each kind of session model."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from labeling.annotations.annotation import Annotations
+    from labeling.annotations.annotation_file import AnnotationLine
     from services.settings import Settings
-    from streams.turn import AssistantId
+    from streams.turn import AssistantId, EventId
 
 
 def register(app: typer.Typer) -> None:
@@ -89,7 +90,11 @@ def learn(
 
 
 def _check_events(
-    engine: "Engine", assistants: "Sequence[AssistantId]", lines: Any, *, pass_over_unknown: bool
+    engine: "Engine",
+    assistants: "Sequence[AssistantId]",
+    lines: "Mapping[EventId, AnnotationLine]",
+    *,
+    pass_over_unknown: bool,
 ) -> None:
     """Refuses annotations of events that no session has, or says how many there are."""
     from labeling.annotations.annotation_file import GIVE_ALL_LOGS, require_known_events

@@ -1,15 +1,21 @@
 """Effects: what becomes of a model's verdicts in the database."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Generic, TypeVar
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from msgspec import Struct
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
+from rewriting.table.rewrite_table import RewriteTable
+from services.settings import Settings
 from streams.session import Session, SessionId
 from streams.turn import AssistantId
 from streams.verdict import Judged
+
+if TYPE_CHECKING:
+    from services.learners.evidence import EvidenceLearners
 
 V = TypeVar("V")
 
@@ -70,3 +76,24 @@ class Effect(ABC, Generic[V]):
     @abstractmethod
     def summary(self, connection: Connection, assistant_id: AssistantId) -> str:
         """What is stored of an assistant, for people: "12 turns in 3 sessions have labels"."""
+
+
+class EvidenceEffect(Effect[V]):
+    """An effect on what chains and requests learn from sessions: verdicts are evidence.
+
+    Args:
+        engine: of the database.
+        settings: of evidence, chains and requests.
+        clock_ms: milliseconds since 1970.
+    """
+
+    def __init__(self, engine: Engine, settings: Settings, clock_ms: Callable[[], int]) -> None:
+        self._table = RewriteTable(engine, clock_ms)
+        self._settings = settings
+        self._clock_ms = clock_ms
+
+    @cached_property
+    def _learners(self) -> "EvidenceLearners":
+        from services.learners.evidence import EvidenceLearners  # only for jobs: it imports all learners
+
+        return EvidenceLearners(self._table, self._settings, self._clock_ms)

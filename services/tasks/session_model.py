@@ -22,7 +22,7 @@ from services.session_models.announcing import announcements
 from services.session_models.effect import Effect
 from services.session_models.in_use import CurrentModels
 from services.session_models.judging import JudgedBatch, SessionJudge, as_they_are
-from services.session_models.kind import SessionModelKind
+from services.session_models.kind import SessionModelKind, TurnVerdicts
 from services.tasks.database import DatabaseTask
 from streams.session import SessionId
 from streams.session_record import SessionRecord, decode_session
@@ -96,7 +96,7 @@ class SessionModelTask(DatabaseTask, Generic[M, V]):
         turns = self._kind.turns
         if turns is not None:
             with reading(self._engine) as connection:
-                if self._publishes(connection):
+                if self._publishes(connection, turns):
                     self._published = turns.store.changes(connection, CHANGES_AT_A_TIME)
             for change in self._published:
                 value = None if change.record is None else msgspec.json.encode(change.record)
@@ -119,10 +119,13 @@ class SessionModelTask(DatabaseTask, Generic[M, V]):
         """Publishes what is left, and brings up to date what others have changed."""
         with reading(self._engine) as connection:
             turns = self._kind.turns
-            waits = turns is not None and self._publishes(connection) and turns.store.has_changes(connection)
+            waits = (
+                turns is not None
+                and self._publishes(connection, turns)
+                and turns.store.has_changes(connection)
+            )
             return JudgedBatch(()) if waits or self._effect.is_stale(connection) else None
 
-    def _publishes(self, connection: Connection) -> bool:
+    def _publishes(self, connection: Connection, turns: TurnVerdicts) -> bool:
         """Whether this worker publishes turns: one does, as two could leave an older record as the last."""
-        turns = self._kind.turns
-        return turns is not None and self._holds_first and turns.store.are_published(connection)
+        return self._holds_first and turns.store.are_published(connection)

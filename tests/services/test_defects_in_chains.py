@@ -1,7 +1,5 @@
 """Chains and online rewriting go by the probability of a defect, in a stream as in a file."""
 
-import gc
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +36,6 @@ from streams.turn import AssistantId, TurnEvent, encode_turn
 LETTERS = AssistantId("letters")
 LEARNERS = "chains", "index"
 DEFECTS = LabelSettings(in_chains=True)
-
-
-@pytest.fixture(autouse=True)
-def _collected() -> Iterator[None]:
-    yield
-    gc.collect()
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,5 @@
 """What the topic of rewrites says of failures that are isolated in a stream."""
 
-import gc
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -22,12 +20,6 @@ from streams.turn import AssistantId, TurnEvent, encode_turn
 
 ASSISTANTS = AssistantId("letters-0"), AssistantId("letters-1")
 (CASE,) = (case for case in CASES if case.kind is KIND)
-
-
-@pytest.fixture(autouse=True)
-def _collected() -> Iterator[None]:
-    yield
-    gc.collect()
 
 
 @pytest.fixture(scope="module")

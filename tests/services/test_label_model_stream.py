@@ -1,7 +1,5 @@
 """A trained label model at work: the same labels from a file, from the job, and through Kafka."""
 
-import gc
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +28,6 @@ from streams.session import sessionize
 from streams.turn import AssistantId, EventId, TurnEvent, encode_turn
 
 LETTERS = AssistantId("letters")
-
-
-@pytest.fixture(autouse=True)
-def _collected() -> Iterator[None]:
-    yield
-    gc.collect()
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """Whatever fails while a log is streamed, the table is the one that the log teaches."""
 
-import gc
 import random
 import re
 import shutil
@@ -52,12 +51,6 @@ SESSIONS, CHAINS = "sessions", "chains"
 KINDS = SESSIONS, CHAINS, "index"  # others: test_rephrase_faults.py, test_label_faults.py
 LEARNERS = CHAINS, "index"
 N_PAIRS = 12
-
-
-@pytest.fixture(autouse=True)
-def _collected() -> Iterator[None]:
-    yield
-    gc.collect()
 
 
 @pytest.fixture(scope="module")

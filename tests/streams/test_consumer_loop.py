@@ -1,5 +1,4 @@
 import codecs
-import gc
 import itertools
 import re
 import threading
@@ -165,12 +164,6 @@ def running(loop: ConsumerLoop[TurnEvent, Rows]) -> Iterator[None]:
         thread.join(HANGS_AFTER_S)
         assert not thread.is_alive()
     assert failures == []
-
-
-@pytest.fixture(autouse=True)
-def collected() -> Iterator[None]:
-    yield
-    gc.collect()
 
 
 @pytest.fixture

@@ -1,34 +1,22 @@
 """What becomes of labels: they are stored, and their defects are evidence for chains and requests."""
 
-from collections.abc import Callable, Sequence
-from functools import cached_property
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
 from labeling.labels.store import LABEL_STORE, SessionLabels, store_labels
 from labeling.labels.turn_label import TurnLabel
-from rewriting.table.rewrite_table import RewriteTable
 from services.learners.stored_evidence import learned_from, stored_evidence
-from services.session_models.effect import Effect, NewVerdicts
-from services.settings import Settings
+from services.session_models.effect import EvidenceEffect, NewVerdicts
 from streams.session import Session, SessionId
 from streams.turn import AssistantId
 from streams.verdict import Judged
 
-if TYPE_CHECKING:
-    from services.learners.evidence import EvidenceLearners
-
 _Labels = list[TurnLabel]
 
 
-class LabelEffect(Effect[_Labels]):
+class LabelEffect(EvidenceEffect[_Labels]):
     """Stores labels; sessions of which chains and requests then make something else have changed."""
-
-    def __init__(self, engine: Engine, settings: Settings, clock_ms: Callable[[], int]) -> None:
-        self._engine = engine
-        self._settings = settings
-        self._clock_ms = clock_ms
 
     @property
     def alone(self) -> bool:
@@ -58,12 +46,6 @@ class LabelEffect(Effect[_Labels]):
         """How many turns have labels."""
         sessions, turns = LABEL_STORE.counts(connection, assistant_id)
         return f"{turns:,} turns in {sessions:,} sessions have labels"
-
-    @cached_property
-    def _learners(self) -> "EvidenceLearners":
-        from services.learners.evidence import EvidenceLearners  # only for jobs: it imports all learners
-
-        return EvidenceLearners(RewriteTable(self._engine, self._clock_ms), self._settings, self._clock_ms)
 
     def _store(
         self, connection: Connection, judged: Sequence[Judged[_Labels]], void: Sequence[SessionId]

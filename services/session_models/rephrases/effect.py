@@ -1,24 +1,18 @@
 """What becomes of links: with their pairs they are stored, make candidates, and are evidence for chains."""
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
-from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine
 
 from rewriting.evidence.rephrase_link import RephraseLink
 from rewriting.rephrases.store import found_links, rephrase_counts, stored_links
-from rewriting.table.rewrite_table import RewriteTable
 from services.learners.rephrase_candidates import JudgedSession, RephraseLearner
-from services.session_models.effect import Effect, NewVerdicts
+from services.session_models.effect import EvidenceEffect, NewVerdicts
 from services.settings import Settings
 from streams.session import Session, SessionId
 from streams.stores.session_notice import drop_notices
 from streams.turn import AssistantId
 from streams.verdict import Judged
-
-if TYPE_CHECKING:
-    from services.learners.evidence import EvidenceLearners
 
 NAME = "rephrases"
 """Of the kind, and of the task that announces sessions."""
@@ -26,13 +20,11 @@ NAME = "rephrases"
 _Links = list[RephraseLink]
 
 
-class RephraseEffect(Effect[_Links]):
+class RephraseEffect(EvidenceEffect[_Links]):
     """Stores links and pairs, and makes candidates of them."""
 
     def __init__(self, engine: Engine, settings: Settings, clock_ms: Callable[[], int]) -> None:
-        self._table = RewriteTable(engine, clock_ms)
-        self._settings = settings
-        self._clock_ms = clock_ms
+        super().__init__(engine, settings, clock_ms)
         self._learner = RephraseLearner(self._table, settings.rephrases, clock_ms)
 
     def keep(
@@ -81,9 +73,3 @@ class RephraseEffect(Effect[_Links]):
         candidates = len(self._table.standing_ids(connection, assistant_id, "rephrase"))
         found = f"{pairs:,} rephrases in {sessions:,} sessions"
         return f"{found}, {candidates:,} candidates in the rewrite table"
-
-    @cached_property
-    def _learners(self) -> "EvidenceLearners":
-        from services.learners.evidence import EvidenceLearners  # only for jobs: it imports all learners
-
-        return EvidenceLearners(self._table, self._settings, self._clock_ms)

@@ -3,8 +3,6 @@
 What a stream makes is what jobs make of a file: in the kind's tables, and on its topic.
 """
 
-import gc
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +34,6 @@ ASSISTANTS = AssistantId("letters-0"), AssistantId("letters-1")
 LEARNERS = "chains", "index"
 
 pytestmark = pytest.mark.parametrize("case", CASES, ids=lambda case: case.kind.name)
-
-
-@pytest.fixture(autouse=True)
-def _collected() -> Iterator[None]:
-    yield
-    gc.collect()
 
 
 @pytest.fixture(scope="module")
