@@ -26,7 +26,7 @@ def demo(
 ) -> None:
     """Stream a log through Kafka, learn, serve, ask the API, and show what was fixed.
 
-    Takes some eight minutes; nothing is left running. With a test log and gold beside the log it is scored.
+    Takes some ten minutes; nothing is left running. With a test log and gold beside the log it is scored.
     """
     require_folder(out, "the folder of the demo", "with --out")
     from services.demo import run_demo

@@ -73,8 +73,8 @@ def test_the_version_is_that_of_the_distribution() -> None:
 
 def test_the_help_and_the_readme_say_how_long_the_demo_takes() -> None:
     shown = " ".join(CliRunner().invoke(app, ["demo", "--help"], env={"COLUMNS": "200"}).stdout.split())
-    assert "some eight minutes" in shown
-    assert "some eight minutes" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "some ten minutes" in shown
+    assert "some ten minutes" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 # Where the state may be
