@@ -1,5 +1,6 @@
 """The key of a text: what two requests have in common when they are the same words."""
 
+import re
 import unicodedata
 
 _APOSTROPHES = "'`\u00b4\u02b9\u02bb\u02bc\u02bd\u05f3\u2018\u2019\u201b\u2032\uff07"
@@ -13,6 +14,18 @@ _INVISIBLE = frozenset(
         *range(0xE0100, 0xE01F0),
     ]
 )
+
+_SIGNED = re.compile(r"[\d*]|[#@$%&]{3}")  # without any of these, no sign carries meaning
+_MASK = r"\w*\*{2,}[\w*]*|[^\W\d_]+\*[\w*]*[^\W\d_]|[*#@$%&]{3,}"
+_SIGNS = re.compile(
+    rf"(?P<mask>{_MASK})"
+    r"|(?P<decimal>(?<=\d)[.,](?=\d))"
+    r"|(?P<before>(?<![^\W\d_])[-\u2212\u2013\u2012](?=\s*\d)|\+(?=\s*\d))"
+    r"|(?P<between>(?<=\d)\s*(?:[*/^=<>\u00d7\u00f7\u2044]|:(?!\s*\d\d(?!\d)))\s*(?=\d))"  # 7:30 is a time
+    r"|(?P<after>(?<=\d)\s*[%\u2030\u00b0])"
+    r"|(?P<money>(?<=\d)\s*[$\u00a2-\u00a5\u20a0-\u20cf]|[$\u00a2-\u00a5\u20a0-\u20cf](?=\s*\d))"
+)
+_SIGN_SPELLINGS = str.maketrans("\u2212\u2013\u2012\u00d7\u00f7\u2044", "---*//")
 
 _MOST_REMEMBERED = 50_000  # code points, about 5 MB: more than living languages use, less than there are
 
@@ -40,13 +53,20 @@ def normalise(text: str) -> str:
 
     Unicode NFKC and case folding; letters, marks and digits of all scripts stay; apostrophes and invisible
     format characters are dropped, so that a word stays one word; everything else (punctuation, symbols,
-    control characters) separates words, which stand one space apart. Normalising twice changes nothing.
+    control characters) separates words, which stand one space apart. Signs that carry meaning stay, as words
+    of their own: minus and plus before a number, operators between two, a decimal mark within one, %, degrees
+    and currencies beside one. A masked word ("f***") stays as it is. Normalising twice changes nothing.
 
     >>> normalise("  Don't  play AC/DC!")
     'dont play ac dc'
+    >>> normalise("Set the wi-fi freezer to -18.5\u00b0, for $3")
+    'set the wi fi freezer to - 18.5 \u00b0 for $ 3'
     """
     if text.isascii():
-        return " ".join(text.lower().translate(_CHARACTERS).split())
+        lowered = text.lower()
+        if _SIGNED.search(lowered) is None:
+            return " ".join(lowered.translate(_CHARACTERS).split())
+        return " ".join(_words(lowered))
     # An accent that was typed for an apostrophe would decompose into a space and a mark: it goes first.
     text = text.translate(_APOSTROPHES_DROPPED)
     while (folded := _fold(text)) != text:  # a dropped character may bring others together that compose
@@ -56,12 +76,27 @@ def normalise(text: str) -> str:
 
 def _fold(text: str) -> str:
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    words = (_without_leading_marks(word) for word in folded.translate(_CHARACTERS).split())
+    words = (_without_leading_marks(word) for word in _words(folded))
     return unicodedata.normalize("NFC", " ".join(word for word in words if word))
 
 
+def _words(folded: str) -> list[str]:
+    """The words of a folded text, and the signs between them that carry meaning."""
+    if _SIGNED.search(folded) is None:
+        return folded.translate(_CHARACTERS).split()
+    parts = []
+    end = 0
+    for sign in _SIGNS.finditer(folded):
+        parts.append(folded[end : sign.start()].translate(_CHARACTERS))
+        kept = sign[0].strip().translate(_SIGN_SPELLINGS)
+        parts.append(kept if sign.lastgroup == "decimal" else f" {kept} ")
+        end = sign.end()
+    parts.append(folded[end:].translate(_CHARACTERS))
+    return "".join(parts).split()
+
+
 def _without_leading_marks(word: str) -> str:
-    if word[0].isalnum():
+    if unicodedata.category(word[0])[0] != "M":
         return word
     start = 0
     while start < len(word) and unicodedata.category(word[start])[0] == "M":
