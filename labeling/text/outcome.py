@@ -6,7 +6,7 @@ and giving up. Each turn's weight of 1 is split into success, failure and going 
 
 from collections.abc import Sequence
 from itertools import zip_longest
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 from rapidfuzz import fuzz
@@ -22,7 +22,11 @@ Reason = Literal[
     "ended",  # the user stopped the assistant: met, or given up
     "rephrased",  # the next request says much the same
     "moved_on",  # the next request is about something else: met, or given up
+    "unordered",  # the log does not tell which of the next requests came first: met, or given up
 ]
+
+VISIBLE_FAILURES: Final[frozenset[Reason]] = frozenset({"rejected", "failed", "interrupted"})
+"""Reasons that the user or the assistant has shown."""
 
 REPHRASE_SIMILARITY = 0.5
 """Token set ratio, 0..1, from which the next request counts as a second try. Raised, second tries in other
@@ -70,7 +74,11 @@ def _whole(weight: float) -> float:
 def _judge(turn: TurnEvent, following: TurnEvent | None) -> TurnOutcome:
     if turn.signals.feedback == "positive":
         return TurnOutcome(1, 0, 0, "praised")
-    if (reason := _visible_failure(turn)) is not None:
+    reason = _visible_failure(turn)
+    if following is not None and following.ts_ms == turn.ts_ms:  # no order is made up from ids
+        success = UNKNOWN if reason is None else 0
+        return TurnOutcome(success, 1 - success, 0, "unordered")
+    if reason is not None:
         return TurnOutcome(0, 1, 0, reason) if following is None else TurnOutcome(0, 0, 1, reason)
     if following is None:
         if turn.signals.terminated or _status(turn) in ("cancelled", "unsupported"):

@@ -9,7 +9,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import Indel
 
 from rewriting.encoders.example import EncoderExample
-from rewriting.encoders.phonetics import phonetic_key
+from labeling.text.phonetics import phonetic_key
 
 MOST_CANDIDATES = 10_000
 """Texts among which negatives are sought: the search compares each example with each of them, some 10 million

@@ -16,7 +16,7 @@ from rapidfuzz.distance import JaroWinkler
 
 from labeling.text.normalisation import normalise
 from labeling.text.question import NO_QUESTION
-from rewriting.encoders.phonetics import phonetic_similarity
+from labeling.text.phonetics import phonetic_similarity
 from rewriting.evidence.interpretation import Interpretation
 from rewriting.ranking.candidates import Candidate
 from rewriting.requests.asked_request import AskedRequest

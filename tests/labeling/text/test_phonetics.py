@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewriting.encoders.phonetics import phonetic_key, phonetic_similarity
+from labeling.text.phonetics import phonetic_key, phonetic_similarity
 
 
 @pytest.mark.parametrize(

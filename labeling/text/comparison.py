@@ -1,0 +1,224 @@
+"""The comparison of two requests: whether the second asks for the same thing as the first, by form.
+
+Words that stand in each other's place must sound or be spelt alike, as what was misheard or mistyped does;
+what is negated, opposite, another number, unit, day or country is another wish, however alike it sounds.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import product
+from typing import Final, Literal
+
+from msgspec import Struct
+from rapidfuzz.distance import Indel, Levenshtein
+
+from labeling.text.language import Language, languages, languages_of
+from labeling.text.phonetics import phonetic_similarity
+from labeling.text.wish import Wish, phrases, wish_of
+
+Difference = Literal[
+    "opposite",  # one negates the other, or asks for its opposite
+    "number",  # another number, sign, operator, unit or currency
+    "other_name",  # another day, month, country or language, things in each other's place, or a masked word
+]
+
+FRAME_SHARE: Final = 0.5
+"""Share of the letters that two requests have in common, 0..1, from which the words in which they differ
+are compared each by itself; of requests that differ in most of their words, whole texts are compared."""
+
+SHORTEST_STEM: Final = 3
+"""Letters that two words must end with, for their beginnings to make them opposites ("lock", "unlock")."""
+
+
+class Comparison(Struct, frozen=True):
+    """How a second request stands to a first."""
+
+    differences: frozenset[Difference]  # for which the two are other wishes, whatever else
+    likeness: float  # 0..1: how alike that sounds, or is spelt, in which they differ; 1: nothing is replaced
+    is_framed: bool  # they share most words: likeness is of those that stand in each other's place alone
+    added: float  # share of the second's letters that stand for nothing in the first, 0..1
+    dropped: float  # share of the first's letters that nothing in the second stands for, 0..1
+    dropped_words: tuple[str, ...]  # these, in their order
+
+
+@lru_cache(maxsize=65_536)
+def compare(source: str, target: str, locale: str = "") -> Comparison:
+    """Compares two requests.
+
+    Args:
+        source: the first, normalised.
+        target: the second, normalised.
+        locale: of both; empty: not known.
+    """
+    spoken = languages_of(locale, (source, target)) or (() if locale else tuple(languages().values()))
+    readers = spoken if len(spoken) <= _MOST_READERS else ()
+    first, second = wish_of(source, readers), wish_of(target, readers)
+    replaced, dropped, added = _changes(first.words, second.words, _light(readers))
+    differences = set(_differences(first, second, spoken))
+    if any(_are_prefixed_opposites(a, b, spoken) for before, after in replaced for a, b in product(before, after)):
+        differences.add("opposite")
+    is_framed = sum(len("".join(before)) for before, _ in replaced) <= (1 - FRAME_SHARE) * first.letters
+    if is_framed:
+        likeness = min((alike(" ".join(before), " ".join(after)) for before, after in replaced), default=1.0)
+    else:
+        likeness = alike(source, target)
+    return Comparison(
+        differences=frozenset(differences),
+        likeness=likeness,
+        is_framed=is_framed,
+        added=_share(added, second.words),
+        dropped=_share(dropped, first.words),
+        dropped_words=tuple(dropped),
+    )
+
+
+_MOST_READERS = 3  # of languages that are equally likely: more, and none is
+
+
+def sounds_alike(source: str, target: str, locale: str = "") -> float:
+    """How likely the first was said as the second, by sound and spelling of what differs, 0..1.
+
+    Args:
+        source: what was heard, normalised.
+        target: what may have been said, normalised.
+        locale: of both; empty: not known.
+    """
+    compared = compare(source, target, locale)
+    return 0.0 if compared.differences else compared.likeness
+
+
+def alike(first: str, second: str) -> float:
+    """How alike two texts sound or are spelt, whichever is more, 0..1."""
+    spelling = Indel.normalized_similarity(first.replace(" ", ""), second.replace(" ", ""))
+    return max(phonetic_similarity(first, second), spelling)
+
+
+def is_giving_up(text: str, locale: str = "") -> bool:
+    """Whether people say this text who want nothing more; without a locale, in any language."""
+    return any(text in language.giving_up for language in _known(locale))
+
+
+def leans_on_another(text: str, locale: str = "") -> bool:
+    """Whether a text begins as a correction or a continuation does, and cannot stand alone."""
+    return any(
+        text == opening or text.startswith(f"{opening} ")
+        for language in _known(locale)
+        for opening in language.corrections
+    )
+
+
+def _known(locale: str) -> Sequence[Language]:
+    return (languages_of(locale, ()) if locale else ()) or tuple(languages().values())
+
+
+def _light(spoken: Sequence[Language]) -> frozenset[str]:
+    return frozenset[str]().union(*(language.light for language in spoken))
+
+
+def _share(part: Sequence[str], whole: Sequence[str]) -> float:
+    return min(len("".join(part)) / max(len("".join(whole)), 1), 1.0)
+
+
+_Change = tuple[Sequence[str], Sequence[str]]
+
+
+def _changes(
+    first: Sequence[str], second: Sequence[str], light: frozenset[str]
+) -> tuple[list[_Change], list[str], list[str]]:
+    """The words that stand in each other's place, those that are dropped, and those that are added.
+
+    Words that only moved count for neither; of light words none counts that is not part of a replacement.
+    """
+    blocks = list(_blocks(first, second))
+    gone_in_all = Counter(word for before, _ in blocks for word in before)
+    new_in_all = Counter(word for _, after in blocks for word in after)
+    moved_away, moved_here = gone_in_all & new_in_all, gone_in_all & new_in_all
+    replaced: list[_Change] = []
+    dropped: list[str] = []
+    added: list[str] = []
+    for before, after in blocks:
+        gone = [word for word in _unmoved(before, moved_away) if word not in light]
+        new = [word for word in _unmoved(after, moved_here) if word not in light]
+        if gone and new:
+            replaced.append((gone, new))
+        else:
+            dropped += gone
+            added += new
+    return replaced, dropped, added
+
+
+def _unmoved(words: Sequence[str], moved: Counter[str]) -> Iterator[str]:
+    for word in words:
+        if moved[word] > 0:
+            moved[word] -= 1
+        else:
+            yield word
+
+
+def _blocks(first: Sequence[str], second: Sequence[str]) -> Iterator[_Change]:
+    """Runs of words in which two texts differ, from the left."""
+    before: list[str] = []
+    after: list[str] = []
+    for tag, i, i_end, j, j_end in Levenshtein.opcodes(first, second):
+        if tag == "equal":
+            if before or after:
+                yield before, after
+            before, after = [], []
+        else:
+            before += first[i:i_end]
+            after += second[j:j_end]
+    if before or after:
+        yield before, after
+
+
+def _number_key(wish: Wish, other: Wish) -> tuple[str, str, int]:
+    """What must be equal of two wishes' numbers: their digits in order, and their signs and operators.
+
+    "nineteen ninety nine" is 1999, so digits are not parted. A spoken one counts where the other has a number
+    in its place.
+    """
+    ones = wish.ones if len(wish.numbers) != len(other.numbers) else 0
+    joined = "".join(wish.numbers)
+    return "".join(c for c in joined if c.isdigit() or c == "."), "".join(c for c in joined if not c.isdigit()), ones
+
+
+def _are_swapped(first: Sequence[str], second: Sequence[str]) -> bool:
+    """Whether two words that do not stand together have changed places: from here to there, from there to here."""
+    if len(first) != len(second):
+        return False
+    apart = [i for i, (a, b) in enumerate(zip(first, second, strict=True)) if a != b]
+    if len(apart) != 2 or apart[1] - apart[0] < 2:
+        return False
+    return first[apart[0]] == second[apart[1]] and first[apart[1]] == second[apart[0]]
+
+
+def _are_prefixed_opposites(first: str, second: str, spoken: Sequence[Language]) -> bool:
+    """Whether two words are one stem with prefixes that may make opposites of them."""
+    stem = 0
+    while stem < min(len(first), len(second)) and first[-1 - stem] == second[-1 - stem]:
+        stem += 1
+    if first == second or stem < SHORTEST_STEM:
+        return False
+    prefixes = {first[: len(first) - stem], second[: len(second) - stem]}
+    return any(prefixes <= language.opposite_prefixes | {""} for language in spoken)
+
+
+def _differences(first: Wish, second: Wish, spoken: Sequence[Language]) -> Iterator[Difference]:
+    """For which two wishes are others, whatever their other words."""
+    if first.is_masked or second.is_masked or _are_swapped(first.words, second.words):
+        yield "other_name"
+    if _number_key(first, second) != _number_key(second, first) or (first.signs ^ second.signs) >= {*first.signs, *second.signs} > set():
+        yield "number"
+    for kind in {kind for kind, _ in first.terms} & {kind for kind, _ in second.terms}:
+        here = {which for other, which in first.terms if other == kind}
+        there = {which for other, which in second.terms if other == kind}
+        if here - there and there - here:
+            yield "number" if kind == "unit" else "other_name"
+    said, asked = set(phrases(first.words)), set(phrases(second.words))
+    for language in spoken:
+        if bool(language.negations & said) != bool(language.negations & asked):
+            yield "opposite"
+        for word in said - asked:
+            if language.opposites.get(word, frozenset()) & (asked - said):
+                yield "opposite"
