@@ -4,6 +4,7 @@ RewritingError
 ├── ChainError              a chain cannot be solved as asked
 ├── ChainSettingsError      a setting of the chains is out of range
 ├── AnswerSettingsError     a setting of the rewrites after a question is out of range
+├── GuardSettingsError      a setting of the guards is out of range
 ├── RephraseSettingsError   a setting of rephrase detection is out of range
 ├── RewriteTableError       a request to the rewrite table that cannot be met
 │   ├── UnknownRewriteError     no such rewrite
@@ -34,6 +35,10 @@ class ChainSettingsError(RewritingError, ValueError):
 
 class AnswerSettingsError(RewritingError, ValueError):
     """A setting of the rewrites after a question is out of range; the message says which."""
+
+
+class GuardSettingsError(RewritingError, ValueError):
+    """A setting of the guards is out of range; the message says which, and what it must be."""
 
 
 class RephraseSettingsError(RewritingError, ValueError):

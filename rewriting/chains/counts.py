@@ -4,14 +4,57 @@ A session is added or taken away, exactly: all weights are binary fractions of f
 no order of sessions, and no detour over sessions that were revised, leaves a trace in their sums.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from typing import NewType
+
+from msgspec import Struct
 
 from rewriting.chains.step import N_BANDS, ChainStep, SessionSteps
-from rewriting.evidence.exact_count import add_count
+from rewriting.evidence.exact_count import add_count, add_nested_count
 from rewriting.evidence.interpretation import Interpretation
 from rewriting.evidence.wordings import Wordings
 from streams.session import SessionId
 from streams.turn import UserId
+
+
+MOST_TRIES = 8
+"""Requests after a text that may be second tries of it. Raised, the work grows with the length of a run of
+tries; lowered, who needed more tries is not learned from."""
+
+
+class SecondTry(Struct, frozen=True, array_like=True, gc=False):
+    """What one session shows of a text and what its user came to from it."""
+
+    user_id: UserId  # the person's, where ids are linked
+    text: str  # what was said at last, normalised
+    day: int  # days since 1970
+    visible: bool  # the first request failed visibly; else the two only look alike
+    is_answer: bool  # the assistant had asked something
+    is_echo: bool  # the assistant's own words
+
+
+TextKey = NewType("TextKey", str)
+"""A normalised text in one locale: what is learned of it there holds there."""
+
+_BEFORE_LOCALE = "\x1f"  # no normalised text has a control character
+
+
+def text_key(text: str, locale: str = "") -> TextKey:
+    """The key of a normalised text in one locale; of no locale: the text itself."""
+    return TextKey(f"{text}{_BEFORE_LOCALE}{locale}" if locale else text)
+
+
+def text_of(key: TextKey) -> tuple[str, str]:
+    """The text and the locale of a key."""
+    text, _, locale = key.partition(_BEFORE_LOCALE)
+    return text, locale
+
+
+class RunOutcome(Struct, frozen=True, array_like=True, gc=False):
+    """How one request ended that a rewrite was run for."""
+
+    day: int  # days since 1970
+    failed: bool  # visibly
 
 
 class OutcomeCounts:
@@ -39,15 +82,17 @@ class OutcomeCounts:
 class TextCounts(Wordings):
     """What is known of one normalised text."""
 
-    __slots__ = ("bands", "interpretations", "led_to")
+    __slots__ = ("bands", "interpretations", "led_to", "run")
 
     def __init__(self) -> None:
         super().__init__()
         self.bands: list[OutcomeCounts | None] = [None] * N_BANDS
         self.interpretations: dict[int, int] = {}  # number of the interpretation -> times
-        self.led_to: dict[int, dict[SessionId, UserId]] = {}
-        """Number of an interpretation -> sessions that came to it from this text by second tries -> whose
-        they are. These are the evidence of a rewrite (`_repairs`)."""
+        self.led_to: dict[int, dict[SessionId, SecondTry]] = {}
+        """Number of an interpretation -> sessions that came to it from this text by second tries. These are
+        the evidence of a rewrite (`_second_tries`)."""
+        self.run: dict[str, dict[RunOutcome, int]] = {}
+        """What a rewrite has run in its place, normalised -> how that ended -> times."""
 
     @property
     def requests(self) -> int:
@@ -76,10 +121,11 @@ class ChainCounts:
     """Counts over the sessions of one assistant."""
 
     def __init__(self) -> None:
-        self.texts: dict[str, TextCounts] = {}
+        self.texts: dict[TextKey, TextCounts] = {}
         self.interpretations: list[Interpretation] = []  # by number
         self.outcomes: list[OutcomeCounts] = []  # by number
-        self.texts_at: list[dict[str, int]] = []  # by number: text -> times it was understood so
+        self.texts_at: list[dict[TextKey, int]] = []  # by number: text -> times it was understood so
+        self.days: dict[UserId, dict[int, int]] = {}  # user -> day -> sessions
         self._numbers: dict[Interpretation, int] = {}
         self._parents: list[int] = []  # union-find over numbers that ever shared a session's chain
 
@@ -106,34 +152,42 @@ class ChainCounts:
 
     def _change(self, session: SessionSteps, sign: int) -> set[int]:
         steps = session.steps
+        user, locale = session.person, session.locale
         numbers = [self._number(step.interpretation) for step in steps]
-        for i, step in enumerate(steps):
-            number = numbers[i]
+        keys = [text_key(step.text, locale) for step in steps]
+        add_nested_count(self.days, user, session.day, sign)
+        for i, (step, key, number) in enumerate(zip(steps, keys, numbers, strict=True)):
             following = numbers[i + 1] if step.goes_on else None
-            text = self._text(step.text)
+            if step.said:  # what became of a rewrite is no evidence for the text that was run
+                run = self._text(text_key(step.said, locale)).run
+                add_nested_count(run, step.text, RunOutcome(session.day, step.failed), sign)
+                continue
+            text = self._text(key)
             text.band(step.band).add(step, following, sign)
             self.outcomes[number].add(step, following, sign)
-            text.note(step.surface, session.user_id, bool(step.success), sign)
+            text.note(step.surface, user, bool(step.success), sign)
             add_count(text.interpretations, number, sign)
-            add_count(self.texts_at[number], step.text, sign)
+            add_count(self.texts_at[number], key, sign)
             if following is not None:
                 self._join(number, following)
             for other in text.interpretations:
                 self._join(number, other)
-        for source, target in set(_repairs(session, numbers)):
+        for (source, target), second_try in _second_tries(session, keys, numbers).items():
             led_to = self.texts[source].led_to
             if sign > 0:
-                led_to.setdefault(target, {})[session.session_id] = session.user_id
+                led_to.setdefault(target, {})[session.session_id] = second_try
             else:
                 del led_to[target][session.session_id]
                 if not led_to[target]:
                     del led_to[target]
-        for step in steps:
-            if step.text in self.texts and not self.texts[step.text].said:
-                del self.texts[step.text]
-        return set(numbers)
+        run_for = {text_key(step.said, locale) for step in steps if step.said}
+        touched = {*numbers, *(number for key in run_for for number in self.texts[key].interpretations)}
+        for key in run_for.union(keys):
+            if key in self.texts and not self.texts[key].said and not self.texts[key].run:
+                del self.texts[key]
+        return touched
 
-    def _text(self, text: str) -> TextCounts:
+    def _text(self, text: TextKey) -> TextCounts:
         counts = self.texts.get(text)
         if counts is None:
             counts = self.texts[text] = TextCounts()
@@ -161,16 +215,27 @@ class ChainCounts:
             self._parents[max(a, b)] = min(a, b)
 
 
-def _repairs(session: SessionSteps, numbers: list[int]) -> Iterator[tuple[str, int]]:
-    """Pairs of a text, and an interpretation that the session came to from it by second tries.
+def _second_tries(
+    session: SessionSteps, keys: list[TextKey], numbers: list[int]
+) -> dict[tuple[TextKey, int], SecondTry]:
+    """What the session shows of each text, and an interpretation that it came to from it by second tries.
 
     Each request on the way shows that it failed, or that the next one rephrases it: it goes on with its whole
-    weight. Of a dialogue only the opening request counts as a source: a later one answers what the assistant
-    has just said ("any", "the north"), and means something else wherever something else was said.
+    weight. No source is a request that a rewrite was run for, nor one that answers the assistant: what came
+    before it, after a question, or of a dialogue what follows the opening request ("any", "the north") means
+    something else wherever something else was said.
     """
     steps = session.steps
+    found: dict[tuple[TextKey, int], SecondTry] = {}
     for i in range(1 if session.is_dialogue else len(steps)):
-        j = i
-        while steps[j].goes_on == 1:
-            j += 1
-            yield steps[i].text, numbers[j]
+        source = steps[i]
+        if source.said or (source.question and not session.is_dialogue) or source.is_answer:
+            continue
+        for j in range(i + 1, min(i + MOST_TRIES, len(steps) - 1) + 1):
+            if steps[j - 1].goes_on != 1 or steps[j].said:
+                break
+            target = steps[j]
+            found[keys[i], numbers[j]] = SecondTry(
+                session.person, target.text, session.day, source.failed, target.is_answer, target.is_echo
+            )
+    return found

@@ -9,7 +9,8 @@ interpretations that followed, pooled over all texts that were understood so (do
 u is rewritten to the interpretation j with the greatest w_j if w_j >= odds * s; else it stays as it is.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import scipy.sparse as sparse
@@ -24,11 +25,25 @@ from rewriting.chains.absorbing_chain import (
     components,
     last_states,
 )
-from rewriting.chains.counts import ChainCounts, OutcomeCounts, TextCounts
+from rewriting.chains.counts import (
+    ChainCounts,
+    OutcomeCounts,
+    RunOutcome,
+    SecondTry,
+    TextCounts,
+    TextKey,
+    text_key,
+    text_of,
+)
 from rewriting.chains.settings import ChainSettings
 from rewriting.chains.step import CONFIDENCE_BANDS, N_BANDS
+from rewriting.evidence.exact_count import add_nested_count
+from rewriting.evidence.wordings import written_by_most
+from rewriting.guards.pair_guard import PairEvidence, PairGuard, PairUser
+from rewriting.guards.reason import RefusalReason
+from rewriting.guards.trust import trust
 from rewriting.table.rewrite import GLOBAL, Rewrite, rewrite_id
-from streams.turn import AssistantId
+from streams.turn import AssistantId, UserId
 
 SOURCES_PER_BLOCK = STARTS_PER_BLOCK // N_BANDS
 """Sources solved together, each with a start for every confidence band."""
@@ -41,14 +56,27 @@ class MinedChange(Struct, frozen=True):
     withdrawn: tuple[Rewrite, ...]  # no longer warranted, as they were; sorted by source text
 
 
+class RefusedPair(Struct, frozen=True):
+    """Two requests that users made in a row, of which the guard does not make a rewrite."""
+
+    source: str  # normalised
+    target: str  # normalised
+    locale: str  # empty: none that is known
+    reasons: tuple[RefusalReason, ...]  # not empty
+
+
 class ChainMiner:
     """The chain of one assistant and the rewrites it warrants, kept up to date session by session."""
 
-    def __init__(self, assistant_id: AssistantId, settings: ChainSettings) -> None:
+    def __init__(
+        self, assistant_id: AssistantId, settings: ChainSettings, guard: PairGuard | None = None
+    ) -> None:
         self.assistant_id = assistant_id
         self.counts = ChainCounts()
         self._settings = settings
-        self._rewrites: dict[str, Rewrite] = {}  # by source text
+        self._guard = guard or PairGuard()
+        self._rewrites: dict[TextKey, Rewrite] = {}
+        self._refused: dict[TextKey, list[RefusedPair]] = {}
         self._touched: set[int] = set()
 
     @property
@@ -56,21 +84,28 @@ class ChainMiner:
         """All rewrites that are warranted, as of the last `solve`, sorted by source text."""
         return [rewrite for _, rewrite in sorted(self._rewrites.items())]
 
+    @property
+    def refused(self) -> list[RefusedPair]:
+        """What the guard held back, as of the last `solve`, sorted by source and locale."""
+        return [pair for _, pairs in sorted(self._refused.items()) for pair in pairs]
+
     def touch(self, numbers: Iterable[int]) -> None:
         """Notes interpretations whose counts have changed."""
         self._touched.update(numbers)
 
     def solve(self) -> MinedChange:
         """Solves the components that were touched since the last time, and only these."""
-        changed: dict[str, Rewrite] = {}
-        withdrawn: dict[str, Rewrite] = {}
+        changed: dict[TextKey, Rewrite] = {}
+        withdrawn: dict[TextKey, Rewrite] = {}
         for group in self.counts.connected(self._touched):
             texts = {text for number in group for text in self.counts.texts_at[number]}
+            for text in texts:
+                self._refused.pop(text, None)
             before = {text: self._rewrites[text] for text in texts if text in self._rewrites}
             after = {
-                rewrite.source_text: rewrite
+                key: rewrite
                 for states in self._components(group)
-                for rewrite in self._mine(states)
+                for key, rewrite in self._mine(states)
             }
             changed |= {text: row for text, row in after.items() if before.get(text) != row}
             withdrawn |= {text: row for text, row in before.items() if text not in after}
@@ -108,15 +143,14 @@ class ChainMiner:
         }
         return same_text.union(self.counts.outcomes[number].following)
 
-    def _mine(self, states: list[int]) -> list[Rewrite]:
+    def _mine(self, states: list[int]) -> list[tuple[TextKey, Rewrite]]:
         """The rewrites within one component, without chains of them."""
         position = {number: i for i, number in enumerate(states)}
-        targets = _Targets(self.counts, self._settings)
         sources = [
-            (text, self.counts.texts[text], wanted)
+            (key, self.counts.texts[key], wanted)
             for number in states
-            for text in sorted(self.counts.texts_at[number])
-            if self._home(text) == number and (wanted := self._wanted(text, targets))
+            for key in sorted(self.counts.texts_at[number])
+            if self._home(key) == number and (wanted := self._wanted(key))
         ]
         if not sources:
             return []
@@ -124,43 +158,111 @@ class ChainMiner:
         starts = sparse.vstack(
             [_starts(counts, position, len(states)) for _, counts, _ in sources], format="csr"
         )
-        found: list[Rewrite] = []
+        found: list[tuple[TextKey, Rewrite]] = []
         for block, solution in last_states(chain, starts, block_size=SOURCES_PER_BLOCK * N_BANDS):
             for row in range(block.start, block.stop, N_BANDS):
-                text, counts, wanted = sources[row // N_BANDS]
+                key, counts, wanted = sources[row // N_BANDS]
                 here = slice(row - block.start, row - block.start + N_BANDS)
                 scores, error = solution.scores[here], solution.error[here]
-                rewrite = self._decide(text, counts, wanted, position, scores, error, targets)
+                rewrite = self._decide(key, counts, wanted, position, scores, error)
                 if rewrite is not None:
-                    found.append(rewrite)
+                    found.append((key, rewrite))
         return _without_chains(found)
 
-    def _home(self, text: str) -> int:
+    def _home(self, text: TextKey) -> int:
         """The interpretation that a text mostly has."""
         interpretations = self.counts.texts[text].interpretations
         names = self.counts.interpretations
         return min(interpretations, key=lambda number: (-interpretations[number], names[number]))
 
-    def _wanted(self, text: str, targets: "_Targets") -> dict[int, str]:
+    def _wanted(self, key: TextKey) -> dict[int, str]:
         """What a text could be rewritten to on the evidence: interpretation -> text."""
-        counts = self.counts.texts[text]
+        counts = self.counts.texts[key]
         settings = self._settings
         if not counts.led_to or counts.requests < settings.min_requests:
             return {}
         if len(counts.users) < settings.min_text_users:
             return {}
+        source, _ = text_of(key)
         wanted = {}
         for number in sorted(counts.led_to, key=lambda number: self.counts.interpretations[number]):
             if number in counts.interpretations:
                 continue
-            sessions = counts.led_to[number]
-            if len(set(sessions.values())) < settings.min_users:
+            tries = counts.led_to[number]
+            if len({tried.user_id for tried in tries.values()}) < settings.min_users:
                 continue
-            if len(sessions) < settings.min_repair_share * counts.requests:
+            if len(tries) < settings.min_repair_share * counts.requests:
                 continue
-            if (target := targets.text_for(number)) is not None and target != text:
+            target = self._target(key, tries.values())
+            if target is None or target == source:
+                continue
+            if reasons := self._guard.refusals(self._pair(key, counts, number, target)):
+                self._refused.setdefault(key, []).append(RefusedPair(source, target, text_of(key)[1], reasons))
+            else:
                 wanted[number] = target
         return wanted
+
+    def _target(self, key: TextKey, tries: Iterable[SecondTry]) -> str | None:
+        """What users came to say, who came from a text: what most of them said of what sounds like it.
+
+        None if too few users have ever succeeded with any of it.
+        """
+        source, locale = text_of(key)
+        said: dict[str, dict[UserId, int]] = {}
+        for tried in tries:
+            add_nested_count(said, tried.text, tried.user_id, 1)
+        texts = self.counts.texts
+        known = {
+            text: users
+            for text, users in said.items()
+            if len(texts[text_key(text, locale)].met_users) >= self._settings.min_text_users
+        }
+        if not known:
+            return None
+        alike = {
+            text: users
+            for text, users in known.items()
+            if len(users) >= self._settings.min_users and self._guard.is_plausible(source, text, locale)
+        }
+        return written_by_most(alike or known)
+
+    def _pair(self, key: TextKey, counts: TextCounts, number: int, target: str) -> PairEvidence:
+        """What the log shows of a text and a target, for the guard."""
+        source, locale = text_of(key)
+        tries: dict[UserId, list[SecondTry]] = {}
+        for tried in counts.led_to[number].values():
+            tries.setdefault(tried.user_id, []).append(tried)
+        interpretation = self.counts.interpretations[number]
+        return PairEvidence(
+            source=source,
+            target=target,
+            locale=locale,
+            source_interpretation=self.counts.interpretations[self._home(key)],
+            target_interpretation=interpretation,
+            users=[
+                PairUser(
+                    user_id=user_id,
+                    trust=trust(self.counts.days[user_id], Counter(tried.day for tried in tried_by)),
+                    visible=any(tried.visible for tried in tried_by),
+                    answered=all(tried.is_answer for tried in tried_by),
+                    echoed=all(tried.is_echo for tried in tried_by),
+                )
+                for user_id, tried_by in sorted(tries.items())
+            ],
+            said=len(counts.users),
+            content=len(counts.met_users.keys() - tries.keys()),
+            rest_is_request=self._rest_is_request(source, target, locale),
+        )
+
+    def _rest_is_request(self, source: str, target: str, locale: str) -> bool:
+        """Whether a target is one end of a source, whose rest users have succeeded with by itself."""
+        rest = source.removeprefix(target) if source.startswith(target) else source.removesuffix(target)
+        words = rest.split()
+        if len(words) == len(source.split()):
+            return False
+        parts = {" ".join(words), " ".join(words[1:]), " ".join(words[:-1])}
+        known = (self.counts.texts.get(text_key(part, locale)) for part in parts if part)
+        return any(text is not None and text.met_users for text in known)
 
     def _chain(self, states: list[int], position: dict[int, int]) -> AbsorbingChain:
         outcomes = [self.counts.outcomes[number] for number in states]
@@ -180,32 +282,33 @@ class ChainMiner:
 
     def _decide(
         self,
-        text: str,
+        key: TextKey,
         counts: TextCounts,
         wanted: dict[int, str],
         position: dict[int, int],
         scores: Floats,
         error: Floats,
-        targets: "_Targets",
     ) -> Rewrite | None:
         """The rewrite of one text, or none.
 
         Args:
-            text: the source.
+            key: the source.
             counts: of the source.
             wanted: what it could be rewritten to: interpretation -> text.
             position: of each interpretation among the n states.
-            targets: of the component.
             scores: (N_BANDS, n): success by last state, as weights: times the requests of the band.
             error: (N_BANDS,): bounds of the errors of `scores`.
         """
+        text, locale = text_of(key)
         total = scores.sum(axis=0)
         ranked = sorted(wanted, key=lambda number: (-round(total[position[number]], 9), wanted[number]))
         for best in ranked:
             by_target = scores[:, position[best]] - error
-            guard = self._guard(counts, by_target, scores.sum(axis=1))
-            target = self.counts.texts[wanted[best]]
-            if guard is not None and target.success_rate - counts.success_rate >= self._settings.min_gain:
+            limit = self._limit(counts, by_target, scores.sum(axis=1))
+            target = self.counts.texts[text_key(wanted[best], locale)]
+            if fails_lately(counts.run.get(wanted[best], {})):
+                continue
+            if limit is not None and target.success_rate - counts.success_rate >= self._settings.min_gain:
                 break
         else:
             return None
@@ -216,14 +319,14 @@ class ChainMiner:
             assistant_id=self.assistant_id,
             scope=GLOBAL,
             source_text=text,
-            source_interpretation=names[self._home(text)],
+            source_interpretation=names[self._home(key)],
             target_text=target.surface,
             target_interpretation=names[best],
             method="chain",
-            max_confidence=guard if guard < 1 else None,
+            max_confidence=limit if limit < 1 else None,
             score=round(float(by_target.sum() / (counts.success + total.sum())), 6),
             sessions=len(sessions),
-            users=len(set(sessions.values())),
+            users=len({tried.user_id for tried in sessions.values()}),
             source_success_rate=round(counts.success_rate, 6),
             source_count=counts.requests,
             target_success_rate=round(target.success_rate, 6),
@@ -232,14 +335,14 @@ class ChainMiner:
             evidence=tuple(sorted(sessions)[: self._settings.evidence]),
         )
 
-    def _guard(self, counts: TextCounts, by_target: Floats, by_any: Floats) -> float | None:
+    def _limit(self, counts: TextCounts, by_target: Floats, by_any: Floats) -> float | None:
         """The confidence below which the rewrite is the better bet; 1 if at any; None if at none.
 
         Bands are judged from the lowest up, each with what it borrows from those below, and only where the
         text was heard with such confidence.
         """
         settings = self._settings
-        guard: float | None = None
+        limit: float | None = None
         heard, own, won, any_won = 0, 0.0, 0.0, 0.0
         for i, band in enumerate(counts.bands):
             if band is None or not band.requests:
@@ -256,31 +359,33 @@ class ChainMiner:
             in_all = as_it_is + by_any[i] + borrowed * any_won
             holds = by_rewrite >= settings.min_odds * as_it_is and by_rewrite >= settings.min_share * in_all
             if holds and by_rewrite > 0:
-                guard = (*CONFIDENCE_BANDS, 1.0)[i]
-            elif guard is not None:
+                limit = (*CONFIDENCE_BANDS, 1.0)[i]
+            elif limit is not None:
                 break
-        return guard
+        return limit
 
 
-class _Targets:
-    """The text that stands for an interpretation: the one that most success was had with, by enough users."""
+def fails_lately(run: Mapping[RunOutcome, int]) -> bool:
+    """Whether most of the last requests that a rewrite was run for have failed, and three at least.
 
-    def __init__(self, counts: ChainCounts, settings: ChainSettings) -> None:
-        self._counts = counts
-        self._min_users = settings.min_text_users
-        self._texts: dict[int, str | None] = {}
+    Args:
+        run: how requests ended that it was run for -> times.
+    """
+    failed, all_of_them, day = 0, 0, 0
+    for outcome in sorted(run, key=lambda outcome: -outcome.day):
+        if all_of_them >= LATEST_RUNS and outcome.day < day:
+            break
+        day = outcome.day
+        all_of_them += run[outcome]
+        failed += outcome.failed * run[outcome]
+    return failed >= FEWEST_FAILED and failed > all_of_them / 2
 
-    def text_for(self, number: int) -> str | None:
-        """A text for an interpretation; None if too few users have said any."""
-        if number not in self._texts:
-            texts = self._counts.texts
-            known = [
-                text
-                for text in self._counts.texts_at[number]
-                if len(texts[text].met_users) >= self._min_users
-            ]
-            self._texts[number] = min(known, key=lambda text: (-texts[text].success, text), default=None)
-        return self._texts[number]
+
+LATEST_RUNS = 10
+"""Requests by which a rewrite is judged: the last ones, of whole days. Raised, one whose target is gone stays
+for longer; lowered, a bad day takes a good one away."""
+
+FEWEST_FAILED = 3
 
 
 def _starts(counts: TextCounts, position: dict[int, int], n: int) -> sparse.csr_array:
@@ -292,15 +397,15 @@ def _starts(counts: TextCounts, position: dict[int, int], n: int) -> sparse.csr_
     return starts.tocsr()
 
 
-def _without_chains(found: Sequence[Rewrite]) -> list[Rewrite]:
+def _without_chains(found: Sequence[tuple[TextKey, Rewrite]]) -> list[tuple[TextKey, Rewrite]]:
     """Drops rewrites to or from a text that a stronger rewrite takes away or leads to."""
-    accepted: list[Rewrite] = []
-    sources: set[str] = set()
-    targets: set[str] = set()
-    for rewrite in sorted(found, key=lambda row: (-row.sessions, -row.score, row.source_text)):
-        target = normalise(rewrite.target_text)
-        if rewrite.source_text not in targets and target not in sources:
-            accepted.append(rewrite)
-            sources.add(rewrite.source_text)
+    accepted: list[tuple[TextKey, Rewrite]] = []
+    sources: set[TextKey] = set()
+    targets: set[TextKey] = set()
+    for key, row in sorted(found, key=lambda item: (-item[1].sessions, -item[1].score, item[0])):
+        target = text_key(normalise(row.target_text), text_of(key)[1])
+        if key not in targets and target not in sources:
+            accepted.append((key, row))
+            sources.add(key)
             targets.add(target)
     return accepted

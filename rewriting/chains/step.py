@@ -3,8 +3,15 @@
 from msgspec import Struct
 
 from labeling.text.normalisation import normalise
-from labeling.text.outcome import judge_turns
-from labeling.text.question import NO_QUESTION, Question, beside_question, question_before
+from labeling.text.outcome import VISIBLE_FAILURES, judge_turns
+from labeling.text.question import (
+    NO_QUESTION,
+    Question,
+    beside_question,
+    question_after,
+    question_before,
+    question_of,
+)
 from rewriting.evidence.defect_outcome import judged_by_defects
 from rewriting.evidence.interpretation import Interpretation, interpretation_of, slot_words
 from rewriting.evidence.rephrase_outcome import judged_by_links
@@ -12,11 +19,13 @@ from rewriting.evidence.session_evidence import NO_EVIDENCE, SessionEvidence
 from rewriting.evidence.understanding_confidence import turn_confidence
 from streams.session import Session
 from streams.stores.step_store import SteppedSession
-from streams.turn import TurnEvent
+from streams.turn import TurnEvent, UserId
 
 CONFIDENCE_BANDS = (0.25, 0.35, 0.45, 0.55, 0.65)
 """Upper ends of the lower bands of `understanding_confidence`; the last band is everything above, and what
 has no confidence. Finer bands fit the guard of a rewrite closer, and leave fewer requests in each."""
+
+DAY_MS = 86_400_000
 
 N_BANDS = len(CONFIDENCE_BANDS) + 1
 
@@ -40,6 +49,10 @@ class ChainStep(Struct, frozen=True, array_like=True):
     goes_on: float
     question: Question = NO_QUESTION  # what the assistant had just asked
     told: str = ""  # after a question: what was said in response, as `slot_words` of each sentence
+    failed: bool = False  # its user or the assistant showed it
+    said: str = ""  # where a rewrite was run in its place: what was said, normalised
+    is_answer: bool = False  # of a second try: the assistant had just asked something
+    is_echo: bool = False  # of a second try: its words are the assistant's own
 
 
 class SessionSteps(SteppedSession, frozen=True, array_like=True):
@@ -47,6 +60,14 @@ class SessionSteps(SteppedSession, frozen=True, array_like=True):
 
     steps: tuple[ChainStep, ...]
     is_dialogue: bool = False  # declared by the assistant: later requests answer what it has said
+    day: int = 0  # of its first turn, days since 1970-01-01 UTC
+    locale: str = ""  # of its turns; empty: not known, or several
+    person_id: str = ""  # whose it is, where the producer links the ids of one person
+
+    @property
+    def person(self) -> UserId:
+        """Whose it is: who has several ids counts once."""
+        return UserId(self.person_id) if self.person_id else self.user_id
 
 
 def session_steps(session: Session, evidence: SessionEvidence = NO_EVIDENCE) -> SessionSteps:
@@ -69,22 +90,57 @@ def session_steps(session: Session, evidence: SessionEvidence = NO_EVIDENCE) -> 
     if evidence.links is not None:
         outcomes = judged_by_links(outcomes, evidence.links, positions, evidence.rule)
     outcomes = judged_by_defects(outcomes, evidence.defects, positions)
-    steps = tuple(
-        ChainStep(
-            normalise(turn.executed),
-            " ".join(turn.executed.split()),
-            interpretation_of(turn),
-            confidence_band(turn_confidence(turn)),
-            outcome.success,
-            outcome.failure,
-            outcome.goes_on,
-            question,
-            _told(turn, question) if question else "",
+    steps = []
+    before: TurnEvent | None = None  # where this is a second try of it
+    for (_, turn, question), outcome in zip(spoken, outcomes, strict=True):
+        text = normalise(turn.executed)
+        steps.append(
+            ChainStep(
+                text,
+                " ".join(turn.executed.split()),
+                interpretation_of(turn),
+                confidence_band(turn_confidence(turn)),
+                outcome.success,
+                outcome.failure,
+                outcome.goes_on,
+                question,
+                _told(turn, question) if question else "",
+                outcome.reason in VISIBLE_FAILURES,
+                _said(turn, text),
+                before is not None and bool(question_after(before) or question_of(turn.prompt)),
+                before is not None and _repeats(text, before),
+            )
         )
-        for (_, turn, question), outcome in zip(spoken, outcomes, strict=True)
+        before = turn if outcome.goes_on == 1 else None
+    locales = {locale_key(turn.locale) for turn in session.turns}
+    return SessionSteps(
+        session.session_id,
+        session.assistant_id,
+        session.user_id,
+        tuple(steps),
+        session.dialogue_id is not None,
+        session.start_ms // DAY_MS,
+        locales.pop() if len(locales) == 1 else "",
+        session.turns[0].person_id or "",
     )
-    is_dialogue = session.dialogue_id is not None
-    return SessionSteps(session.session_id, session.assistant_id, session.user_id, steps, is_dialogue)
+
+
+def locale_key(locale: str | None) -> str:
+    return (locale or "").replace("_", "-").lower()
+
+
+def _said(turn: TurnEvent, executed: str) -> str:
+    """What was said where something else was run."""
+    if turn.executed_text is None:
+        return ""
+    said = normalise(turn.request.text)
+    return said if said != executed else ""
+
+
+def _repeats(text: str, before: TurnEvent) -> bool:
+    """Whether a request repeats what the assistant has said in its response to the one before."""
+    told = None if before.response is None else before.response.text
+    return bool(told) and f" {text} " in f" {normalise(told or '')} "
 
 
 def _told(turn: TurnEvent, question: Question) -> str:

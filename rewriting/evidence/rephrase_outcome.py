@@ -9,15 +9,13 @@ from itertools import pairwise
 
 from msgspec import Struct
 
-from labeling.text.outcome import Reason, TurnOutcome
+from labeling.text.outcome import VISIBLE_FAILURES, Reason, TurnOutcome
 from rewriting.errors import RephraseSettingsError
 from rewriting.evidence.rephrase_link import RephraseLink
 
 EIGHTHS = 8
 """Probabilities are rounded to eighths, which binary fractions hold exactly: counts that are sums of them
 lose nothing when a session is taken away again."""
-
-_VISIBLE_FAILURES: frozenset[Reason] = frozenset({"rejected", "failed", "interrupted"})
 
 
 class EvidenceRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -90,7 +88,7 @@ def judged_by_links(
 
 
 def _judged(outcome: TurnOutcome, next_one: float, later: float, rule: EvidenceRule) -> TurnOutcome:
-    has_failed = outcome.reason in _VISIBLE_FAILURES
+    has_failed = outcome.reason in VISIBLE_FAILURES
     goes_on = eighths(next_one)
     if next_one >= rule.whole_from or goes_on == 1:
         return TurnOutcome(0, 0, 1, outcome.reason if has_failed else "rephrased")

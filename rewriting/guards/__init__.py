@@ -1,0 +1,1 @@
+"""Guards: which pairs of requests are no rewrites, whatever was counted; imports `evidence`."""

@@ -1,0 +1,138 @@
+"""The pair guard: whether a pair of requests may be a rewrite, by what they ask and who made it.
+
+A pair is **plausible** where its target sounds like its source, or the assistant understood the same; a few
+users suffice for it. A target that names another thing needs many users who are known for long.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+
+from labeling.text.comparison import Comparison, compare, is_giving_up, leans_on_another
+from labeling.text.language import languages_of
+from rewriting.evidence.interpretation import slots_of
+from rewriting.guards.reason import REFUSAL_REASONS, RefusalReason
+from rewriting.guards.sensitive import looks_private, sensitive_kinds
+from rewriting.guards.settings import GuardSettings, SensitiveSettings
+from rewriting.guards.trust import weight
+from streams.turn import UserId
+
+_SOUNDS_LIKE_A_REQUEST = 0.6  # likeness from which a text is taken for the source, whatever else it means
+
+
+class PairUser(Struct, frozen=True):
+    """One user who said a source and went on to a target."""
+
+    user_id: UserId
+    trust: float  # `rewriting.guards.trust.trust`
+    visible: bool  # a request of theirs with the source failed visibly
+    answered: bool  # whenever they went on, the assistant had just asked something
+    echoed: bool  # or they repeated its own words
+
+
+class PairEvidence(Struct, frozen=True, kw_only=True):
+    """What the log shows of a pair."""
+
+    source: str  # normalised
+    target: str  # normalised
+    locale: str = ""
+    source_interpretation: str | None = None
+    target_interpretation: str | None = None
+    users: Sequence[PairUser]  # who went on from the source to the target
+    said: int  # users who said the source
+    content: int  # users whom the source met, and who did not go on
+    rest_is_request: bool = False  # what the target leaves out of the source is a request of its own
+
+
+class PairGuard:
+    """Judges pairs by one set of settings."""
+
+    def __init__(
+        self, settings: GuardSettings | None = None, sensitive: SensitiveSettings | None = None
+    ) -> None:
+        self.settings = settings or GuardSettings()
+        self.sensitive = sensitive or SensitiveSettings()
+
+    def refusals(self, pair: PairEvidence) -> tuple[RefusalReason, ...]:
+        """Why a pair is no rewrite, in the order of `REFUSAL_REASONS`; empty if nothing speaks against it."""
+        compared = compare(pair.source, pair.target, pair.locale)
+        found = {*self._by_text(pair, compared), *self._by_users(pair, compared)}
+        return tuple(reason for reason in REFUSAL_REASONS if reason in found)
+
+    def refusals_of_text(self, source: str, target: str, locale: str = "") -> tuple[RefusalReason, ...]:
+        """The same of two texts alone, whoever said them; normalised."""
+        pair = PairEvidence(source=source, target=target, locale=locale, users=(), said=0, content=0)
+        found = {*self._by_text(pair, compare(source, target, locale))}
+        return tuple(reason for reason in REFUSAL_REASONS if reason in found)
+
+    def is_plausible(self, source: str, target: str, locale: str = "") -> bool:
+        """Whether a target sounds like its source, and asks for nothing that the source does not."""
+        return self._is_plausible(compare(source, target, locale))
+
+    def _is_plausible(self, compared: Comparison) -> bool:
+        least = self.settings.min_likeness if compared.is_framed else self.settings.min_whole_likeness
+        return not compared.differences and compared.likeness >= least
+
+    def _by_text(self, pair: PairEvidence, compared: Comparison) -> Iterator[RefusalReason]:
+        yield from compared.differences
+        if compared.likeness < _SOUNDS_LIKE_A_REQUEST and (
+            is_giving_up(pair.target, pair.locale) or is_giving_up(pair.source, pair.locale)
+        ):
+            yield "giving_up"
+        if leans_on_another(pair.target, pair.locale) and not leans_on_another(pair.source, pair.locale):
+            yield "fragment"
+        if compared.dropped_words and (pair.rest_is_request or _is_half(pair, compared)):
+            yield "fragment"
+
+    def _by_users(self, pair: PairEvidence, compared: Comparison) -> Iterator[RefusalReason]:
+        settings = self.settings
+        is_plausible = self._is_plausible(compared)
+        kinds = sensitive_kinds(pair.target, pair.target_interpretation, self.sensitive)
+        is_sensitive = bool(
+            kinds - sensitive_kinds(pair.source, pair.source_interpretation, self.sensitive)
+            or (kinds and not is_plausible)
+        )
+        users = pair.users
+        if not (is_plausible and not compared.added):  # else it repeats the request, whatever had been asked
+            users = [user for user in users if not user.answered and not user.echoed]
+            if len(users) < settings.min_users:
+                yield from (_MADE_UP[name] for name in _MADE_UP if any(getattr(user, name) for user in pair.users))
+        visible = [user for user in users if user.visible]
+        counted = sum(weight(user.trust) * (1 if user.visible else 0.5 if is_plausible else 0) for user in users)
+        if not visible or counted < settings.min_users:
+            yield "few_people"
+        behind = users if is_plausible else visible
+        share = len(behind) / max(pair.said, 1)
+        least = settings.min_share if not compared.added > _MUCH_ADDED else settings.min_added_share
+        if share < least:
+            yield "small_share"
+        if not is_plausible:
+            if share < settings.min_named_share or len(behind) < settings.min_named_odds * pair.content:
+                yield "other_name"
+            if sum(user.trust for user in behind) < settings.min_trust:
+                yield "other_name"
+                yield "new_accounts"
+        trusted = sum(min(user.trust, 1) for user in visible)
+        if is_sensitive and (
+            self.sensitive.forbidden
+            or trusted < settings.min_trust
+            or len(visible) < settings.min_named_share * pair.said
+        ):
+            yield "sensitive"
+        if looks_private(pair.target, slots_of(pair.target_interpretation or "")) and not (
+            looks_private(pair.source, slots_of(pair.source_interpretation or "")) and is_plausible
+        ) and trusted < settings.private_trust:
+            yield "private"
+
+
+_MUCH_ADDED = 0.3  # share of the target's letters that the source has nothing for, above which it says more
+_MADE_UP: dict[str, RefusalReason] = {"answered": "answer_to_question", "echoed": "echo"}
+
+
+def _is_half(pair: PairEvidence, compared: Comparison) -> bool:
+    """Whether the source joins two requests, of which the target is one."""
+    joins = frozenset[str]().union(
+        *(language.conjunctions for language in languages_of(pair.locale, (pair.source, pair.target)))
+    )
+    words = pair.source.split()
+    return len(compared.dropped_words) > 1 and bool(joins & set(words[1:-1]) - set(pair.target.split()))

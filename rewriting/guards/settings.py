@@ -1,0 +1,77 @@
+"""Guard settings: what a pair of requests must not be, and what is sensitive."""
+
+from typing import Final
+
+from msgspec import Struct
+
+from rewriting.errors import GuardSettingsError
+
+
+class GuardSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the users behind a pair must be like, for what it asks."""
+
+    min_likeness: float = 0.4
+    """How alike the words must sound or be spelt that stand in each other's place, 0..1, for a pair to be
+    plausible by itself. Raised, more pairs need trusted users; lowered, one name passes for another."""
+
+    min_whole_likeness: float = 0.45
+    """The same of whole texts, where most of their words differ."""
+
+    min_users: float = 3
+    """Users behind a plausible pair; an account that is known for long counts up to one and a half times, and
+    one whose request did not fail visibly half. Raised, a row is harder to forge, and fewer are found."""
+
+    min_trust: float = 20
+    """Trust behind a pair that is not plausible by itself: accounts that are known for 14 days have 1 each."""
+
+    min_share: float = 0.2
+    """Least share of the users who said the source that went on to the target, 0..1."""
+
+    min_added_share: float = 0.5
+    """The same where the target says more than the source: then most must have meant that."""
+
+    min_named_share: float = 0.25
+    """The same of a pair that is not plausible by itself, or whose target is sensitive."""
+
+    min_named_odds: float = 0.75
+    """Least ratio of those who went on to such a target to those who were content with the source."""
+
+    private_trust: float = 5
+    """Trust behind a pair whose target looks private; each account counts 1 at most."""
+
+    def __post_init__(self) -> None:
+        """Raises `GuardSettingsError`, which is a ValueError too, if a value is out of range."""
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            most = 1.0 if name.endswith(("likeness", "share")) else 1e9
+            if not 0 <= value <= most:
+                raise GuardSettingsError(f"{name} is {value}; it must be from 0 to {most:g}")
+
+
+SENSITIVE_WORDS: Final = (
+    "unlock", "disarm", "buy", "purchase", "order", "pay", "transfer", "send money", "call", "dial", "delete",
+    "erase", "entsperre", "entsperren", "entriegele", "entriegle", "entriegeln", "aufschließen", "kaufe", "kaufen", "bestelle",
+    "bestellen", "bezahle", "bezahlen", "überweise", "überweisen", "rufe", "ruf", "anrufen", "lösche", "löschen",
+    "déverrouille", "déverrouiller", "désarme", "achète", "acheter", "commande", "commander", "paie", "payer", "vire",
+    "appelle", "appeler", "supprime", "supprimer", "efface", "desbloquea", "desbloquear", "desarma", "compra",
+    "comprar", "pide", "paga", "pagar", "transfiere", "llama", "llamar", "elimina", "eliminar", "borra", "borrar", "sblocca",
+    "sbloccare", "disinserisci", "comprare", "ordina", "ordinare", "pagare", "chiama", "chiamare", "cancella", "eliminare",
+    "ontgrendel", "ontgrendelen", "koop", "kopen", "bestel", "bestellen", "betaal", "betalen", "bel", "bellen",
+    "verwijder", "verwijderen", "destranca", "desbloqueia", "liga para", "apaga", "lås upp", "köp", "köpa", "betala",
+    "ring", "radera", "odblokuj", "kup", "zapłać", "zadzwoń", "usuń", "разблокируй", "купи", "закажи", "оплати",
+    "переведи", "позвони", "удали", "kilidi aç", "satın al", "öde", "ara", "sil", "解錠", "買って", "電話", "削除", "支払",
+    "解锁", "购买", "支付", "打电话", "删除", "转账",
+)  # fmt: skip
+SENSITIVE_INTENTS: Final = (
+    "unlock", "disarm", "buy", "purchase", "order", "pay", "payment", "transfer", "call", "delete", "remove_account",
+    "delete_account",
+)  # fmt: skip
+
+
+class SensitiveSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What costs money, opens doors, calls people or destroys data: such targets need far more."""
+
+    domains: tuple[str, ...] = ("payment", "payments", "banking", "security", "phone", "calling")
+    intents: tuple[str, ...] = SENSITIVE_INTENTS  # whole names, or a part of one between _ - . and capitals
+    words: tuple[str, ...] = SENSITIVE_WORDS  # words, or runs of them, of a request
+    forbidden: bool = False  # whether rows to such targets are never made, however many users
