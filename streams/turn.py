@@ -5,10 +5,11 @@
 The types hold nothing that refers back to them, so the garbage collector need not follow them (`gc=False`).
 """
 
+from types import NoneType
 from typing import Annotated, Any, Literal, NewType
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from streams.byte_order_mark import json_fault
 from streams.contract_schema import contract_schema
@@ -24,6 +25,9 @@ Feedback = Literal["positive", "negative"]
 
 LONGEST_ID = 512
 """Characters of an id: generous for a UUID or a hash, and small enough for every database's index."""
+
+_IDS = ("event_id", "assistant_id", "user_id", "dialogue_id", "person_id")
+_OF_PEOPLE = ("user_id", "person_id")  # no message quotes them: messages are logged
 
 LATEST_TS_MS = 253_402_300_799_999
 """The last millisecond of the year 9999: no turn is later."""
@@ -92,10 +96,15 @@ class Signals(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     feedback: Feedback | None = None
 
 
-class TurnEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
+_NO_SIGNALS = Signals()
+
+
+class TurnEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """One request of a user and what the assistant did with it.
 
-    The value of a record on the turns topic and one line of a turns file.
+    The value of a record on the turns topic and one line of a turns file. Fields that came after the first
+    version of the contract are left out of the JSON where they are null, so that earlier versions of Rehear
+    read it. The others are always written: `omit_defaults` does not leave out what a factory made.
     """
 
     schema_version: Literal[1]
@@ -112,21 +121,49 @@ class TurnEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, g
     dialogue_id: Annotated[
         str | None,
         Meta(description="given by the assistant, or null: then turns of a user form a session until a gap"),
-    ] = None
-    locale: str | None = None
-    device: Device | None = None
+    ] = field(default_factory=NoneType)
+    locale: str | None = field(default_factory=NoneType)
+    device: Device | None = field(default_factory=NoneType)
     prompt: Annotated[
         str | None,
         Meta(description="what the assistant had just said, where that is not the previous turn's response"),
-    ] = None
+    ] = field(default_factory=NoneType)
     executed_text: Annotated[
         str | None, Meta(description="the text that was run, where a rewrite replaced request.text")
+    ] = field(default_factory=NoneType)
+    rewrite_id: Annotated[str | None, Meta(description="the rewrite that did so")] = field(
+        default_factory=NoneType
+    )
+    nlu: Annotated[tuple[NluHypothesis, ...], Meta(description="hypotheses, best first")] = field(
+        default_factory=lambda: ()
+    )
+    entities: tuple[Entity, ...] = field(default_factory=lambda: ())
+    response: Response | None = field(default_factory=NoneType)
+    signals: Signals = field(default_factory=lambda: _NO_SIGNALS)
+    table_version: Annotated[
+        Annotated[int, Meta(ge=0)] | None,
+        Meta(description="version of the rewrite table in the lookup's answer for this request"),
     ] = None
-    rewrite_id: Annotated[str | None, Meta(description="the rewrite that did so")] = None
-    nlu: Annotated[tuple[NluHypothesis, ...], Meta(description="hypotheses, best first")] = ()
-    entities: tuple[Entity, ...] = ()
-    response: Response | None = None
-    signals: Signals = Signals()
+    arm: Annotated[
+        str | None,
+        Meta(description="arm of an experiment that the request was in, from the lookup's answer"),
+    ] = None
+    withheld_rewrite_id: Annotated[
+        str | None,
+        Meta(description="the rewrite that an experiment kept from this request; its text ran unchanged"),
+    ] = None
+    person_id: Annotated[
+        Annotated[str, Meta(min_length=1)] | None,
+        Meta(description="pseudonym of the person behind several user ids: the same one, the same person"),
+    ] = None
+    lesson_id: Annotated[
+        str | None,
+        Meta(description="the lesson that the turn is part of: a user teaches the assistant what they mean"),
+    ] = None
+    system_initiated: Annotated[
+        bool | None,
+        Meta(description="true: the request answers something that the assistant said unasked"),
+    ] = None
 
     @property
     def key(self) -> str:
@@ -166,14 +203,15 @@ def decode_turn(value: bytes | None, now_ms: int) -> TurnEvent:
         raise TurnDecodeError(f"not JSON: {json_fault(value, error)}") from error
     if (fault := time_fault(turn.ts_ms, now_ms)) is not None:
         raise TurnTimeError(f"ts_ms {fault}")
-    for name in ("event_id", "assistant_id", "user_id", "dialogue_id"):
+    for name in _IDS:
         identifier = getattr(turn, name)
         if identifier is None:
             continue
         if len(identifier) > LONGEST_ID:
             raise TurnDecodeError(f"{name} has {len(identifier)} characters, more than {LONGEST_ID}")
         if not identifier.isprintable():
-            raise TurnDecodeError(f"{name} has characters that cannot be printed: {identifier!r}")
+            quoted = "" if name in _OF_PEOPLE else f": {identifier!r}"
+            raise TurnDecodeError(f"{name} has characters that cannot be printed{quoted}")
     return turn
 
 

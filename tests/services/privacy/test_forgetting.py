@@ -5,6 +5,7 @@ import pytest
 from rewrites import rewrite_row
 from sqlalchemy import Engine
 from streaming import everything, requests_in, rewrites_in
+from structlog.testing import capture_logs
 
 from rewriting.chains.settings import ChainSettings
 from rewriting.feedback.store import DatabaseFeedbackStore, FeedbackEntry
@@ -22,6 +23,7 @@ from streams.turn import AssistantId, TurnEvent, UserId, encode_turn
 ASSISTANT = AssistantId("planted-assistant")
 FORGOTTEN, OTHER = UserId("u00001"), UserId("u00002")
 WORDS_OF_ONE = "my pin is four seven one one"
+PERSON = "person-behind-u00001"
 
 
 @pytest.fixture
@@ -38,7 +40,10 @@ def log() -> list[TurnEvent]:
     own = msgspec.structs.replace(
         last, event_id="own", user_id=FORGOTTEN, request=said, nlu=(), ts_ms=last.ts_ms + 10**6
     )
-    return [*turns, own]
+    return [
+        msgspec.structs.replace(turn, person_id=PERSON) if turn.user_id == FORGOTTEN else turn
+        for turn in [*turns, own]
+    ]
 
 
 def learn(engine: Engine, log: list[TurnEvent], tmp_path: Path) -> int:
@@ -96,6 +101,7 @@ def test_a_forgotten_user_is_in_no_table_and_nobody_else_is_touched(
     before = everything(engine)
     assert FORGOTTEN in before
     assert WORDS_OF_ONE in before
+    assert PERSON in before  # as part of the turns
 
     assert forget_user(engine, now_ms, ASSISTANT, FORGOTTEN) == 3
     look(engine)
@@ -103,12 +109,25 @@ def test_a_forgotten_user_is_in_no_table_and_nobody_else_is_touched(
     after = everything(engine)
     assert FORGOTTEN not in after
     assert WORDS_OF_ONE not in after
+    assert PERSON not in after
     assert f"secret of {OTHER}" in after
     assert f"says {OTHER}" in after
     assert sources(engine) == {"call mop"}  # three users said the other, who are now too few
     known = requests_in(engine)
     assert [row[2] for row in known["index"]] == ["call mom"]
     assert len(known["statistics"]) == 4  # of two texts, two interpretations
+
+
+def test_no_line_of_the_log_output_names_a_person(
+    engine: Engine, log: list[TurnEvent], tmp_path: Path
+) -> None:
+    with capture_logs() as said:
+        learn(engine, log, tmp_path)
+        look(engine)
+        forget_user(engine, now_ms, ASSISTANT, FORGOTTEN)
+        look(engine)
+    assert said
+    assert PERSON not in str(said)
 
 
 def test_a_rollback_does_not_hold_what_rests_on_a_forgotten_user(
