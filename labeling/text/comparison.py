@@ -13,7 +13,7 @@ from typing import Final, Literal
 from msgspec import Struct
 from rapidfuzz.distance import Indel, Levenshtein
 
-from labeling.text.language import Language, languages, languages_of
+from labeling.text.language import Language, languages, languages_of, spoken_numbers
 from labeling.text.phonetics import phonetic_similarity
 from labeling.text.wish import Wish, phrases, wish_of
 
@@ -53,7 +53,8 @@ def compare(source: str, target: str, locale: str = "") -> Comparison:
     """
     spoken = languages_of(locale, (source, target)) or (() if locale else tuple(languages().values()))
     readers = spoken if len(spoken) <= _MOST_READERS else ()
-    first, second = wish_of(source, readers), wish_of(target, readers)
+    first = wish_of(_as_heard(source, target, readers), readers)
+    second = wish_of(_as_heard(target, source, readers), readers)
     replaced, dropped, added = _changes(first.words, second.words, _light(readers))
     differences = set(_differences(first, second, spoken))
     if any(_are_prefixed_opposites(a, b, spoken) for before, after in replaced for a, b in product(before, after)):
@@ -72,6 +73,21 @@ def compare(source: str, target: str, locale: str = "") -> Comparison:
         dropped_words=tuple(dropped),
     )
 
+
+def _as_heard(text: str, other: str, readers: Sequence[Language]) -> str:
+    """A text whose number words are written as the words that stand in their place in another, where these
+    sound the same and are no numbers: who says "two" for "to" asks for no other number."""
+    numbers = [spoken_numbers(language.code) for language in readers]
+    heard: dict[str, str] = {}
+    for before, after in _blocks(text.split(), other.split()):
+        spoken = [word for word in before if any(word in known for known in numbers)]
+        if spoken and not any(word in known for word in after for known in numbers):
+            heard |= {a: b for a in spoken for b in after if alike(a, b) >= HOMOPHONE_LIKENESS}
+    return " ".join(heard.get(word, word) for word in text.split()) if heard else text
+
+
+HOMOPHONE_LIKENESS: Final = 0.8
+"""How alike a number and a word must sound to be taken for one another."""
 
 _MOST_READERS = 3  # of languages that are equally likely: more, and none is
 

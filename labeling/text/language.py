@@ -6,6 +6,7 @@ days, months, countries, languages and units from the CLDR, by way of Babel.
 
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Set
+from contextlib import suppress
 from functools import cache
 from importlib.resources import files
 
@@ -114,9 +115,13 @@ def spoken_numbers(code: str) -> Mapping[str, str]:
         key = normalise(words)
         for form in (key, " ".join(word for word in key.split() if word not in drop)):
             spoken.setdefault(form, str(value))
+    for value in _ORDINALS:
+        with suppress(NotImplementedError, TypeError):
+            spoken.setdefault(normalise(num2words(value, lang=code, to="ordinal")), str(value))
     return spoken
 
 
+_ORDINALS = range(3, 32)  # of dates; "second" is a unit, too
 _SPOKEN = (*range(LARGEST_SPOKEN + 1), *range(1_000, 10_000, 1_000))
 
 

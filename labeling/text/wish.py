@@ -133,6 +133,13 @@ def _composed(parts: Sequence[_Part]) -> Iterator[_Part]:
         part = parts[i]
         if part.kind == "spoken":
             value = int(part.text)
+            run = i
+            while _kind(parts, run) == "spoken" and len(parts[run].text) == 1:
+                run += 1
+            if run - i > 1:  # digit by digit: one zero one
+                yield _Part("number", "".join(digit.text for digit in parts[i:run]))
+                i = run
+                continue
             if value >= 1_000 and _kind(parts, i + 1) == "spoken" and int(parts[i + 1].text) < 1_000:
                 value += int(parts[i + 1].text)
                 i += 1

@@ -98,10 +98,13 @@ class PairGuard:
             if len(users) < settings.min_users:
                 yield from (_MADE_UP[name] for name in _MADE_UP if any(getattr(user, name) for user in pair.users))
         visible = [user for user in users if user.visible]
-        counted = sum(weight(user.trust) * (1 if user.visible else 0.5 if is_plausible else 0) for user in users)
-        if not visible or counted < settings.min_users:
-            yield "few_people"
         behind = users if is_plausible else visible
+        if (
+            sum(weight(user.trust) for user in behind) < settings.min_users
+            or len(visible) < settings.min_visible_share * len(behind)
+            or not visible
+        ):
+            yield "few_people"
         share = len(behind) / max(pair.said, 1)
         least = settings.min_share if not compared.added > _MUCH_ADDED else settings.min_added_share
         if share < least:

@@ -18,22 +18,26 @@ class GuardSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """The same of whole texts, where most of their words differ."""
 
     min_users: float = 3
-    """Users behind a plausible pair; an account that is known for long counts up to one and a half times, and
-    one whose request did not fail visibly half. Raised, a row is harder to forge, and fewer are found."""
+    """Users behind a plausible pair; an account that is known for long counts up to one and a half times.
+    Raised, a row is harder to forge, and fewer are found."""
+
+    min_visible_share: float = 0.25
+    """Least share of the users behind a pair, 0..1, whose request failed visibly: that a request was carried
+    out and an alike one followed is never enough by itself. Raised, what fails in silence is not mended."""
 
     min_trust: float = 20
     """Trust behind a pair that is not plausible by itself: accounts that are known for 14 days have 1 each."""
 
-    min_share: float = 0.2
+    min_share: float = 0.15
     """Least share of the users who said the source that went on to the target, 0..1."""
 
     min_added_share: float = 0.5
     """The same where the target says more than the source: then most must have meant that."""
 
-    min_named_share: float = 0.25
+    min_named_share: float = 0.2
     """The same of a pair that is not plausible by itself, or whose target is sensitive."""
 
-    min_named_odds: float = 0.75
+    min_named_odds: float = 0.5
     """Least ratio of those who went on to such a target to those who were content with the source."""
 
     private_trust: float = 5

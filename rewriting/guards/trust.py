@@ -13,15 +13,15 @@ TRUSTED_AGE_DAYS: Final = 14
 ACTIVE_SHARE: Final = 0.25
 """Least share of these days with ordinary use, 0..1."""
 
-MOST_TRUST: Final = 8.0
-"""Of one account: it has it after four weeks of use."""
+MOST_TRUST: Final = 12.0
+"""Of one account: it has it after 26 days of use."""
 
-_GROWTH: Final = 3
+_GROWTH: Final = 4
 _MOST_WEIGHT: Final = 1.5
 
 
 def trust(sessions_by_day: Mapping[int, int], evidence_by_day: Mapping[int, int]) -> float:
-    """The trust in one account: 0 while it is new, 1 at `TRUSTED_AGE_DAYS`, then more with the cube of its age.
+    """The trust in one account: 0 while it is new, 1 at `TRUSTED_AGE_DAYS`, then more with the fourth power of its age.
 
     Args:
         sessions_by_day: day -> sessions of the account.
@@ -39,4 +39,4 @@ def trust(sessions_by_day: Mapping[int, int], evidence_by_day: Mapping[int, int]
 
 def weight(trusted: float) -> float:
     """What an account counts where new ones count too: from 1 to 1.5, by its trust."""
-    return min(1 + (_MOST_WEIGHT - 1) * trusted / (MOST_TRUST / 2), _MOST_WEIGHT)
+    return min(1 + (_MOST_WEIGHT - 1) * trusted / (MOST_TRUST / 3), _MOST_WEIGHT)
