@@ -66,14 +66,11 @@ class _Learned:
 def logs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> _Learned:
     """The cases that this run tests: all where the summary is among the tests."""
     tests = [item for item in request.session.items if item.path == Path(__file__)]
-    chosen = {
-        item.callspec.params["case"].name: item.callspec.params["case"]
-        for item in tests
-        if isinstance(item, pytest.Function)
-        and hasattr(item, "callspec")
-        and isinstance(item.callspec.params.get("case"), Case)
-        and not item.name.startswith("test_the_command_line")
-    }
+    chosen: dict[str, Case] = {}
+    for item in tests:
+        case = item.callspec.params.get("case") if hasattr(item, "callspec") else None
+        if isinstance(case, Case) and "logs" in getattr(item, "fixturenames", ()):
+            chosen[case.name] = case
     if any(item.name == SUMMARY for item in tests):
         chosen |= {case.name: case for case in CASES}
     return _Learned(chosen, tmp_path_factory.mktemp("trouble"))

@@ -38,6 +38,7 @@ class Said:
     response: str | None = None
     prompt: str | None = None
     locale: str | None = None  # None: that of the log
+    confidence: float | None = None  # of the recogniser; None: as the log has it
     more: dict[str, Any] = field(default_factory=dict)  # other fields of the turn
 
     def failing(self, how: str) -> "Said":
@@ -109,7 +110,7 @@ class LogWriter:
 
     def _confidence(self, said: Said) -> float:
         """Of a text the same in the whole log; what is not understood is heard less surely."""
-        known = self.confidence_of(said.text)
+        known = said.confidence or self.confidence_of(said.text)
         if known is not None:
             return known
         low, high = (0.36, 0.6) if said.understood == NOT_UNDERSTOOD else (0.7, 0.95)
@@ -117,7 +118,7 @@ class LogWriter:
 
     def _write(self, user: str, said: Said, dialogue_id: str | None) -> None:
         request: dict[str, Any] = {"text": said.text}
-        if self.confident:
+        if self.confident or said.confidence is not None:
             request["asr"] = [{"text": said.text, "confidence": self._confidence(said)}]
         turn: Turn = {
             "schema_version": 1,

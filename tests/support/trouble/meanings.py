@@ -2,14 +2,15 @@
 
 import itertools
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
-from .case import Asked
+from .case import Asked, Understanding
 from .log_writer import Said, Understood
 from .mishearing import misheard
 from .scene import NO_LOCALE, Frame, Scene, Write, nothing_for
 from .second_tries import neighbours
 from .words.everyday import HARMLESS, LOCALES
-from .words.places import COUNTRIES, FALSE_FRIENDS, NOTICES, NUMBER_ANSWERS, OTHER_COUNTRY
+from .words.places import COUNTRIES, FALSE_FRIENDS, NOTICES, NUMBER_ANSWERS, OTHER_COUNTRY, TWO_CORRECTIONS
 from .words.questions import QUESTION_TRUTHS, QUESTION_WORDS
 from .words.signs import MASKED, SIGNS
 
@@ -32,6 +33,27 @@ def _where() -> Iterator[Frame]:
         elsewhere = OTHER_COUNTRY[language]
         write = _two_places(text, locale, elsewhere, target)
         yield Frame("D", "two-countries", language, write, locale=locale)
+    for language, text, locale, target, elsewhere, other_target in TWO_CORRECTIONS:
+
+        def two_corrections(
+            scene: Scene,
+            twin: bool,
+            text: str = text,
+            places: tuple[tuple[str, str], ...] = ((locale, target), (elsewhere, other_target)),
+        ) -> list[Asked]:
+            if twin:  # one correction in both
+                asked = scene.true_correction(scene.harmless(1), locale=places[0][0])
+                right = replace(scene.harmless(1), locale=places[1][0])
+                scene.mended(scene.some(3, 5), asked.text, right)
+                return [asked, replace(asked, locale=places[1][0])]
+            said = []
+            for place, target in places:
+                right = Said(target, Understood("radio", "tune", {"name": target}), locale=place)
+                scene.mended(scene.some(4, 6), text, right)
+                said.append(Asked(text, one_of_or_nothing=frozenset({target}), locale=place))
+            return [*said, Asked(text, nothing=True, locale=NO_LOCALE)]
+
+        yield Frame("D", "two-corrections", language, two_corrections, locale=locale)
     for number, (language, (notice, answer, request, other)) in enumerate(NOTICES.items()):
         for asked_elsewhere in (True, False) if number % 2 else (True,):
 
@@ -97,9 +119,7 @@ def _two_places(text: str, locale: str, elsewhere: str, target: str) -> Write:
             failed = Said(text, Understood("away", "lost"), status="no_result", locale=elsewhere)
             scene.session(user, failed, away)
         if twin:
-            right = scene.harmless()
-            asked = scene.true_correction(right)
-            return [asked]
+            return [scene.true_correction(locale=scene.chance.choice((locale, elsewhere)))]
         return [
             Asked(text, nothing=True, locale=locale),
             Asked(text, nothing=True, locale=NO_LOCALE),
@@ -114,7 +134,9 @@ def _two_places(text: str, locale: str, elsewhere: str, target: str) -> Write:
 
 
 def _signs() -> Iterator[Frame]:
-    ways = itertools.cycle((("slots",), ("none",), ("slots",), ("intents",)))
+    ways: Iterator[tuple[Understanding, ...]] = itertools.cycle(
+        (("slots",), ("none",), ("slots",), ("intents",))
+    )
     for kind, language, right, other in SIGNS:
         texts = (right, other)
         yield Frame("F", kind, language, _sign(texts, neighbours), understanding=next(ways))
@@ -219,7 +241,7 @@ def _confirmations() -> Iterator[Frame]:
             scene.ok_for(scene.some(4, 6), misunderstood)
             return [Asked(answer, nothing=True, prompt=question), *nothing_for(answer)]
 
-        understandings = ("slots", "none") if kind == "refuse" else ("slots",)
+        understandings: tuple[Understanding, ...] = ("slots", "none") if kind == "refuse" else ("slots",)
         yield Frame(
             "G", kind, language, chance_word, understanding=understandings, twin_understanding="slots"
         )

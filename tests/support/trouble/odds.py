@@ -38,14 +38,14 @@ def _small_shares() -> Iterator[Frame]:
         ("no-referent", NO_REFERENT, 3, 1),
         ("open-ended", OPEN_ENDED, 3, 6),
     )
-    for kind, table, most, given_up in tables:
+    for kind, table, most, silent in tables:
         for language, (text, completions) in table.items():
 
             def many(
                 scene: Scene,
                 twin: bool,
                 texts: tuple[str, tuple[str, ...]] = (text, completions),
-                odds: tuple[int, int] = (most, given_up),
+                odds: tuple[int, int] = (most, silent),
             ) -> list[Asked]:
                 said = [
                     Said(text, Understood("things", f"do_{text.split()[0]}", {"thing": text}))
@@ -313,7 +313,7 @@ def _all_day(kind: str, scene: Scene, length: int) -> tuple[list[Said], int]:
     if kind == "probe-that-works":
         return [probe] * length, 3
     if kind == "two-probes":
-        down = Said("pong", Understood("probe", "pong"), status="error")
+        down = Said("is the backup alive", Understood("probe", "backup"), status="error")
         return [down if number % 5 == 0 else probe for number in range(length)], 3
     if kind.startswith("kiosk"):
         return [scene.chance.choice(chores) for _ in range(length)], 1

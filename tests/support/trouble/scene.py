@@ -41,7 +41,8 @@ class Scene(LogWriter):
         """A session of each user: it fails visibly, and is said right."""
         how = how or self.chance.choice(FAILURES)
         for user in users:
-            self.session(user, self.failed(wrong, how=how), right, dialogue=dialogue)
+            failed = replace(self.failed(wrong, how=how), locale=right.locale)
+            self.session(user, failed, right, dialogue=dialogue)
 
     def ok_for(self, users: Iterable[str], *said: Said) -> None:
         """Each request in a session of its own, for each user."""
@@ -57,14 +58,18 @@ class Scene(LogWriter):
         return Said(texts[chosen], Understood("house", f"chore_{chosen}", {"what": what}))
 
     def true_correction(
-        self, right: Said | None = None, users: Iterable[str] | None = None, keep: tuple[str, ...] = ()
+        self,
+        right: Said | None = None,
+        users: Iterable[str] | None = None,
+        keep: tuple[str, ...] = (),
+        locale: str | None = None,
     ) -> Asked:
         """Three or more users mend a mishearing the same way; the rewrite must be served."""
-        right = right or self.harmless()
+        right = replace(right or self.harmless(), locale=locale)
         part, heard = misheard(right.text, self.chance, keep)
         wrong = right.text.replace(part, heard, 1)
         self.mended(self.some(3, 8) if users is None else users, wrong, right)
-        return Asked(wrong, must_be=frozenset({right.text}))
+        return Asked(wrong, must_be=frozenset({right.text}), locale=locale)
 
 
 Write = Callable[[Scene, bool], list[Asked]]
@@ -103,7 +108,7 @@ def cases_of(frames: Iterable[Frame]) -> Iterator[Case]:
                     replace(
                         one,
                         locale=scene.locale if one.locale is None else one.locale or None,
-                        confidence=scene.confidence_of(one.text),
+                        confidence=one.confidence or scene.confidence_of(one.text),
                     )
                     for one in frame.write(scene, not harmful)
                 ]

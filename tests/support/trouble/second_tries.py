@@ -2,12 +2,13 @@
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 
 from .case import Asked, Understanding
 from .log_writer import Said, Understood
 from .mishearing import misheard
-from .scene import Frame, Scene, nothing_for
-from .words.both_done import FAMILIES, OPPOSITES, SOUND_ALIKE, TWO_PEOPLE
+from .scene import Frame, Scene, Write, nothing_for
+from .words.both_done import FAMILIES, INSTEAD, OPPOSITES, SOUND_ALIKE, TWO_PEOPLE
 from .words.signs import COMPOUND, ONE_INTENT
 from .words.what_follows import (
     ASKED_BACK,
@@ -43,7 +44,7 @@ def neighbours(scene: Scene, twin: bool, right: Said, commoner: Said) -> list[As
     """Few mend a mishearing of `right`; many say `commoner`, filed alike. The twin: many say `right`."""
     part, heard = misheard(right.text, scene.chance)
     wrong, other = right.text.replace(part, heard, 1), commoner.text.replace(part, heard, 1)
-    few, many = scene.some(3, 5), scene.some(6, 9)
+    few, many = scene.some(4, 7) if twin else scene.some(3, 5), scene.some(6, 9)
     scene.mended(few, wrong, right)
     scene.ok_for(many, right if twin else commoner)
     wanted = frozenset({right.text})
@@ -163,8 +164,36 @@ def _both_done() -> Iterator[Frame]:
             return nothing_for(first.text, second.text)
 
         yield Frame("B", "numbers-alike", language, sound_alike, understanding=next(ways))
+    for language in ("en", "es", "nl"):
+        yield Frame("B", "right-when-sure", language, _by_confidence(0.92, 0.3))
+        yield Frame("B", "right-when-unsure", language, _by_confidence(0.3, 0.92))
     for language in ("en", "de", "it"):
         yield Frame("B", "clock-at-1970", language, _boots, may_be_refused=True)
+
+
+def _by_confidence(right_at: float, wrong_at: float) -> Write:
+    """A text that is right where it is heard so surely, and wrong where it is heard otherwise."""
+
+    def write(scene: Scene, twin: bool) -> list[Asked]:
+        meant = scene.harmless(0)
+        part, heard = misheard(meant.text, scene.chance)
+        text = meant.text.replace(part, heard, 1)
+        own = Said(text, Understood("other", "own", {"what": heard}), confidence=right_at)
+        if not twin:
+            scene.ok_for(scene.some(8, 11), own)
+        for user in scene.some(5, 7):
+            wrong = replace(scene.failed(text), confidence=wrong_at)
+            scene.session(user, wrong, replace(meant, confidence=0.9))
+        wanted = frozenset({meant.text})
+        if twin:
+            return [Asked(text, must_be=wanted, confidence=wrong_at)]
+        return [
+            Asked(text, nothing=True, confidence=right_at),
+            Asked(text, one_of_or_nothing=wanted, confidence=wrong_at),
+            *nothing_for(meant.text),
+        ]
+
+    return write
 
 
 def _boots(scene: Scene, twin: bool) -> list[Asked]:
@@ -303,6 +332,22 @@ def _what_follows() -> Iterator[Frame]:
             return _after_failure(scene, twin, Said(source), echo, response=response)
 
         yield Frame("C", "echo", language, offered)
+    for language, (phrase, names) in INSTEAD.items():
+
+        def instead(
+            scene: Scene, twin: bool, phrase: str = phrase, names: tuple[str, str] = names
+        ) -> list[Asked]:
+            """Some take another where the first is down for a moment; it is right as said."""
+            first, second = (
+                Said(phrase.format(name), Understood("radio", "tune", {"name": name})) for name in names
+            )
+            scene.ok_for(scene.some(5, 8), first)
+            for user in scene.some(4, 5):
+                scene.session(user, first.failing(scene.chance.choice(("error", "no_result"))), second)
+            scene.ok_for(scene.some(3, 5), second)
+            return [scene.true_correction(first)] if twin else nothing_for(first.text, second.text)
+
+        yield Frame("C", "another-instead", language, instead, understanding=next(ways_of_logging))
     for language, (question, yes, certainly) in CONFIRMED.items():
 
         def confirmed(

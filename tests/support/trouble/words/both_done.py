@@ -118,6 +118,16 @@ FAMILIES: dict[str, tuple[str, str, str, dict[str, Family]]] = {
             "tr": ("{} kanalını aç", ("deniz", "yayla", "ege")),
         },
     ),
+    "faces-in-turn": (
+        "photos",
+        "browse",
+        "person",
+        {
+            "de": ("zeig die Bilder von {}", ("Moritz", "Leonie", "Oma Trude")),
+            "nl": ("toon de beelden van {}", ("Joris", "Fleur", "opa Staf")),
+            "tr": ("{} resimlerini göster", ("Kerem", "Defne", "babaannem")),
+        },
+    ),
     "weather-days": (
         "weather",
         "forecast",
@@ -142,7 +152,7 @@ OPPOSITES: dict[str, tuple[tuple[str, str], ...]] = {
     "de": (
         ("kurble die Markise aus", "kurble die Markise ein"),
         ("senk das Rollo", "heb das Rollo"),
-        ("entriegle das Schiebedach", "verriegle das Schiebedach"),
+        ("verriegle das Schiebedach", "entriegle das Schiebedach"),
         ("mach die Heizung wärmer", "mach die Heizung kälter"),
     ),
     "fr": (
@@ -193,3 +203,14 @@ SOUND_ALIKE: dict[str, tuple[str, str, str, str]] = {
     "ru": ("разбуди через пятнадцать минут", "разбуди через пятьдесят минут", "15", "50"),
 }
 """Numbers that are taken for each other now and then, while most who said the first meant it."""
+
+INSTEAD: dict[str, tuple[str, tuple[str, str]]] = {
+    "en": ("tune to {}", ("helvetia classics", "lumen talk")),
+    "de": ("schalt auf {}", ("Welle Inselberg", "Radio Zebra")),
+    "fr": ("écoutons {}", ("onde bleue", "radio tramontane")),
+    "es": ("sintoniza {}", ("onda cierzo", "radio vega")),
+    "it": ("ascoltiamo {}", ("radio maestrale", "onda quercia")),
+    "ru": ("послушаем {}", ("радио северное", "голос волги")),
+    "pl": ("posłuchajmy {}", ("radia bałtyk", "fali tatr")),
+}
+"""A phrase and two names: some take the second where the first is down for a moment."""

@@ -57,3 +57,10 @@ NUMBER_ANSWERS: dict[str, tuple[str, str, str, str]] = {
     "fr": ("Combien de places ?", "une paire", "deux places", "Combien de nuits ?"),
     "it": ("Quanti posti?", "un paio", "due posti", "Quante notti?"),
 }
+
+TWO_CORRECTIONS: tuple[tuple[str, str, str, str, str, str], ...] = (
+    ("it", "radio uno", "it-IT", "metti rai radio uno", "en-GB", "play radio one"),
+    ("fr", "canal deux point", "fr-FR", "mets le canal deux", "es-ES", "pon el canal de deportes"),
+    ("nl", "mixen maar", "nl-NL", "speel de feestmix", "de-DE", "starte die Küchenmaschine"),
+)
+"""A text that is mended in two locales, and what it is mended to in each."""

@@ -50,7 +50,7 @@ OPEN_ENDED: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "de": ("erinnere mich", ("erinnere mich ans Gießen", "erinnere mich ans Tanken", "erinnere mich an Oma")),
     "fr": ("cherche", ("cherche une recette", "cherche un vol", "cherche un pneu", "cherche une chanson")),
-    "es": ("llama a", ("llama a marta", "llama a la clínica", "llama a julián", "llama a un taxi")),
+    "es": ("mira en", ("mira en la nevera", "mira en la agenda", "mira en el buzón", "mira en el horno")),
     "pl": ("zagraj", ("zagraj walca", "zagraj mazurka", "zagraj kolędę", "zagraj bluesa")),
     "ru": ("поставь", ("поставь будильник", "поставь вальс", "поставь чайник", "поставь таймер")),
 }
