@@ -7,12 +7,10 @@ true correction, which must be served.
 """
 
 import json
-import os
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
+import forked
 import pytest
 from field_cases import FIELD, field_cases, strewn, times_over, unlisted
 from trouble import Case, all_cases
@@ -25,12 +23,10 @@ from trouble_served import (
     write_lines,
     wrongly_served,
 )
-from waiting import HANGS_AFTER_S
 
 from services.simulator import SimulationSettings, simulate
 from streams.turn import encode_turn
 
-ROOT = Path(__file__).parents[1]
 CASES = all_cases()
 FIELD_CASES = field_cases()
 TEN_TIMES = tuple(times_over(case) for case in FIELD_CASES)
@@ -160,25 +156,13 @@ def test_a_case_from_the_field_holds_strewn_into_a_large_log(
 
 
 def by_command_line(case: Case, folder: Path) -> Served:
-    """What `rehear learn` and `rehear rewrite` answer; a log that may be refused serves nothing then."""
+    """What `rehear learn` and `rehear rewrite` answer, as processes of their own."""
     log = write_lines(folder / "turns.jsonl", case.turns)
     asking = write_lines(folder / "asked.jsonl", asking_turns(case))
     answers = folder / "answers.jsonl"
     switches = [f"--no-{kind}" for kind in ("rephrases", "labels", "failures", "online")]
-    commands = (
-        ["learn", "--turns", log, "--state", folder / "state", *switches],
-        ["rewrite", "--turns", asking, "--state", folder / "state", "--out", answers],
-    )
-    for command in commands:
-        done = subprocess.run(
-            [sys.executable, "-c", "from services.cli import main; main()", *map(str, command)],
-            capture_output=True,
-            text=True,
-            timeout=HANGS_AFTER_S,
-            env=os.environ | {"PYTHONPATH": str(ROOT), "TERM": "dumb"},
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
+    forked.rehear("learn", "--turns", log, "--state", folder / "state", *switches)
+    forked.rehear("rewrite", "--turns", asking, "--state", folder / "state", "--out", answers)
     lines = map(json.loads, answers.read_text(encoding="utf-8").splitlines())
     return {(case.name, number): line["rewrite"] for number, line in enumerate(lines)}
 

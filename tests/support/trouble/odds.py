@@ -9,7 +9,7 @@ from .mishearing import misheard
 from .scene import Frame, Scene, Write, nothing_for
 from .words.both_done import FAMILIES, OPPOSITES
 from .words.everyday import HARMLESS, ORDINARY
-from .words.shares import CUT_OFF, NO_REFERENT, NOISE, OPEN_ENDED, WAKE_WORDS
+from .words.shares import CUT_OFF, NO_REFERENT, NOISE, OPEN_ENDED, THING_ALONE, WAKE_WORDS
 from .words.what_follows import GIVING_UP
 
 
@@ -37,6 +37,7 @@ def _small_shares() -> Iterator[Frame]:
         ("cut-off", CUT_OFF, 3, 0),
         ("no-referent", NO_REFERENT, 3, 1),
         ("open-ended", OPEN_ENDED, 3, 6),
+        ("thing-alone", THING_ALONE, 3, 2),
     )
     for kind, table, most, silent in tables:
         for language, (text, completions) in table.items():

@@ -68,7 +68,7 @@ class Scene(LogWriter):
         right = replace(right or self.harmless(), locale=locale)
         part, heard = misheard(right.text, self.chance, keep)
         wrong = right.text.replace(part, heard, 1)
-        self.mended(self.some(3, 8) if users is None else users, wrong, right)
+        self.mended(self.some(3, 12) if users is None else users, wrong, right)
         return Asked(wrong, must_be=frozenset({right.text}), locale=locale)
 
 

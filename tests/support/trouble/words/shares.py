@@ -55,6 +55,18 @@ OPEN_ENDED: dict[str, tuple[str, tuple[str, ...]]] = {
     "ru": ("поставь", ("поставь будильник", "поставь вальс", "поставь чайник", "поставь таймер")),
 }
 
+THING_ALONE: dict[str, tuple[str, tuple[str, ...]]] = {
+    "en": (
+        "the immersion heater",
+        ("start the immersion heater", "stop the immersion heater", "check the immersion heater"),
+    ),
+    "de": ("Teichpumpe", ("Teichpumpe starten", "Teichpumpe drosseln", "Teichpumpe anhalten")),
+    "it": ("il montacarichi", ("manda il montacarichi", "ferma il montacarichi", "chiama il montacarichi")),
+    "nl": ("de vijverpomp", ("start de vijverpomp", "stop de vijverpomp", "temper de vijverpomp")),
+    "ja": ("加湿器", ("加湿器をつけて", "加湿器を消して", "加湿器を弱めて")),
+}
+"""A thing, and what is wanted of it."""
+
 NOISE: dict[str, tuple[str, ...]] = {
     "en": ("and now the sports", "mm hm"),
     "de": ("und nun zum Wetter", "äh ja also"),
