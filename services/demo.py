@@ -17,6 +17,7 @@ from labeling.labels.settings import LabelSettings
 from labeling.labels.weak_defects import visible_defect
 from rewriting.ranking.online_settings import OnlineSettings
 from rewriting.rephrases.settings import RephraseSettings
+from rewriting.table.occasion import locale_key, turn_kind_of
 from rewriting.table.rewrite import GLOBAL, Rewrite, Scope
 from rewriting.table.rewrite_table import RewriteTable
 from services.assistant_work import AssistantWork
@@ -38,7 +39,7 @@ from services.lookup_api.messages import (
     RewriteQuery,
     SlotGuess,
 )
-from services.lookup_api.routes.explanation import explanation_words
+from services.lookup_api.routes.explanation import explanation_words, place_words
 from services.lookup_api.server import BackgroundServer
 from services.platform.api_settings import LookupApiSettings
 from services.platform.clock import now_ms
@@ -325,6 +326,8 @@ def _query(turn: TurnEvent, earlier: Sequence[TurnEvent]) -> RewriteQuery:
         text=turn.request.text,
         ts_ms=turn.ts_ms,
         prompt=turn.prompt,
+        locale=locale_key(turn.locale) or None,
+        turn_kind=turn_kind_of(turn, earlier[-1] if earlier else None),
         asr_confidence=turn.request.asr[0].confidence if turn.request.asr else None,
         nlu=_guess(turn),
         device=None if turn.device is None else AskingDevice(type=turn.device.type),
@@ -397,9 +400,9 @@ def _print_table(table: RewriteTable, console: Console) -> None:
                 if row.max_confidence is None
                 else f", when understood with less than {row.max_confidence:g}"
             )
-            asked = f" after {row.question!r}" if row.question else ""
+            when = "".join(f" {words}" for words in place_words(row))
             console.print(
-                f"  {row.source_text!r}{asked} → [bold]{row.target_text!r}[/]"
+                f"  {row.source_text!r}{when} → [bold]{row.target_text!r}[/]"
                 f"  ({row.users} users in {row.sessions} sessions{sure})",
                 highlight=False,
                 soft_wrap=True,

@@ -15,10 +15,10 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from labeling.text.normalisation import normalise
-from labeling.text.question import Question
 from rewriting.ranking.online_rewriter import OnlineAnswer, OnlineRewrite
 from rewriting.table.abstain_reason import AbstainReason
 from rewriting.table.lookup import LiveRewrite, LookupAnswer, LookupTable
+from rewriting.table.occasion import Occasion
 from rewriting.table.rewrite import GLOBAL, Method, rewrite_id, user_scope
 from rewriting.verdicts.row_verdicts import RowVerdicts
 from streams.turn import UserId
@@ -46,7 +46,7 @@ def decide(
     text: str,
     user_id: UserId,
     confidence: float | None,
-    question: Question,
+    occasion: Occasion,
     ask_online: Callable[[], OnlineAnswer | None] | None,
     verdicts: RowVerdicts | None = None,
 ) -> RewriteDecision:
@@ -57,14 +57,28 @@ def decide(
         text: as the user said it.
         user_id: who said it.
         confidence: `understanding_confidence`, 0..1; None: not known.
-        question: what the assistant had just asked.
+        occasion: on which it was said.
         ask_online: asks the online rewriter, which is done only where it may answer; it gives None where it
             cannot. None: there is no online rewriter.
         verdicts: what the ranker has said of the rows; None: no ranker was ever trained.
     """
-    known = table.look_up(text, user_id, confidence, question)
+    known = looked_up(table, text, user_id, confidence, occasion)
     online = None if ask_online is None or is_settled(known) else ask_online()
-    return decided(table, text, user_id, confidence, question, known, online, verdicts)
+    return decided(table, text, user_id, confidence, occasion, known, online, verdicts)
+
+
+def looked_up(
+    table: LookupTable, text: str, user_id: UserId, confidence: float | None, occasion: Occasion
+) -> LookupAnswer:
+    """What the table says of a request; arguments as for `decide`."""
+    return table.look_up(
+        text,
+        user_id,
+        confidence,
+        occasion.question,
+        locale=occasion.locale,
+        turn_kind=occasion.turn_kind,
+    )
 
 
 def is_settled(known: LookupAnswer) -> bool:
@@ -79,7 +93,7 @@ def decided(
     text: str,
     user_id: UserId,
     confidence: float | None,
-    question: Question,
+    occasion: Occasion,
     known: LookupAnswer,
     online: OnlineAnswer | None,
     verdicts: RowVerdicts | None,
@@ -97,10 +111,10 @@ def decided(
         rejects = None if known.rewrite is None else False
         return RewriteDecision(LookupAnswer(None, online.reason, known.table_version), online, rejects)
     if known.rewrite is None:
-        return RewriteDecision(_online_answer(table, text, user_id, question, known, online.rewrite), online)
+        return RewriteDecision(_online_answer(table, text, user_id, occasion, known, online.rewrite), online)
     if normalise(known.rewrite.text) == normalise(online.rewrite.text):
         return RewriteDecision(known, online, True)  # the row that an operator can look up and block
-    answer = _online_answer(table, text, user_id, question, known, online.rewrite)
+    answer = _online_answer(table, text, user_id, occasion, known, online.rewrite)
     return RewriteDecision(answer, online, False)
 
 
@@ -122,13 +136,15 @@ def _online_answer(
     table: LookupTable,
     text: str,
     user_id: UserId,
-    question: Question,
+    occasion: Occasion,
     known: LookupAnswer,
     rewrite: OnlineRewrite,
 ) -> LookupAnswer:
     """The answer where the ranker has decided for a text that is not the row's."""
     scope = user_scope(user_id) if rewrite.personal else GLOBAL
-    if table.is_blocked(text, scope, question):  # though a row of another scope or question holds
+    if table.is_blocked(
+        text, scope, occasion.question, locale=occasion.locale, turn_kind=occasion.turn_kind
+    ):  # though a row of another scope or for another occasion holds
         if known.rewrite is not None:
             return known
         return LookupAnswer(None, AbstainReason.BLOCKED, known.table_version)

@@ -43,12 +43,14 @@ class RequestStep(Struct, frozen=True, array_like=True, gc=False):
     failed: bool  # the user or the assistant showed it, before or with the next request
     success: float  # weights of its outcome, as in `TurnOutcome`
     goes_on: float
+    system_initiated: bool = False  # it answers something that the assistant said unasked
 
 
 class SessionRequests(SteppedSession, frozen=True, array_like=True, gc=False):
     """The requests of one session of one user, in their order."""
 
     steps: tuple[RequestStep, ...]
+    locale: str = ""  # of its first request; empty: not known
 
     @property
     def end_ms(self) -> int:
@@ -100,9 +102,11 @@ def session_requests(session: Session, evidence: SessionEvidence = NO_EVIDENCE) 
                 failed=has_failed(turn),
                 success=outcome.success,
                 goes_on=outcome.goes_on,
+                system_initiated=bool(turn.system_initiated),
             )
         )
-    return SessionRequests(session.session_id, session.assistant_id, session.user_id, tuple(steps))
+    locale = (turns[0].locale or "") if turns else ""
+    return SessionRequests(session.session_id, session.assistant_id, session.user_id, tuple(steps), locale)
 
 
 def has_failed(turn: TurnEvent) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 from sqlalchemy import Connection
 
+from rewriting.table.occasion import ANYWHERE, Place
 from rewriting.table.revision import TableRevision, held_wishes, stored_rewrites
 from rewriting.table.rewrite import GLOBAL, Rewrite, RewriteId, TableVersion, rewrite_id, user_scope
 from rewriting.table.rewrite_table import LEARNER
@@ -24,7 +25,9 @@ PointsOf = Callable[[Sequence[Rewrite]], Mapping[RewriteId, str]]
 """The dominant failure point of each of some rewrites that has one."""
 
 
-def rewrites_of(assistant_id: AssistantId, user_id: UserId, text: str, question: str) -> set[RewriteId]:
+def rewrites_of(
+    assistant_id: AssistantId, user_id: UserId, text: str, question: str, places: Iterable[Place] = ()
+) -> set[RewriteId]:
     """The ids of all rewrites that a request can be the original of.
 
     Args:
@@ -32,9 +35,11 @@ def rewrites_of(assistant_id: AssistantId, user_id: UserId, text: str, question:
         user_id: whose request it is.
         text: normalised, as it was run.
         question: that was asked before; may be empty.
+        places: in which the assistant has rows, beside those that hold everywhere.
     """
     return {
-        rewrite_id(assistant_id, scope, text, asked, method)
+        rewrite_id(assistant_id, scope, text, asked, method, place.locale, place.turn_kind)
+        for place in (ANYWHERE, *places)
         for scope in (GLOBAL, user_scope(user_id))
         for asked in ("", question)
         for method in ("chain", "rephrase")  # the others have the ids of chains

@@ -14,11 +14,20 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Final, TypeVar, cast
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from labeling.text.normalisation import normalise
 from labeling.text.question import NO_QUESTION
 from rewriting.table.abstain_reason import AbstainReason
+from rewriting.table.occasion import (
+    ANY_KIND,
+    ANY_LOCALE,
+    ANYWHERE,
+    AskedKind,
+    Place,
+    TurnKind,
+    locale_key,
+)
 from rewriting.table.rewrite import (
     GLOBAL,
     Method,
@@ -59,7 +68,7 @@ class LookupAnswer(Struct, frozen=True):
 
 
 class _Row(Struct, frozen=True, gc=False):
-    """What is kept of a rewrite: without its scope, source and question, which its key tells."""
+    """What is kept of a rewrite: without its scope, source, question and place, which its key tells."""
 
     rewrite_id: RewriteId
     text: str
@@ -79,6 +88,8 @@ class LookupCounts(Struct, frozen=True):
     blocked: int = 0
     personal: int = 0  # of both, those that hold for one user alone
     asked: int = 0  # of both, those that hold after one question alone
+    in_locale: int = 0  # of both, those that hold in one locale alone
+    of_kind: int = 0  # of both, those that hold for one kind of turn alone
     rephrased: int = 0  # of both, those that come from detected rephrases
 
 
@@ -86,8 +97,11 @@ class LookupTable:
     """The rewrites of one assistant by normalised text.
 
     Those that hold after the very question that was asked come before those that hold whatever was asked;
-    within either kind, a user's own before those of everybody. What comes from detected rephrases stands
-    beside the others and after all of them; as long as it is a candidate, it is not in here.
+    within either, a user's own before those of everybody; within these, those of the very locale before those
+    of any; and last, those of the very kind of turn before those of any. What comes from detected rephrases
+    stands beside the others and after all of them; as long as it is a candidate, it is not in here.
+
+    A lookup asks for rows of one locale or kind only where the table has any.
 
     About 340 bytes a row, texts of 40 characters included: of each, only what an answer needs is kept, and
     targets that many rows share are kept once.
@@ -128,48 +142,34 @@ class LookupTable:
         Args:
             version: of the table after the change.
             changed: rows as they are now, of any status; a row that is live or blocked replaces the one of
-                its scope, source text, question and kind, any other status takes it out.
+                its scope, source text, question, place and method, any other status takes it out.
             forgotten: rows that are there no more. Their places are not known, so all rows are looked at:
                 some 50 ms for a million.
         """
         shards = list(self._shards)
         copied: set[int] = set()
-        live, blocked = self.counts.live, self.counts.blocked
-        personal, asked, rephrased = self.counts.personal, self.counts.asked, self.counts.rephrased
+        counts = _Counts(self.counts)
 
         def put(key: str, row: _Row | None) -> None:
-            nonlocal live, blocked, personal, asked, rephrased
             index = hash(key) % _SHARDS
             if index not in copied:
                 shards[index] = shards[index].copy()
                 copied.add(index)
-            is_personal = _AFTER_SCOPE in key
-            is_asked = _BEFORE_QUESTION in key.rpartition(_AFTER_SCOPE)[2]
-            is_rephrased = key.endswith(_REPHRASED)
             former = shards[index].pop(key, None)
             if former is not None:
-                live -= not former.blocked
-                blocked -= former.blocked
-                personal -= is_personal
-                asked -= is_asked
-                rephrased -= is_rephrased
+                counts.count(key, former, -1)
             if row is not None:
                 shards[index][key] = row
-                live += not row.blocked
-                blocked += row.blocked
-                personal += is_personal
-                asked += is_asked
-                rephrased += is_rephrased
+                counts.count(key, row, 1)
 
         for key in self._keys_of(frozenset(forgotten)):
             put(key, None)
         shared: dict[object, object] = {}  # a value that many rows have is kept once
         for rewrite in changed:
             row = _row(rewrite, shared) if rewrite.status in _KEPT else None
-            key = _key(rewrite.scope, rewrite.source_text, rewrite.question)
+            key = _key(rewrite.scope, rewrite.source_text, rewrite.question) + _mark(rewrite.place)
             put(key + _REPHRASED if rewrite.method == "rephrase" else key, row)
-        counts = LookupCounts(live=live, blocked=blocked, personal=personal, asked=asked, rephrased=rephrased)
-        return LookupTable(self.assistant_id, version, tuple(shards), counts)
+        return LookupTable(self.assistant_id, version, tuple(shards), counts.sizes())
 
     def _keys_of(self, rewrite_ids: frozenset[RewriteId]) -> list[str]:
         if not rewrite_ids:
@@ -185,11 +185,14 @@ class LookupTable:
         user_id: str | None = None,
         confidence: float | None = None,
         question: str = NO_QUESTION,
+        *,
+        locale: str | None = None,
+        turn_kind: AskedKind | None = None,
     ) -> LookupAnswer:
         """The rewrite of a request.
 
         Of those for this very question the user's own, else that of everybody; else the same of those that
-        hold whatever was asked.
+        hold whatever was asked. Of each, the one that holds for the fewest occasions.
 
         Never fails: a text of any length, script or content gets an answer.
 
@@ -199,6 +202,8 @@ class LookupTable:
             confidence: how surely it was understood (`understanding_confidence`), 0..1. Some rewrites are
                 only for requests that were not understood surely; unknown counts as sure.
             question: what the assistant had just asked (`question_of`); empty: nothing that is known.
+            locale: of the request, in any spelling; None, or no locale at all: for rows of any locale alone.
+            turn_kind: of the request (`turn_kind_of`); None: for rows of any kind alone.
         """
         if len(text) > LONGEST_TEXT:
             return self._abstain(AbstainReason.TEXT_TOO_LONG)
@@ -212,6 +217,8 @@ class LookupTable:
         keys = [(scope, _key(scope, source_text)) for scope in scopes]
         if question and self.counts.asked:
             keys = [(scope, _key(scope, source_text, question)) for scope in scopes] + keys
+        if marks := self._marks(locale, turn_kind):
+            keys = [(scope, key + mark) for scope, key in keys for mark in (*marks, "")]
         if self.counts.rephrased:
             keys += [(scope, key + _REPHRASED) for scope, key in keys]
         for scope, key in keys:
@@ -226,14 +233,32 @@ class LookupTable:
                 return self._answer(row, scope)
         return self._abstain(reason)
 
-    def is_blocked(self, text: str, scope: Scope, question: str = NO_QUESTION) -> bool:
-        """Whether a text must not be rewritten in one scope, after this question or whatever was asked."""
+    def is_blocked(
+        self,
+        text: str,
+        scope: Scope,
+        question: str = NO_QUESTION,
+        *,
+        locale: str | None = None,
+        turn_kind: AskedKind | None = None,
+    ) -> bool:
+        """Whether a text must not be rewritten in one scope, on this occasion or on any."""
         source_text = normalise(text)
         keys = {_key(scope, source_text, question), _key(scope, source_text)}
+        keys |= {key + mark for key in keys for mark in self._marks(locale, turn_kind)}
         if self.counts.rephrased:
             keys |= {key + _REPHRASED for key in keys}
         rows = (self._shards[hash(key) % _SHARDS].get(key) for key in keys)
         return any(row is not None and row.blocked for row in rows)
+
+    def _marks(self, locale: str | None, turn_kind: AskedKind | None) -> list[str]:
+        """What the keys end with of the rows for one locale or kind that may hold; the narrowest first."""
+        key = locale_key(locale) if self.counts.in_locale else ANY_LOCALE
+        kind: TurnKind = turn_kind if turn_kind is not None and self.counts.of_kind else ANY_KIND
+        if not key and kind == ANY_KIND:
+            return []
+        narrowest = Place(key, kind)
+        return [_mark(place) for place in (narrowest, *narrowest.wider()) if place != ANYWHERE]
 
     def _answer(self, row: _Row, scope: Scope) -> LookupAnswer:
         rewrite = LiveRewrite(row.rewrite_id, row.text, row.method, scope, row.score)
@@ -244,9 +269,11 @@ class LookupTable:
 
 
 _KEPT: Final[frozenset[RewriteStatus]] = frozenset({"live", "blocked"})
-# No normalised text and no question has a control character, so no two keys are alike.
+# No normalised text, question or locale has a control character, so no two keys are alike.
 _AFTER_SCOPE: Final = "\x00"
 _BEFORE_QUESTION: Final = "\x01"
+_BEFORE_LOCALE: Final = "\x03"
+_BEFORE_KIND: Final = "\x04"
 _REPHRASED: Final = "\x02"  # at the end of the keys of what comes from detected rephrases
 
 
@@ -254,6 +281,39 @@ def _key(scope: Scope, source_text: str, question: str = NO_QUESTION) -> str:
     """One string for scope, text and question; the text itself where it holds for everybody, ever."""
     key = f"{source_text}{_BEFORE_QUESTION}{question}" if question else source_text
     return key if scope == GLOBAL else f"{scope}{_AFTER_SCOPE}{key}"
+
+
+def _mark(place: Place) -> str:
+    """What the key of a row ends with that holds in one locale or for one kind alone; else nothing."""
+    locale = f"{_BEFORE_LOCALE}{place.locale}" if place.locale else ""
+    return locale if place.turn_kind == ANY_KIND else f"{locale}{_BEFORE_KIND}{place.turn_kind}"
+
+
+class _Counts:
+    """The sizes of a table while its rows change."""
+
+    def __init__(self, counts: LookupCounts) -> None:
+        self._sizes: dict[str, int] = structs.asdict(counts)
+
+    def count(self, key: str, row: _Row, step: int) -> None:
+        """Counts a row that has come (`step` 1) or gone (-1)."""
+        sizes = self._sizes
+        sizes["blocked" if row.blocked else "live"] += step
+        scope, _, rest = key.rpartition(_AFTER_SCOPE)
+        if scope:
+            sizes["personal"] += step
+        if _BEFORE_QUESTION in rest:
+            sizes["asked"] += step
+        if _BEFORE_LOCALE in rest:
+            sizes["in_locale"] += step
+        if _BEFORE_KIND in rest:
+            sizes["of_kind"] += step
+        if rest.endswith(_REPHRASED):
+            sizes["rephrased"] += step
+
+    def sizes(self) -> LookupCounts:
+        """The sizes by now."""
+        return LookupCounts(**self._sizes)
 
 
 def _row(rewrite: Rewrite, shared: dict[object, object]) -> _Row:

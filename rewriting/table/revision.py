@@ -20,10 +20,12 @@ from sqlalchemy import (
     update,
 )
 
+from rewriting.table.occasion import Place, locale_key
 from rewriting.table.rewrite import Rewrite, RewriteId, TableVersion
 from rewriting.table.row_change import StoredRewrite, storable_text
 from rewriting.table.schema import (
     FORGOTTEN_REWRITES,
+    PLACED,
     REWRITE_BLOCKS,
     REWRITE_HOLDS,
     REWRITE_TABLE_VERSIONS,
@@ -222,6 +224,17 @@ def lock_table(connection: Connection, assistant_id: AssistantId) -> TableVersio
 def newest_version(connection: Connection, assistant_id: AssistantId) -> TableVersion:
     """The newest version of a table; 0 for an assistant that nothing was written for."""
     return _TABLES.of(connection, assistant_id).version
+
+
+def held_places(connection: Connection, assistant_id: AssistantId) -> set[Place]:
+    """The places in which an assistant has standing rows, without those that hold everywhere."""
+    rows = REWRITES.c
+    statement = (
+        select(rows.locale, rows.turn_kind)
+        .where(rows.assistant_id == assistant_id, PLACED, STANDS)
+        .distinct()
+    )
+    return {Place(locale_key(locale), kind) for locale, kind in connection.execute(statement)}
 
 
 def rewrites_where(connection: Connection, *conditions: ColumnElement[bool]) -> Iterator[Rewrite]:

@@ -5,6 +5,7 @@ from typing import Literal, NewType
 
 from msgspec import Struct
 
+from rewriting.table.occasion import ANY_KIND, ANYWHERE, Place, TurnKind, locale_key
 from streams.session import SessionId
 from streams.turn import AssistantId, UserId
 
@@ -50,19 +51,38 @@ class Rewrite(Struct, frozen=True, kw_only=True):
     changed_ms: int = 0  # when it last changed, milliseconds since 1970
     reason: str = ""  # why it last changed
     question: str = ""  # only after this question of the assistant (`question_of`); empty: whatever was asked
+    locale: str = ""  # only in this locale (`locale_key`); empty: in any
+    turn_kind: TurnKind = ANY_KIND  # only for this kind of turn (`turn_kind_of`)
+
+    @property
+    def place(self) -> Place:
+        """For which locales and kinds of turn it holds."""
+        if not self.locale and self.turn_kind == ANY_KIND:
+            return ANYWHERE
+        return Place(locale_key(self.locale), self.turn_kind)
 
 
 def rewrite_id(
-    assistant_id: str, scope: str, source_text: str, question: str = "", method: Method = "chain"
+    assistant_id: str,
+    scope: str,
+    source_text: str,
+    question: str = "",
+    method: Method = "chain",
+    locale: str = "",
+    turn_kind: TurnKind = ANY_KIND,
 ) -> RewriteId:
-    """The id of the rewrite of one text, after one question or any, in one scope.
+    """The id of the rewrite of one text, after one question or any, in one scope and locale, for one kind.
 
     There is at most one, so the id never changes. What the detected rephrases propose for the same text
     stands beside it, with an id of its own.
     """
     parts = [assistant_id, scope, source_text] + ([question] if question else [])
+    if key := locale_key(locale):
+        parts.append(f"\x01locale {key}")  # no question has a control character
+    if turn_kind != ANY_KIND:
+        parts.append(f"\x01kind {turn_kind}")
     if method == "rephrase":
-        parts.append("\x01rephrase")  # no question has a control character
+        parts.append("\x01rephrase")
     digest = hashlib.blake2b("\x00".join(parts).encode(), digest_size=12)
     return RewriteId(digest.hexdigest())
 

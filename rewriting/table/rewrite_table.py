@@ -8,6 +8,7 @@ from msgspec import Struct, structs
 from sqlalchemy import Connection, Engine, select, text
 
 from rewriting.errors import UnknownRewriteError, UnknownVersionError
+from rewriting.table.occasion import ANYWHERE
 from rewriting.table.revision import (
     STANDS,
     TableRevision,
@@ -21,6 +22,7 @@ from rewriting.table.revision import (
 from rewriting.table.rewrite import Method, Rewrite, RewriteId, RewriteStatus, TableVersion, user_scope
 from rewriting.table.rollback import Rollback, roll_back
 from rewriting.table.row_change import (
+    ANY_TARGET,
     StoredRewrite,
     blocked_row,
     check_proposals,
@@ -38,6 +40,7 @@ from rewriting.table.schema import (
     REWRITE_TABLES,
     REWRITES,
 )
+from rewriting.table.text_block import end_text_block, extend_text_blocks
 from streams.stores.database_schema import chunks, reading
 from streams.turn import AssistantId, UserId
 
@@ -78,7 +81,7 @@ class VersionRecord(Struct, frozen=True):
 class BlockedPair(Struct, frozen=True):
     """A target that a source must not be rewritten to."""
 
-    rewrite_id: RewriteId  # stands for scope, source and question
+    rewrite_id: RewriteId  # stands for scope, source, question and place
     target_text: str
     reason: str
     actor: str
@@ -274,6 +277,9 @@ class RewriteTable:
             found = {} if empty else stored_rewrites(connection, assistant_id, ids, STANDS)
             blocked = {} if empty else blocked_targets(connection, assistant_id, ids)
             held = {} if empty else held_wishes(connection, assistant_id, ids)
+            new = [row for row in chunk if row.place != ANYWHERE and row.rewrite_id not in found]
+            for key in extend_text_blocks(connection, revision, new) if new and not empty else ():
+                blocked.setdefault(key, set()).add(ANY_TARGET)
             rows: list[StoredRewrite | None] = []
             for proposal in map(storable_proposal, chunk):
                 key = proposal.rewrite_id
@@ -342,7 +348,8 @@ class RewriteTable:
         """Lifts every block of a rewrite's source, whichever target it is on.
 
         The row becomes what the learner last wished: live again, or retired if it was withdrawn meanwhile.
-        Unblocking what is not blocked changes nothing, and a held row stays held.
+        Unblocking what is not blocked changes nothing, and a held row stays held. Where the text was blocked,
+        the block also ends for the rows of one locale or kind of turn that it held for.
 
         Returns:
             The rewrite as it is now.
@@ -357,8 +364,16 @@ class RewriteTable:
             if targets:
                 revision.unblock([(rewrite_id, target_text) for target_text in targets])
                 log.info("rewrite unblocked", assistant_id=assistant_id, rewrite_id=rewrite_id, actor=actor)
-            if row.rewrite.status == "blocked":
-                revision.write([row_with_status(row.rewrite, row.wished_status, blocked=False)])
+            freed = [row]
+            if ANY_TARGET in targets:
+                freed += end_text_block(connection, revision, row.rewrite)
+            revision.write(
+                [
+                    row_with_status(one.rewrite, one.wished_status, blocked=False)
+                    for one in freed
+                    if one.rewrite.status == "blocked"
+                ]
+            )
             revision.finish()
             return _standing(connection, assistant_id, rewrite_id).rewrite
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 from sqlalchemy import Connection, or_, select
 
+from rewriting.table.occasion import ANY_KIND, TurnKind
 from rewriting.table.revision import (
     STANDS,
     TableRevision,
@@ -29,6 +30,8 @@ class ServedPair(Struct, frozen=True, kw_only=True):
     question: str  # only after this question; empty: whatever was asked
     target_text: str
     max_confidence: float | None  # for requests understood less surely than this, 0..1; None: all
+    locale: str = ""  # only in this locale; empty: in any
+    turn_kind: TurnKind = ANY_KIND  # only for this kind of turn
 
 
 class Rollback(Struct, frozen=True, kw_only=True):
@@ -116,6 +119,8 @@ def _pairs(rewrites: Iterable[Rewrite]) -> tuple[ServedPair, ...]:
             question=rewrite.question,
             target_text=rewrite.target_text,
             max_confidence=rewrite.max_confidence,
+            locale=rewrite.locale,
+            turn_kind=rewrite.turn_kind,
         )
         for rewrite in rewrites
     ]

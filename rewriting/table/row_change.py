@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from rewriting.errors import RewriteTableError
+from rewriting.table.occasion import TURN_KINDS, locale_fault
 from rewriting.table.rewrite import Rewrite, RewriteId, RewriteStatus
 from streams.turn import AssistantId
 
@@ -176,6 +177,12 @@ def check_proposals(
         if proposal.status not in _PROPOSABLE:
             raise RewriteTableError(
                 f"{where} has status {proposal.status!r}: propose {', '.join(_PROPOSABLE)}, or withdraw it"
+            )
+        if (fault := locale_fault(proposal.locale)) is not None:
+            raise RewriteTableError(f"{where} has a locale that cannot be compared: {fault}")
+        if proposal.turn_kind not in TURN_KINDS:
+            raise RewriteTableError(
+                f"{where} is for turns of the kind {proposal.turn_kind!r}: there are {', '.join(TURN_KINDS)}"
             )
         numbers = (proposal.score, proposal.source_success_rate, proposal.target_success_rate)
         if not all(map(math.isfinite, numbers)) or not math.isfinite(proposal.max_confidence or 0.0):

@@ -38,10 +38,14 @@ REWRITES = assistant_table(
     Column("changed_ms", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
     Column("question", Text, nullable=False),
+    Column("locale", Text, nullable=False),
+    Column("turn_kind", Text, nullable=False),
 )
 
 _STANDS = text("until_version IS NULL")
 _PERSONAL = text("scope <> 'global'")
+PLACED = text("(locale <> '' OR turn_kind <> 'any')")
+"""Whether a row holds in one locale or for one kind of turn alone; in this form, an index has such rows."""
 
 Index(
     "ix_rewrites_standing",  # at most one row of a rewrite stands
@@ -60,6 +64,15 @@ Index(
     postgresql_where=_PERSONAL,
 )
 
+Index(
+    "ix_rewrites_placed",
+    REWRITES.c.assistant_id,
+    REWRITES.c.locale,
+    REWRITES.c.turn_kind,
+    sqlite_where=PLACED,
+    postgresql_where=PLACED,
+)
+
 REWRITE_TABLES = assistant_table(  # the newest version, and the lock of the writers
     "rewrite_tables",
     Column("version", Integer, nullable=False),
@@ -76,7 +89,7 @@ REWRITE_TABLE_VERSIONS = assistant_table(  # what each version was made for
 
 REWRITE_BLOCKS = assistant_table(  # pairs of source and target that must not go live
     "rewrite_blocks",
-    Column("rewrite_id", Text, primary_key=True),  # stands for scope, source and question
+    Column("rewrite_id", Text, primary_key=True),  # stands for scope, source, question and place
     Column("target_digest", Text, primary_key=True),  # a text can be too long for an index
     Column("target_text", Text, nullable=False),
     Column("reason", Text, nullable=False),

@@ -9,9 +9,11 @@ from rich.table import Table
 from rich.text import Text
 
 from labeling.text.normalisation import normalise
+from rewriting.table.occasion import ANY_KIND
 from rewriting.table.rewrite import GLOBAL, Rewrite, RewriteId, Scope, user_of
 from rewriting.table.rollback import ServedPair
 from rewriting.table.row_change import ANY_TARGET
+from services.lookup_api.routes.explanation import place_words
 
 WIDE = 140
 """Columns of the window from which each field has one of its own. Below, source and target share one, one
@@ -53,7 +55,7 @@ def print_rewrites(rows: Sequence[Rewrite], held: Collection[RewriteId], title: 
 def pair_lines(pairs: Sequence[ServedPair], limit: int) -> Iterator[str]:
     """A line for each of the first pairs, and one that counts the others."""
     for pair in pairs[:limit]:
-        when = f" after {pair.question!r}" if pair.question else ""
+        when = "".join(f" {words}" for words in place_words(pair))
         guard = "" if pair.max_confidence is None else f", below a confidence of {pair.max_confidence:g}"
         whom = "" if pair.scope == GLOBAL else f", for {_whom(pair.scope)}"
         yield f"  {pair.rewrite_id}  {pair.source_text!r}{when} -> {pair.target_text!r}{guard}{whom}"
@@ -68,8 +70,10 @@ def target_words(row: Rewrite) -> str:
 
 def _fill_wide(shown: Table, rows: Sequence[Rewrite], held: Collection[RewriteId]) -> None:
     asked = ["after"] if any(row.question for row in rows) else []
+    kinds = ["turn"] if any(row.turn_kind != ANY_KIND for row in rows) else []
+    locales = ["locale"] if any(row.locale for row in rows) else []
     personal = ["for"] if any(row.scope != GLOBAL for row in rows) else []
-    texts = (*personal, *asked, "source", "target")
+    texts = (*personal, *asked, *kinds, *locales, "source", "target")
     for column in ("id", *texts, "confidence", "score", "sessions", "users", "status"):
         justify: JustifyMethod = "right" if column in ("score", "sessions", "users") else "left"
         shown.add_column(column, overflow="fold", no_wrap=column not in texts, justify=justify)
@@ -79,6 +83,8 @@ def _fill_wide(shown: Table, rows: Sequence[Rewrite], held: Collection[RewriteId
             row.rewrite_id,
             *[_whom(row.scope)] * len(personal),
             *[row.question or "anything"] * len(asked),
+            *[row.turn_kind] * len(kinds),
+            *[row.locale or "any"] * len(locales),
             row.source_text,
             target_words(row),
             guard,
@@ -95,7 +101,7 @@ def _fill_narrow(shown: Table, rows: Sequence[Rewrite], held: Collection[Rewrite
         justify: JustifyMethod = "right" if column == "sessions" else "left"
         shown.add_column(column, overflow="fold", no_wrap=column != "rewrite", justify=justify)
     for row in rows:
-        when = [f"after {row.question!r}"] if row.question else []
+        when = place_words(row)
         whom = [f"for {_whom(row.scope)}"] if row.scope != GLOBAL else []
         guard = "" if row.max_confidence is None else f" (< {row.max_confidence:g})"
         lines = [", ".join(whom + when)] if whom or when else []

@@ -1,5 +1,6 @@
 """The rewrite table, for operators: look at it, explain a row, take one back, go back to a version."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,6 +27,14 @@ NOTHING_READ = "nothing has been learned yet"
 RewriteArgument = Annotated[str, typer.Argument(help="Id of the rewrite.")]
 ReasonOption = Annotated[str, typer.Option(help="Why; kept in the history.")]
 ActorOption = Annotated[str, typer.Option(help="Who; kept in the history.")]
+
+
+class BlockedKind(StrEnum):
+    """A kind of turn, for an option."""
+
+    OPENING = "opening"
+    ANSWER = "answer"
+    SYSTEM = "system"
 
 
 def register(app: typer.Typer) -> None:
@@ -125,6 +134,12 @@ def block(
     ] = None,
     user: Annotated[str | None, typer.Option(help="With --text: only for this user.")] = None,
     question: Annotated[str | None, typer.Option(help="With --text: only after this question.")] = None,
+    locale: Annotated[
+        str | None, typer.Option(help="With --text: only in this locale, such as en-GB.")
+    ] = None,
+    turn_kind: Annotated[
+        BlockedKind | None, typer.Option(help="With --text: only for this kind of turn.")
+    ] = None,
     actor: ActorOption = "operator",
     state: StateOption = None,
     settings: SettingsOption = None,
@@ -135,14 +150,17 @@ def block(
     Example: `rehear table block --text "play that song" --reason "it played another"`
     """
     from labeling.text.question import question_named
+    from rewriting.table.occasion import ANY_KIND, locale_fault
     from rewriting.table.rewrite import GLOBAL, RewriteId, user_scope
     from rewriting.table.text_block import block_text
     from services.platform.clock import now_ms
 
     if (rewrite_id is None) == (text is None):
         raise typer.BadParameter("give the id of a rewrite, or --text, and not both")
-    if text is None and not (user is None and question is None):
-        raise typer.BadParameter("--user and --question go with --text")
+    if text is None and any(part is not None for part in (user, question, locale, turn_kind)):
+        raise typer.BadParameter("--user, --question, --locale and --turn-kind go with --text")
+    if (fault := locale_fault(locale)) is not None:
+        raise typer.BadParameter(fault, param_hint="--locale")
     opened = _Opened(settings_of(settings, state), assistant)
     if text is not None:
         with opened.engine.begin() as connection:
@@ -155,6 +173,8 @@ def block(
                 reason=reason,
                 actor=actor,
                 changed_ms=now_ms(),
+                locale=locale or "",
+                turn_kind=ANY_KIND if turn_kind is None else turn_kind.value,
             )
         _print_row(row)
     elif rewrite_id is not None:
@@ -320,9 +340,9 @@ class _Opened:
 
 def _print_row(row: "Rewrite") -> None:
     from services.cli.rewrite_display import target_words
-    from services.lookup_api.routes.explanation import explanation_words
+    from services.lookup_api.routes.explanation import explanation_words, place_words
 
-    when = f" after {row.question!r}" if row.question else ""
+    when = "".join(f" {words}" for words in place_words(row))
     target = repr(row.target_text) if row.target_text else target_words(row)
     print(f"{row.rewrite_id}  {row.source_text!r}{when} -> {target}  [{row.status}]")
     for line in explanation_words(row):

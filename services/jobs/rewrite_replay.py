@@ -7,7 +7,6 @@ from itertools import count
 from msgspec import Struct
 from sqlalchemy import Connection
 
-from labeling.text.question import question_before
 from rewriting.evidence.understanding_confidence import turn_confidence
 from rewriting.ranking.decision import decide
 from rewriting.ranking.online_rewriter import OnlineAnswer
@@ -17,6 +16,7 @@ from rewriting.requests.session_store import recent_sessions
 from rewriting.requests.statistics_store import StoredStatistics
 from rewriting.requests.step import SessionRequests, session_requests
 from rewriting.table.lookup import LookupTable
+from rewriting.table.occasion import occasion_of
 from rewriting.table.rewrite import Method, Scope
 from services.jobs.served_layers import OnlineLayer, ServedLayers
 from streams.session import DEFAULT_GAP_MS, Session, SessionId, sessionize
@@ -85,13 +85,12 @@ def replay_turns(
             return parts.rewriter.answer(asked_request(turn, earlier), known, history, parts.index)
 
         table = layers.tables.get(session.assistant_id) or LookupTable.empty(session.assistant_id)
-        question = question_before(turn, earlier[-1] if earlier else None)
         decision = decide(
             table,
             turn.request.text,
             session.user_id,
             turn_confidence(turn),
-            question,
+            occasion_of(turn, earlier[-1] if earlier else None),
             ask_online,
             layers.verdicts.get(session.assistant_id),
         )

@@ -14,7 +14,7 @@ from rich.progress import Progress
 
 from labeling.models.in_use import current_models
 from labeling.text.normalisation import normalise
-from rewriting.ranking.decision import is_settled
+from rewriting.ranking.decision import is_settled, looked_up
 from rewriting.ranking.examples import asked_step, with_ended
 from rewriting.requests.counts import RequestCounts, SharedStatistics
 from rewriting.requests.history import RequestHistory
@@ -22,6 +22,7 @@ from rewriting.requests.session_store import REQUEST_STORE
 from rewriting.requests.step import SessionRequests
 from rewriting.table.lookup import LookupTable
 from rewriting.table.lookup_loading import load_lookup_table
+from rewriting.table.occasion import Occasion, kind_of
 from rewriting.verdicts.row_judging import JudgedRequest, row_verdicts
 from rewriting.verdicts.row_verdicts import EVERYBODY
 from rewriting.verdicts.store import clear_verdicts, replace_verdicts
@@ -92,7 +93,9 @@ def _judged(
         if session.steps[0].ts_ms < from_ms:
             continue
         for i, step in enumerate(session.steps):
-            known = table.look_up(step.text, session.user_id, step.confidence, step.question)
+            kind = kind_of(step.question, system_initiated=step.system_initiated)
+            occasion = Occasion(question=step.question, locale=session.locale, turn_kind=kind)
+            known = looked_up(table, step.text, session.user_id, step.confidence, occasion)
             if known.rewrite is None or is_settled(known):
                 continue
             history = histories.get(session.user_id) or RequestHistory()

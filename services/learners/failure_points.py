@@ -1,9 +1,9 @@
 """Failure points in the rewrite table: what fails most often in the originals of rewrites.
 
 A row of a global rewrite goes by the requests of all users, a personal one by those of its user, one that
-holds after a question by those that came after it. A text that is blocked by hand has no target, and goes by
-its requests as any other. A row that a rollback brings back has the failure point that it had, until its
-rewrite or one of its failures changes.
+holds after a question by those that came after it; their locale and kind of turn do not matter. A text that
+is blocked by hand has no target, and goes by its requests as any other. A row that a rollback brings back has
+the failure point that it had, until its rewrite or one of its failures changes.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -21,7 +21,7 @@ from failure_isolation.store import (
 from failure_isolation.turn_failure import TurnFailure
 from labeling.text.question import Question
 from rewriting.table.failures import PointsOf, renew_failure_points, rewrites_of, with_failure_points
-from rewriting.table.revision import lock_table
+from rewriting.table.revision import held_places, lock_table
 from rewriting.table.rewrite import GLOBAL, Rewrite, RewriteId, user_of
 from rewriting.table.rewrite_table import RewriteTable
 from streams.session import SessionId
@@ -74,11 +74,15 @@ def renew_points(connection: Connection, turns: Iterable[FailedTurn], now_ms: in
         turns: that have come, or are no more.
         now_ms: milliseconds since 1970.
     """
-    concerned: dict[AssistantId, set[RewriteId]] = {}
+    concerned: dict[AssistantId, list[FailedTurn]] = {}
     for turn in turns:
-        ids = rewrites_of(turn.assistant_id, turn.user_id, turn.source_text, turn.question)
-        concerned.setdefault(turn.assistant_id, set()).update(ids)
-    for assistant_id, ids in sorted(concerned.items()):  # in one order, so that none waits in a ring
+        concerned.setdefault(turn.assistant_id, []).append(turn)
+    for assistant_id, failed in sorted(concerned.items()):  # in one order, so that none waits in a ring
+        lock_table(connection, assistant_id)  # rows that are written after this have their points already
+        places = held_places(connection, assistant_id)
+        ids: set[RewriteId] = set()
+        for turn in failed:
+            ids |= rewrites_of(assistant_id, turn.user_id, turn.source_text, turn.question, places)
         renew_failure_points(connection, assistant_id, ids, _points_of(connection, assistant_id), now_ms)
 
 

@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from rewriting.table.abstain_reason import AbstainReason
 from rewriting.table.lookup import LONGEST_TEXT
+from rewriting.table.occasion import ANY_KIND, AskedKind, TurnKind
 from rewriting.table.rewrite import GLOBAL, Method, Rewrite
 from rewriting.table.rollback import ServedPair
 from streams.turn import Feedback, Status
@@ -78,7 +79,23 @@ class RewriteQuery(RequestBody, frozen=True, kw_only=True):
     asr_confidence: _Confidence | None = None
     nlu: NluGuess | None = None
     device: AskingDevice | None = None
-    locale: str | None = None
+    locale: Annotated[
+        str | None,
+        Meta(
+            description="BCP 47, as in the turn event; rows of one locale hold in no other. null: not known"
+        ),
+    ] = None
+    turn_kind: Annotated[
+        AskedKind | None,
+        Meta(
+            description="system: it answers what the assistant said unasked; answer: it answers a question; "
+            "opening: neither. By default, system_initiated and the prompt tell"
+        ),
+    ] = None
+    system_initiated: Annotated[
+        bool | None,
+        Meta(description="whether it answers what the assistant said unasked, as in the turn event"),
+    ] = None
     ts_ms: Annotated[_Time | None, Meta(description="by default, now")] = None
     prompt: Annotated[
         str | None,
@@ -164,6 +181,8 @@ class BlockTextBody(ReasonBody, frozen=True, kw_only=True):
         Annotated[str, Meta(max_length=LONGEST_TEXT, description="only after this question; else always")]
         | None
     ) = None
+    locale: Annotated[str | None, Meta(description="only in this locale; else in all")] = None
+    turn_kind: Annotated[TurnKind, Meta(description="only for this kind of turn")] = ANY_KIND
 
 
 class RollbackBody(ReasonBody, frozen=True, kw_only=True):

@@ -150,6 +150,48 @@ def test_an_explanation_says_below_which_confidence_a_row_is_served(state: Path)
     assert "confidence" not in rehear("explain", LONG.rewrite_id, "--state", state)
 
 
+PLACED = (
+    rewrite_row("gift", "poison", locale="de-DE"),
+    rewrite_row("yes", "lock the door", turn_kind="system"),
+    rewrite_row("yes", "the south", locale="en-GB", turn_kind="answer", question="what area"),
+)
+
+
+def test_it_is_shown_where_a_row_holds(tmp_path: Path) -> None:
+    write(tmp_path, (PLACED, ()))
+    narrow = rehear("table", "show", "--state", tmp_path)
+    for words in ("in de-DE", "as system", "after 'what area', as answer, in", "en-GB"):
+        assert words in narrow
+    wide = rehear("table", "show", "--state", tmp_path, columns=180)
+    (line,) = [line for line in wide.splitlines() if PLACED[1].rewrite_id in line]
+    assert line.split()[1:4] == ["anything", "system", "any"]
+    rows = [json.loads(line) for line in rehear("table", "show", "--state", tmp_path, "--json").splitlines()]
+    assert {(row["locale"], row["turn_kind"]) for row in rows} == {
+        (row.locale, row.turn_kind) for row in PLACED
+    }
+    told = rehear("explain", PLACED[2].rewrite_id, "--state", tmp_path)
+    assert "'yes' after 'what area' as answer in en-GB -> 'the south'" in told
+    assert "in answer to a question in the locale en-GB" in told
+    undone = rehear("table", "rollback", 0, "--reason", "all wrong", "--state", tmp_path)
+    assert "'gift' in de-DE -> 'poison'" in undone
+
+
+def test_a_text_is_blocked_in_one_locale_for_one_kind_of_turn(tmp_path: Path) -> None:
+    write(tmp_path, ([rewrite_row("gift", "present")], ()))
+    block = ("table", "block", "--text", "gift", "--reason", "wrong", "--state", tmp_path)
+    told = rehear(*block, "--locale", "de-DE", "--turn-kind", "answer")
+    assert "'gift' as answer in de-DE -> anything  [blocked]" in told
+    for wrong, complaint in (
+        (("--locale", "in German"), "is no BCP 47 language tag"),
+        (("--turn-kind", "any"), "is not one of"),
+    ):
+        done = CliRunner().invoke(app, [*map(str, block), *wrong], env={"COLUMNS": "200", "TERM": "dumb"})
+        assert done.exit_code == 2
+        assert complaint in done.output
+    done = CliRunner().invoke(app, ["table", "block", "r", "--locale", "en", "--reason", "x"])
+    assert done.exit_code == 2
+
+
 # Rolling back
 
 

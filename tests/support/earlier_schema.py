@@ -5,8 +5,20 @@ from sqlalchemy import Connection, text
 from services.platform.database import VERSION_TABLE
 
 
+def without_places_of_rewrites(connection: Connection) -> None:
+    """Makes a database of today one of schema 7: rewrites hold in every locale, for every kind of turn."""
+    for statement in (
+        "DROP INDEX ix_rewrites_placed",
+        "ALTER TABLE rewrites DROP COLUMN locale",
+        "ALTER TABLE rewrites DROP COLUMN turn_kind",
+    ):
+        connection.execute(text(statement))
+    connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '0007'"))  # noqa: S608 (a constant)
+
+
 def without_tasks_of_notices(connection: Connection) -> None:
     """Makes a database of today one of schema 6: the tables of notices and of rephrases are those of then."""
+    without_places_of_rewrites(connection)
     for statement in (
         "DROP TABLE session_notice",
         "CREATE TABLE session_notice (session_id VARCHAR(24) NOT NULL, assistant_id TEXT NOT NULL, "

@@ -20,7 +20,8 @@ def rewrite_row(source: str, target: str, **changes: Any) -> Rewrite:
     Args:
         source: normalised, the source text.
         target: the target text.
-        changes: other values of its fields; the id is that of its assistant, scope, source and question.
+        changes: other values of its fields; the id is that of its assistant, scope, source, question and
+            place.
     """
     row = Rewrite(
         rewrite_id=rewrite_id("", "", source),
@@ -42,7 +43,7 @@ def rewrite_row(source: str, target: str, **changes: Any) -> Rewrite:
         evidence=(SessionId("s-1"), SessionId("s-2")),
     )
     row = msgspec.structs.replace(row, **changes)
-    key = rewrite_id(row.assistant_id, row.scope, source, row.question, row.method)
+    key = rewrite_id(row.assistant_id, row.scope, source, row.question, row.method, row.locale, row.turn_kind)
     return msgspec.structs.replace(row, rewrite_id=key)
 
 

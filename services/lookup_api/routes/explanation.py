@@ -1,6 +1,8 @@
 """The numbers behind a rewrite, in sentences that an operator can read out."""
 
+from rewriting.table.occasion import ANY_KIND, TurnKind
 from rewriting.table.rewrite import GLOBAL, Rewrite, RewriteStatus
+from rewriting.table.rollback import ServedPair
 from rewriting.table.row_change import ANY_TARGET
 
 _STATUS_WORDS: dict[RewriteStatus, str] = {
@@ -9,6 +11,12 @@ _STATUS_WORDS: dict[RewriteStatus, str] = {
     "live": "It is live: served to the assistant.",
     "blocked": "It is blocked: not served until somebody unblocks it.",
     "retired": "It is retired: no longer served.",
+}
+_KIND_WORDS: dict[TurnKind, str] = {
+    "any": "",
+    "opening": " when nothing was asked",
+    "answer": " in answer to a question",
+    "system": " in answer to what the assistant said unasked",
 }
 _METHOD_WORDS = {
     "chain": "It was learned from what users of such sessions went on to ask",
@@ -23,6 +31,7 @@ def explanation_words(rewrite: Rewrite) -> tuple[str, ...]:
     """Why this rewrite is there, how good it is, and whether it is served."""
     for_whom = "everybody" if rewrite.scope == GLOBAL else f"the user {rewrite.scope.removeprefix('user:')}"
     when = f" after the question “{rewrite.question}”" if rewrite.question else ""
+    when += _KIND_WORDS[rewrite.turn_kind] + (f" in the locale {rewrite.locale}" if rewrite.locale else "")
     if rewrite.target_text == ANY_TARGET:
         words = [f"For {for_whom}, “{rewrite.source_text}”{when} is not rewritten."]
         if rewrite.status != "blocked":
@@ -44,6 +53,14 @@ def explanation_words(rewrite: Rewrite) -> tuple[str, ...]:
         words.append(f"What fails most often in the original is: {rewrite.failure_point}.")
     words.append(_status_words(rewrite))
     return (*words, *_last_change(rewrite))
+
+
+def place_words(row: Rewrite | ServedPair) -> list[str]:
+    """For which occasions a row holds, in a few words each; nothing for one that holds on all."""
+    asked = [f"after {row.question!r}"] if row.question else []
+    kind = [f"as {row.turn_kind}"] if row.turn_kind != ANY_KIND else []
+    locale = [f"in {row.locale}"] if row.locale else []
+    return [*asked, *kind, *locale]
 
 
 def _status_words(rewrite: Rewrite) -> str:

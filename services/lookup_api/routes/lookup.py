@@ -9,7 +9,7 @@ from litestar.middleware import DefineMiddleware
 from litestar.params import JSONBody
 from msgspec import UNSET
 
-from rewriting.ranking.decision import decided, is_settled
+from rewriting.ranking.decision import decided, is_settled, looked_up
 from rewriting.table.lookup import LookupAnswer
 from rewriting.table.rewrite import GLOBAL
 from services.lookup_api.access import guards_for, looked_up_assistant
@@ -17,7 +17,8 @@ from services.lookup_api.api_metrics import ApiMetrics, MeasuredLookups
 from services.lookup_api.followers.table import TableFollower
 from services.lookup_api.messages import RewriteAnswer, RewriteQuery, ServedRewrite
 from services.lookup_api.online_answers import OnlineAnswers
-from services.lookup_api.online_request import confidence_of, question_asked
+from services.lookup_api.online_request import confidence_of
+from services.lookup_api.query_occasion import query_occasion
 from services.lookup_api.routes.query_times import check_times
 from services.platform.api_keys import KeyRing
 from streams.turn import AssistantId, UserId
@@ -47,15 +48,15 @@ def lookup_route(
     async def rewrite(request: Request[Any, Any, Any], data: JSONBody[RewriteQuery]) -> RewriteAnswer:
         assistant_id = AssistantId(looked_up_assistant(request, data.assistant_id))
         check_times(data, clock_ms())
-        table, question = follower.table_of(assistant_id), question_asked(data)
+        table, occasion = follower.table_of(assistant_id), query_occasion(data)
         user_id, confidence = UserId(data.user_id), confidence_of(data)
-        known = table.look_up(data.text, user_id, confidence, question)
+        known = looked_up(table, data.text, user_id, confidence, occasion)
         answered = None
         if online is not None and not is_settled(known):
             answered = await online.ask(assistant_id, data)
         asked = None if answered is None else answered.answer
         verdicts = follower.verdicts_of(assistant_id)
-        decision = decided(table, data.text, user_id, confidence, question, known, asked, verdicts)
+        decision = decided(table, data.text, user_id, confidence, occasion, known, asked, verdicts)
         if verdicts is not None and known.rewrite is not None and decision.accepts_row is not None:
             verdicts.note(known.rewrite, user_id, confidence, accepted=decision.accepts_row)
         answer = decision.answer

@@ -26,6 +26,7 @@ from services.lookup_api.messages import (
     TableChange,
     TableState,
 )
+from services.lookup_api.query_occasion import check_locale
 from services.lookup_api.routes.explanation import explanation_words
 from services.lookup_api.routes.rewrite_pages import counts_by_status, rewrite_page
 from services.platform.api_keys import KeyRing
@@ -119,6 +120,7 @@ def _block_rewrites(
             raise ClientException(f"scope: {data.scope!r} is neither global nor user:<user_id>")
         if not normalise(data.source_text):
             raise ClientException("source_text: it has no letter and no digit, so there is nothing to block")
+        check_locale(data.locale)
         with engine.begin() as connection:
             return block_text(
                 connection,
@@ -129,6 +131,8 @@ def _block_rewrites(
                 reason=data.reason,
                 actor=_actor(request, data),
                 changed_ms=clock_ms(),
+                locale=data.locale or "",
+                turn_kind=data.turn_kind,
             )
 
     path = "/rewrites/{rewrite_id:str}"

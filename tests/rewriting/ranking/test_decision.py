@@ -10,6 +10,7 @@ from rewriting.ranking.decision import RewriteDecision, decide
 from rewriting.ranking.online_rewriter import OnlineAnswer, OnlineRewrite
 from rewriting.table.abstain_reason import AbstainReason
 from rewriting.table.lookup import LookupTable
+from rewriting.table.occasion import Occasion
 from rewriting.table.rewrite import GLOBAL, Rewrite, TableVersion, user_scope
 from rewriting.verdicts.row_verdicts import RowVerdicts
 from streams.turn import AssistantId, UserId
@@ -28,10 +29,12 @@ def answered(
     *rows: Rewrite,
     text: str = "pley",
     question: str = NO_QUESTION,
+    locale: str | None = None,
     verdicts: RowVerdicts | None = None,
 ) -> RewriteDecision:
     table = LookupTable.of(A, TableVersion(1), rows)
-    return decide(table, text, UserId("u"), None, Question(question), lambda: online, verdicts)
+    occasion = Occasion(question=Question(question), locale=locale)
+    return decide(table, text, UserId("u"), None, occasion, lambda: online, verdicts)
 
 
 def text(decision: RewriteDecision) -> str | None:
@@ -128,3 +131,15 @@ def test_the_row_that_says_the_same_is_named() -> None:
     rewrite = answered(FOUND, known).answer.rewrite
     assert rewrite is not None
     assert rewrite.rewrite_id == known.rewrite_id
+
+
+def test_a_row_of_one_locale_answers_and_is_blocked_there_alone() -> None:
+    taught = row("play rock", method="taught", locale="en-GB")
+    assert text(answered(FOUND, taught, locale="EN_gb")) == "play rock"
+    assert text(answered(FOUND, taught, locale="en")) == "play blues"
+    blocked = row("play blues", status="blocked", locale="en-GB")
+    assert answered(FOUND, blocked, locale="en-GB").answer.reason is AbstainReason.BLOCKED
+    assert text(answered(FOUND, blocked)) == "play blues"
+    serves_there = row("play jazz", question="what song", locale="en-GB")
+    decision = answered(FOUND, blocked, serves_there, locale="en-GB", question="what song")
+    assert text(decision) == "play jazz"  # what is blocked does not come online, either

@@ -57,6 +57,21 @@ def test_the_question_before_a_request_is_kept() -> None:
     assert session_requests(only_session(made)).steps[0].question == "what area"
 
 
+def test_the_locale_of_a_session_and_who_began_are_kept() -> None:
+    made = turns("yes", "play jazz", locale="de-DE", system_initiated=True)
+    steps = session_requests(only_session(made))
+    assert steps.locale == "de-DE"
+    assert [step.system_initiated for step in steps.steps] == [True, False]
+    assert session_requests(only_session(turns("yes"))).locale == ""
+
+
+def test_sessions_that_an_earlier_version_has_stored_are_read() -> None:
+    session = session_requests(only_session(turns("yes", "play jazz")))
+    array = msgspec.msgpack.decode(msgspec.msgpack.encode(session))
+    earlier = [*array[:3], [step[:12] for step in array[3]]]  # without what came later
+    assert msgspec.convert(earlier, type(session)) == session
+
+
 def test_steps_survive_encoding() -> None:
     made = session_requests(only_session(turns("play jazz", "stop")))
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(made), type=type(made)) == made

@@ -154,3 +154,13 @@ def test_a_topic_ahead_of_a_restored_database_gets_all_of_it_again(
     publish(publication, topic)
     assert topic.rewrites() == live(table)
     assert publication.published() == {HOME: 1}
+
+
+def test_a_record_says_where_its_row_holds_and_one_of_an_earlier_version_is_read() -> None:
+    row = rewrite_row("gift", "poison", locale="de-DE", turn_kind="answer")
+    (record,) = records_of(TableDelta(HOME, TableVersion(0), TableVersion(1), (row,), ()))
+    value = msgspec.json.decode(record.value or b"")
+    assert (value["locale"], value["turn_kind"]) == ("de-DE", "answer")
+    everywhere = msgspec.json.decode(msgspec.json.encode(rewrite_row("gift", "present")))
+    earlier = {name: part for name, part in everywhere.items() if name not in ("locale", "turn_kind")}
+    assert msgspec.convert(earlier, Rewrite) == rewrite_row("gift", "present")

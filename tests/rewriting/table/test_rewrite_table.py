@@ -53,6 +53,45 @@ def test_what_was_put_is_read(table: RewriteTable, engine: Engine) -> None:
     assert table.find(HOME, row.rewrite_id) == expected
 
 
+def test_each_place_of_a_text_has_a_row_of_its_own(table: RewriteTable, engine: Engine) -> None:
+    rows = [
+        rewrite("gift", "present"),
+        rewrite("gift", "poison", locale="de-DE"),
+        rewrite("gift", "talent", turn_kind="answer"),
+        rewrite("gift", "dowry", locale="de-DE", turn_kind="answer"),
+    ]
+    put(table, engine, rows)
+    assert {content(row) for row in table.read(HOME).rewrites} == {content(row) for row in rows}
+    put(table, engine, [], [rows[1].rewrite_id])
+    assert {row.target_text for row in table.read(HOME, status="live").rewrites} == {
+        "present",
+        "talent",
+        "dowry",
+    }
+    assert put(table, engine, [rewrite("gift", "poison", locale="DE_de")]) == 3
+    assert len(table.history(HOME, rows[1].rewrite_id)) == 3
+
+
+@pytest.mark.parametrize(
+    ("place", "complaint"),
+    [
+        ({"locale": "German"}, None),
+        ({"locale": "in German"}, "has a locale that cannot be compared: 'in German' is no BCP 47"),
+        ({"turn_kind": "reply"}, "for turns of the kind 'reply': there are any, opening, answer, system"),
+    ],
+)
+def test_a_proposal_for_no_place_that_there_is_is_refused(
+    table: RewriteTable, engine: Engine, place: dict[str, str], complaint: str | None
+) -> None:
+    row = rewrite("gift", "poison", **place)
+    if complaint is None:
+        assert put(table, engine, [row]) == 1
+        return
+    with pytest.raises(RewriteTableError, match=complaint):
+        put(table, engine, [row])
+    assert table.version(HOME) == 0
+
+
 def test_a_table_that_was_never_written_is_empty(table: RewriteTable) -> None:
     nobody = AssistantId("nobody")
     assert table.version(nobody) == 0

@@ -148,3 +148,12 @@ def test_a_rollback_says_what_is_served_again_and_what_no_longer(table: RewriteT
     )
     assert done.served_again[1].max_confidence is None
     assert done.no_longer_served[0].max_confidence == 0.5
+
+
+def test_a_rollback_says_where_what_it_serves_again_holds(table: RewriteTable, engine: Engine) -> None:
+    german = rewrite_row("gift", "poison", locale="de-DE", turn_kind="answer")
+    put(table, engine, [german])
+    put(table, engine, [rewrite_row("gift", "present")], [german.rewrite_id])
+    done = table.rollback(HOME, TableVersion(1), "worse", "ann")
+    assert [(pair.locale, pair.turn_kind) for pair in done.served_again] == [("de-DE", "answer")]
+    assert [(pair.locale, pair.turn_kind) for pair in done.no_longer_served] == [("", "any")]

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from rewrites import rewrite_row
 from sqlalchemy import Engine
@@ -16,9 +18,13 @@ ANN = user_scope(UserId("ann"))
 AREA = Question("what area")
 
 
-def block(engine: Engine, text: str, scope: Scope = GLOBAL, question: Question = NO_QUESTION) -> Rewrite:
+def block(
+    engine: Engine, text: str, scope: Scope = GLOBAL, question: Question = NO_QUESTION, **place: Any
+) -> Rewrite:
     with engine.begin() as connection:
-        return block_text(connection, HOME, scope, text, question, reason="wrong", actor="eve", changed_ms=7)
+        return block_text(
+            connection, HOME, scope, text, question, reason="wrong", actor="eve", changed_ms=7, **place
+        )
 
 
 def put(table: RewriteTable, engine: Engine, *rows: Rewrite) -> None:
@@ -26,8 +32,8 @@ def put(table: RewriteTable, engine: Engine, *rows: Rewrite) -> None:
         table.put(connection, HOME, rows, [], "learned", 1)
 
 
-def answer(engine: Engine, text: str, user: str = "bob", question: str = "") -> str | None:
-    found = load_lookup_table(engine, HOME).look_up(text, user, None, question)
+def answer(engine: Engine, text: str, user: str = "bob", question: str = "", **occasion: Any) -> str | None:
+    found = load_lookup_table(engine, HOME).look_up(text, user, None, question, **occasion)
     return found.reason if found.rewrite is None else found.rewrite.text
 
 
@@ -90,3 +96,59 @@ def test_a_block_holds_for_its_scope_and_question(table: RewriteTable, engine: E
 def test_without_a_word_there_is_nothing_to_block(engine: Engine, text: str) -> None:
     with pytest.raises(RewriteTableError, match="nothing to block"):
         block(engine, text)
+
+
+def test_a_block_holds_for_its_locale_and_kind_of_turn(table: RewriteTable, engine: Engine) -> None:
+    put(table, engine, rewrite_row("gift", "present"), rewrite_row("gift", "poison", locale="de-DE"))
+    row = block(engine, "Gift", locale="de_de", turn_kind="answer")
+    assert (row.locale, row.turn_kind) == ("de_de", "answer")
+    german = load_lookup_table(engine, HOME)
+    assert german.is_blocked("gift", GLOBAL, locale="DE-de", turn_kind="answer")
+    assert not german.is_blocked("gift", GLOBAL, locale="DE-de", turn_kind="opening")
+    assert not german.is_blocked("gift", GLOBAL, locale="de", turn_kind="answer")
+    assert answer(engine, "gift", locale="de-DE") == "poison"
+
+
+def test_a_block_in_every_locale_holds_for_the_rows_of_each(table: RewriteTable, engine: Engine) -> None:
+    german = rewrite_row("gift", "poison", locale="de-DE")
+    put(table, engine, rewrite_row("gift", "present"), german, rewrite_row("other", "x", locale="de-DE"))
+    key = block(engine, "gift").rewrite_id
+    later = rewrite_row("gift", "a present", locale="en-GB", turn_kind="opening")
+    others = rewrite_row("gift", "talent", locale="en-GB", question="what is it")
+    put(table, engine, later, others)
+    asked = {"locale": "en-GB", "turn_kind": "opening"}
+    assert answer(engine, "gift", locale="de-DE") == AbstainReason.BLOCKED
+    assert answer(engine, "gift", **asked) == AbstainReason.BLOCKED
+    assert answer(engine, "gift", question="what is it", **asked) == "talent"
+    assert answer(engine, "other", locale="de-DE") == "x"
+    put(table, engine, rewrite_row("gift", "a gift", locale="en-GB", turn_kind="opening"))
+    assert answer(engine, "gift", **asked) == AbstainReason.BLOCKED
+
+    table.unblock(HOME, german.rewrite_id, "right in German", "eve")
+    assert answer(engine, "gift", locale="de-DE") == "poison"
+    put(table, engine, german)
+    assert answer(engine, "gift", locale="de-DE") == "poison"
+    assert answer(engine, "gift", **asked) == AbstainReason.BLOCKED
+
+    table.unblock(HOME, key, "right after all", "eve")
+    assert answer(engine, "gift", **asked) == "a gift"
+    assert answer(engine, "gift") == "present"
+    assert table.blocked_pairs(HOME) == []
+
+
+def test_the_end_of_a_texts_block_leaves_the_pairs_that_somebody_has_blocked(
+    table: RewriteTable, engine: Engine
+) -> None:
+    german = rewrite_row("gift", "poison", locale="de-DE")
+    put(table, engine, german)
+    table.block(HOME, german.rewrite_id, "wrong", "ann")
+    key = block(engine, "gift").rewrite_id
+    table.unblock(HOME, key, "right after all", "eve")
+    assert answer(engine, "gift", locale="de-DE") == AbstainReason.BLOCKED
+    table.unblock(HOME, german.rewrite_id, "right as well", "eve")
+    assert answer(engine, "gift", locale="de-DE") == "poison"
+
+
+def test_what_is_no_locale_is_refused(engine: Engine) -> None:
+    with pytest.raises(RewriteTableError, match="'en us' is no BCP 47 language tag"):
+        block(engine, "gift", locale="en us")

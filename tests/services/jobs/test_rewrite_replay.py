@@ -114,3 +114,21 @@ def test_a_session_is_history_once_its_time_is_over_and_no_sooner() -> None:
     with reading(engine) as connection:
         assert len(list(replay_turns(turns, ServedLayers({}, {A: recorder}), connection))) == 5
     assert recorder.said == [set(), set(), set(), {"first"}, set()]
+
+
+def test_each_turn_is_asked_in_its_locale_and_as_its_kind() -> None:
+    rows = [
+        row("gift", "poison", locale="de-DE"),
+        row("yes", "south please", turn_kind="answer"),
+        row("yes", "lock the door", turn_kind="system"),
+    ]
+    turns = [
+        turn("gift", locale="de_DE"),
+        turn("gift", locale="de"),
+        turn("gift", locale="no locale"),
+        turn("gift"),
+        turn("yes"),
+        turn("yes", prompt="South?"),
+        turn_event("yes", system_initiated=True, prompt="Shall I lock the door?"),
+    ]
+    assert answers(turns, *rows) == ["poison", None, None, None, None, "south please", "lock the door"]

@@ -78,10 +78,10 @@ def online_models(tmp_path_factory: pytest.TempPathFactory) -> OnlineModels:
 
 @pytest.fixture
 def teach(engine: Engine) -> Callable[..., None]:
-    """Makes a rewrite of "home" live: (source, target, scope, question)."""
+    """Makes a rewrite of "home" live: (source, target, scope, question), and its place by name."""
 
-    def teach(source: str, target: str, scope: Scope, question: str = "") -> None:
-        row = rewrite_row(source, target, scope=scope, question=question)
+    def teach(source: str, target: str, scope: Scope, question: str = "", **place: str) -> None:
+        row = rewrite_row(source, target, scope=scope, question=question, **place)
         write(RewriteTable(engine, lambda: NOW_MS), engine, HOME, row)
 
     return teach

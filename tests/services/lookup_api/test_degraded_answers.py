@@ -12,7 +12,8 @@ import pytest
 from jobs import work_on
 from litestar import Litestar
 from litestar.testing import TestClient
-from online_world import NOW_MS, SONGS, nlu, store_world, use_models
+from msgspec import structs
+from online_world import NOW_MS, SONGS, nlu, online_log, store_world, use_models
 from rewrites import rewrite_row
 from sqlalchemy import select
 from waiting import HANGS_AFTER_S, eventually
@@ -24,6 +25,7 @@ from rewriting.ranking.ranker import Ranker
 from rewriting.table.rewrite_table import RewriteTable
 from rewriting.table.schema import ROW_VERDICTS
 from services.jobs.row_judging import judge_rows
+from services.learners.requests import RequestLearner
 from services.lookup_api.app import build_app, forget_in
 from services.platform.api_settings import LookupApiSettings, OnlineTask
 from services.platform.database import open_database
@@ -87,11 +89,11 @@ class World(NamedTuple):
         engine.dispose()
 
 
-def asked(client: Client, *requests: tuple[str, str, float]) -> list[str]:
+def asked(client: Client, *requests: tuple[str, str, float], **fields: str) -> list[str]:
     """Of each request, its rewrite, or the reason why there is none."""
     answers = []
     for user, text, confidence in requests:
-        body = {"assistant_id": HOME, "user_id": user, "text": text, "ts_ms": NOW_MS}
+        body = {"assistant_id": HOME, "user_id": user, "text": text, "ts_ms": NOW_MS, **fields}
         answer = client.post("/v1/rewrite", json=body | {"nlu": nlu(text, confidence)}).json()
         answers.append(answer["reason"] if answer["rewrite"] is None else answer["rewrite"]["text"])
     return answers
@@ -221,6 +223,30 @@ def test_a_row_with_another_target_is_judged_anew(judged: World, tmp_path: Path)
     engine.dispose()
     with world.serving(HURRIED) as client:
         assert asked(client, *ACCEPTED[:2]) == ["rejected_earlier", f"play song {SONGS[1]}"]
+
+
+def test_a_row_of_one_locale_is_judged_and_served_there_alone(made: World, tmp_path: Path) -> None:
+    world = made.copy(tmp_path / "world")
+    engine = open_database(world.database)
+    everywhere = [rewrite_row(f"play sonk {song}", f"play song {song}") for song in SONGS]
+    there = [
+        rewrite_row(row.source_text, row.target_text, locale="en-GB", turn_kind="opening")
+        for row in everywhere
+    ]
+    with engine.begin() as connection:
+        learner = RequestLearner()
+        learner.absorb(connection, [structs.replace(one, locale="en_gb") for one in online_log(HOME)])
+        learner.write(connection)
+        withdrawn = [row.rewrite_id for row in everywhere]
+        RewriteTable(engine, lambda: 1).put(connection, HOME, there, withdrawn, "learned", 1)
+    assert judge_rows(work_on(engine, HOME, world.settings)) == 2 * len(SONGS)
+    engine.dispose()
+    with world.serving(HURRIED) as client:
+        rewritten = [f"play song {song}" for song in SONGS]
+        assert asked(client, *ACCEPTED, locale="EN-gb") == rewritten
+        assert asked(client, *ACCEPTED, locale="en-GB", turn_kind="system") == ["out_of_time"] * len(SONGS)
+        assert asked(client, *ACCEPTED) == ["out_of_time"] * len(SONGS)
+        assert asked(client, *REJECTED, locale="en-GB") == ["rejected_earlier"] * 60
 
 
 def test_without_a_ranker_in_use_the_table_answers(judged: World, tmp_path: Path) -> None:

@@ -242,6 +242,21 @@ def test_personal_rows_go_by_their_users_turns_and_rows_after_questions_by_those
     )
 
 
+def test_rows_of_one_locale_or_kind_of_turn_go_by_all_requests_and_follow_what_is_isolated(
+    engine: Engine, log: list[TurnEvent]
+) -> None:
+    rows = [
+        rewrite_row("call mop", "call mum", assistant_id=LETTERS, locale="en-GB"),
+        rewrite_row("call mop", "call me", assistant_id=LETTERS, turn_kind="system"),
+        rewrite_row("call mop", "call us", assistant_id=LETTERS, locale="en-GB", turn_kind="answer"),
+    ]
+    store_log(engine, log)
+    put(engine, *rows)
+    assert {row.failure_point for row in rewrites_in(engine)} == {None}
+    isolate(engine)
+    assert {row.failure_point for row in rewrites_in(engine)} == {"nlu"}
+
+
 def test_retired_rows_keep_what_was_and_blocked_and_held_ones_follow(
     engine: Engine, log: list[TurnEvent], tmp_path: Path
 ) -> None:
