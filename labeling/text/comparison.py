@@ -57,7 +57,9 @@ def compare(source: str, target: str, locale: str = "") -> Comparison:
     second = wish_of(_as_heard(target, source, readers), readers)
     replaced, dropped, added = _changes(first.words, second.words, _light(readers))
     differences = set(_differences(first, second, spoken))
-    if any(_are_prefixed_opposites(a, b, spoken) for before, after in replaced for a, b in product(before, after)):
+    if any(
+        _are_prefixed_opposites(a, b, spoken) for before, after in replaced for a, b in product(before, after)
+    ):
         differences.add("opposite")
     is_framed = sum(len("".join(before)) for before, _ in replaced) <= (1 - FRAME_SHARE) * first.letters
     if is_framed:
@@ -76,7 +78,8 @@ def compare(source: str, target: str, locale: str = "") -> Comparison:
 
 def _as_heard(text: str, other: str, readers: Sequence[Language]) -> str:
     """A text whose number words are written as the words that stand in their place in another, where these
-    sound the same and are no numbers: who says "two" for "to" asks for no other number."""
+    sound the same and are no numbers: who says "two" for "to" asks for no other number.
+    """
     numbers = [spoken_numbers(language.code) for language in readers]
     heard: dict[str, str] = {}
     for before, after in _blocks(text.split(), other.split()):
@@ -196,7 +199,11 @@ def _number_key(wish: Wish, other: Wish) -> tuple[str, str, int]:
     """
     ones = wish.ones if len(wish.numbers) != len(other.numbers) else 0
     joined = "".join(wish.numbers)
-    return "".join(c for c in joined if c.isdigit() or c == "."), "".join(c for c in joined if not c.isdigit()), ones
+    return (
+        "".join(c for c in joined if c.isdigit() or c == "."),
+        "".join(c for c in joined if not c.isdigit()),
+        ones,
+    )
 
 
 def _are_swapped(first: Sequence[str], second: Sequence[str]) -> bool:
@@ -224,7 +231,10 @@ def _differences(first: Wish, second: Wish, spoken: Sequence[Language]) -> Itera
     """For which two wishes are others, whatever their other words."""
     if first.is_masked or second.is_masked or _are_swapped(first.words, second.words):
         yield "other_name"
-    if _number_key(first, second) != _number_key(second, first) or (first.signs ^ second.signs) >= {*first.signs, *second.signs} > set():
+    if (
+        _number_key(first, second) != _number_key(second, first)
+        or (first.signs ^ second.signs) >= {*first.signs, *second.signs} > set()
+    ):
         yield "number"
     for kind in {kind for kind, _ in first.terms} & {kind for kind, _ in second.terms}:
         here = {which for other, which in first.terms if other == kind}

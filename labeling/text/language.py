@@ -23,10 +23,16 @@ by part."""
 
 _UNITS = (
     *(f"temperature-{unit}" for unit in ("celsius", "fahrenheit", "kelvin")),
-    *(f"length-{unit}" for unit in ("millimeter", "centimeter", "meter", "kilometer", "inch", "foot", "yard", "mile")),
+    *(
+        f"length-{unit}"
+        for unit in ("millimeter", "centimeter", "meter", "kilometer", "inch", "foot", "yard", "mile")
+    ),
     *(f"duration-{unit}" for unit in ("second", "minute", "hour", "day", "week", "month", "year")),
     *(f"mass-{unit}" for unit in ("gram", "kilogram", "ounce", "pound", "ton")),
-    *(f"volume-{unit}" for unit in ("milliliter", "liter", "gallon", "pint", "cup", "tablespoon", "teaspoon")),
+    *(
+        f"volume-{unit}"
+        for unit in ("milliliter", "liter", "gallon", "pint", "cup", "tablespoon", "teaspoon")
+    ),
     *(f"energy-{unit}" for unit in ("calorie", "kilocalorie", "joule", "kilowatt-hour")),
     *(f"power-{unit}" for unit in ("watt", "kilowatt")),
     *(f"speed-{unit}" for unit in ("kilometer-per-hour", "mile-per-hour")),
@@ -60,7 +66,9 @@ class Language(Struct, frozen=True, kw_only=True, eq=False):
 def languages() -> Mapping[str, Language]:
     """All languages that there is data of, by code."""
     folder = files("labeling.text") / "languages"
-    found = sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    found = sorted(
+        entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")
+    )
     return {code: _read(code, (folder / f"{code}.toml").read_text("utf-8")) for code in found}
 
 

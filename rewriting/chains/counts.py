@@ -16,7 +16,6 @@ from rewriting.evidence.wordings import Wordings
 from streams.session import SessionId
 from streams.turn import UserId
 
-
 MOST_TRIES = 8
 """Requests after a text that may be second tries of it. Raised, the work grows with the length of a run of
 tries; lowered, who needed more tries is not learned from."""
@@ -126,6 +125,7 @@ class ChainCounts:
         self.outcomes: list[OutcomeCounts] = []  # by number
         self.texts_at: list[dict[TextKey, int]] = []  # by number: text -> times it was understood so
         self.days: dict[UserId, dict[int, int]] = {}  # user -> day -> sessions
+        self.locales: dict[str, int] = {}  # -> sessions
         self._numbers: dict[Interpretation, int] = {}
         self._parents: list[int] = []  # union-find over numbers that ever shared a session's chain
 
@@ -136,6 +136,11 @@ class ChainCounts:
     def remove(self, session: SessionSteps) -> set[int]:
         """Takes a session away that is in, as it was added."""
         return self._change(session, -1)
+
+    def keys_of(self, text: str) -> list[TextKey]:
+        """The keys of a text in all locales that it is said in."""
+        keys = (text_key(text, locale) for locale in sorted({"", *self.locales}))
+        return [key for key in keys if key in self.texts]
 
     def connected(self, numbers: Iterable[int]) -> list[list[int]]:
         """All interpretations that are, or once were, in one component with the given ones; by component.
@@ -156,6 +161,7 @@ class ChainCounts:
         numbers = [self._number(step.interpretation) for step in steps]
         keys = [text_key(step.text, locale) for step in steps]
         add_nested_count(self.days, user, session.day, sign)
+        add_count(self.locales, locale, sign)
         for i, (step, key, number) in enumerate(zip(steps, keys, numbers, strict=True)):
             following = numbers[i + 1] if step.goes_on else None
             if step.said:  # what became of a rewrite is no evidence for the text that was run
@@ -181,7 +187,13 @@ class ChainCounts:
                 if not led_to[target]:
                     del led_to[target]
         run_for = {text_key(step.said, locale) for step in steps if step.said}
-        touched = {*numbers, *(number for key in run_for for number in self.texts[key].interpretations)}
+        elsewhere = {
+            key for step in steps if len(self.locales) > 1 for key in self.keys_of(step.text)
+        }  # rows there may depend on what is said here
+        touched = {
+            *numbers,
+            *(number for key in run_for | elsewhere for number in self.texts[key].interpretations),
+        }
         for key in run_for.union(keys):
             if key in self.texts and not self.texts[key].said and not self.texts[key].run:
                 del self.texts[key]

@@ -12,6 +12,7 @@ u is rewritten to the interpretation j with the greatest w_j if w_j >= odds * s;
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+import msgspec
 import numpy as np
 import scipy.sparse as sparse
 from msgspec import Struct
@@ -103,9 +104,7 @@ class ChainMiner:
                 self._refused.pop(text, None)
             before = {text: self._rewrites[text] for text in texts if text in self._rewrites}
             after = {
-                key: rewrite
-                for states in self._components(group)
-                for key, rewrite in self._mine(states)
+                key: rewrite for states in self._components(group) for key, rewrite in self._mine(states)
             }
             changed |= {text: row for text, row in after.items() if before.get(text) != row}
             withdrawn |= {text: row for text, row in before.items() if text not in after}
@@ -167,7 +166,27 @@ class ChainMiner:
                 rewrite = self._decide(key, counts, wanted, position, scores, error)
                 if rewrite is not None:
                     found.append((key, rewrite))
-        return _without_chains(found)
+        return self._widened(_without_chains(found))
+
+    def _widened(self, found: Sequence[tuple[TextKey, Rewrite]]) -> list[tuple[TextKey, Rewrite]]:
+        """The same rows, but one for any locale where a text is rewritten alike in all locales that it is said in.
+
+        It is the strongest of them, under the first of their keys.
+        """
+        rows: dict[str, dict[TextKey, Rewrite]] = {}
+        for key, row in found:
+            rows.setdefault(row.source_text, {})[key] = row
+        kept: list[tuple[TextKey, Rewrite]] = []
+        for text, by_key in rows.items():
+            if len(by_key) == 1 or len({normalise(row.target_text) for row in by_key.values()}) > 1:
+                kept += by_key.items()
+            elif by_key.keys() < set(self.counts.keys_of(text)):
+                kept += by_key.items()
+            else:
+                row = max(by_key.values(), key=lambda row: (row.sessions, row.score, row.locale))
+                anywhere = rewrite_id(self.assistant_id, GLOBAL, text)
+                kept.append((min(by_key), msgspec.structs.replace(row, rewrite_id=anywhere, locale="")))
+        return kept
 
     def _home(self, text: TextKey) -> int:
         """The interpretation that a text mostly has."""
@@ -197,7 +216,9 @@ class ChainMiner:
             if target is None or target == source:
                 continue
             if reasons := self._guard.refusals(self._pair(key, counts, number, target)):
-                self._refused.setdefault(key, []).append(RefusedPair(source, target, text_of(key)[1], reasons))
+                self._refused.setdefault(key, []).append(
+                    RefusedPair(source, target, text_of(key)[1], reasons)
+                )
             else:
                 wanted[number] = target
         return wanted
@@ -251,6 +272,7 @@ class ChainMiner:
             ],
             said=len(counts.users),
             content=len(counts.met_users.keys() - tries.keys()),
+            went_on=len({tried.user_id for others in counts.led_to.values() for tried in others.values()}),
             rest_is_request=self._rest_is_request(source, target, locale),
         )
 
@@ -315,7 +337,8 @@ class ChainMiner:
         sessions = counts.led_to[best]
         names = self.counts.interpretations
         return Rewrite(
-            rewrite_id=rewrite_id(self.assistant_id, GLOBAL, text),
+            rewrite_id=rewrite_id(self.assistant_id, GLOBAL, text, locale=locale),
+            locale=locale,
             assistant_id=self.assistant_id,
             scope=GLOBAL,
             source_text=text,

@@ -17,6 +17,7 @@ from rewriting.evidence.interpretation import Interpretation, interpretation_of,
 from rewriting.evidence.rephrase_outcome import judged_by_links
 from rewriting.evidence.session_evidence import NO_EVIDENCE, SessionEvidence
 from rewriting.evidence.understanding_confidence import turn_confidence
+from rewriting.table.occasion import locale_key
 from streams.session import Session
 from streams.stores.step_store import SteppedSession
 from streams.turn import TurnEvent, UserId
@@ -123,10 +124,6 @@ def session_steps(session: Session, evidence: SessionEvidence = NO_EVIDENCE) -> 
         locales.pop() if len(locales) == 1 else "",
         session.turns[0].person_id or "",
     )
-
-
-def locale_key(locale: str | None) -> str:
-    return (locale or "").replace("_", "-").lower()
 
 
 def _said(turn: TurnEvent, executed: str) -> str:

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from rapidfuzz import process
 from rapidfuzz.distance import Indel
 
-from rewriting.encoders.example import EncoderExample
 from labeling.text.phonetics import phonetic_key
+from rewriting.encoders.example import EncoderExample
 
 MOST_CANDIDATES = 10_000
 """Texts among which negatives are sought: the search compares each example with each of them, some 10 million

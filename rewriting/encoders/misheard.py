@@ -10,8 +10,8 @@ import numpy as np
 from rapidfuzz import process
 from rapidfuzz.distance import Indel
 
-from rewriting.encoders.example import EncoderExample
 from labeling.text.phonetics import phonetic_key
+from rewriting.encoders.example import EncoderExample
 
 _MOST_WORDS = 4_000  # of the vocabulary, the commonest: every one is compared with every other, 2 s
 _NEIGHBOURS = 5  # words that one may be taken for: more are less alike

@@ -41,6 +41,7 @@ class PairEvidence(Struct, frozen=True, kw_only=True):
     users: Sequence[PairUser]  # who went on from the source to the target
     said: int  # users who said the source
     content: int  # users whom the source met, and who did not go on
+    went_on: int  # users who went on from the source to anything
     rest_is_request: bool = False  # what the target leaves out of the source is a request of its own
 
 
@@ -61,7 +62,9 @@ class PairGuard:
 
     def refusals_of_text(self, source: str, target: str, locale: str = "") -> tuple[RefusalReason, ...]:
         """The same of two texts alone, whoever said them; normalised."""
-        pair = PairEvidence(source=source, target=target, locale=locale, users=(), said=0, content=0)
+        pair = PairEvidence(
+            source=source, target=target, locale=locale, users=(), said=0, content=0, went_on=0
+        )
         found = {*self._by_text(pair, compare(source, target, locale))}
         return tuple(reason for reason in REFUSAL_REASONS if reason in found)
 
@@ -96,7 +99,9 @@ class PairGuard:
         if not (is_plausible and not compared.added):  # else it repeats the request, whatever had been asked
             users = [user for user in users if not user.answered and not user.echoed]
             if len(users) < settings.min_users:
-                yield from (_MADE_UP[name] for name in _MADE_UP if any(getattr(user, name) for user in pair.users))
+                yield from (
+                    _MADE_UP[name] for name in _MADE_UP if any(getattr(user, name) for user in pair.users)
+                )
         visible = [user for user in users if user.visible]
         behind = users if is_plausible else visible
         if (
@@ -107,7 +112,10 @@ class PairGuard:
             yield "few_people"
         share = len(behind) / max(pair.said, 1)
         least = settings.min_share if not compared.added > _MUCH_ADDED else settings.min_added_share
-        if share < least:
+        is_most = len(behind) >= settings.min_most_share * pair.went_on
+        if share < least or not (
+            is_most or (compared.likeness >= _SOUNDS_LIKE_A_REQUEST and not compared.added)
+        ):
             yield "small_share"
         if not is_plausible:
             if share < settings.min_named_share or len(behind) < settings.min_named_odds * pair.content:
@@ -122,9 +130,11 @@ class PairGuard:
             or len(visible) < settings.min_named_share * pair.said
         ):
             yield "sensitive"
-        if looks_private(pair.target, slots_of(pair.target_interpretation or "")) and not (
-            looks_private(pair.source, slots_of(pair.source_interpretation or "")) and is_plausible
-        ) and trusted < settings.private_trust:
+        if (
+            looks_private(pair.target, slots_of(pair.target_interpretation or ""))
+            and not (looks_private(pair.source, slots_of(pair.source_interpretation or "")) and is_plausible)
+            and trusted < settings.private_trust
+        ):
             yield "private"
 
 

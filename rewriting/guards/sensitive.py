@@ -11,7 +11,19 @@ from rewriting.guards.settings import SensitiveSettings
 _NAME_PARTS: Final = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 _PRIVATE: Final = re.compile(r"\d(?:[\s.,:-]*\d){3,}|@|\b(?:www|https?)\b")
 _PERSONAL_SLOTS: Final = frozenset(
-    {"person", "contact", "contact_name", "name", "relation", "email", "email_address", "phone", "phone_number", "number", "address"}
+    {
+        "person",
+        "contact",
+        "contact_name",
+        "name",
+        "relation",
+        "email",
+        "email_address",
+        "phone",
+        "phone_number",
+        "number",
+        "address",
+    }
 )
 
 
@@ -41,7 +53,9 @@ def looks_private(text: str, slots: tuple[tuple[str, str], ...]) -> bool:
         text: normalised.
         slots: name and value of what was understood.
     """
-    return _PRIVATE.search(text) is not None or any(name in _PERSONAL_SLOTS and value for name, value in slots)
+    return _PRIVATE.search(text) is not None or any(
+        name in _PERSONAL_SLOTS and value for name, value in slots
+    )
 
 
 @lru_cache(maxsize=16)

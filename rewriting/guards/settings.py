@@ -31,6 +31,10 @@ class GuardSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     min_share: float = 0.15
     """Least share of the users who said the source that went on to the target, 0..1."""
 
+    min_most_share: float = 0.5
+    """Least share of the users who went on from the source to anything that went on to the target, 0..1,
+    unless it sounds much like the source: not the largest crumb is meant, but what most mean."""
+
     min_added_share: float = 0.5
     """The same where the target says more than the source: then most must have meant that."""
 

@@ -15,8 +15,8 @@ from rapidfuzz import fuzz
 from rapidfuzz.distance import JaroWinkler
 
 from labeling.text.normalisation import normalise
-from labeling.text.question import NO_QUESTION
 from labeling.text.phonetics import phonetic_similarity
+from labeling.text.question import NO_QUESTION
 from rewriting.evidence.interpretation import Interpretation
 from rewriting.ranking.candidates import Candidate
 from rewriting.requests.asked_request import AskedRequest
