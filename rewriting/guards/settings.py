@@ -1,5 +1,7 @@
 """Guard settings: what a pair of requests must not be, and what is sensitive."""
 
+import tomllib
+from importlib.resources import files
 from typing import Final
 
 from msgspec import Struct
@@ -56,30 +58,13 @@ class GuardSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
                 raise GuardSettingsError(f"{name} is {value}; it must be from 0 to {most:g}")
 
 
-SENSITIVE_WORDS: Final = (
-    "unlock", "disarm", "buy", "purchase", "order", "pay", "transfer", "send money", "call", "dial", "delete",
-    "erase", "entsperre", "entsperren", "entriegele", "entriegle", "entriegeln", "aufschließen", "kaufe", "kaufen", "bestelle",
-    "bestellen", "bezahle", "bezahlen", "überweise", "überweisen", "rufe", "ruf", "anrufen", "lösche", "löschen",
-    "déverrouille", "déverrouiller", "désarme", "achète", "acheter", "commande", "commander", "paie", "payer", "vire",
-    "appelle", "appeler", "supprime", "supprimer", "efface", "desbloquea", "desbloquear", "desarma", "compra",
-    "comprar", "pide", "paga", "pagar", "transfiere", "llama", "llamar", "elimina", "eliminar", "borra", "borrar", "sblocca",
-    "sbloccare", "disinserisci", "comprare", "ordina", "ordinare", "pagare", "chiama", "chiamare", "cancella", "eliminare",
-    "ontgrendel", "ontgrendelen", "koop", "kopen", "bestel", "bestellen", "betaal", "betalen", "bel", "bellen",
-    "verwijder", "verwijderen", "destranca", "desbloqueia", "liga para", "apaga", "lås upp", "köp", "köpa", "betala",
-    "ring", "radera", "odblokuj", "kup", "zapłać", "zadzwoń", "usuń", "разблокируй", "купи", "закажи", "оплати",
-    "переведи", "позвони", "удали", "kilidi aç", "satın al", "öde", "ara", "sil", "解錠", "買って", "電話", "削除", "支払",
-    "解锁", "购买", "支付", "打电话", "删除", "转账",
-)  # fmt: skip
-SENSITIVE_INTENTS: Final = (
-    "unlock", "disarm", "buy", "purchase", "order", "pay", "payment", "transfer", "call", "delete", "remove_account",
-    "delete_account",
-)  # fmt: skip
+_SHIPPED: Final = tomllib.loads((files("rewriting.guards") / "sensitive.toml").read_text("utf-8"))
 
 
 class SensitiveSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What costs money, opens doors, calls people or destroys data: such targets need far more."""
 
-    domains: tuple[str, ...] = ("payment", "payments", "banking", "security", "phone", "calling")
-    intents: tuple[str, ...] = SENSITIVE_INTENTS  # whole names, or a part of one between _ - . and capitals
-    words: tuple[str, ...] = SENSITIVE_WORDS  # words, or runs of them, of a request
+    domains: tuple[str, ...] = tuple(_SHIPPED["domains"])
+    intents: tuple[str, ...] = tuple(_SHIPPED["intents"])  # names, or parts of one
+    words: tuple[str, ...] = tuple(_SHIPPED["words"])  # words, or runs of them, of a request
     forbidden: bool = False  # whether rows to such targets are never made, however many users
