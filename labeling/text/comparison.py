@@ -4,6 +4,7 @@ Words that stand in each other's place must sound or be spelt alike, as what was
 what is negated, opposite, another number, unit, day or country is another wish, however alike it sounds.
 """
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -109,8 +110,13 @@ def sounds_alike(source: str, target: str, locale: str = "") -> float:
 
 def alike(first: str, second: str) -> float:
     """How alike two texts sound or are spelt, whichever is more, 0..1."""
-    spelling = Indel.normalized_similarity(first.replace(" ", ""), second.replace(" ", ""))
+    spelling = Indel.normalized_similarity(_letters(first), _letters(second))
     return max(phonetic_similarity(first, second), spelling)
+
+
+def _letters(text: str) -> str:
+    """The letters of a text apart from their marks: an accent, or a voiced sound, is a half of another letter."""
+    return unicodedata.normalize("NFD", text.replace(" ", ""))
 
 
 def is_giving_up(text: str, locale: str = "") -> bool:
@@ -119,9 +125,9 @@ def is_giving_up(text: str, locale: str = "") -> bool:
 
 
 def leans_on_another(text: str, locale: str = "") -> bool:
-    """Whether a text begins as a correction or a continuation does, and cannot stand alone."""
+    """Whether a text begins as a correction does, or says in words that it is one: it cannot stand alone."""
     return any(
-        text == opening or text.startswith(f"{opening} ")
+        text == opening or text.startswith(f"{opening} ") or (" " in opening and f" {opening} " in text)
         for language in _known(locale)
         for opening in language.corrections
     )
@@ -206,6 +212,10 @@ def _number_key(wish: Wish, other: Wish) -> tuple[str, str, int]:
     )
 
 
+def _signs(wish: Wish) -> frozenset[str]:
+    return wish.signs - {"\u00b0"}  # degrees are often left out
+
+
 def _are_swapped(first: Sequence[str], second: Sequence[str]) -> bool:
     """Whether two words that do not stand together have changed places: from here to there, from there to here."""
     if len(first) != len(second):
@@ -231,10 +241,7 @@ def _differences(first: Wish, second: Wish, spoken: Sequence[Language]) -> Itera
     """For which two wishes are others, whatever their other words."""
     if first.is_masked or second.is_masked or _are_swapped(first.words, second.words):
         yield "other_name"
-    if (
-        _number_key(first, second) != _number_key(second, first)
-        or (first.signs ^ second.signs) >= {*first.signs, *second.signs} > set()
-    ):
+    if _number_key(first, second) != _number_key(second, first) or _signs(first) != _signs(second):
         yield "number"
     for kind in {kind for kind, _ in first.terms} & {kind for kind, _ in second.terms}:
         here = {which for other, which in first.terms if other == kind}
