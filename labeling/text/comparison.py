@@ -78,8 +78,9 @@ def compare(source: str, target: str, locale: str = "") -> Comparison:
 
 
 def _as_heard(text: str, other: str, readers: Sequence[Language]) -> str:
-    """A text whose number words are written as the words that stand in their place in another, where these
-    sound the same and are no numbers: who says "two" for "to" asks for no other number.
+    """A text whose number words are written as the words in their place in another that sound the same.
+
+    These are no numbers: who says "two" for "to" asks for no other number.
     """
     numbers = [spoken_numbers(language.code) for language in readers]
     heard: dict[str, str] = {}
@@ -185,14 +186,14 @@ def _blocks(first: Sequence[str], second: Sequence[str]) -> Iterator[_Change]:
     """Runs of words in which two texts differ, from the left."""
     before: list[str] = []
     after: list[str] = []
-    for tag, i, i_end, j, j_end in Levenshtein.opcodes(first, second):
-        if tag == "equal":
+    for op in Levenshtein.opcodes(first, second):
+        if op.tag == "equal":
             if before or after:
                 yield before, after
             before, after = [], []
         else:
-            before += first[i:i_end]
-            after += second[j:j_end]
+            before += first[op.src_start : op.src_end]
+            after += second[op.dest_start : op.dest_end]
     if before or after:
         yield before, after
 
@@ -217,7 +218,7 @@ def _signs(wish: Wish) -> frozenset[str]:
 
 
 def _are_swapped(first: Sequence[str], second: Sequence[str]) -> bool:
-    """Whether two words that do not stand together have changed places: from here to there, from there to here."""
+    """Whether two words that do not stand together have changed places: from A to B, from B to A."""
     if len(first) != len(second):
         return False
     apart = [i for i, (a, b) in enumerate(zip(first, second, strict=True)) if a != b]

@@ -169,7 +169,7 @@ class ChainMiner:
         return self._widened(_without_chains(found))
 
     def _widened(self, found: Sequence[tuple[TextKey, Rewrite]]) -> list[tuple[TextKey, Rewrite]]:
-        """The same rows, but one for any locale where a text is rewritten alike in all locales that it is said in.
+        """The same rows, but one for any locale where a text is rewritten alike in all that it is said in.
 
         It is the strongest of them, under the first of their keys.
         """

@@ -28,7 +28,7 @@ class GuardSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     out and an alike one followed is never enough by itself. Raised, what fails in silence is not mended."""
 
     min_trust: float = 20
-    """Trust behind a pair that is not plausible by itself: accounts that are known for 14 days have 1 each."""
+    """Trust behind a pair that is not plausible by itself: an account that is known for 14 days has 1."""
 
     min_share: float = 0.15
     """Least share of the users who said the source that went on to the target, 0..1."""
