@@ -91,6 +91,9 @@ def _as_heard(text: str, other: str, readers: Sequence[Language]) -> str:
     return " ".join(heard.get(word, word) for word in text.split()) if heard else text
 
 
+SAME_WORD_LIKENESS: Final = 0.6
+"""How alike words must sound to be taken for one another though one of them tells no requests apart."""
+
 HOMOPHONE_LIKENESS: Final = 0.8
 """How alike a number and a word must sound to be taken for one another."""
 
@@ -164,8 +167,12 @@ def _changes(
     dropped: list[str] = []
     added: list[str] = []
     for before, after in blocks:
-        gone = [word for word in _unmoved(before, moved_away) if word not in light]
-        new = [word for word in _unmoved(after, moved_here) if word not in light]
+        gone, new = list(_unmoved(before, moved_away)), list(_unmoved(after, moved_here))
+        if gone and new and alike(" ".join(gone), " ".join(new)) >= SAME_WORD_LIKENESS:
+            replaced.append((gone, new))
+            continue
+        gone = [word for word in gone if word not in light]
+        new = [word for word in new if word not in light]
         if gone and new:
             replaced.append((gone, new))
         else:

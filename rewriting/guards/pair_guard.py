@@ -103,24 +103,22 @@ class PairGuard:
                     _MADE_UP[name] for name in _MADE_UP if any(getattr(user, name) for user in pair.users)
                 )
         visible = [user for user in users if user.visible]
-        behind = users if is_plausible else visible
         if (
-            sum(weight(user.trust) for user in behind) < settings.min_users
-            or len(visible) < settings.min_visible_share * len(behind)
+            sum(weight(user.trust) for user in (users if is_plausible else visible)) < settings.min_users
+            or len(visible) < settings.min_visible_share * len(users)
             or not visible
         ):
             yield "few_people"
-        share = len(behind) / max(pair.said, 1)
-        least = settings.min_share if not compared.added > _MUCH_ADDED else settings.min_added_share
-        is_most = len(behind) >= settings.min_most_share * pair.went_on
-        if share < least or not (
-            is_most or (compared.likeness >= _SOUNDS_LIKE_A_REQUEST and not compared.added)
-        ):
+        share = len(users) / max(pair.said, 1)
+        least = settings.min_share if compared.added <= _MUCH_ADDED else settings.min_added_share
+        is_most = len(users) >= settings.min_most_share * pair.went_on
+        sounds_much_alike = compared.likeness >= _SOUNDS_LIKE_A_REQUEST and compared.added <= _MUCH_ADDED
+        if share < least or not (is_most or sounds_much_alike):
             yield "small_share"
         if not is_plausible:
-            if share < settings.min_named_share or len(behind) < settings.min_named_odds * pair.content:
+            if share < settings.min_named_share or len(users) < settings.min_named_odds * pair.content:
                 yield "other_name"
-            if sum(user.trust for user in behind) < settings.min_trust:
+            if sum(user.trust for user in visible) < settings.min_trust:
                 yield "other_name"
                 yield "new_accounts"
         trusted = sum(min(user.trust, 1) for user in visible)
