@@ -391,7 +391,9 @@ class ChainMiner:
             holds = by_rewrite >= settings.min_odds * as_it_is and by_rewrite >= settings.min_share * in_all
             if holds and by_rewrite > 0:
                 limit = (*CONFIDENCE_BANDS, 1.0)[i]
-            elif limit is not None or band.requests >= 4:
+            elif limit is not None or (
+                band.requests >= settings.min_requests and 2 * band.success > band.requests
+            ):
                 break  # a row is served for all that is heard less surely than its limit
         return limit
 
