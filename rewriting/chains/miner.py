@@ -281,7 +281,7 @@ class ChainMiner:
 
         Where no slots are logged, an intent stands for many wishes, which only the words tell apart.
         """
-        return text == target or self.counts.has_slots or self._guard.is_plausible(text, target, locale)
+        return text == target or self.counts.has_slots or self._guard.is_same(text, target, locale)
 
     def _rest_is_request(self, source: str, target: str, locale: str) -> bool:
         """Whether a target is one end of a source, whose rest users have succeeded with by itself."""
