@@ -126,6 +126,8 @@ class ChainCounts:
         self.texts_at: list[dict[TextKey, int]] = []  # by number: text -> times it was understood so
         self.days: dict[UserId, dict[int, int]] = {}  # user -> day -> sessions
         self.locales: dict[str, int] = {}  # -> sessions
+        self._tried: dict[UserId, set[TextKey]] = {}  # user -> texts that they ever came from by second tries
+        self._seen: set[UserId] = set()  # users of sessions that came or went since `take_seen`
         self._numbers: dict[Interpretation, int] = {}
         self._parents: list[int] = []  # union-find over numbers that ever shared a session's chain
 
@@ -136,6 +138,15 @@ class ChainCounts:
     def remove(self, session: SessionSteps) -> set[int]:
         """Takes a session away that is in, as it was added."""
         return self._change(session, -1)
+
+    def take_seen(self) -> set[int]:
+        """The interpretations of texts whose evidence may weigh otherwise since the last time.
+
+        Its users were seen again: how much they count depends on all their sessions.
+        """
+        keys = {key for user in self._seen for key in self._tried.get(user, ()) if key in self.texts}
+        self._seen.clear()
+        return {number for key in keys for number in self.texts[key].interpretations}
 
     def keys_of(self, text: str) -> list[TextKey]:
         """The keys of a text in all locales that it is said in."""
@@ -162,6 +173,7 @@ class ChainCounts:
         keys = [text_key(step.text, locale) for step in steps]
         add_nested_count(self.days, user, session.day, sign)
         add_count(self.locales, locale, sign)
+        self._seen.add(user)
         for i, (step, key, number) in enumerate(zip(steps, keys, numbers, strict=True)):
             following = numbers[i + 1] if step.goes_on else None
             if step.said:  # what became of a rewrite is no evidence for the text that was run
@@ -181,6 +193,7 @@ class ChainCounts:
         for (source, target), second_try in _second_tries(session, keys, numbers).items():
             led_to = self.texts[source].led_to
             if sign > 0:
+                self._tried.setdefault(user, set()).add(source)
                 led_to.setdefault(target, {})[session.session_id] = second_try
             else:
                 del led_to[target][session.session_id]
@@ -188,7 +201,7 @@ class ChainCounts:
                     del led_to[target]
         run_for = {text_key(step.said, locale) for step in steps if step.said}
         elsewhere = {
-            key for step in steps if len(self.locales) > 1 for key in self.keys_of(step.text)
+            key for step in steps if len({locale, *self.locales}) > 1 for key in self.keys_of(step.text)
         }  # rows there may depend on what is said here
         touched = {
             *numbers,
