@@ -8,7 +8,6 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from itertools import product
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -58,9 +57,13 @@ def compare(source: str, target: str, locale: str = "") -> Comparison:
     second = wish_of(_as_heard(target, source, readers), readers)
     replaced, dropped, added = _changes(first.words, second.words, _light(readers))
     differences = set(_differences(first, second, spoken))
-    if any(
-        _are_prefixed_opposites(a, b, spoken) for before, after in replaced for a, b in product(before, after)
-    ):
+    aligned = (
+        pair
+        for before, after in replaced
+        if len(before) == len(after)
+        for pair in zip(before, after, strict=True)
+    )
+    if any(_are_prefixed_opposites(a, b, spoken) for a, b in aligned):
         differences.add("opposite")
     is_framed = sum(len("".join(before)) for before, _ in replaced) <= (1 - FRAME_SHARE) * first.letters
     if is_framed:
@@ -113,13 +116,16 @@ def sounds_alike(source: str, target: str, locale: str = "") -> float:
 
 
 def alike(first: str, second: str) -> float:
-    """How alike two texts sound or are spelt, whichever is more, 0..1."""
+    """How alike two texts are spelt, 0..1; where they sound more alike than that, halfway to how they sound.
+
+    Long texts share some sounds by chance, so sound alone does not make them alike.
+    """
     spelling = Indel.normalized_similarity(_letters(first), _letters(second))
-    return max(phonetic_similarity(first, second), spelling)
+    return max(spelling, (spelling + phonetic_similarity(first, second)) / 2)
 
 
 def _letters(text: str) -> str:
-    """The letters of a text apart from their marks: an accent, or a voiced sound, is a half of another letter."""
+    """The letters of a text apart from their marks: an accent, or a voiced sound, is half of another letter."""
     return unicodedata.normalize("NFD", text.replace(" ", ""))
 
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from rewriting.chains.step import N_BANDS, ChainStep, SessionSteps
 from rewriting.evidence.exact_count import add_count, add_nested_count
-from rewriting.evidence.interpretation import Interpretation
+from rewriting.evidence.interpretation import Interpretation, slots_of
 from rewriting.evidence.wordings import Wordings
 from streams.session import SessionId
 from streams.turn import UserId
@@ -128,6 +128,8 @@ class ChainCounts:
         self.locales: dict[str, int] = {}  # -> sessions
         self._tried: dict[UserId, set[TextKey]] = {}  # user -> texts that they ever came from by second tries
         self._seen: set[UserId] = set()  # users of sessions that came or went since `take_seen`
+        self._slotted = 0  # requests that were understood with slots
+        self._with_slots: list[bool] = []  # by number
         self._numbers: dict[Interpretation, int] = {}
         self._parents: list[int] = []  # union-find over numbers that ever shared a session's chain
 
@@ -138,6 +140,11 @@ class ChainCounts:
     def remove(self, session: SessionSteps) -> set[int]:
         """Takes a session away that is in, as it was added."""
         return self._change(session, -1)
+
+    @property
+    def has_slots(self) -> bool:
+        """Whether the assistant logs what it understood in detail."""
+        return self._slotted > 0
 
     def take_seen(self) -> set[int]:
         """The interpretations of texts whose evidence may weigh otherwise since the last time.
@@ -185,6 +192,7 @@ class ChainCounts:
             self.outcomes[number].add(step, following, sign)
             text.note(step.surface, user, bool(step.success), sign)
             add_count(text.interpretations, number, sign)
+            self._slotted += sign * self._with_slots[number]
             add_count(self.texts_at[number], key, sign)
             if following is not None:
                 self._join(number, following)
@@ -223,6 +231,7 @@ class ChainCounts:
         if number is None:
             number = self._numbers[interpretation] = len(self.interpretations)
             self.interpretations.append(interpretation)
+            self._with_slots.append(bool(slots_of(interpretation)))
             self.outcomes.append(OutcomeCounts())
             self.texts_at.append({})
             self._parents.append(number)

@@ -78,10 +78,9 @@ class ChainMiner:
         self._guard = guard or PairGuard()
         self._rewrites: dict[TextKey, Rewrite] = {}
         self._refused: dict[TextKey, list[RefusedPair]] = {}
-        self._parts: dict[
-            TextKey, dict[TextKey, bool]
-        ] = {}  # source -> part -> whether that is a request
+        self._parts: dict[TextKey, dict[TextKey, bool]] = {}  # source -> part -> whether that is a request
         self._touched: set[int] = set()
+        self._had_slots = False
 
     @property
     def rewrites(self) -> list[Rewrite]:
@@ -100,6 +99,9 @@ class ChainMiner:
     def solve(self) -> MinedChange:
         """Solves the components that were touched since the last time, and only these."""
         self._touched |= self.counts.take_seen() | self._with_other_parts()
+        if self.counts.has_slots != self._had_slots:  # all pairs are told by it
+            self._had_slots = self.counts.has_slots
+            self._touched.update(range(len(self.counts.interpretations)))
         for key in {*self._refused, *self._parts} - self.counts.texts.keys():
             self._forget_pairs(key)
         before: dict[TextKey, Rewrite] = {}
@@ -273,14 +275,14 @@ class ChainMiner:
         source, locale = text_of(key)
         tries: dict[UserId, list[SecondTry]] = {}
         for tried in counts.led_to[number].values():
-            tries.setdefault(tried.user_id, []).append(tried)
-        interpretation = self.counts.interpretations[number]
+            if self._means(tried.text, target, locale):
+                tries.setdefault(tried.user_id, []).append(tried)
         return PairEvidence(
             source=source,
             target=target,
             locale=locale,
             source_interpretation=self.counts.interpretations[self._home(key)],
-            target_interpretation=interpretation,
+            target_interpretation=self.counts.interpretations[number],
             users=[
                 PairUser(
                     user_id=user_id,
@@ -296,6 +298,13 @@ class ChainMiner:
             went_on=len({tried.user_id for others in counts.led_to.values() for tried in others.values()}),
             rest_is_request=self._rest_is_request(key, target),
         )
+
+    def _means(self, text: str, target: str, locale: str) -> bool:
+        """Whether who came to the same interpretation with a text meant the target, too.
+
+        Where no slots are logged, an intent stands for many wishes, which only the words tell apart.
+        """
+        return text == target or self.counts.has_slots or self._guard.is_plausible(text, target, locale)
 
     def _rest_is_request(self, key: TextKey, target: str) -> bool:
         """Whether a target is one end of a source, whose rest users have succeeded with by itself."""
@@ -390,7 +399,8 @@ class ChainMiner:
         """The confidence below which the rewrite is the better bet; 1 if at any; None if at none.
 
         Bands are judged from the lowest up, each with what it borrows from those below, and only where the
-        text was heard with such confidence.
+        text was heard with such confidence. Above one in which most requests are right as they are, it holds
+        in none.
         """
         settings = self._settings
         limit: float | None = None
@@ -411,8 +421,10 @@ class ChainMiner:
             holds = by_rewrite >= settings.min_odds * as_it_is and by_rewrite >= settings.min_share * in_all
             if holds and by_rewrite > 0:
                 limit = (*CONFIDENCE_BANDS, 1.0)[i]
-            elif limit is not None:
-                break
+            elif limit is not None or (
+                band.requests >= settings.min_requests and 2 * band.success > band.requests
+            ):
+                break  # a row is served for all that is heard less surely than its limit
         return limit
 
 

@@ -12,11 +12,11 @@ from rewriting.errors import GuardSettingsError
 class GuardSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the users behind a pair must be like, for what it asks."""
 
-    min_likeness: float = 0.5
+    min_likeness: float = 0.45
     """How alike the words must sound or be spelt that stand in each other's place, 0..1, for a pair to be
     plausible by itself. Raised, more pairs need trusted users; lowered, one name passes for another."""
 
-    min_whole_likeness: float = 0.5
+    min_whole_likeness: float = 0.45
     """The same of whole texts, where most of their words differ."""
 
     min_users: float = 3

@@ -52,7 +52,7 @@ def step(word: int, meaning: int, outcome: int, last: bool, shout: bool, band: i
     return ChainStep(
         text,
         text.upper() if shout else text,
-        Interpretation(f"d|i|{meaning}"),
+        Interpretation(f"d|i|{'what=' if meaning == 0 else ''}{meaning}"),  # of few, slots are logged
         band,
         success,
         1 - goes_on - success,
