@@ -125,7 +125,7 @@ def alike(first: str, second: str) -> float:
 
 
 def _letters(text: str) -> str:
-    """The letters of a text apart from their marks: an accent, or a voiced sound, is half of another letter."""
+    """The letters of a text apart from their marks: an accent or a voiced sound is half of another letter."""
     return unicodedata.normalize("NFD", text.replace(" ", ""))
 
 
