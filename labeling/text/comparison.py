@@ -57,7 +57,12 @@ def compare(source: str, target: str, locale: str = "") -> Comparison:
     second = wish_of(_as_heard(target, source, readers), readers)
     replaced, dropped, added = _changes(first.words, second.words, _light(readers))
     differences = set(_differences(first, second, spoken))
-    aligned = (pair for before, after in replaced if len(before) == len(after) for pair in zip(before, after, strict=True))
+    aligned = (
+        pair
+        for before, after in replaced
+        if len(before) == len(after)
+        for pair in zip(before, after, strict=True)
+    )
     if any(_are_prefixed_opposites(a, b, spoken) for a, b in aligned):
         differences.add("opposite")
     is_framed = sum(len("".join(before)) for before, _ in replaced) <= (1 - FRAME_SHARE) * first.letters
@@ -120,7 +125,7 @@ def alike(first: str, second: str) -> float:
 
 
 def _letters(text: str) -> str:
-    """The letters of a text apart from their marks: an accent, or a voiced sound, is a half of another letter."""
+    """The letters of a text apart from their marks: an accent or a voiced sound is half of another letter."""
     return unicodedata.normalize("NFD", text.replace(" ", ""))
 
 

@@ -176,7 +176,9 @@ class _Values:
         for answer in counts.texts.values():
             for (interpretation, said), sessions in answer.told.items():
                 given = {value for name, value in slots_of(interpretation) if name == slot and value in told}
-                mentioned = {value for part in said.split(BETWEEN_SENTENCES) for value in self._mentioned(part)}
+                mentioned = {
+                    value for part in said.split(BETWEEN_SENTENCES) for value in self._mentioned(part)
+                }
                 for value in given:
                     told[value][0] += sum(sessions.values()) * (value in mentioned)
                     told[value][1] += sum(sessions.values())

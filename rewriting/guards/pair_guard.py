@@ -158,10 +158,13 @@ def _made_up(users: Sequence[PairUser]) -> Iterator[RefusalReason]:
 
 
 def _names_another_value(pair: PairEvidence) -> bool:
-    """Whether users were content with a value of a slot, of which the target has another that is not alike."""
+    """Whether users were content with a value of a slot, of which the target has one that is not alike."""
     known = dict(slots_of(pair.source_interpretation or ""))
     return pair.content > 0 and any(
-        value and known.get(name) and known[name] != value and alike(known[name], value) < _SOUNDS_LIKE_A_REQUEST
+        value
+        and known.get(name)
+        and known[name] != value
+        and alike(known[name], value) < _SOUNDS_LIKE_A_REQUEST
         for name, value in slots_of(pair.target_interpretation or "")
     )
 
