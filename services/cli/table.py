@@ -290,7 +290,7 @@ def forget_user_command(
     opened = _Opened(chosen, assistant)
     deleted = forget_user(opened.engine, now_ms, opened.assistant, UserId(user))
     with opened.engine.begin() as connection:
-        ChainLearner(opened.rewrites, chosen.chain, now_ms, chosen.answers).refresh(connection)
+        ChainLearner(opened.rewrites, chosen, now_ms).refresh(connection)
         RephraseLearner(opened.rewrites, chosen.rephrases, now_ms).refresh(connection)
     print(f"{opened.assistant}: {deleted:,} sessions of the user deleted")
 

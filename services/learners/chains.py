@@ -10,15 +10,13 @@ from collections.abc import Callable, Iterable
 import structlog
 from sqlalchemy import Connection
 
-from rewriting.answers.miner import AnswerMiner
-from rewriting.answers.settings import AnswerSettings
-from rewriting.chains.miner import ChainMiner, MinedChange
-from rewriting.chains.settings import ChainSettings
 from rewriting.chains.step import SessionSteps
 from rewriting.chains.store import CHAIN_STORE, mark_put_off, mark_solved, put_off, unsolved
-from rewriting.table.rewrite import Method, Rewrite
+from rewriting.table.rewrite import Method
 from rewriting.table.rewrite_table import RewriteTable
+from services.learners.assistant_miners import AssistantMiners
 from services.learners.failure_points import put_rewrites
+from services.settings import Settings
 from streams.stores.step_store import by_assistant
 from streams.turn import AssistantId
 
@@ -35,34 +33,6 @@ METHODS: tuple[Method, ...] = ("chain", "answer")
 """Whose rewrites rest on the sessions alone."""
 
 
-class _Miners:
-    """What the sessions of one assistant warrant."""
-
-    def __init__(self, assistant_id: AssistantId, chain: ChainSettings, answers: AnswerSettings) -> None:
-        self._chain = ChainMiner(assistant_id, chain)
-        self._answers = AnswerMiner(assistant_id, answers)
-
-    @property
-    def rewrites(self) -> list[Rewrite]:
-        """All that are warranted, as of the last `solve`."""
-        return [*self._chain.rewrites, *self._answers.rewrites]
-
-    def add(self, session: SessionSteps) -> None:
-        """Adds a session that is not in."""
-        self._chain.touch(self._chain.counts.add(session))
-        self._answers.touch(self._answers.counts.add(session))
-
-    def remove(self, session: SessionSteps) -> None:
-        """Takes a session away that is in, as it was added."""
-        self._chain.touch(self._chain.counts.remove(session))
-        self._answers.touch(self._answers.counts.remove(session))
-
-    def solve(self) -> MinedChange:
-        """What has changed since the last time."""
-        chain, answers = self._chain.solve(), self._answers.solve()
-        return MinedChange((*chain.rewrites, *answers.rewrites), (*chain.withdrawn, *answers.withdrawn))
-
-
 class ChainLearner:
     """Chains in memory, their sessions and rewrites in the database.
 
@@ -73,15 +43,20 @@ class ChainLearner:
     def __init__(
         self,
         table: RewriteTable,
-        settings: ChainSettings,
+        settings: Settings,
         clock_ms: Callable[[], int],
-        answers: AnswerSettings | None = None,
     ) -> None:
+        """Makes it.
+
+        Args:
+            table: of the rewrites.
+            settings: of chains, answers, guards and evidence.
+            clock_ms: milliseconds since 1970.
+        """
         self._table = table
         self._settings = settings
-        self._answers = answers or AnswerSettings()
         self._clock_ms = clock_ms
-        self._miners: dict[AssistantId, _Miners] = {}
+        self._miners: dict[AssistantId, AssistantMiners] = {}
         self._epochs: dict[AssistantId, int] = {}
         self._unsolved: set[AssistantId] = set()
         self._solve_after_s: dict[AssistantId, float] = {}  # on the monotonic clock
@@ -174,7 +149,7 @@ class ChainLearner:
         for assistant_id in sorted(self._unsolved):
             self._epochs[assistant_id] = CHAIN_STORE.start_epoch(connection, assistant_id)
 
-    def _miners_of(self, connection: Connection, assistant_id: AssistantId) -> _Miners:
+    def _miners_of(self, connection: Connection, assistant_id: AssistantId) -> AssistantMiners:
         now = CHAIN_STORE.epochs.lock(connection, assistant_id).epoch
         if self._epochs.get(assistant_id) != now:
             self._miners[assistant_id] = self._rebuild(connection, assistant_id)
@@ -183,9 +158,9 @@ class ChainLearner:
             mark_solved(connection, assistant_id)
         return self._miners[assistant_id]
 
-    def _rebuild(self, connection: Connection, assistant_id: AssistantId) -> _Miners:
+    def _rebuild(self, connection: Connection, assistant_id: AssistantId) -> AssistantMiners:
         """Builds a chain from its sessions, and makes the table what the chain and the settings warrant."""
-        miners = _Miners(assistant_id, self._settings, self._answers)
+        miners = AssistantMiners(assistant_id, self._settings)
         n_sessions = 0
         for steps in CHAIN_STORE.all(connection, assistant_id):
             miners.add(steps)

@@ -61,7 +61,7 @@ def _chain_task(
     return chain.ChainTask(
         engine,
         kafka.topics,
-        ChainLearner(table, settings.chain, now_ms, settings.answers),
+        ChainLearner(table, settings, now_ms),
         RewritePublication(engine, table, kafka.topics.rewrites, now_ms),
         settings.evidence,
     )

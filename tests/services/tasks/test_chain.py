@@ -4,12 +4,12 @@ import pytest
 from sqlalchemy import Engine
 from streaming import everything, rewrites_in, store_log
 
-from rewriting.chains.settings import ChainSettings
 from rewriting.table.publication import RewritePublication
 from rewriting.table.rewrite_table import RewriteTable
 from services.learners.chains import ChainLearner
 from services.platform.clock import now_ms
 from services.privacy.forgetting import forget_user
+from services.settings import Settings
 from services.simulator import PlantedPair, planted_log
 from services.tasks.chain import ChainTask
 from streams.errors import CheckpointConflictError
@@ -36,7 +36,7 @@ def new_task(engine: Engine) -> ChainTask:
     task = ChainTask(
         engine,
         topics,
-        ChainLearner(table, ChainSettings(), now_ms),
+        ChainLearner(table, Settings(), now_ms),
         RewritePublication(engine, table, topics.rewrites, now_ms),
     )
     task.assigned([0])
