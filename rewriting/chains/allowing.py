@@ -13,6 +13,7 @@ from rewriting.chains.store import CHAIN_STORE
 from rewriting.errors import RewriteTableError, UnknownRewriteError
 from rewriting.guards.allowed_rewrites import AllowedRewrite, add_allowed, allowed_rewrites, end_allowed
 from rewriting.guards.refused_rewrites import refused_rewrites
+from rewriting.table.occasion import locale_key
 from rewriting.table.revision import STANDS, stored_rewrites
 from rewriting.table.rewrite import GLOBAL, RewriteId
 from rewriting.table.row_change import storable_text
@@ -122,7 +123,7 @@ def _pairs(
         )
     of_row = set()
     if rewrite is not None and normalise(rewrite.target_text):
-        of_row.add((rewrite.source_text, normalise(rewrite.target_text), rewrite.locale))
+        of_row.add((rewrite.source_text, normalise(rewrite.target_text), locale_key(rewrite.locale)))
     if target is not None:
         wanted = {pair for pair in refused | of_row if pair[1] == normalise(target)}
         if not wanted:

@@ -1,6 +1,7 @@
 """Refused rewrites: what the guards of each assistant held back when its chain was last solved, and why."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
@@ -8,7 +9,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Column, Connection, Table, Text, delete, select, tuple_
 
-from rewriting.guards.reason import RefusalReason
+from rewriting.guards.reason import REFUSAL_REASONS, RefusalReason
 from rewriting.table.rewrite import GLOBAL, RewriteId, rewrite_id
 from streams.stores.assistant_row import assistant_table
 from streams.stores.database_schema import chunks, upsert
@@ -39,6 +40,15 @@ class RefusedRewrite(Struct, frozen=True):
     def rewrite_id(self, assistant_id: AssistantId) -> RewriteId:
         """The id that its row would have."""
         return rewrite_id(assistant_id, GLOBAL, self.source_text, locale=self.locale)
+
+
+def counts_by_reason(refused: Iterable[RefusedRewrite]) -> Counter[RefusalReason]:
+    """How many pairs are refused for each reason that there is, in the order in which reasons are told.
+
+    A pair that is refused for two counts for both.
+    """
+    counts = Counter(reason for pair in refused for reason in pair.reasons)
+    return Counter({reason: counts[reason] for reason in REFUSAL_REASONS if counts[reason]})
 
 
 def digest(text: str) -> str:

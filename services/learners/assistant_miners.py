@@ -10,6 +10,7 @@ from rewriting.chains.step import SessionSteps
 from rewriting.guards.pair_guard import PairGuard
 from rewriting.guards.reason import REFUSAL_REASONS, RefusalReason
 from rewriting.guards.refused_rewrites import RefusedRewrite
+from rewriting.table.occasion import locale_key
 from rewriting.table.rewrite import Rewrite, RewriteId
 from services.settings import Settings
 from streams.turn import AssistantId
@@ -66,7 +67,7 @@ class AssistantMiners:
             by_users = {
                 reason
                 for pair in refused.get(said, ())
-                if row.locale in ("", pair.locale)
+                if locale_key(row.locale) in ("", pair.locale)
                 for reason in pair.reasons
             }
             if reasons := in_order(by_users) or self._guard.refusals_of_text(*said, row.locale):
@@ -89,6 +90,11 @@ class AssistantMiners:
             for tries in counts.texts[key].led_to.values()
             for tried in tries.values()
         )
+
+    def users_of(self, source: str) -> int:
+        """How many have said a text, in whatever locale; normalised."""
+        counts = self.chain.counts
+        return len(set().union(*(counts.texts[key].users for key in counts.keys_of(source))))
 
     def add(self, session: SessionSteps) -> None:
         """Adds a session that is not in."""

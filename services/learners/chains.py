@@ -16,7 +16,7 @@ from rewriting.chains.step import SessionSteps
 from rewriting.chains.store import CHAIN_STORE, mark_put_off, mark_solved, put_off, unsolved
 from rewriting.guards.allowed_rewrites import allowed_pairs
 from rewriting.guards.reason import REFUSAL_REASONS, RefusalReason
-from rewriting.guards.refused_rewrites import RefusedRewrite, keep_refused, refused_rewrites
+from rewriting.guards.refused_rewrites import RefusedRewrite, counts_by_reason, keep_refused, refused_rewrites
 from rewriting.table.revision import STANDS, held_wishes, stored_rewrites
 from rewriting.table.rewrite import Method, Rewrite, RewriteId
 from rewriting.table.rewrite_table import RewriteTable
@@ -121,10 +121,7 @@ class ChainLearner:
     @property
     def refused_counts(self) -> dict[AssistantId, Counter[RefusalReason]]:
         """What the guards of each chain in memory hold back: pairs by reason, as of its last solution."""
-        return {
-            assistant_id: Counter(reason for pair in pairs for reason in pair.reasons)
-            for assistant_id, pairs in self._refused.copy().items()
-        }
+        return {assistant_id: counts_by_reason(pairs) for assistant_id, pairs in self._refused.copy().items()}
 
     @property
     def has_unsolved(self) -> bool:
