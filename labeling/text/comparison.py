@@ -4,10 +4,10 @@ Words that stand in each other's place must sound or be spelt alike, as what was
 what is negated, opposite, another number, unit, day or country is another wish, however alike it sounds.
 """
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from itertools import product
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -57,9 +57,8 @@ def compare(source: str, target: str, locale: str = "") -> Comparison:
     second = wish_of(_as_heard(target, source, readers), readers)
     replaced, dropped, added = _changes(first.words, second.words, _light(readers))
     differences = set(_differences(first, second, spoken))
-    if any(
-        _are_prefixed_opposites(a, b, spoken) for before, after in replaced for a, b in product(before, after)
-    ):
+    aligned = (pair for before, after in replaced if len(before) == len(after) for pair in zip(before, after, strict=True))
+    if any(_are_prefixed_opposites(a, b, spoken) for a, b in aligned):
         differences.add("opposite")
     is_framed = sum(len("".join(before)) for before, _ in replaced) <= (1 - FRAME_SHARE) * first.letters
     if is_framed:
@@ -77,8 +76,9 @@ def compare(source: str, target: str, locale: str = "") -> Comparison:
 
 
 def _as_heard(text: str, other: str, readers: Sequence[Language]) -> str:
-    """A text whose number words are written as the words that stand in their place in another, where these
-    sound the same and are no numbers: who says "two" for "to" asks for no other number.
+    """A text whose number words are written as the words in their place in another that sound the same.
+
+    These are no numbers: who says "two" for "to" asks for no other number.
     """
     numbers = [spoken_numbers(language.code) for language in readers]
     heard: dict[str, str] = {}
@@ -88,6 +88,9 @@ def _as_heard(text: str, other: str, readers: Sequence[Language]) -> str:
             heard |= {a: b for a in spoken for b in after if alike(a, b) >= HOMOPHONE_LIKENESS}
     return " ".join(heard.get(word, word) for word in text.split()) if heard else text
 
+
+SAME_WORD_LIKENESS: Final = 0.6
+"""How alike words must sound to be taken for one another though one of them tells no requests apart."""
 
 HOMOPHONE_LIKENESS: Final = 0.8
 """How alike a number and a word must sound to be taken for one another."""
@@ -108,9 +111,17 @@ def sounds_alike(source: str, target: str, locale: str = "") -> float:
 
 
 def alike(first: str, second: str) -> float:
-    """How alike two texts sound or are spelt, whichever is more, 0..1."""
-    spelling = Indel.normalized_similarity(first.replace(" ", ""), second.replace(" ", ""))
-    return max(phonetic_similarity(first, second), spelling)
+    """How alike two texts are spelt, 0..1; where they sound more alike than that, halfway to how they sound.
+
+    Long texts share some sounds by chance, so sound alone does not make them alike.
+    """
+    spelling = Indel.normalized_similarity(_letters(first), _letters(second))
+    return max(spelling, (spelling + phonetic_similarity(first, second)) / 2)
+
+
+def _letters(text: str) -> str:
+    """The letters of a text apart from their marks: an accent, or a voiced sound, is a half of another letter."""
+    return unicodedata.normalize("NFD", text.replace(" ", ""))
 
 
 def is_giving_up(text: str, locale: str = "") -> bool:
@@ -119,9 +130,9 @@ def is_giving_up(text: str, locale: str = "") -> bool:
 
 
 def leans_on_another(text: str, locale: str = "") -> bool:
-    """Whether a text begins as a correction or a continuation does, and cannot stand alone."""
+    """Whether a text begins as a correction does, or says in words that it is one: it cannot stand alone."""
     return any(
-        text == opening or text.startswith(f"{opening} ")
+        text == opening or text.startswith(f"{opening} ") or (" " in opening and f" {opening} " in text)
         for language in _known(locale)
         for opening in language.corrections
     )
@@ -157,8 +168,12 @@ def _changes(
     dropped: list[str] = []
     added: list[str] = []
     for before, after in blocks:
-        gone = [word for word in _unmoved(before, moved_away) if word not in light]
-        new = [word for word in _unmoved(after, moved_here) if word not in light]
+        gone, new = list(_unmoved(before, moved_away)), list(_unmoved(after, moved_here))
+        if gone and new and alike(" ".join(gone), " ".join(new)) >= SAME_WORD_LIKENESS:
+            replaced.append((gone, new))
+            continue
+        gone = [word for word in gone if word not in light]
+        new = [word for word in new if word not in light]
         if gone and new:
             replaced.append((gone, new))
         else:
@@ -179,14 +194,14 @@ def _blocks(first: Sequence[str], second: Sequence[str]) -> Iterator[_Change]:
     """Runs of words in which two texts differ, from the left."""
     before: list[str] = []
     after: list[str] = []
-    for tag, i, i_end, j, j_end in Levenshtein.opcodes(first, second):
-        if tag == "equal":
+    for op in Levenshtein.opcodes(first, second):
+        if op.tag == "equal":
             if before or after:
                 yield before, after
             before, after = [], []
         else:
-            before += first[i:i_end]
-            after += second[j:j_end]
+            before += first[op.src_start : op.src_end]
+            after += second[op.dest_start : op.dest_end]
     if before or after:
         yield before, after
 
@@ -206,8 +221,12 @@ def _number_key(wish: Wish, other: Wish) -> tuple[str, str, int]:
     )
 
 
+def _signs(wish: Wish) -> frozenset[str]:
+    return wish.signs - {"\u00b0"}  # degrees are often left out
+
+
 def _are_swapped(first: Sequence[str], second: Sequence[str]) -> bool:
-    """Whether two words that do not stand together have changed places: from here to there, from there to here."""
+    """Whether two words that do not stand together have changed places: from A to B, from B to A."""
     if len(first) != len(second):
         return False
     apart = [i for i, (a, b) in enumerate(zip(first, second, strict=True)) if a != b]
@@ -231,10 +250,7 @@ def _differences(first: Wish, second: Wish, spoken: Sequence[Language]) -> Itera
     """For which two wishes are others, whatever their other words."""
     if first.is_masked or second.is_masked or _are_swapped(first.words, second.words):
         yield "other_name"
-    if (
-        _number_key(first, second) != _number_key(second, first)
-        or (first.signs ^ second.signs) >= {*first.signs, *second.signs} > set()
-    ):
+    if _number_key(first, second) != _number_key(second, first) or _signs(first) != _signs(second):
         yield "number"
     for kind in {kind for kind, _ in first.terms} & {kind for kind, _ in second.terms}:
         here = {which for other, which in first.terms if other == kind}

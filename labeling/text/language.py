@@ -135,7 +135,7 @@ _SPOKEN = (*range(LARGEST_SPOKEN + 1), *range(1_000, 10_000, 1_000))
 
 @cache
 def exclusive_terms(code: str) -> Mapping[str, tuple[str, str]]:
-    """Names of which any two different ones mean other things -> (kind, which one); empty if not in the CLDR."""
+    """Names of which any two different ones mean other things -> (kind, which); none if not in the CLDR."""
     try:
         locale = Locale(code)
     except UnknownLocaleError:

@@ -15,28 +15,32 @@ _INVISIBLE = frozenset(
     ]
 )
 
-_SIGNED = re.compile(r"[\d*]|[#@$%&]{3}")  # without any of these, no sign carries meaning
+_SIGNED = re.compile(r"[\d*+]|[^\W\d_]\s?#|[#@$%&]{3}")  # without any of these, no sign carries meaning
 _MASK = r"\w*\*{2,}[\w*]*|[^\W\d_]+\*[\w*]*[^\W\d_]|[*#@$%&]{3,}"
 _SIGNS = re.compile(
     rf"(?P<mask>{_MASK})"
     r"|(?P<decimal>(?<=\d)[.,](?=\d))"
-    r"|(?P<before>(?<![^\W\d_])[-\u2212\u2013\u2012](?=\s*\d)|\+(?=\s*\d))"
+    r"|(?P<before>(?<![^\W\d_])[-\u2212\u2013\u2012](?=\s*\d)|[%\u2030](?=\s*\d))"
     r"|(?P<between>(?<=\d)\s*(?:[*/^=<>\u00d7\u00f7\u2044]|:(?!\s*\d\d(?!\d)))\s*(?=\d))"  # 7:30 is a time
-    r"|(?P<after>(?<=\d)\s*[%\u2030\u00b0])"
+    r"|(?P<after>(?<=\d)\s*[%\u2030\u00b0]|\++|(?<=[^\W\d_])\s?#+(?!\w))"
     r"|(?P<money>(?<=\d)\s*[$\u00a2-\u00a5\u20a0-\u20cf]|[$\u00a2-\u00a5\u20a0-\u20cf](?=\s*\d))"
 )
 _SIGN_SPELLINGS = str.maketrans("\u2212\u2013\u2012\u00d7\u00f7\u2044", "---*//")
+
+_TELLING = "\U0001f44d\U0001f44e\u2705\u274c\u2714\u2716"  # thumbs up and down, ticks and crosses
 
 _MOST_REMEMBERED = 50_000  # code points, about 5 MB: more than living languages use, less than there are
 
 
 class _Characters(dict[int, str | None]):
-    """What `str.translate` does with each code point: keeps it, makes it a space, or drops it (None)."""
+    """What `str.translate` does with each code point: keeps it, sets it apart, or drops it (None)."""
 
     def __missing__(self, code_point: int) -> str | None:
         character = chr(code_point)
         category = unicodedata.category(character)
         kept: str | None = character if category[0] in "LMN" else " "
+        if character in _TELLING:
+            kept = f" {character} "
         if character in _APOSTROPHES or category == "Cf" or code_point in _INVISIBLE:
             kept = None
         if len(self) < _MOST_REMEMBERED:

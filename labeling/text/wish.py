@@ -13,12 +13,13 @@ from msgspec import Struct
 
 from labeling.text.language import Language, exclusive_terms, spoken_numbers
 
-_UNSPACED: Final = r"\u3040-\u30ff\u3400-\u9fff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
-_PARTS: Final = re.compile(rf"\d[\d.,]*|[{_UNSPACED}]|[^\W\d{_UNSPACED}]+|\S")
+# Scripts without spaces: of these each character stands for a word, but a run of katakana is one.
+_UNSPACED: Final = r"\u3040-\u309f\u3400-\u9fff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
+_KATAKANA: Final = r"\u30a0-\u30ff"
+_PARTS: Final = re.compile(rf"\d[\d.,]*|[{_UNSPACED}]|[{_KATAKANA}]+|[^\W\d{_UNSPACED}{_KATAKANA}]+|\++|\S")
 _THOUSANDS: Final = re.compile(r"\d{1,3}([.,])\d{3}(?:\1\d{3})*")
 _OPERATORS: Final = frozenset("-+*/:^=<>")
 _MASKS: Final = frozenset("*#@$%&")
-_CONTENT: Final = frozenset("LMN")
 
 LONGEST_TERM: Final = 5
 """Words of a number, a term or an opposite that are read together."""

@@ -13,6 +13,7 @@ from rewriting.answers.settings import AnswerSettings
 from rewriting.chains.miner import MinedChange
 from rewriting.chains.step import BETWEEN_SENTENCES
 from rewriting.evidence.interpretation import Interpretation, slots_of
+from rewriting.guards.pair_guard import PairGuard
 from rewriting.table.rewrite import GLOBAL, Rewrite, rewrite_id
 from streams.session import SessionId
 from streams.turn import AssistantId, UserId
@@ -21,8 +22,11 @@ from streams.turn import AssistantId, UserId
 class AnswerMiner:
     """What users answer to the questions of one assistant, and the rewrites it warrants, kept up to date."""
 
-    def __init__(self, assistant_id: AssistantId, settings: AnswerSettings) -> None:
+    def __init__(
+        self, assistant_id: AssistantId, settings: AnswerSettings, guard: PairGuard | None = None
+    ) -> None:
         self.assistant_id = assistant_id
+        self._guard = guard or PairGuard()
         self.counts = AnswerCounts()
         self._settings = settings
         self._rewrites: dict[Question, dict[str, Rewrite]] = {}  # by question and source text
@@ -56,7 +60,7 @@ class AnswerMiner:
         slot = self._asked_slot(counts)
         if slot is None:
             return []
-        values = _Values(counts, slot, self._settings.min_value_users)
+        values = _Values(counts, slot, self._settings)
         found = []
         for text in sorted(counts.texts):
             answer = counts.texts[text]
@@ -96,6 +100,9 @@ class AnswerMiner:
         share = sum(sessions.values()) / answer.requests
         target_text = self._target_text(counts, target_interpretation)
         if len(users) < settings.min_users or share < settings.min_share or target_text is None:
+            return None
+        is_by_chance = target_interpretation in values.by_chance
+        if is_by_chance and not self._guard.is_plausible(text, target_text):
             return None
         target = counts.texts[target_text]
         return Rewrite(
@@ -150,10 +157,33 @@ class AnswerMiner:
 class _Values:
     """The values that answer a question, and where the assistant confirms one of them."""
 
-    def __init__(self, counts: QuestionCounts, slot: str, min_users: int) -> None:
-        self._by_words = _values(counts.answers, slot, min_users)
+    def __init__(self, counts: QuestionCounts, slot: str, settings: AnswerSettings) -> None:
+        self._by_words = _values(counts.answers, slot, settings.min_value_users)
         self._most_words = max((len(value.split()) for value in self._by_words), default=0)
         self._known: dict[str, Interpretation | None] = {}
+        self.by_chance = self._said_by_chance(counts, slot, settings.min_confirmed_share)
+
+    def _said_by_chance(
+        self, counts: QuestionCounts, slot: str, least: float
+    ) -> frozenset[Interpretation | None]:
+        """What the words of a response do not confirm by themselves: who said it is not told it in response.
+
+        "No problem" is no "no": where those who said "no" hear "Fine.", a response with the word says
+        something else. What too few have heard a response to is not known to confirm anything either.
+        """
+        told: dict[str, list[int]] = {value: [0, 0] for value in self._by_words}
+        for answer in counts.texts.values():
+            for (interpretation, said), sessions in answer.told.items():
+                given = {value for name, value in slots_of(interpretation) if name == slot and value in told}
+                mentioned = {value for part in said.split(BETWEEN_SENTENCES) for value in self._mentioned(part)}
+                for value in given:
+                    told[value][0] += sum(sessions.values()) * (value in mentioned)
+                    told[value][1] += sum(sessions.values())
+        return frozenset(
+            self._by_words[value]
+            for value, (confirmed, heard) in told.items()
+            if confirmed < max(least * heard, 1)
+        )
 
     def confirmed_by(self, told: str) -> Interpretation | None:
         """The interpretation with the one value that a response mentions; None if none, or several."""

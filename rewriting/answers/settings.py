@@ -20,6 +20,10 @@ class AnswerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Distinct users who have answered the question with a value: then it is one that can be confirmed.
     Raised, rare values are not found; at 1, one request that was misheard makes a value."""
 
+    min_confirmed_share: float = 0.2
+    """Least share of the responses to those who gave a value in words, 0..1, that say it: then its words in
+    a response confirm it, and are not there by chance. Raised, values that are told now and then drop out."""
+
     min_slot_share: float = 0.4
     """Share of the answers to a question, 0..1, that must give one and the same slot: that is what it asks
     for. An answer counts once for each user. Raised, questions that are often misheard drop out; lowered,
@@ -37,6 +41,6 @@ class AnswerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         for name in ("min_users", "min_text_users", "min_value_users", "evidence"):
             if getattr(self, name) < 1:
                 raise AnswerSettingsError(f"{name} is {getattr(self, name)}; it must be 1 or more")
-        for name in ("min_slot_share", "min_share"):
+        for name in ("min_confirmed_share", "min_slot_share", "min_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise AnswerSettingsError(f"{name} is {getattr(self, name)}; it must be from 0 to 1")

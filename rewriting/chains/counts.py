@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from rewriting.chains.step import N_BANDS, ChainStep, SessionSteps
 from rewriting.evidence.exact_count import add_count, add_nested_count
-from rewriting.evidence.interpretation import Interpretation
+from rewriting.evidence.interpretation import Interpretation, slots_of
 from rewriting.evidence.wordings import Wordings
 from streams.session import SessionId
 from streams.turn import UserId
@@ -136,6 +136,11 @@ class ChainCounts:
     def remove(self, session: SessionSteps) -> set[int]:
         """Takes a session away that is in, as it was added."""
         return self._change(session, -1)
+
+    @property
+    def has_slots(self) -> bool:
+        """Whether the assistant logs what it understood in detail."""
+        return any(texts and slots_of(name) for name, texts in zip(self.interpretations, self.texts_at, strict=True))
 
     def keys_of(self, text: str) -> list[TextKey]:
         """The keys of a text in all locales that it is said in."""

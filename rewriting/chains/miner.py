@@ -184,7 +184,7 @@ class ChainMiner:
         return self._widened(_without_chains(found))
 
     def _widened(self, found: Sequence[tuple[TextKey, Rewrite]]) -> list[tuple[TextKey, Rewrite]]:
-        """The same rows, but one for any locale where a text is rewritten alike in all locales that it is said in.
+        """The same rows, but one for any locale where a text is rewritten alike in all that it is said in.
 
         It is the strongest of them, under the first of their keys.
         """
@@ -266,14 +266,14 @@ class ChainMiner:
         source, locale = text_of(key)
         tries: dict[UserId, list[SecondTry]] = {}
         for tried in counts.led_to[number].values():
-            tries.setdefault(tried.user_id, []).append(tried)
-        interpretation = self.counts.interpretations[number]
+            if self._means(tried.text, target, locale):
+                tries.setdefault(tried.user_id, []).append(tried)
         return PairEvidence(
             source=source,
             target=target,
             locale=locale,
             source_interpretation=self.counts.interpretations[self._home(key)],
-            target_interpretation=interpretation,
+            target_interpretation=self.counts.interpretations[number],
             users=[
                 PairUser(
                     user_id=user_id,
@@ -289,6 +289,13 @@ class ChainMiner:
             went_on=len({tried.user_id for others in counts.led_to.values() for tried in others.values()}),
             rest_is_request=self._rest_is_request(source, target, locale),
         )
+
+    def _means(self, text: str, target: str, locale: str) -> bool:
+        """Whether who came to the same interpretation with a text meant the target, too.
+
+        Where no slots are logged, an intent stands for many wishes, which only the words tell apart.
+        """
+        return text == target or self.counts.has_slots or self._guard.is_plausible(text, target, locale)
 
     def _rest_is_request(self, source: str, target: str, locale: str) -> bool:
         """Whether a target is one end of a source, whose rest users have succeeded with by itself."""
@@ -376,7 +383,8 @@ class ChainMiner:
         """The confidence below which the rewrite is the better bet; 1 if at any; None if at none.
 
         Bands are judged from the lowest up, each with what it borrows from those below, and only where the
-        text was heard with such confidence.
+        text was heard with such confidence. Above one in which
+        most requests are right as they are, it holds in none.
         """
         settings = self._settings
         limit: float | None = None
@@ -397,8 +405,10 @@ class ChainMiner:
             holds = by_rewrite >= settings.min_odds * as_it_is and by_rewrite >= settings.min_share * in_all
             if holds and by_rewrite > 0:
                 limit = (*CONFIDENCE_BANDS, 1.0)[i]
-            elif limit is not None:
-                break
+            elif limit is not None or (
+                band.requests >= settings.min_requests and 2 * band.success > band.requests
+            ):
+                break  # a row is served for all that is heard less surely than its limit
         return limit
 
 

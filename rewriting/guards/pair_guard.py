@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from labeling.text.comparison import Comparison, compare, is_giving_up, leans_on_another
+from labeling.text.comparison import Comparison, alike, compare, is_giving_up, leans_on_another
 from labeling.text.language import languages_of
 from rewriting.evidence.interpretation import slots_of
 from rewriting.guards.reason import REFUSAL_REASONS, RefusalReason
-from rewriting.guards.sensitive import looks_private, sensitive_kinds
+from rewriting.guards.sensitive import private_parts, sensitive_kinds
 from rewriting.guards.settings import GuardSettings, SensitiveSettings
 from rewriting.guards.trust import weight
 from streams.turn import UserId
@@ -88,58 +88,82 @@ class PairGuard:
             yield "fragment"
 
     def _by_users(self, pair: PairEvidence, compared: Comparison) -> Iterator[RefusalReason]:
-        settings = self.settings
-        is_plausible = self._is_plausible(compared)
-        kinds = sensitive_kinds(pair.target, pair.target_interpretation, self.sensitive)
-        is_sensitive = bool(
-            kinds - sensitive_kinds(pair.source, pair.source_interpretation, self.sensitive)
-            or (kinds and not is_plausible)
-        )
+        is_plausible = self._is_plausible(compared) and not _names_another_value(pair)
         users = pair.users
-        if not (is_plausible and not compared.added):  # else it repeats the request, whatever had been asked
+        if not is_plausible or compared.added:  # else it repeats the request, whatever had been asked
             users = [user for user in users if not user.answered and not user.echoed]
-            if len(users) < settings.min_users:
-                yield from (
-                    _MADE_UP[name] for name in _MADE_UP if any(getattr(user, name) for user in pair.users)
-                )
+            if len(users) < self.settings.min_users:
+                yield from _made_up(pair.users)
         visible = [user for user in users if user.visible]
-        behind = users if is_plausible else visible
-        if (
-            sum(weight(user.trust) for user in behind) < settings.min_users
-            or len(visible) < settings.min_visible_share * len(behind)
-            or not visible
-        ):
-            yield "few_people"
-        share = len(behind) / max(pair.said, 1)
-        least = settings.min_share if not compared.added > _MUCH_ADDED else settings.min_added_share
-        is_most = len(behind) >= settings.min_most_share * pair.went_on
-        if share < least or not (
-            is_most or (compared.likeness >= _SOUNDS_LIKE_A_REQUEST and not compared.added)
-        ):
-            yield "small_share"
-        if not is_plausible:
-            if share < settings.min_named_share or len(behind) < settings.min_named_odds * pair.content:
-                yield "other_name"
-            if sum(user.trust for user in behind) < settings.min_trust:
-                yield "other_name"
-                yield "new_accounts"
+        yield from self._by_number(users, visible, is_plausible)
+        yield from self._by_share(pair, compared, users, is_plausible)
+        if not is_plausible and sum(user.trust for user in visible) < self.settings.min_trust:
+            yield "other_name"
+            yield "new_accounts"
         trusted = sum(min(user.trust, 1) for user in visible)
-        if is_sensitive and (
+        if self._is_sensitive(pair, is_plausible) and (
             self.sensitive.forbidden
-            or trusted < settings.min_trust
-            or len(visible) < settings.min_named_share * pair.said
+            or trusted < self.settings.min_trust
+            or len(visible) < self.settings.min_named_share * pair.said
         ):
             yield "sensitive"
-        if (
-            looks_private(pair.target, slots_of(pair.target_interpretation or ""))
-            and not (looks_private(pair.source, slots_of(pair.source_interpretation or "")) and is_plausible)
-            and trusted < settings.private_trust
-        ):
+        if _tells_private(pair) and trusted < self.settings.private_trust:
             yield "private"
+
+    def _by_number(
+        self, users: Sequence[PairUser], visible: Sequence[PairUser], is_plausible: bool
+    ) -> Iterator[RefusalReason]:
+        counted = sum(weight(user.trust) for user in (users if is_plausible else visible))
+        least_visible = self.settings.min_visible_share * len(users)
+        if not visible or counted < self.settings.min_users or len(visible) < least_visible:
+            yield "few_people"
+
+    def _by_share(
+        self, pair: PairEvidence, compared: Comparison, users: Sequence[PairUser], is_plausible: bool
+    ) -> Iterator[RefusalReason]:
+        settings = self.settings
+        share = len(users) / max(pair.said, 1)
+        least = settings.min_added_share if compared.added > _MUCH_ADDED else settings.min_share
+        is_most = len(users) > settings.min_most_share * pair.went_on
+        is_same = compared.likeness >= _SOUNDS_LIKE_A_REQUEST and not compared.added
+        if share < least or not (is_most or is_same):
+            yield "small_share"
+        if not is_plausible and (
+            share < settings.min_named_share or len(users) < settings.min_named_odds * pair.content
+        ):
+            yield "other_name"
+
+    def _is_sensitive(self, pair: PairEvidence, is_plausible: bool) -> bool:
+        """Whether the target is sensitive in a way that the source is not, or names another such thing."""
+        kinds = sensitive_kinds(pair.target, pair.target_interpretation, self.sensitive)
+        known = sensitive_kinds(pair.source, pair.source_interpretation, self.sensitive)
+        return bool(kinds - known if is_plausible else kinds)
 
 
 _MUCH_ADDED = 0.3  # share of the target's letters that the source has nothing for, above which it says more
-_MADE_UP: dict[str, RefusalReason] = {"answered": "answer_to_question", "echoed": "echo"}
+
+
+def _made_up(users: Sequence[PairUser]) -> Iterator[RefusalReason]:
+    """What users said who did not come to it by themselves."""
+    if any(user.answered for user in users):
+        yield "answer_to_question"
+    if any(user.echoed for user in users):
+        yield "echo"
+
+
+def _names_another_value(pair: PairEvidence) -> bool:
+    """Whether users were content with a value of a slot, of which the target has another that is not alike."""
+    known = dict(slots_of(pair.source_interpretation or ""))
+    return pair.content > 0 and any(
+        value and known.get(name) and known[name] != value and alike(known[name], value) < _SOUNDS_LIKE_A_REQUEST
+        for name, value in slots_of(pair.target_interpretation or "")
+    )
+
+
+def _tells_private(pair: PairEvidence) -> bool:
+    """Whether the target has something private that the source does not say."""
+    parts = private_parts(pair.target, slots_of(pair.target_interpretation or ""))
+    return any(f" {part} " not in f" {pair.source} " for part in parts)
 
 
 def _is_half(pair: PairEvidence, compared: Comparison) -> bool:

@@ -11,19 +11,7 @@ from rewriting.guards.settings import SensitiveSettings
 _NAME_PARTS: Final = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 _PRIVATE: Final = re.compile(r"\d(?:[\s.,:-]*\d){3,}|@|\b(?:www|https?)\b")
 _PERSONAL_SLOTS: Final = frozenset(
-    {
-        "person",
-        "contact",
-        "contact_name",
-        "name",
-        "relation",
-        "email",
-        "email_address",
-        "phone",
-        "phone_number",
-        "number",
-        "address",
-    }
+    "person contact contact_name first_name last_name relation email email_address phone phone_number address".split()
 )
 
 
@@ -46,16 +34,15 @@ def sensitive_kinds(text: str, interpretation: str | None, settings: SensitiveSe
     return frozenset(found)
 
 
-def looks_private(text: str, slots: tuple[tuple[str, str], ...]) -> bool:
-    """Whether a text holds a number of four digits and more, an address, or the name of a person.
+def private_parts(text: str, slots: tuple[tuple[str, str], ...]) -> frozenset[str]:
+    """What in a text looks private: numbers of four digits and more, addresses, names of people.
 
     Args:
         text: normalised.
         slots: name and value of what was understood.
     """
-    return _PRIVATE.search(text) is not None or any(
-        name in _PERSONAL_SLOTS and value for name, value in slots
-    )
+    found = {match[0] for match in _PRIVATE.finditer(text)}
+    return frozenset(found | {value for name, value in slots if name in _PERSONAL_SLOTS and value})
 
 
 @lru_cache(maxsize=16)

@@ -21,7 +21,7 @@ _MOST_WEIGHT: Final = 1.5
 
 
 def trust(sessions_by_day: Mapping[int, int], evidence_by_day: Mapping[int, int]) -> float:
-    """The trust in one account: 0 while it is new, 1 at `TRUSTED_AGE_DAYS`, then more with the fourth power of its age.
+    """The trust in one account: 0 while it is new, 1 at `TRUSTED_AGE_DAYS`, then its age to the fourth power.
 
     Args:
         sessions_by_day: day -> sessions of the account.

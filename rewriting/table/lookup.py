@@ -167,7 +167,9 @@ class LookupTable:
         shared: dict[object, object] = {}  # a value that many rows have is kept once
         for rewrite in changed:
             row = _row(rewrite, shared) if rewrite.status in _KEPT else None
-            key = _key(rewrite.scope, rewrite.source_text, rewrite.question) + _mark(rewrite.place)
+            key = _key(rewrite.scope, rewrite.source_text, rewrite.question)
+            if (place := rewrite.place) is not ANYWHERE:
+                key += _mark(place)
             put(key + _REPHRASED if rewrite.method == "rephrase" else key, row)
         return LookupTable(self.assistant_id, version, tuple(shards), counts.sizes())
 
@@ -213,13 +215,14 @@ class LookupTable:
         if not self.version:
             return self._abstain(AbstainReason.NO_TABLE)
         reason = AbstainReason.NO_REWRITE_KNOWN
-        scopes = [GLOBAL] if user_id is None or not self.counts.personal else [user_scope(user_id), GLOBAL]
+        counts = self.counts
+        scopes = [GLOBAL] if user_id is None or not counts.personal else [user_scope(user_id), GLOBAL]
         keys = [(scope, _key(scope, source_text)) for scope in scopes]
-        if question and self.counts.asked:
+        if question and counts.asked:
             keys = [(scope, _key(scope, source_text, question)) for scope in scopes] + keys
-        if marks := self._marks(locale, turn_kind):
+        if (counts.in_locale or counts.of_kind) and (marks := self._marks(locale, turn_kind)):
             keys = [(scope, key + mark) for scope, key in keys for mark in (*marks, "")]
-        if self.counts.rephrased:
+        if counts.rephrased:
             keys += [(scope, key + _REPHRASED) for scope, key in keys]
         for scope, key in keys:
             row = self._shards[hash(key) % _SHARDS].get(key)

@@ -35,7 +35,7 @@ LONGEST_LOCALE: Final = 100
 """Characters: twice the longest tag that is in use. Raised, keys of rows can grow with it."""
 
 _TAG: Final = re.compile(r"[a-z0-9]{1,8}(?:-[a-z0-9]{1,8})*")  # the form of all BCP 47 tags, in small letters
-_KNOWN_LOCALES: Final = 1_024  # an assistant has some ten
+_KNOWN_LOCALES: Final = 1_024  # that are compared fast; an assistant has some ten
 
 
 class Occasion(Struct, frozen=True, kw_only=True, gc=False):
@@ -62,7 +62,6 @@ class Place(Struct, frozen=True, gc=False):
 ANYWHERE: Final = Place()
 
 
-@lru_cache(maxsize=_KNOWN_LOCALES)
 def locale_key(locale: str | None) -> LocaleKey:
     """The form in which a locale is compared; empty where there is none, or it is no BCP 47 tag.
 
@@ -74,8 +73,13 @@ def locale_key(locale: str | None) -> LocaleKey:
     >>> locale_key("English (UK)")
     ''
     """
-    key = (locale or "").casefold().replace("_", "-")
-    return LocaleKey(key) if len(key) <= LONGEST_LOCALE and _TAG.fullmatch(key) else ANY_LOCALE
+    return _key(locale) if locale and len(locale) <= LONGEST_LOCALE else ANY_LOCALE
+
+
+@lru_cache(maxsize=_KNOWN_LOCALES)
+def _key(locale: str) -> LocaleKey:
+    key = locale.lower().replace("_", "-")
+    return LocaleKey(key) if _TAG.fullmatch(key) else ANY_LOCALE
 
 
 def locale_fault(locale: str | None) -> str | None:
