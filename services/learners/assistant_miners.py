@@ -27,7 +27,7 @@ class AssistantMiners:
     ) -> None:
         self._guard = guard_of(settings)
         self.chain = ChainMiner(assistant_id, settings.chain, self._guard, allowed)
-        self._answers = AnswerMiner(assistant_id, settings.answers)
+        self._answers = AnswerMiner(assistant_id, settings.answers, self._guard)
 
     @property
     def rewrites(self) -> list[Rewrite]:
