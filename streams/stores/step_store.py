@@ -26,7 +26,7 @@ from sqlalchemy import (
 from streams.session import SessionId
 from streams.stores.assistant_row import AssistantRows, assistant_table
 from streams.stores.database_schema import METADATA, is_among, upsert
-from streams.stores.session_store import user_key
+from streams.stores.session_store import is_of_user, user_key
 from streams.turn import AssistantId, UserId
 
 _ROWS_AT_A_TIME = 10_000
@@ -156,10 +156,8 @@ class StepStore(Generic[S, E]):
 
     def forget_user(self, connection: Connection, assistant_id: AssistantId, user_id: UserId) -> None:
         """Deletes all sessions of a user; what is made of them follows when it is next rebuilt."""
-        of_user = self.table.c.user_key == user_key(assistant_id, user_id)
-        deleted = connection.execute(
-            delete(self.table).where(of_user, self.table.c.assistant_id == assistant_id)
-        )
+        of_user = is_of_user(self.table, assistant_id, user_id)
+        deleted = connection.execute(delete(self.table).where(of_user))
         if deleted.rowcount:
             self.start_epoch(connection, assistant_id)
 

@@ -28,8 +28,8 @@ from sqlalchemy import (
 from streams.session import Session, SessionId, turns_key
 from streams.stores.assistant_row import assistant_table
 from streams.stores.checkpoint import has_read
-from streams.stores.database_schema import METADATA, chunks, is_among, upsert
-from streams.stores.session_store import user_key
+from streams.stores.database_schema import METADATA, is_among, upsert
+from streams.stores.session_store import is_of_user, user_key
 from streams.turn import AssistantId, EventId, TurnEvent, UserId
 
 
@@ -151,25 +151,33 @@ class TurnStore(Generic[R]):
         self, connection: Connection, session_ids: Iterable[SessionId]
     ) -> dict[SessionId, tuple[str, int]]:
         """Of sessions that are stored: the name of the model, and the `turns_key` of the turns it judged."""
-        rows = self._rows.c
-        query = select(rows.session_id, rows.ts_ms, rows.event_id, rows.model)
-        found: dict[SessionId, list[tuple[int, str, str]]] = {}
-        for ids in chunks(list(session_ids)):
-            for key, *turn in connection.execute(query.where(is_among(connection, rows.session_id, ids))):
-                found.setdefault(SessionId(key), []).append((turn[0], turn[1], turn[2]))
+        judged = self.column(connection, session_ids, "model")
         return {
-            key: (turns[0][2], turns_key(event_id for _, event_id, _ in sorted(turns)))
-            for key, turns in found.items()
+            key: (turns[0][1], turns_key(event_id for event_id, _ in turns)) for key, turns in judged.items()
+        }
+
+    def column(
+        self, connection: Connection, session_ids: Iterable[SessionId], name: str
+    ) -> dict[SessionId, list[tuple[str, Any]]]:
+        """By session the event and one column of each turn, in order; without sessions that have none."""
+        rows = self._rows.c
+        query = select(rows.session_id, rows.ts_ms, rows.event_id, rows[name])
+        named = is_among(connection, rows.session_id, list(session_ids))
+        turns: dict[SessionId, list[tuple[int, str, Any]]] = {}
+        for key, ts_ms, event_id, value in connection.execute(query.where(named)):
+            turns.setdefault(SessionId(key), []).append((ts_ms, event_id, value))
+        return {
+            key: [turn[1:] for turn in sorted(of_session, key=lambda turn: turn[:2])]
+            for key, of_session in turns.items()
         }
 
     def records(self, connection: Connection, session_ids: Iterable[SessionId]) -> dict[SessionId, list[R]]:
         """What is stored of sessions, in the order of the turns; without sessions of which nothing is."""
         found: dict[SessionId, list[R]] = {}
-        for ids in chunks(list(session_ids)):
-            query = select(*self._columns).where(is_among(connection, self._rows.c.session_id, ids))
-            for row in connection.execute(query):
-                record = self._record_of(row)
-                found.setdefault(record.session_id, []).append(record)
+        named = is_among(connection, self._rows.c.session_id, list(session_ids))
+        for row in connection.execute(select(*self._columns).where(named)):
+            record = self._record_of(row)
+            found.setdefault(record.session_id, []).append(record)
         for records in found.values():
             records.sort(key=lambda record: (record.ts_ms, record.event_id))
         return found
@@ -203,7 +211,7 @@ class TurnStore(Generic[R]):
             known = before.get(key)
             if known is None or any(known[name] != value for name, value in row.items()):
                 changed.append(row | {self._written: now_ms})
-        self._delete(connection, gone)
+        _delete(connection, self._rows, gone)
         upsert(connection, self._rows, changed)
         self._note(connection, gone | {(row["assistant_id"], row["event_id"]) for row in changed})
         return len(gone) + len(changed)
@@ -211,7 +219,7 @@ class TurnStore(Generic[R]):
     def drop(self, connection: Connection, session_ids: Collection[SessionId]) -> None:
         """Withdraws what is said of sessions that are no more, or have other turns now."""
         gone = {(row["assistant_id"], row["event_id"]) for row in self._rows_of(connection, session_ids)}
-        self._delete(connection, gone)
+        _delete(connection, self._rows, gone)
         self._note(connection, gone)
 
     @property
@@ -228,23 +236,14 @@ class TurnStore(Generic[R]):
 
         That needs the ids of their events, until it is done. Where nothing is published, nothing is kept.
         """
-        rows, changes = self._rows.c, self._changes.c
-        of_user = (
-            rows.user_key == user_key(assistant_id, user_id),
-            rows.assistant_id == assistant_id,
-            rows.user_id == user_id,
-        )
-        gone = {(assistant_id, key) for key in connection.scalars(select(rows.event_id).where(*of_user))}
-        connection.execute(delete(self._rows).where(*of_user))
+        of_user = is_of_user(self._rows, assistant_id, user_id)
+        query = select(self._rows.c.event_id).where(of_user)
+        gone = {(assistant_id, key) for key in connection.scalars(query)}
+        connection.execute(delete(self._rows).where(of_user))
         if self.are_published(connection):
             self._note(connection, gone)
-            return
-        for keys in chunks([key for _, key in gone]):
-            connection.execute(
-                delete(self._changes).where(
-                    changes.assistant_id == assistant_id, is_among(connection, changes.event_id, keys)
-                )
-            )
+        else:
+            _delete(connection, self._changes, gone)
 
     def has_changes(self, connection: Connection) -> bool:
         """Whether the topic lacks anything."""
@@ -298,26 +297,8 @@ class TurnStore(Generic[R]):
         return self._record({column.name: value for column, value in zip(self._columns, row, strict=True)})
 
     def _rows_of(self, connection: Connection, session_ids: Collection[SessionId]) -> list[RowMapping]:
-        return [
-            row
-            for ids in chunks(list(session_ids))
-            for row in connection.execute(
-                select(self._rows).where(is_among(connection, self._rows.c.session_id, ids))
-            ).mappings()
-        ]
-
-    def _delete(self, connection: Connection, turns: Iterable[tuple[str, str]]) -> None:
-        rows = self._rows.c
-        by_assistant: dict[str, list[str]] = {}
-        for assistant_id, event_id in turns:
-            by_assistant.setdefault(assistant_id, []).append(event_id)
-        for assistant_id, event_ids in by_assistant.items():
-            for keys in chunks(event_ids):
-                connection.execute(
-                    delete(self._rows).where(
-                        rows.assistant_id == assistant_id, is_among(connection, rows.event_id, keys)
-                    )
-                )
+        named = is_among(connection, self._rows.c.session_id, list(session_ids))
+        return list(connection.execute(select(self._rows).where(named)).mappings())
 
     def _note(self, connection: Connection, turns: Iterable[tuple[str, str]]) -> None:
         stamp = (connection.execute(select(func.max(self._changes.c.stamp))).scalar() or 0) + 1
@@ -326,3 +307,13 @@ class TurnStore(Generic[R]):
             for assistant_id, event_id in sorted(turns)
         ]
         upsert(connection, self._changes, rows)
+
+
+def _delete(connection: Connection, table: Table, turns: Iterable[tuple[str, str]]) -> None:
+    """Deletes the rows of turns, given by assistant and event."""
+    by_assistant: dict[str, list[str]] = {}
+    for assistant_id, event_id in turns:
+        by_assistant.setdefault(assistant_id, []).append(event_id)
+    for assistant_id, event_ids in by_assistant.items():
+        of_turns = is_among(connection, table.c.event_id, event_ids)
+        connection.execute(delete(table).where(table.c.assistant_id == assistant_id, of_turns))
