@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from msgspec import Struct
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from services.evaluation.common.confidence_interval import DEFAULT_RESAMPLES
 from services.evaluation.common.report_files import Report
 from services.platform.clock import now_ms
 from streams.turn import TurnEvent
@@ -28,27 +29,22 @@ class ScoredLog(Struct, Generic[Gold, Line], frozen=True, kw_only=True):
     train_gold: Sequence[Gold] = ()
 
 
-class LineEvaluation(Protocol[Gold, Line, Scores]):
+class LineEvaluation(Struct, Generic[Gold, Line, Scores], frozen=True, kw_only=True):
     """What is particular to the evaluation of one kind of model, which says a line of each turn."""
 
-    @property
-    def read_gold(self) -> Callable[[Path], Iterable[Gold]]:
-        """Reads a gold file; raises `EvaluationError` where it cannot be used."""
-        ...
+    read_gold: Callable[[Path], Iterable[Gold]]
+    """Reads a gold file; raises `EvaluationError` where it cannot be used."""
 
-    @property
-    def read_lines(self) -> Callable[[Path], Iterable[Line]]:
-        """Reads what a system says; raises `EvaluationError` where the file cannot be used."""
-        ...
+    read_lines: Callable[[Path], Iterable[Line]]
+    """Reads what a system says; raises `EvaluationError` where the file cannot be used."""
 
-    @property
-    def report(self) -> Callable[[Scores], Report]:
-        """Tells the scores."""
-        ...
+    report: Callable[[Scores], Report]
+    resamples: int = DEFAULT_RESAMPLES  # for the confidence intervals
+    seed: int = 0  # of the resampling, of the choice of examples, and of baselines that learn
 
     def score(self, log: ScoredLog[Gold, Line], progress: Progress, notes: Sequence[str] = ()) -> Scores:
         """Scores systems beside baselines, which are made first; the notes are for the reader."""
-        ...
+        raise NotImplementedError
 
 
 class FileReader:

@@ -4,8 +4,9 @@ import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Generic, Protocol, TypeAlias, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
+from msgspec import Struct
 from rich.console import Console
 from rich.progress import Progress
 
@@ -30,7 +31,6 @@ from streams.turn import AssistantId
 Gold = TypeVar("Gold", bound=EventLine)
 Line = TypeVar("Line")
 Variant = TypeVar("Variant", bound=ModelVariant)
-OneVariant = TypeVar("OneVariant", bound=ModelVariant, contravariant=True)
 
 MakeLines: TypeAlias = Callable[
     [Variant, AssistantId, Sequence[Session], ShowSteps], tuple[list[Line], ModelFacts]
@@ -38,35 +38,24 @@ MakeLines: TypeAlias = Callable[
 """Makes a variant for one assistant: what it says of the sessions, and how it came about."""
 
 
-class VariantKind(Protocol[OneVariant, Gold, Line, Scores]):
+class VariantKind(Struct, Generic[Variant, Gold, Line, Scores], frozen=True, kw_only=True):
     """What is particular to the variants of one kind of model."""
 
-    @property
-    def evaluation(self) -> LineEvaluation[Gold, Line, Scores]:
-        """How they are scored."""
-        ...
+    evaluation: LineEvaluation[Gold, Line, Scores]
+    lines_name: str  # what they say, in one word: the folder that it is kept in
+    training_error: type[RehearError]  # raised where none can be trained
 
-    @property
-    def lines_name(self) -> str:
-        """What they say, in one word: the folder that it is kept in."""
-        ...
-
-    @property
-    def training_error(self) -> type[RehearError]:
-        """What is raised where none can be trained."""
-        ...
-
-    def why_not(self, variant: OneVariant, split: LogSplit[Gold]) -> str | None:
+    def why_not(self, variant: Variant, split: LogSplit[Gold]) -> str | None:
         """Why a variant would be nothing of its own on these logs; None: it would."""
-        ...
+        raise NotImplementedError
 
-    def settings_of(self, variant: OneVariant) -> Sequence[object]:
+    def settings_of(self, variant: Variant) -> Sequence[object]:
         """All that its lines depend on beside the logs; whatever can be JSON."""
-        ...
+        raise NotImplementedError
 
-    def workshop(self, split: LogSplit[Gold]) -> AbstractContextManager[MakeLines[OneVariant, Line]]:
+    def workshop(self, split: LogSplit[Gold]) -> AbstractContextManager[MakeLines[Variant, Line]]:
         """What makes variants, as long as it is open."""
-        ...
+        raise NotImplementedError
 
 
 def named_variants(variants: Sequence[Variant], names: Sequence[str]) -> list[Variant]:
