@@ -4,7 +4,8 @@ import http.client
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -26,7 +27,7 @@ from services.evaluation.common.understanding import load_understanding
 from services.evaluation.rewrites.evaluation import RewriteEvaluation
 from services.explaining.explanation import draw_rewrite, explanation
 from services.jobs.log_folder import LogFolder, find_logs
-from services.jobs.online_models import learn_online
+from services.jobs.online_models import OnlineLearning, learn_online
 from services.jobs.rewrite_replay import ReplayedTurn
 from services.lookup_api.messages import (
     MOST_PREVIOUS_TURNS,
@@ -48,7 +49,7 @@ from services.session_models.answers import stored_verdicts
 from services.session_models.labels.kind import KIND as LABELS
 from services.session_models.labels.kind import TURNS as LABEL_TURNS
 from services.session_models.rephrases.kind import KIND as REPHRASES
-from services.session_models.training import learn
+from services.session_models.training import Learning, learn
 from services.settings import SessionSettings, Settings
 from services.simulator import PlantedPair, SimulationSettings, planted_log, write_simulation
 from services.tasks.chain import TASK as CHAINS
@@ -85,19 +86,18 @@ LABELLED_TURNS = 2_000
 EXAMPLES = 8
 
 
-def run_demo(logs: Path | None, out: Path, console: Console | None = None) -> None:
+def run_demo(logs: Path | None, out: Path) -> None:
     """Streams a log through Kafka, learns, serves, asks the API, scores the answers and shows what was fixed.
 
     Args:
         logs: folder of the log (see `find_logs`); None simulates one.
         out: folder for what the demo makes; what an earlier run has left there is replaced.
-        console: to print to.
 
     Raises:
         StateError: the folder holds no log.
         DemoError: a part of Rehear stands still.
     """
-    console = console or Console()
+    console = Console()
     out.mkdir(parents=True, exist_ok=True)
     for name in ("state", "report", "log"):
         shutil.rmtree(out / name, ignore_errors=True)
@@ -134,7 +134,7 @@ def run_demo(logs: Path | None, out: Path, console: Console | None = None) -> No
         console.rule("5. Goals, and defects that nobody let see")
         _learn_labels(engine, settings, table, console)
         console.rule("6. A ranker for what no table knows")
-        _learn_online(engine, settings, table, console)
+        list(_learned(engine, settings, table, console, learn_online))
         if folder.test is not None:
             console.rule("7. Asking the lookup API about the test log")
             log_file = Path(settings.state) / "logs" / "lookup-api.log"
@@ -241,18 +241,33 @@ class _LookupClient:
         self._connection.close()
 
 
-def _work(engine: Engine, settings: Settings, assistant_id: AssistantId, progress: Progress) -> AssistantWork:
-    return AssistantWork(
-        engine=engine, settings=settings, assistant_id=assistant_id, clock_ms=now_ms, progress=progress
-    )
+def _learned(
+    engine: Engine,
+    settings: Settings,
+    table: RewriteTable,
+    console: Console,
+    learn_one: Callable[[AssistantWork], Learning | OnlineLearning],
+) -> Iterator[AssistantId]:
+    """Learns something of every assistant, says what, and then gives the assistant."""
+    for assistant_id in table.versions():
+        with _progress(console) as progress:
+            work = AssistantWork(
+                engine=engine,
+                settings=settings,
+                assistant_id=assistant_id,
+                clock_ms=now_ms,
+                progress=progress,
+            )
+            learned = learn_one(work)
+        console.print(f"{assistant_id}: {learned.in_words}", highlight=False, soft_wrap=True)
+        yield assistant_id
 
 
 def _learn_rephrases(engine: Engine, settings: Settings, table: RewriteTable, console: Console) -> None:
     """Trains the detector of every assistant, and shows what users most often meant by what."""
-    for assistant_id in table.versions():
-        with _progress(console) as progress:
-            learned = learn(REPHRASES, _work(engine, settings, assistant_id, progress))
-        console.print(f"{assistant_id}: {learned.in_words}", highlight=False, soft_wrap=True)
+    for assistant_id in _learned(
+        engine, settings, table, console, lambda work: learn(REPHRASES, work).in_words
+    ):
         found = [row for row in table.read(assistant_id).rewrites if row.method == "rephrase"]
         for row in sorted(found, key=lambda row: (-row.users, row.source_text))[:EXAMPLES]:
             console.print(
@@ -264,10 +279,7 @@ def _learn_rephrases(engine: Engine, settings: Settings, table: RewriteTable, co
 
 def _learn_labels(engine: Engine, settings: Settings, table: RewriteTable, console: Console) -> None:
     """Trains the label model of every assistant, and shows which requests most often fail in silence."""
-    for assistant_id in table.versions():
-        with _progress(console) as progress:
-            learned = learn(LABELS, _work(engine, settings, assistant_id, progress))
-        console.print(f"{assistant_id}: {learned.in_words}", highlight=False, soft_wrap=True)
+    for assistant_id in _learned(engine, settings, table, console, partial(learn, LABELS)):
         goals: dict[str, float] = {}
         defects: list[TurnEvent] = []
         with reading(engine) as connection:
@@ -289,14 +301,6 @@ def _learn_labels(engine: Engine, settings: Settings, table: RewriteTable, conso
             console.print(f"  {count:,} times {text!r}", highlight=False, markup=False)
 
 
-def _learn_online(engine: Engine, settings: Settings, table: RewriteTable, console: Console) -> None:
-    """Trains the models of every assistant."""
-    for assistant_id in table.versions():
-        with _progress(console) as progress:
-            learned = learn_online(_work(engine, settings, assistant_id, progress))
-        console.print(f"{assistant_id}: {learned.in_words}", highlight=False, soft_wrap=True)
-
-
 def _ask(api_url: str, turns: Sequence[TurnEvent], answers: Path, progress: Progress) -> None:
     """Asks the API about each turn in order of time, and writes down what it says."""
     api = _LookupClient(api_url)
@@ -307,13 +311,11 @@ def _ask(api_url: str, turns: Sequence[TurnEvent], answers: Path, progress: Prog
     with answers.open("wb") as stream:
         for turn, earlier in progress.track(in_time, description="requests asked of the lookup API"):
             served = api.ask(_query(turn, earlier)).rewrite
-            line = (
-                ReplayedTurn(EventId(turn.event_id), None, None, None, None)
-                if served is None
-                else ReplayedTurn(
-                    EventId(turn.event_id), served.text, served.method, Scope(served.scope), served.score
+            line = ReplayedTurn(EventId(turn.event_id), None, None, None, None)
+            if served is not None:
+                line = ReplayedTurn(
+                    line.event_id, served.text, served.method, Scope(served.scope), served.score
                 )
-            )
             stream.write(msgspec.json.encode(line) + b"\n")
     api.close()
 
@@ -392,11 +394,8 @@ def _print_table(table: RewriteTable, console: Console) -> None:
         rows = [row for row in table.read(assistant_id).rewrites if row.status == "live"]
         console.print(f"{assistant_id}: {len(rows):,} live rewrites, version {version}. The strongest:")
         for row in _strongest(rows):
-            sure = (
-                ""
-                if row.max_confidence is None
-                else f", when understood with less than {row.max_confidence:g}"
-            )
+            limit = row.max_confidence
+            sure = "" if limit is None else f", when understood with less than {limit:g}"
             asked = f" after {row.question!r}" if row.question else ""
             console.print(
                 f"  {row.source_text!r}{asked} → [bold]{row.target_text!r}[/]"

@@ -185,24 +185,15 @@ def train_label_model(
     )
 
 
-class _Trainer:
+class _Trainer(Struct, frozen=True):
     """The steps of one training."""
 
-    def __init__(
-        self,
-        model: LabelModel,
-        tokenizer: TurnTokenizer,
-        training: LabelTraining,
-        generator: np.random.Generator,
-        device: torch.device,
-        progress: Progress | None,
-    ) -> None:
-        self.model = model
-        self.tokenizer = tokenizer
-        self.training = training
-        self.generator = generator
-        self.device = device
-        self.progress = progress
+    model: LabelModel
+    tokenizer: TurnTokenizer
+    training: LabelTraining
+    generator: np.random.Generator
+    device: torch.device
+    progress: Progress | None
 
     def pretrain(self, dialogues: Sequence[LabelledDialogue]) -> None:
         """Learns which responses belong where they are."""
@@ -211,10 +202,10 @@ class _Trainer:
             return  # a log without responses
         responses = Responses.of([one.turns for one in answered])
 
-        def examples(batch: Sequence[LabelledDialogue]) -> list[DialogueExample]:
-            return [self._with_swaps(one, responses) for one in batch]
+        def example(dialogue: LabelledDialogue) -> DialogueExample:
+            return self._with_swaps(dialogue, responses)
 
-        self._run("which responses fit", self.training.pretraining_epochs, answered, examples, self._fit)
+        self._run("which responses fit", self.training.pretraining_epochs, answered, example, self._fit)
 
     def learn(self, dialogues: Sequence[LabelledDialogue]) -> None:
         """Learns all labels."""
@@ -228,20 +219,17 @@ class _Trainer:
             hidden, tasks = views[self.generator.choice(len(views), p=open_shares / open_shares.sum())]
             return DialogueExample(dialogue.turns, self._hidden(hidden), dialogue.targets, tasks)
 
-        def examples(batch: Sequence[LabelledDialogue]) -> list[DialogueExample]:
-            return [example(one) for one in batch]
-
         n_turns = sum(len(one.turns) for one in dialogues)
         passes = min(math.ceil(self.training.least_read / n_turns), MOST_EPOCHS)
         epochs = max(self.training.epochs, passes) + len(views) - 1
-        self._run("labels", epochs, dialogues, examples, self._labels)
+        self._run("labels", epochs, dialogues, example, self._labels)
 
     def _run(
         self,
         stage: str,
         epochs: int,
         dialogues: Sequence[LabelledDialogue],
-        examples: Callable[[Sequence[LabelledDialogue]], list[DialogueExample]],
+        example: Callable[[LabelledDialogue], DialogueExample],
         loss_of: Callable[[Sequence[DialogueExample]], Tensor | None],
     ) -> None:
         """All epochs of a stage."""
@@ -264,7 +252,7 @@ class _Trainer:
 
         def loss(batch: Sequence[LabelledDialogue]) -> Tensor | None:
             with mixed_precision(self.device):
-                return loss_of(examples(batch))
+                return loss_of([example(one) for one in batch])
 
         optimizer = optimizer_over_encoder(self.model, self.model.turns, rates)
         take_steps(self.model, optimizer, batches, len(batches), loss, stage, self.progress)

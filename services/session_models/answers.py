@@ -51,7 +51,11 @@ def session_answers(
     by_assistant: dict[AssistantId, list[Session]] = {}
     for session in sessions:
         by_assistant.setdefault(session.assistant_id, []).append(session)
-    models = {assistant_id: _model(kind, model_of, assistant_id) for assistant_id in by_assistant}
+    models: dict[AssistantId, M] = {}
+    for assistant_id in by_assistant:
+        if (model := model_of(assistant_id)) is None:
+            raise StateError(f"there is no {kind.title} for assistant {assistant_id!r}: {kind.remedy}")
+        models[assistant_id] = model
     found: dict[tuple[str, str], T] = {}
     for assistant_id, of_assistant in by_assistant.items():
         for some in chunks(of_assistant, SESSIONS_AT_A_TIME):
@@ -97,15 +101,6 @@ def stored_verdicts(
                 for _, judged in judged_turns(sessions[key], verdicts):
                     yield judged
         on_read(len(ids))
-
-
-def _model(
-    kind: SessionModelKind[M, Any], model_of: Callable[[AssistantId], M | None], assistant_id: AssistantId
-) -> M:
-    model = model_of(assistant_id)
-    if model is None:
-        raise StateError(f"there is no {kind.title} for assistant {assistant_id!r}: {kind.remedy}")
-    return model
 
 
 def _verdict(verdict: type[Struct], record: Struct) -> Struct:

@@ -86,17 +86,6 @@ class FailureOverview(Struct, frozen=True, kw_only=True):
     resamples: int
     seed: int
 
-    def grouping(self, by: str) -> Grouping:
-        """The turns by one thing.
-
-        Raises:
-            KeyError: there is nothing of this name.
-        """
-        for one in self.groupings:
-            if one.by == by:
-                return one
-        raise KeyError(by)
-
 
 def day_of(turn: TurnEvent) -> str:
     """The day of a turn in UTC, `YYYY-MM-DD`; not told where a log has no times."""

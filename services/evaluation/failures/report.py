@@ -52,32 +52,28 @@ _TABLED: Final = (
 
 def failure_report(scores: FailureScores) -> Report:
     """The scores as a page and as tables: the systems, and the F1 of each class."""
-    derived = ["The gold is derived: a rule made it from other annotations."] if scores.derived else []
-    return Report(
-        evaluation=scores,
-        html=_page(scores),
-        tables=[_system_table(scores), _class_table(scores)],
-        remarks=[*derived, *scores.notes],
-    )
-
-
-def _page(scores: FailureScores) -> str:
     pictures: list[tuple[str, bytes | None]] = [
         ("Macro F1 of each system", macro_f1_plot(scores)),
         ("F1 of each class", class_f1_plot(scores)),
         ("Accuracy against the share that is answered", coverage_plot(scores)),
         ("How often turns of a confidence are right", confidence_plot(scores)),
     ]
-    return page(
-        "failure_report.html",
-        scores=scores,
-        measures=MEASURES,
-        distances={one.name: distance(one) for one in scores.systems},
-        points=FAILURE_POINTS,
-        in_words=in_words,
-        tint=_tint,
-        time=seconds_in_words,
-        pictures=[(name, picture) for name, picture in pictures if picture is not None],
+    derived = ["The gold is derived: a rule made it from other annotations."] if scores.derived else []
+    return Report(
+        evaluation=scores,
+        html=page(
+            "failure_report.html",
+            scores=scores,
+            measures=MEASURES,
+            distances={one.name: distance(one) for one in scores.systems},
+            points=FAILURE_POINTS,
+            in_words=in_words,
+            tint=_tint,
+            time=seconds_in_words,
+            pictures=[(name, picture) for name, picture in pictures if picture is not None],
+        ),
+        tables=[_system_table(scores), _class_table(scores)],
+        remarks=[*derived, *scores.notes],
     )
 
 

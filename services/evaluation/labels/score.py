@@ -166,25 +166,17 @@ def _training(
     return LabelLog.join(turns, [line for line in gold if line.event_id in events], gap_ms)
 
 
-class _Scoring:
+class _Scoring(Struct):
     """Scores one task after the other."""
 
-    def __init__(
-        self,
-        log: LabelLog,
-        labels: Mapping[str, Sequence[TurnLabel]],
-        resamples: ClusterResamples,
-        train: LabelLog | None,
-        seed: int,
-    ) -> None:
-        self.log = log
-        self.labels = labels
-        self.resamples = resamples
-        self.train = train
-        self.seed = seed
-        self.tasks: list[TaskScore] = []
-        self.not_scored: list[NotScored] = []
-        self.notes: list[str] = []
+    log: LabelLog
+    labels: Mapping[str, Sequence[TurnLabel]]
+    resamples: ClusterResamples
+    train: LabelLog | None
+    seed: int
+    tasks: list[TaskScore] = []
+    not_scored: list[NotScored] = []
+    notes: list[str] = []
 
     def score(self, task: Task, trained_on: Sequence[GoldLabel]) -> None:
         """Scores one task; `trained_on` tells which classes occur in training."""

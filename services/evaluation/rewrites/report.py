@@ -29,29 +29,25 @@ def rewrite_report(evaluation: RewriteScores, *tables: Table) -> Report:
     """The evaluation as a page, and as a table of the predictors with any others beneath it."""
     return Report(
         evaluation=evaluation,
-        html=_page(evaluation),
+        html=page(
+            "report.html",
+            filters={"win_loss": win_loss, "win_loss_interval": win_loss_interval},
+            evaluation=evaluation,
+            headlines=[
+                one
+                for one in evaluation.predictors
+                if (one.name == evaluation.main if evaluation.main is not None else not one.baseline)
+            ],
+            intervals=interval_plot(evaluation),
+            tradeoff=tradeoff_plot(evaluation),
+            tabled=TABLED_BREAKDOWNS,
+            drawn={
+                one.name: [plot for by in DRAWN_BREAKDOWNS if (plot := wins_losses_plot(one, by)) is not None]
+                for one in evaluation.predictors
+            },
+        ),
         tables=[_headlines(evaluation), *tables],
         remarks=evaluation.notes,
-    )
-
-
-def _page(evaluation: RewriteScores) -> str:
-    return page(
-        "report.html",
-        filters={"win_loss": win_loss, "win_loss_interval": win_loss_interval},
-        evaluation=evaluation,
-        headlines=[
-            one
-            for one in evaluation.predictors
-            if (one.name == evaluation.main if evaluation.main is not None else not one.baseline)
-        ],
-        intervals=interval_plot(evaluation),
-        tradeoff=tradeoff_plot(evaluation),
-        tabled=TABLED_BREAKDOWNS,
-        drawn={
-            one.name: [plot for by in DRAWN_BREAKDOWNS if (plot := wins_losses_plot(one, by)) is not None]
-            for one in evaluation.predictors
-        },
     )
 
 
