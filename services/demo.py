@@ -265,9 +265,7 @@ def _learned(
 
 def _learn_rephrases(engine: Engine, settings: Settings, table: RewriteTable, console: Console) -> None:
     """Trains the detector of every assistant, and shows what users most often meant by what."""
-    for assistant_id in _learned(
-        engine, settings, table, console, lambda work: learn(REPHRASES, work).in_words
-    ):
+    for assistant_id in _learned(engine, settings, table, console, partial(learn, REPHRASES)):
         found = [row for row in table.read(assistant_id).rewrites if row.method == "rephrase"]
         for row in sorted(found, key=lambda row: (-row.users, row.source_text))[:EXAMPLES]:
             console.print(
