@@ -147,10 +147,10 @@ def train_failure_model(
     training = training or FailureTraining()
     if groups is None:
         groups = [turns[0].user_id if turns else "" for turns in dialogues]
-    told = [
-        known_failures(turns, annotations, fold)
-        for turns, fold in zip(dialogues, _folds(groups), strict=True)
-    ]
+    told = []
+    for turns, fold in zip(dialogues, _folds(groups), strict=True):
+        said = [annotations.get(EventId(turn.event_id)) for turn in turns]
+        told.append(KnownFailures(turns, [one.failure_point if one else None for one in said], fold))
     known = [one for one in told if one.says_something]
     known_groups = [group for group, one in zip(groups, told, strict=True) if one.says_something]
     counts = Counter(point for one in known for point in one.known if point is not None)
@@ -197,14 +197,6 @@ def train_failure_model(
 def passes_over(turns: int) -> int:
     """How often so many annotated turns are read, where the settings do not say it."""
     return min(max(round(READ / max(turns, 1)), LEAST_PASSES), MOST_PASSES)
-
-
-def known_failures(
-    turns: Sequence[TurnEvent], annotations: Mapping[EventId, Annotation], fold: int = 0
-) -> KnownFailures:
-    """A dialogue with what is annotated of it."""
-    said = [annotations.get(EventId(turn.event_id)) for turn in turns]
-    return KnownFailures(turns, [one.failure_point if one else None for one in said], fold)
 
 
 def _folds(groups: Sequence[str]) -> list[int]:

@@ -91,18 +91,12 @@ class LabelReader:
         if "slots" not in self.space.tasks:
             return tokens, self._model.dialogues.run(None, inputs)[0][0], []
         # One row more, so that there is one: a request may be empty.
-        inputs["states"] = np.concatenate(
-            [*(text.states for text in texts), texts[0].vector[None, : self._width]]
-        )
+        width = texts[0].states.shape[1]
+        inputs["states"] = np.concatenate([*(text.states for text in texts), texts[0].vector[None, :width]])
         lengths = [len(text.states) for text in texts]
         inputs["turn_of"] = np.array([*np.repeat(np.arange(len(texts)), lengths), 0], dtype=np.int64)
         of_turns, of_tokens = self._model.dialogues.run(None, inputs)
         return tokens, of_turns[0], np.split(of_tokens[:-1], np.cumsum(lengths)[:-1])
-
-    @property
-    def _width(self) -> int:
-        """Of the states."""
-        return int(self._model.texts.get_outputs()[0].shape[-1])
 
     def _read_text(self, tokens: TurnTokens) -> _ReadText:
         states, vectors = self._model.read_text(tokens)

@@ -157,7 +157,11 @@ def train_label_model(
         )
 
     stretches = [stretch for number in learned for stretch in _stretches(labelled(number))]
-    known = [stretch for stretch in stretches if _says_something(stretch)]
+    known = [
+        stretch
+        for stretch in stretches
+        if any(target.tells(task) for target in stretch.targets for task in get_args(LabelName))
+    ]
     if not known:
         raise LabelTrainingError("no dialogue that is learned from has a label: annotate more of them")
     device = choose_device(training.device)
@@ -299,10 +303,6 @@ def _stretches(dialogue: LabelledDialogue) -> list[LabelledDialogue]:
         )
         for start in range(0, len(dialogue.turns), WINDOW_TURNS)
     ]
-
-
-def _says_something(dialogue: LabelledDialogue) -> bool:
-    return any(target.tells(task) for target in dialogue.targets for task in get_args(LabelName))
 
 
 def _texts(turn: TurnEvent) -> list[str]:

@@ -83,7 +83,7 @@ def page(
         "percent": percent,
         "percent_interval": percent_interval,
         "points": points,
-        "image": _image,
+        "image": lambda svg: "data:image/svg+xml;base64," + base64.b64encode(svg).decode(),
         "thousands": lambda number: f"{number:,}",
         **filters,
     }
@@ -156,10 +156,6 @@ def _number(value: float | None, scale: int, unit: str = "") -> str:
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
     return f"{scale * value:.1f}" + unit
-
-
-def _image(svg: bytes) -> str:
-    return "data:image/svg+xml;base64," + base64.b64encode(svg).decode()
 
 
 def _without_infinity(node: Any) -> Any:
