@@ -167,9 +167,7 @@ def _stream(kafka: KafkaSettings, files: Sequence[Path], progress: Progress) -> 
     try:
         batch: list[OutgoingRecord] = []
         for turn in (turn for file in files for turn in read_turns(file, now_ms)):
-            batch.append(
-                OutgoingRecord(topic=kafka.topics.turns, key=turn.key.encode(), value=encode_turn(turn))
-            )
+            batch.append(_turn_record(kafka, turn))
             if len(batch) == RECORDS_AT_A_TIME:
                 sent += producer.deliver(batch)
                 batch.clear()
@@ -179,6 +177,10 @@ def _stream(kafka: KafkaSettings, files: Sequence[Path], progress: Progress) -> 
         producer.close()
     progress.update(task, completed=sent, total=sent)
     return sent
+
+
+def _turn_record(kafka: KafkaSettings, turn: TurnEvent) -> OutgoingRecord:
+    return OutgoingRecord(topic=kafka.topics.turns, key=turn.key.encode(), value=encode_turn(turn))
 
 
 def _wait_until_learned(engine: Engine, kafka: KafkaSettings, n_turns: int, progress: Progress) -> None:
@@ -361,16 +363,12 @@ def _show_live_learning(running: RunningRehear, table: RewriteTable, console: Co
     assistant_id = min(table.versions(), default=AssistantId("demo-assistant"))
     pair = PlantedPair(source="pley the mourning song", target="play the morning song", users=3)
     turns = planted_log([pair], assistant_id=assistant_id, start_ms=now_ms())
-    records = [
-        OutgoingRecord(topic=running.kafka.topics.turns, key=turn.key.encode(), value=encode_turn(turn))
-        for turn in turns
-    ]
     for turn in turns:
         console.print(f"  {turn.user_id}: {turn.request.text!r}", highlight=False)
     api = _LookupClient(running.api_url)
     query = RewriteQuery(assistant_id=assistant_id, user_id="somebody-else", text=pair.source)
     producer = RecordProducer(running.kafka)
-    producer.deliver(records)
+    producer.deliver([_turn_record(running.kafka, turn) for turn in turns])
     producer.close()
     started_s = time.monotonic()
 

@@ -27,7 +27,10 @@ def decide(
 ) -> list[TurnLabel]:
     """The labels of each turn of a dialogue."""
     scales = calibration.scales
-    starts = _goal_starts(logits, scales.get("goal_start") if "goal_start" in space.tasks else None)
+    scale = scales.get("goal_start") if "goal_start" in space.tasks else None
+    starts: list[float | None] = [None] * len(logits)  # probability that a goal starts with each turn
+    if scale is not None:
+        starts = [1.0, *(probability(float(one.values["goal_start"][0]), scale) for one in logits[1:])]
     goals = _goals(starts, calibration.decisions.get("goal_start", 0.5))
     defects = _defects(turns, logits, space, calibration)
     labels = []
@@ -84,13 +87,6 @@ def decide(
             )
         )
     return labels
-
-
-def _goal_starts(logits: Sequence[TurnLogits], scale: Scale | None) -> list[float | None]:
-    """Probability that a goal starts with each turn; None where goals are not learned."""
-    if scale is None:
-        return [None] * len(logits)
-    return [1.0, *(probability(float(one.values["goal_start"][0]), scale) for one in logits[1:])]
 
 
 def _goals(starts: Sequence[float | None], decision: float) -> list[range]:

@@ -26,14 +26,13 @@ from labeling.labels.targets import TurnTarget, WeakLabels, dialogue_targets, la
 from labeling.labels.turn_label import LabelName
 from labeling.models.encoder_base import choose_device
 from labeling.models.gradient_steps import (
-    LearningRates,
     mixed_precision,
     optimizer_over_encoder,
     take_steps,
 )
 from labeling.models.roberta_base import roberta_base
 from labeling.models.training_schedule import Progress
-from labeling.models.training_settings import ModelTraining
+from labeling.models.training_settings import DialogueTraining
 from labeling.turns.dialogue_batches import epoch_batches, held_back
 from labeling.turns.dialogue_part import NO_CONTEXT, NOTHING_HIDDEN, Part, parts_by_chance
 from labeling.turns.features import TurnFeatures
@@ -55,10 +54,9 @@ MOST_EPOCHS = 6
 _SWAPPED = 0.3  # share of the turns, in pre-training
 
 
-class LabelTraining(ModelTraining, frozen=True, kw_only=True):
+class LabelTraining(DialogueTraining, frozen=True, kw_only=True):
     """Settings of the training."""
 
-    layers: int | None = 3
     context: bool = True
     epochs: int = 2
     """Of these, one more for each group of labels that has something hidden of its own."""
@@ -74,14 +72,6 @@ class LabelTraining(ModelTraining, frozen=True, kw_only=True):
     """Turns of an epoch; of more, other dialogues are drawn in each epoch. None: all."""
 
     batch_turns: int = 48
-    learning_rate: float = 1e-4
-    """Of the turn encoder, at its highest."""
-
-    head_rate: float = 1e-3
-    """Of everything above it, which starts from nothing."""
-
-    hidden_share: float = 0.1
-    """Probability that a part is hidden from a dialogue."""
 
     @classmethod
     def of(cls, settings: LabelSettings) -> "LabelTraining":
@@ -248,17 +238,12 @@ class _Trainer(Struct, frozen=True):
                 most_turns=training.most_turns,
             )
         ]
-        rates = LearningRates(
-            of_encoder=training.learning_rate,
-            of_others=training.head_rate,
-            weight_decay=training.weight_decay,
-        )
 
         def loss(batch: Sequence[LabelledDialogue]) -> Tensor | None:
             with mixed_precision(self.device):
                 return loss_of([example(one) for one in batch])
 
-        optimizer = optimizer_over_encoder(self.model, self.model.turns, rates)
+        optimizer = optimizer_over_encoder(self.model, self.model.turns, training)
         take_steps(self.model, optimizer, batches, len(batches), loss, stage, self.progress)
 
     def _fit(self, examples: Sequence[DialogueExample]) -> Tensor | None:

@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
-import msgspec
-from msgspec import Struct
 from sqlalchemy import Connection
 
 from services.errors import StateError
@@ -96,13 +94,11 @@ def stored_verdicts(
         for key in ids:
             if key not in sessions or key not in records:
                 continue
-            verdicts = [_verdict(turns.verdict, record) for record in records[key]]
+            verdicts = [
+                turns.verdict(**{name: getattr(record, name) for name in turns.verdict.__struct_fields__})
+                for record in records[key]
+            ]
             if [one.event_id for one in records[key]] == [turn.event_id for turn in sessions[key].turns]:
                 for _, judged in judged_turns(sessions[key], verdicts):
                     yield judged
         on_read(len(ids))
-
-
-def _verdict(verdict: type[Struct], record: Struct) -> Struct:
-    values = msgspec.structs.asdict(record)
-    return verdict(**{name: values[name] for name in verdict.__struct_fields__})

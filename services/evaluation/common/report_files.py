@@ -120,7 +120,6 @@ def systems_table(
     columns: Iterable[str],
     rows: Iterable[tuple[str, Iterable[Estimate]]],
     *,
-    system: str = "system",
     resampled: str | None = None,
 ) -> Table:
     """Systems beside each other.
@@ -129,13 +128,12 @@ def systems_table(
         title: of the table.
         columns: titles of the measures.
         rows: the name of each system, and its measures.
-        system: what a system is called.
         resampled: what the intervals are over, for the caption; None: there is none.
     """
     table = Table(title=title)
     if resampled is not None:
         table.caption = f"with 95 % confidence intervals over {resampled}"
-    table.add_column(system)
+    table.add_column("system")
     for column in columns:
         table.add_column(column, justify="right")
     for name, measures in rows:

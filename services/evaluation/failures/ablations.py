@@ -1,7 +1,9 @@
 """The variants of the failure model, as `run_variants` makes them."""
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from failure_isolation.errors import FailureTrainingError
@@ -59,6 +61,6 @@ class FailureVariants(
             )
             for assistant_id, sessions in by_assistant(split.train).items()
         }
-        made = FailureWorkshop(lessons, self.evaluation.settings, self.train or train_variant)
-        with closing(made):
-            yield made.failures
+        with TemporaryDirectory() as folder:
+            train, settings = self.train or train_variant, self.evaluation.settings
+            yield FailureWorkshop(lessons, settings, train, Path(folder)).failures

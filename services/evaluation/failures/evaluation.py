@@ -9,6 +9,7 @@ from rich.progress import Progress
 
 from failure_isolation.settings import FailureSettings
 from failure_isolation.turn_failure import FailureIsolator, TurnFailure
+from services.assistant_work import shown_steps
 from services.evaluation.common.evaluation_run import LineEvaluation, ScoredLog
 from services.evaluation.common.report_files import Report
 from services.evaluation.common.same_events import require_apart
@@ -106,14 +107,8 @@ class FailureEvaluation(LineEvaluation[GoldFailure, TurnFailure, FailureScores],
         from services.evaluation.failures import baselines
 
         def plain_encoder() -> FailureIsolator:
-            bar = progress.add_task(baselines.PLAIN_ENCODER, total=None)
-
-            def show(_: str, done: int, total: int) -> None:
-                progress.update(bar, completed=done, total=total)
-
-            made = baselines.train_encoder_isolator(lesson, self.settings, show)
-            progress.remove_task(bar)
-            return made
+            shown = shown_steps(progress, baselines.PLAIN_ENCODER)
+            return baselines.train_encoder_isolator(lesson, self.settings, shown)
 
         def metadata() -> FailureIsolator:
             made = baselines.MetadataIsolator(lesson, self.seed)

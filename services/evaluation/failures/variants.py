@@ -95,17 +95,12 @@ class WithholdingIsolator(Struct, frozen=True):
 
     def isolate(self, sessions: Sequence[Sequence[TurnEvent]]) -> list[list[TurnFailure]]:
         """What the isolator says of each turn, with as much as it is given."""
-        if self.withheld == "traces":
-            return self.isolator.isolate([[without_traces(turn) for turn in turns] for turns in sessions])
-        if self.withheld == "responses":
-            return self.isolator.isolate(
-                [[without_response_text(turn) for turn in turns] for turns in sessions]
-            )
+        if self.withheld in ("traces", "responses"):
+            less = without_traces if self.withheld == "traces" else without_response_text
+            return self.isolator.isolate([[less(turn) for turn in turns] for turns in sessions])
         alone = self.withheld == "context"
         found = []
-        for turns in sessions:
-            parts = [
-                turns[number if alone else 0 : number + 1] for number in range(len(turns))
-            ]  # each ends with the turn in question
+        for turns in sessions:  # each part ends with the turn in question
+            parts = [turns[number if alone else 0 : number + 1] for number in range(len(turns))]
             found.append([of_part[-1] for of_part in self.isolator.isolate(parts)])
         return found

@@ -20,6 +20,7 @@ from rewriting.encoders.text_encoder import RequestEncoder
 from rewriting.evidence.rephrase_link import RephraseDetector, RephraseLink, resolve
 from rewriting.rephrases.settings import RephraseSettings
 from rewriting.rephrases.turn_pair import MOST_COMPARED, candidate_pairs
+from services.evaluation.common.score_thresholds import best_f1
 from services.evaluation.errors import BaselineError
 from services.evaluation.rephrases.system import RephraseSystem
 from streams.turn import TurnEvent
@@ -176,11 +177,8 @@ def best_threshold(detector: RephraseDetector, sessions: Sessions, weak: WeakLin
     ]
     if not found:
         return 1.0, 0.0
-    scores, right = map(np.array, zip(*sorted(found, reverse=True), strict=True))
-    ends = np.flatnonzero(np.append(scores[1:] != scores[:-1], True))
-    f1 = 2 * right.cumsum()[ends] / (ends + 1 + len(wanted))
-    best = int(f1.argmax())
-    return float(scores[ends[best]]), float(f1[best])
+    scores, right = map(np.array, zip(*found, strict=True))
+    return best_f1(scores, right, len(wanted))
 
 
 def base_encoder(base: str | None, folder: Path) -> RequestEncoder:

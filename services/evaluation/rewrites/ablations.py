@@ -77,6 +77,13 @@ class AblationEvaluation(RewriteEvaluation, frozen=True, kw_only=True):
                     predictions[name] = list(progress.track(replay, task_id=bar))
         predictions[TEXT_CHAIN] = learn_text_chain(past).predict(turns)
         predictions[NO_REWRITE] = no_rewrite(turns)
+        told = []
+        if closed:
+            told.append(
+                f"On the held-back days of the training log no threshold shows {ablation.ranker.win_loss:g} "
+                f"wins for each loss, or there was too little to learn from, for: {', '.join(closed)}. What "
+                "is left of a variant then is the table, and of a baseline nothing."
+            )
         scoring = progress.add_task("scoring", total=len(predictions))
         scores = score_rewrites(
             turns,
@@ -89,7 +96,7 @@ class AblationEvaluation(RewriteEvaluation, frozen=True, kw_only=True):
             resamples=self.resamples,
             seed=self.seed,
             on_scored=lambda _: progress.advance(scoring),
-            notes=[*_closed_notes(closed, ablation), *notes],
+            notes=[*told, *notes],
         )
         return msgspec.structs.replace(scores, notes=(personal_layer_adds(scores), *scores.notes))
 
@@ -152,15 +159,6 @@ def _layers(
                 closed.append(f"{variant.name} ({assistant_id})" if len(assistants) > 1 else variant.name)
     layers = {name: ServedLayers(tables[name], online.get(name, {})) for name in tables}
     return layers, closed
-
-
-def _closed_notes(closed: Sequence[str], ablation: AblationSettings) -> Iterator[str]:
-    if closed:
-        yield (
-            f"On the held-back days of the training log no threshold shows {ablation.ranker.win_loss:g} wins "
-            f"for each loss, or there was too little to learn from, for: {', '.join(closed)}. What is left "
-            "of a variant then is the table, and of a baseline nothing."
-        )
 
 
 def _replayed(
