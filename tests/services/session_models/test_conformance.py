@@ -10,7 +10,7 @@ from jobs import work_on
 from letter_detector import letter_log
 from letter_models import CASES, REFUSED, ModelCase
 from sqlalchemy import Engine
-from streaming import everything, feed, record_of, store_log
+from streaming import everything, feed, records_of, store_log
 
 from labeling.errors import ArtifactError
 from services.platform.clock import now_ms
@@ -24,7 +24,6 @@ from services.tasks import session_model
 from services.tasks.session_model import SessionModelTask
 from streams.errors import CheckpointConflictError, RecordsRefusedError
 from streams.session import sessionize
-from streams.session_record import SessionRecord
 from streams.stores.database_schema import reading
 from streams.stream_task import OffsetRange, Received
 from streams.topic_names import Topics
@@ -56,10 +55,6 @@ def _is_user_data(case: ModelCase, monkeypatch: pytest.MonkeyPatch) -> None:
     if not known.issuperset(case.kind.tables):
         added = (*USER_DATA, UserData(case.kind.tables, case.kind.forget))
         monkeypatch.setattr(forgetting, "USER_DATA", added)
-
-
-def records_of(log: Sequence[TurnEvent]) -> list[SessionRecord]:
-    return [record_of(session) for session in sessionize(log)]
 
 
 def announced(task: SessionModelTask[Any, Any]) -> dict[str, bytes | None]:

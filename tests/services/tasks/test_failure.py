@@ -12,7 +12,7 @@ from letter_failures import NAME, LetterFailures
 from letter_models import CASE_OF
 from rewrites import rewrite_row
 from sqlalchemy import Engine
-from streaming import everything, feed, record_of, rewrites_in, row_count, store_log
+from streaming import everything, feed, records_of, rewrites_in, row_count, store_log
 
 from failure_isolation.store import FAILURE_CHANGE, FAILURES
 from failure_isolation.turn_failure import FailureIsolator
@@ -81,7 +81,7 @@ def test_failures_are_stored_and_announced(engine: Engine, log: list[TurnEvent])
     store_log(engine, log)
     CASE.use(engine, LETTERS)
     task = CASE.task(engine)
-    feed(task, [record_of(session) for session in sessionize(log)])
+    feed(task, records_of(log))
     told = CASE.told(task)
     assert told.keys() == {f"letters/{turn.event_id}" for turn in log}
     assert len(told) == row_count(engine, FAILURES) == 20
@@ -132,7 +132,7 @@ def test_a_task_gives_the_points_that_the_job_gives(
     learn(engine, log, tmp_path)
     CASE.use(engine, LETTERS)
     task = CASE.task(engine)
-    records = [record_of(session) for session in sessionize(log)]
+    records = records_of(log)
     place = feed(task, records[:2])
     assert set(points(engine).values()) == {None}  # of too few turns
     for record in records[2:]:
@@ -235,7 +235,7 @@ def test_a_forgotten_user_leaves_table_topic_and_failure_points(
     learn(engine, log, tmp_path)
     CASE.use(engine, LETTERS)
     task = CASE.task(engine)
-    records = [record_of(session) for session in sessionize(log)]
+    records = records_of(log)
     place = feed(task, records)
     CASE.told(task)
     theirs: dict[str, list[str]] = {}

@@ -6,7 +6,7 @@ from letter_detector import letter_log
 from letter_labels import NAME
 from letter_models import CASE_OF
 from sqlalchemy import Engine
-from streaming import feed, record_of, row_count, store_log
+from streaming import feed, record_of, records_of, row_count, store_log
 
 from labeling.labels.store import LABELS
 from services.platform.clock import now_ms
@@ -26,7 +26,7 @@ def test_labels_of_sessions_are_stored_and_announced(engine: Engine, log: list[T
     store_log(engine, log)
     CASE.use(engine, LETTERS)
     task = CASE.task(engine)
-    feed(task, [record_of(session) for session in sessionize(log)])
+    feed(task, records_of(log))
     told = CASE.told(task)
     assert len(told) == row_count(engine, LABELS) == 24
     assert told.keys() == {f"letters/{turn.event_id}" for turn in log}
@@ -52,7 +52,7 @@ def test_sessions_that_join_leave_one_goal_and_no_label_behind(engine: Engine, l
     store_log(engine, apart)
     CASE.use(engine, LETTERS)
     task = CASE.task(engine)
-    old = [record_of(session) for session in sessionize(apart)]
+    old = records_of(apart)
     place = feed(task, old)
     assert {key: record["goal_id"] for key, record in CASE.told(task).items()} == {
         "letters/x": "x",

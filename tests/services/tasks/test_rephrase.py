@@ -5,7 +5,7 @@ import pytest
 from letter_detector import LIKELY, LetterDetector, letter_log
 from letter_models import CASE_OF
 from sqlalchemy import Engine
-from streaming import feed, record_of, row_count, store_log
+from streaming import feed, record_of, records_of, row_count, store_log
 
 from rewriting.chains.settings import ChainSettings
 from rewriting.evidence_settings import EvidenceSettings
@@ -98,7 +98,7 @@ def test_links_candidates_and_announcements_come_of_sessions(engine: Engine, log
 def test_chains_go_by_the_links_whichever_worker_comes_first(engine: Engine, log: list[TurnEvent]) -> None:
     store_log(engine, log)
     CASE.use(engine, LETTERS)
-    records = [record_of(session) for session in sessionize(log)]
+    records = records_of(log)
     chains, task = chain_task(engine), CASE.task(engine)
     place = feed(chains, records)
     settle(chains)
@@ -118,7 +118,7 @@ def test_nothing_is_announced_where_chains_do_not_go_by_links(engine: Engine, lo
     store_log(engine, log)
     CASE.use(engine, LETTERS)
     task = CASE.task(engine, rephrases=RephraseSettings(in_chains=False))
-    feed(task, [record_of(session) for session in sessionize(log)])
+    feed(task, records_of(log))
     assert announced(task) == []
     assert sources(engine, "rephrase") == {"ahush", "bhush"}
 
@@ -126,7 +126,7 @@ def test_nothing_is_announced_where_chains_do_not_go_by_links(engine: Engine, lo
 def test_another_detector_judges_anew_what_comes(engine: Engine, log: list[TurnEvent]) -> None:
     store_log(engine, log)
     CASE.use(engine, LETTERS)
-    records = [record_of(session) for session in sessionize(log)]
+    records = records_of(log)
     task = CASE.task(engine)
     place = feed(task, records)
     announced(task)
@@ -140,7 +140,7 @@ def test_another_detector_judges_anew_what_comes(engine: Engine, log: list[TurnE
 def test_links_are_of_sessions_that_have_not_changed_since(engine: Engine, log: list[TurnEvent]) -> None:
     store_log(engine, log)
     CASE.use(engine, LETTERS)
-    feed(CASE.task(engine), [record_of(session) for session in sessionize(log)])
+    feed(CASE.task(engine), records_of(log))
     later = [
         msgspec.structs.replace(turn, event_id=f"later-{turn.event_id}", ts_ms=turn.ts_ms + 9_000)
         for turn in log
@@ -154,7 +154,7 @@ def test_candidates_that_rest_on_a_forgotten_user_go(engine: Engine, log: list[T
     store_log(engine, log)
     CASE.use(engine, LETTERS)
     task = CASE.task(engine, rephrases=RephraseSettings(in_chains=True, min_users=4))
-    feed(task, [record_of(session) for session in sessionize(log)])
+    feed(task, records_of(log))
     announced(task)
     assert len(rows(engine)) == 2
     forget_user(engine, now_ms, LETTERS, UserId("u00001"))
@@ -171,7 +171,7 @@ def test_candidates_that_rest_on_a_forgotten_user_go(engine: Engine, log: list[T
 def test_a_candidate_is_explained_by_what_was_said_instead(engine: Engine, log: list[TurnEvent]) -> None:
     store_log(engine, log)
     CASE.use(engine, LETTERS)
-    feed(CASE.task(engine), [record_of(session) for session in sessionize(log)])
+    feed(CASE.task(engine), records_of(log))
     candidate = rows(engine)[0]
     source, target = candidate.source_text, candidate.target_text
     lines = list(explanation(engine, candidate, 1))
