@@ -10,7 +10,8 @@ import pytest
 from databases import new_database, opened
 from letter_detector import letter_log
 from letter_failures import point_of
-from letter_models import CASES, REFUSED, ModelCase
+from letter_model import REFUSED
+from letter_models import CASES, ModelCase
 from report_command import invoke, write_lines
 from streaming import store_log
 

@@ -29,9 +29,6 @@ from streams.stores.database_schema import reading
 from streams.topic_names import Topics
 from streams.turn import AssistantId
 
-REFUSED: Final = "refuse me"
-"""No letter model takes a session in which this is said."""
-
 
 class ModelCase(Struct, frozen=True):
     """A kind, and a model of it whose answers are known."""

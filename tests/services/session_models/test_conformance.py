@@ -8,7 +8,8 @@ import msgspec
 import pytest
 from jobs import work_on
 from letter_detector import letter_log
-from letter_models import CASES, REFUSED, ModelCase
+from letter_model import REFUSED
+from letter_models import CASES, ModelCase
 from sqlalchemy import Engine
 from streaming import everything, feed, records_of, store_log
 

@@ -10,7 +10,8 @@ import msgspec
 import pytest
 from databases import new_database, opened
 from letter_detector import letter_log
-from letter_models import CASES, REFUSED, ModelCase
+from letter_model import REFUSED
+from letter_models import CASES, ModelCase
 from streaming import compacted, drain, requests, rewrites, send_turns, stream_settings
 from worker_faults import run_and_kill, run_while_locked
 from worker_pool import WorkerPool
