@@ -57,14 +57,19 @@ def compare(source: str, target: str, locale: str = "") -> Comparison:
     second = wish_of(_as_heard(target, source, readers), readers)
     replaced, dropped, added = _changes(first.words, second.words, _light(readers))
     differences = set(_differences(first, second, spoken))
-    aligned = (pair for before, after in replaced if len(before) == len(after) for pair in zip(before, after, strict=True))
+    aligned = (
+        pair
+        for before, after in replaced
+        if len(before) == len(after)
+        for pair in zip(before, after, strict=True)
+    )
     if any(_are_prefixed_opposites(a, b, spoken) for a, b in aligned):
         differences.add("opposite")
     is_framed = sum(len("".join(before)) for before, _ in replaced) <= (1 - FRAME_SHARE) * first.letters
-    if is_framed:
-        likeness = min((alike(" ".join(before), " ".join(after)) for before, after in replaced), default=1.0)
-    else:
-        likeness = alike(source, target)
+    if not is_framed:  # what stands in what place is not known any more
+        before, after = (" ".join(word for words in side for word in words) for side in zip(*replaced, strict=True))
+        replaced = [(before.split(), after.split())]
+    likeness = min((alike(" ".join(before), " ".join(after)) for before, after in replaced), default=1.0)
     return Comparison(
         differences=frozenset(differences),
         likeness=likeness,
@@ -120,7 +125,7 @@ def alike(first: str, second: str) -> float:
 
 
 def _letters(text: str) -> str:
-    """The letters of a text apart from their marks: an accent, or a voiced sound, is a half of another letter."""
+    """The letters of a text apart from their marks: an accent or a voiced sound is half of another letter."""
     return unicodedata.normalize("NFD", text.replace(" ", ""))
 
 

@@ -126,6 +126,10 @@ class ChainCounts:
         self.texts_at: list[dict[TextKey, int]] = []  # by number: text -> times it was understood so
         self.days: dict[UserId, dict[int, int]] = {}  # user -> day -> sessions
         self.locales: dict[str, int] = {}  # -> sessions
+        self._tried: dict[UserId, set[TextKey]] = {}  # user -> texts that they ever came from by second tries
+        self._seen: set[UserId] = set()  # users of sessions that came or went since `take_seen`
+        self._slotted = 0  # requests that were understood with slots
+        self._with_slots: list[bool] = []  # by number
         self._numbers: dict[Interpretation, int] = {}
         self._parents: list[int] = []  # union-find over numbers that ever shared a session's chain
 
@@ -140,7 +144,16 @@ class ChainCounts:
     @property
     def has_slots(self) -> bool:
         """Whether the assistant logs what it understood in detail."""
-        return any(texts and slots_of(name) for name, texts in zip(self.interpretations, self.texts_at, strict=True))
+        return self._slotted > 0
+
+    def take_seen(self) -> set[int]:
+        """The interpretations of texts whose evidence may weigh otherwise since the last time.
+
+        Its users were seen again: how much they count depends on all their sessions.
+        """
+        keys = {key for user in self._seen for key in self._tried.get(user, ()) if key in self.texts}
+        self._seen.clear()
+        return {number for key in keys for number in self.texts[key].interpretations}
 
     def keys_of(self, text: str) -> list[TextKey]:
         """The keys of a text in all locales that it is said in."""
@@ -167,6 +180,7 @@ class ChainCounts:
         keys = [text_key(step.text, locale) for step in steps]
         add_nested_count(self.days, user, session.day, sign)
         add_count(self.locales, locale, sign)
+        self._seen.add(user)
         for i, (step, key, number) in enumerate(zip(steps, keys, numbers, strict=True)):
             following = numbers[i + 1] if step.goes_on else None
             if step.said:  # what became of a rewrite is no evidence for the text that was run
@@ -178,6 +192,7 @@ class ChainCounts:
             self.outcomes[number].add(step, following, sign)
             text.note(step.surface, user, bool(step.success), sign)
             add_count(text.interpretations, number, sign)
+            self._slotted += sign * self._with_slots[number]
             add_count(self.texts_at[number], key, sign)
             if following is not None:
                 self._join(number, following)
@@ -186,6 +201,7 @@ class ChainCounts:
         for (source, target), second_try in _second_tries(session, keys, numbers).items():
             led_to = self.texts[source].led_to
             if sign > 0:
+                self._tried.setdefault(user, set()).add(source)
                 led_to.setdefault(target, {})[session.session_id] = second_try
             else:
                 del led_to[target][session.session_id]
@@ -193,7 +209,7 @@ class ChainCounts:
                     del led_to[target]
         run_for = {text_key(step.said, locale) for step in steps if step.said}
         elsewhere = {
-            key for step in steps if len(self.locales) > 1 for key in self.keys_of(step.text)
+            key for step in steps if len({locale, *self.locales}) > 1 for key in self.keys_of(step.text)
         }  # rows there may depend on what is said here
         touched = {
             *numbers,
@@ -215,6 +231,7 @@ class ChainCounts:
         if number is None:
             number = self._numbers[interpretation] = len(self.interpretations)
             self.interpretations.append(interpretation)
+            self._with_slots.append(bool(slots_of(interpretation)))
             self.outcomes.append(OutcomeCounts())
             self.texts_at.append({})
             self._parents.append(number)

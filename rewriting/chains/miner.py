@@ -93,7 +93,9 @@ class ChainMiner:
         self._allowed = allowed
         self._rewrites: dict[TextKey, Rewrite] = {}
         self._refused: dict[TextKey, list[RefusedPair]] = {}
+        self._parts: dict[TextKey, dict[TextKey, bool]] = {}  # source -> part -> whether that is a request
         self._touched: set[int] = set()
+        self._had_slots = False
 
     @property
     def rewrites(self) -> list[Rewrite]:
@@ -111,28 +113,49 @@ class ChainMiner:
 
     def solve(self) -> MinedChange:
         """Solves the components that were touched since the last time, and only these."""
-        changed: dict[TextKey, Rewrite] = {}
-        withdrawn: dict[TextKey, Rewrite] = {}
+        self._touched |= self.counts.take_seen() | self._with_other_parts()
+        if self.counts.has_slots != self._had_slots:  # all pairs are told by it
+            self._had_slots = self.counts.has_slots
+            self._touched.update(range(len(self.counts.interpretations)))
+        for key in {*self._refused, *self._parts} - self.counts.texts.keys():
+            self._forget_pairs(key)
+        before: dict[TextKey, Rewrite] = {}
+        after: dict[TextKey, Rewrite] = {}
         for group in self.counts.connected(self._touched):
             texts = {text for number in group for text in self.counts.texts_at[number]}
             for text in texts:
-                self._refused.pop(text, None)
-            before = {text: self._rewrites[text] for text in texts if text in self._rewrites}
-            after = {
-                key: rewrite for states in self._components(group) for key, rewrite in self._mine(states)
-            }
-            changed |= {text: row for text, row in after.items() if before.get(text) != row}
-            withdrawn |= {text: row for text, row in before.items() if text not in after}
+                self._forget_pairs(text)
+            before |= {text: self._rewrites[text] for text in texts if text in self._rewrites}
+            for states in self._components(group):
+                after |= self._mine(states)
         self._touched.clear()
         # A text that nobody has said any more is in no component.
-        withdrawn |= {text: row for text, row in self._rewrites.items() if text not in self.counts.texts}
-        for text in withdrawn:
+        before |= {text: row for text, row in self._rewrites.items() if text not in self.counts.texts}
+        for text in before:
             del self._rewrites[text]
-        self._rewrites |= changed
+        self._rewrites |= after
+        # A row that comes to hold in all locales has another id, and one that ceases to.
+        known = {row.rewrite_id: row for row in before.values()}
+        warranted = {row.rewrite_id for row in after.values()}
         return MinedChange(
-            tuple(row for _, row in sorted(changed.items())),
-            tuple(row for _, row in sorted(withdrawn.items())),
+            tuple(row for _, row in sorted(after.items()) if known.get(row.rewrite_id) != row),
+            tuple(row for _, row in sorted(before.items()) if row.rewrite_id not in warranted),
         )
+
+    def _forget_pairs(self, source: TextKey) -> None:
+        """Forgets what the last `solve` found of the pairs of a source."""
+        self._refused.pop(source, None)
+        self._parts.pop(source, None)
+
+    def _with_other_parts(self) -> set[int]:
+        """The interpretations of sources of which another part is a request by now, or none any more."""
+        return {
+            number
+            for source, parts in self._parts.items()
+            if source in self.counts.texts
+            and any(self._is_request(part) != was for part, was in parts.items())
+            for number in self.counts.texts[source].interpretations
+        }
 
     def _components(self, group: list[int]) -> list[list[int]]:
         """Splits a group into the components that it consists of now; states in the order of their names."""
@@ -287,7 +310,7 @@ class ChainMiner:
             said=len(counts.users),
             content=len(counts.met_users.keys() - tries.keys()),
             went_on=len({tried.user_id for others in counts.led_to.values() for tried in others.values()}),
-            rest_is_request=self._rest_is_request(source, target, locale),
+            rest_is_request=self._rest_is_request(key, target),
         )
 
     def _means(self, text: str, target: str, locale: str) -> bool:
@@ -295,17 +318,24 @@ class ChainMiner:
 
         Where no slots are logged, an intent stands for many wishes, which only the words tell apart.
         """
-        return text == target or self.counts.has_slots or self._guard.is_plausible(text, target, locale)
+        return text == target or self.counts.has_slots or self._guard.is_same(text, target, locale)
 
-    def _rest_is_request(self, source: str, target: str, locale: str) -> bool:
+    def _rest_is_request(self, key: TextKey, target: str) -> bool:
         """Whether a target is one end of a source, whose rest users have succeeded with by itself."""
+        source, locale = text_of(key)
         rest = source.removeprefix(target) if source.startswith(target) else source.removesuffix(target)
         words = rest.split()
         if len(words) == len(source.split()):
             return False
-        parts = {" ".join(words), " ".join(words[1:]), " ".join(words[:-1])}
-        known = (self.counts.texts.get(text_key(part, locale)) for part in parts if part)
-        return any(text is not None and text.met_users for text in known)
+        parts = {" ".join(words), " ".join(words[1:]), " ".join(words[:-1])} - {""}
+        known = {part: self._is_request(part) for part in (text_key(part, locale) for part in parts)}
+        self._parts.setdefault(key, {}).update(known)
+        return any(known.values())
+
+    def _is_request(self, key: TextKey) -> bool:
+        """Whether users have succeeded with a text."""
+        counts = self.counts.texts.get(key)
+        return counts is not None and bool(counts.met_users)
 
     def _chain(self, states: list[int], position: dict[int, int]) -> AbsorbingChain:
         outcomes = [self.counts.outcomes[number] for number in states]
@@ -383,8 +413,8 @@ class ChainMiner:
         """The confidence below which the rewrite is the better bet; 1 if at any; None if at none.
 
         Bands are judged from the lowest up, each with what it borrows from those below, and only where the
-        text was heard with such confidence. Above one in which
-        most requests are right as they are, it holds in none.
+        text was heard with such confidence. Above one in which most requests are right as they are, it holds
+        in none.
         """
         settings = self._settings
         limit: float | None = None

@@ -11,7 +11,10 @@ from rewriting.guards.settings import SensitiveSettings
 _NAME_PARTS: Final = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 _PRIVATE: Final = re.compile(r"\d(?:[\s.,:-]*\d){3,}|@|\b(?:www|https?)\b")
 _PERSONAL_SLOTS: Final = frozenset(
-    "person contact contact_name first_name last_name relation email email_address phone phone_number address".split()
+    {
+        *("person", "contact", "contact_name", "first_name", "last_name", "relation"),
+        *("email", "email_address", "phone", "phone_number", "address"),
+    }
 )
 
 

@@ -16,14 +16,15 @@ from streams.turn import AssistantId, UserId
 
 ASSISTANT = AssistantId("a")
 LENIENT = AnswerSettings(
-    min_users=1, min_text_users=1, min_value_users=1, min_share=0, min_slot_share=0
+    min_users=1, min_text_users=1, min_value_users=1, min_share=0, min_slot_share=0, min_confirmed_share=0
 )  # under which random sessions give many rewrites
 
 VALUES = ("", "south", "north")
+WORDS = ("south part", "souse part", "sowth part")  # they sound alike
 
 
 def step(question: int, word: int, value: int, told: int, success: int, shout: bool) -> ChainStep:
-    text = f"text {word}"
+    text = WORDS[word]
     return ChainStep(
         text,
         text.upper() if shout else text,
@@ -79,7 +80,7 @@ def new_miner() -> AnswerMiner:
 def test_random_sessions_give_rewrites() -> None:
     raw = [([(1, 0, 1, 0, 2, False)], 0), ([(1, 1, 0, 1, 2, False)], 1)]
     assert [(row.source_text, row.target_text) for row in batch_mined(new_miner(), sessions_of(raw))] == [
-        ("text 1", "text 0")
+        ("souse part", "south part")
     ]
 
 

@@ -20,7 +20,9 @@ Said = tuple[str, float, float, float]  # text, success, failure, goes on
 def session(number: int, *said: Said) -> SessionSteps:
     """A session of a user of its own."""
     steps = tuple(
-        ChainStep(text, text, Interpretation(f"d|i|{text}"), 0, success, failure, goes_on)
+        ChainStep(
+            text, text, Interpretation(f"d|i|{text}"), 0, success, failure, goes_on, failed=goes_on == 1
+        )
         for text, success, failure, goes_on in said
     )
     return SessionSteps(SessionId(f"s{number}"), ASSISTANT, UserId(f"u{number}"), steps)
@@ -30,11 +32,11 @@ MET, LOST = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)
 ON, HALF = (0.0, 0.0, 1.0), (0.5, 0.0, 0.5)
 
 SESSIONS = [
-    *(session(number, ("u", *ON), ("v", *MET)) for number in range(4)),
-    *(session(10 + number, ("u", *ON), ("x", *ON), ("v", *MET)) for number in range(2)),
-    *(session(20 + number, ("u", *ON), ("y", *LOST)) for number in range(2)),
-    session(30, ("u", *ON), ("private", *ON), ("v", *MET)),
-    session(40, ("hello", *HALF), ("u", *LOST), ("v", *MET), ("bye", *MET)),
+    *(session(number, ("play jess", *ON), ("play jazz", *MET)) for number in range(4)),
+    *(session(10 + number, ("play jess", *ON), ("x", *ON), ("play jazz", *MET)) for number in range(2)),
+    *(session(20 + number, ("play jess", *ON), ("y", *LOST)) for number in range(2)),
+    session(30, ("play jess", *ON), ("private", *ON), ("play jazz", *MET)),
+    session(40, ("hello", *HALF), ("play jess", *LOST), ("play jazz", *MET), ("bye", *MET)),
     *(session(50 + number, ("something else", *ON), ("w", *MET)) for number in range(9)),
 ]
 
@@ -45,39 +47,39 @@ def rewrite() -> Rewrite:
     for steps in SESSIONS:
         miner.touch(miner.counts.add(steps))
     miner.solve()
-    (found,) = [row for row in miner.rewrites if row.source_text == "u"]
+    (found,) = [row for row in miner.rewrites if row.source_text == "play jess"]
     return found
 
 
 def test_counts_what_happened_after_the_source(rewrite: Rewrite) -> None:
     graph = chain_graph(SESSIONS, rewrite)
     assert dict(graph.nodes(data="kind")) == {
-        '"u"': "source",
-        "d|i|v": "target",
+        '"play jess"': "source",
+        "d|i|play jazz": "target",
         "d|i|x": "transient",
         "d|i|y": "transient",
         "success": "success",
         "failure": "failure",
     }
     assert dict(graph.nodes(data="visits")) == {
-        '"u"': 10,
-        "d|i|v": 7,
+        '"play jess"': 10,
+        "d|i|play jazz": 7,
         "d|i|x": 2,
         "d|i|y": 2,
         "success": 7,
         "failure": 3,
     }
     assert {(start, end): count for start, end, count in graph.edges(data="count")} == {
-        ('"u"', "d|i|v"): 4,
-        ('"u"', "d|i|x"): 2,
-        ('"u"', "d|i|y"): 2,
-        ('"u"', "failure"): 1,
-        ("d|i|v", "success"): 7,
-        ("d|i|x", "d|i|v"): 2,
+        ('"play jess"', "d|i|play jazz"): 4,
+        ('"play jess"', "d|i|x"): 2,
+        ('"play jess"', "d|i|y"): 2,
+        ('"play jess"', "failure"): 1,
+        ("d|i|play jazz", "success"): 7,
+        ("d|i|x", "d|i|play jazz"): 2,
         ("d|i|y", "failure"): 2,
     }
-    shares = {end: share for _, end, share in graph.out_edges('"u"', data="probability")}
-    assert shares == {"d|i|v": 0.4, "d|i|x": 0.2, "d|i|y": 0.2, "failure": 0.1}
+    shares = {end: share for _, end, share in graph.out_edges('"play jess"', data="probability")}
+    assert shares == {"d|i|play jazz": 0.4, "d|i|x": 0.2, "d|i|y": 0.2, "failure": 0.1}
 
 
 def test_what_one_user_alone_said_is_not_shown(rewrite: Rewrite) -> None:
@@ -85,10 +87,10 @@ def test_what_one_user_alone_said_is_not_shown(rewrite: Rewrite) -> None:
 
 
 def test_keeps_the_states_most_visited(rewrite: Rewrite) -> None:
-    more = [session(100 + number, ("u", *ON), ("y", *LOST)) for number in range(2)]
+    more = [session(100 + number, ("play jess", *ON), ("y", *LOST)) for number in range(2)]
     assert set(chain_graph([*SESSIONS, *more], rewrite, max_states=5)) == {
-        '"u"',
-        "d|i|v",
+        '"play jess"',
+        "d|i|play jazz",
         "d|i|y",
         "success",
         "failure",
@@ -103,5 +105,5 @@ def test_without_sessions_the_source_the_target_and_the_ends_are_left(rewrite: R
 
 
 def test_can_be_drawn(rewrite: Rewrite, tmp_path: Path) -> None:
-    draw_chain(chain_graph(SESSIONS, rewrite), tmp_path / "chain.svg", "u")
+    draw_chain(chain_graph(SESSIONS, rewrite), tmp_path / "chain.svg", "play jess")
     assert "<!-- 40 % -->" in (tmp_path / "chain.svg").read_text()

@@ -11,6 +11,7 @@ from rewriting.chains.miner import ChainMiner
 from rewriting.chains.settings import ChainSettings
 from rewriting.chains.step import CONFIDENCE_BANDS, session_steps
 from rewriting.errors import ChainSettingsError, RewritingError
+from rewriting.guards.settings import GuardSettings
 from rewriting.table.rewrite import Rewrite
 from services.simulator.planted_log import PlantedPair, plant_hypothesis, planted_log
 from streams.session import Session, sessionize
@@ -115,10 +116,12 @@ def test_an_empty_log_has_no_rewrites() -> None:
 @pytest.mark.parametrize("min_users", [2, 3, 5])
 def test_no_rewrite_rests_on_fewer_users_than_set(users: int, min_users: int) -> None:
     log = planted_log(
-        [pair("u", "v", users, sessions_per_user=6)], successes={"v": 9, "other": 2}, failures={"u": 9}
+        [pair("play jess", "play jazz", users, sessions_per_user=6)],
+        successes={"play jazz": 9, "other": 2},
+        failures={"play jess": 9},
     )
     rows = mine(log, min_users=min_users)
-    assert set(rows) == ({"u"} if users >= min_users else set())
+    assert set(rows) == ({"play jess"} if users >= max(min_users, GuardSettings().min_users) else set())
     assert all(row.users == users for row in rows.values())
 
 
@@ -127,12 +130,15 @@ def test_no_rewrite_rests_on_fewer_users_than_set(users: int, min_users: int) ->
 def test_what_few_users_say_is_neither_source_nor_target(users: int, min_text_users: int) -> None:
     few, many = users, 9
     log = planted_log(
-        [pair("few say it", "all say it", few, sessions_per_user=4), pair("all fail", "few succeed", few)],
-        successes={"all say it": many},
-        failures={"all fail": many},
+        [
+            pair("play jess", "play jazz", few, sessions_per_user=4),  # few say it
+            pair("turn of the lite", "turn off the light", few),  # few succeed
+        ],
+        successes={"play jazz": many},
+        failures={"turn of the lite": many},
     )
     rows = mine(log, min_text_users=min_text_users)
-    assert set(rows) == ({"few say it", "all fail"} if users >= min_text_users else set())
+    assert set(rows) == ({"play jess", "turn of the lite"} if users >= min_text_users else set())
 
 
 @pytest.mark.parametrize("met", [2, 3])
@@ -159,8 +165,9 @@ def test_a_private_text_appears_nowhere() -> None:
 
 
 def test_a_request_that_is_mostly_met_stays() -> None:
-    log = planted_log([pair("play jazz", "play jazz radio", 4)], successes={"play jazz": 60})
-    assert mine(log) == {}
+    mishearing = pair("play jess", "play jazz", 20)
+    assert mine(planted_log([mishearing], successes={"play jess": 60})) == {}
+    assert set(mine(planted_log([mishearing], successes={"play jess": 6}))) == {"play jess"}
 
 
 def test_abstains_where_the_request_itself_works_best_on_a_second_try() -> None:
@@ -172,45 +179,53 @@ def test_abstains_where_the_target_is_understood_as_the_source_was() -> None:
     def understand(text: str) -> NluHypothesis:
         return plant_hypothesis("the same")
 
-    assert mine(planted_log([pair("u", "v", 9)], understand=understand)) == {}
+    mishearing = pair("play jess", "play jazz", 9)
+    assert mine(planted_log([mishearing], understand=understand)) == {}
+    assert set(mine(planted_log([mishearing]))) == {"play jess"}
 
 
 def test_abstains_where_the_second_try_fails_too() -> None:
-    assert mine(planted_log([pair("u", "v", 9, target_status="error")], successes={"other": 9})) == {}
+    mishearing = pair("play jess", "play jazz", 9, target_status="error")
+    assert mine(planted_log([mishearing], successes={"other": 9})) == {}
 
 
 def test_one_rewrite_does_not_lead_to_another() -> None:
-    log = planted_log([pair("u", "v", 5), pair("v", "w", 9)], successes={"v": 3, "w": 3})
+    log = planted_log(
+        [pair("play jess", "play jas", 5), pair("play jas", "play jazz", 9)],
+        successes={"play jas": 3, "play jazz": 3},
+    )
     rows = pairs_of(mine(log))
-    assert rows["v"] == "w"
+    assert rows["play jas"] == "play jazz"
     assert set(rows.values()).isdisjoint(rows)
 
 
 def test_two_texts_are_not_rewritten_to_each_other() -> None:
-    log = planted_log([pair("u", "v", 9), pair("v", "u", 9)])
+    log = planted_log([pair("play jess", "play jazz", 9), pair("play jazz", "play jess", 9)])
     assert len(mine(log)) <= 1
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_random_worlds_have_no_chains_or_cycles(seed: int) -> None:
-    chance = random.Random(seed)
-    texts = [f"text {number}" for number in range(8)]
-    log = planted_log(
-        [pair(*chance.sample(texts, 2), users=chance.randint(2, 6)) for _ in range(15)],
-        successes={text: chance.randint(1, 9) for text in texts},
-    )
-    rows = mine(log)
-    targets = {normalise(row.target_text) for row in rows.values()}
-    assert targets.isdisjoint(rows)
+def test_random_worlds_have_no_chains_or_cycles() -> None:
+    texts = [f"play {word}" for word in ("jazz", "jess", "jas", "chess", "jacks", "jets", "just", "jest")]
+    found = 0
+    for seed in range(20):
+        chance = random.Random(seed)
+        log = planted_log(
+            [pair(*chance.sample(texts, 2), users=chance.randint(2, 6)) for _ in range(15)],
+            successes={text: chance.randint(1, 9) for text in texts},
+        )
+        rows = mine(log)
+        found += len(rows)
+        assert {normalise(row.target_text) for row in rows.values()}.isdisjoint(rows)
+    assert found >= 20
 
 
 def test_several_hops_lead_to_what_worked() -> None:
     log = Log()
     for user in range(6):
-        log.say(user, ("u", "error"), ("x", "error"), ("v", "ok"))
+        log.say(user, ("play jess", "error"), ("play jacks", "error"), ("play jazz", "ok"))
     rows = pairs_of(mine(log.turns))
-    assert rows["u"] == "v"
-    assert rows["x"] == "v"
+    assert rows["play jess"] == "play jazz"
+    assert rows["play jacks"] == "play jazz"
 
 
 def test_what_is_said_next_after_a_success_is_no_rewrite() -> None:
@@ -263,17 +278,22 @@ def test_without_confidences_there_is_no_guard() -> None:
 def test_an_interpretation_pools_what_many_texts_tell() -> None:
     """Few users said each text, and few of them found the way; many did from texts understood the same."""
     log = Log()
-    for number in range(10):
+    heard = "play jess"
+    words = ("jess", "jas", "chess", "jacks", "jets", "just", "jest", "jass", "jaz", "jasz")
+    for number, word in enumerate(words):
         for user in range(3):
-            log.say(10 * number + user, (f"wording {number}", "error"), ("play jazz", "ok"), meaning="jess")
-    for user in (200, 201):  # two of these six went on to it in one step, the others by way of `jess`
-        log.say(user, ("odd", "error"), ("play jazz", "ok"), meaning="odd")
-    for user in (202, 203, 204, 205):
-        log.say(user, ("odd", "error"), ("wording 1", "error"), meaning="odd")
-    lonely = mine([turn for turn in log.turns if turn.user_id in {f"u{user}" for user in range(200, 206)}])
+            log.say(10 * number + user, (f"play {word}", "error"), ("play jazz", "ok"), meaning=heard)
+    odd = "play jaws"
+    for user in range(200, 203):  # of these seven, three went on to it in one step, the others are lost
+        log.say(user, (odd, "error"), ("play jazz", "ok"))
+    for user in range(203, 207):
+        log.say(user, (odd, "error"), (heard, "error"))
+    for user in range(207, 213):
+        log.say(user, (odd, "ok"))
+    lonely = mine([turn for turn in log.turns if turn.user_id in {f"u{user}" for user in range(200, 213)}])
     pooled = mine(log.turns)
-    assert pooled["odd"].target_text == "play jazz"
-    assert "odd" not in lonely
+    assert pooled[odd].target_text == "play jazz"
+    assert odd not in lonely
     assert len(pooled) == 11
 
 
@@ -326,7 +346,7 @@ def test_does_not_depend_on_the_order_of_sessions() -> None:
     ("source", "target"),
     [
         ("spiel die arzte", "spiel die Ärzte"),
-        ("音学をかけて", "音楽をかけて"),
+        ("ジャスをかけて", "ジャズをかけて"),
         ("включи джас", "включи джаз"),
     ],
 )
@@ -335,18 +355,19 @@ def test_other_scripts(source: str, target: str) -> None:
 
 
 def test_another_second_try_of_few_does_not_count_where_a_text_is_said_often() -> None:
-    log = planted_log(
-        [pair("play jazz", "play jazz radio", 2, sessions_per_user=2)],
-        successes={"play jazz radio": 5},
-        failures={"play jazz": 100},
-    )
-    assert mine(log) == {}
-    assert set(mine(log, min_repair_share=0.03)) == {"play jazz"}
+    log = Log()
+    for user in range(5):
+        for _ in range(20):
+            log.say(user, ("play jess", "error"), signals=Signals(terminated=True))
+    for user in range(3):
+        log.say(user, ("play jess", "error"), ("play jazz", "ok"))
+    assert mine(log.turns) == {}
+    assert set(mine(log.turns, min_repair_share=0.02)) == {"play jess"}
 
 
 def test_min_gain_keeps_a_request_from_one_that_is_met_no_more_often() -> None:
-    log = planted_log([pair("u", "v", 6)], failures={"v": 6})
-    assert set(mine(log)) == {"u"}
+    log = planted_log([pair("play jess", "play jazz", 6)], failures={"play jazz": 6})
+    assert set(mine(log)) == {"play jess"}
     assert mine(log, min_gain=0.6) == {}
 
 
