@@ -98,11 +98,11 @@ def keep_refused(
     keys = {(row["rewrite_id"], row["target_digest"]) for row in changed}
     rows = REFUSED_REWRITES.c
     gone = [_row(assistant_id, pair) for pair in sorted(kept - wanted, key=_key)]
-    for some in chunks([(row["rewrite_id"], row["target_digest"]) for row in gone], _PAIRS_PER_STATEMENT):
-        dropped = [key for key in some if key not in keys]
+    dropped = [key for row in gone if (key := (row["rewrite_id"], row["target_digest"])) not in keys]
+    for some in chunks(dropped, _PAIRS_PER_STATEMENT):
         connection.execute(
             delete(REFUSED_REWRITES).where(
-                rows.assistant_id == assistant_id, tuple_(rows.rewrite_id, rows.target_digest).in_(dropped)
+                rows.assistant_id == assistant_id, tuple_(rows.rewrite_id, rows.target_digest).in_(some)
             )
         )
     upsert(connection, REFUSED_REWRITES, changed)

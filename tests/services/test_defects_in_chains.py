@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 from databases import new_database, opened
+from earlier_schema import without_guards
 from jobs import work_on
 from letter_detector import NAME as DETECTOR
 from letter_detector import LetterDetector, letter_log
@@ -19,7 +20,9 @@ from labeling.labels.settings import LabelSettings
 from labeling.models.in_use import ModelKind, set_models
 from rewriting.chains.store import CHAIN_SESSION
 from rewriting.rephrases.settings import RephraseSettings
+from rewriting.table.rewrite_table import RewriteTable
 from services.jobs.turn_logs import learn_from_files
+from services.learners.chains import ChainLearner
 from services.platform.clock import now_ms
 from services.session_models.backfill import backfill
 from services.session_models.labels.kind import KIND as LABELS
@@ -194,3 +197,22 @@ def test_nothing_is_announced_where_chains_do_not_go_by_defects(
     drain(off, "sessions", "labels", *LEARNERS)
     assert produced(kafka) == 20
     assert known(off.database_location) == plain
+
+
+def test_chains_of_an_earlier_version_are_made_anew_with_what_models_have_said(
+    tmp_path: Path, log: list[TurnEvent]
+) -> None:
+    settings = Settings(database=new_database(tmp_path / "rehear.db"), labels=DEFECTS)
+    use_model(settings.database_location, "labels", NAME)
+    learn(settings, log, tmp_path)
+    learned = known(settings.database_location)["steps"]
+    for went_by, is_same in ((Settings(), False), (settings, True)):
+        engine = open_database(settings.database_location)
+        with engine.begin() as connection:
+            without_guards(connection)
+        engine.dispose()
+        opened = open_database(settings.database_location)
+        with opened.begin() as connection:
+            ChainLearner(RewriteTable(opened, now_ms), went_by, now_ms).refresh(connection)
+        opened.dispose()
+        assert (known(settings.database_location)["steps"] == learned) is is_same
