@@ -20,6 +20,7 @@ from rewriting.answers.settings import AnswerSettings
 from rewriting.chains.settings import ChainSettings
 from rewriting.encoders.settings import EncoderSettings
 from rewriting.evidence_settings import EvidenceSettings
+from rewriting.guards.settings import GuardSettings, SensitiveSettings
 from rewriting.ranking.online_settings import OnlineSettings
 from rewriting.ranking.settings import RankerSettings
 from rewriting.rephrases.settings import RephraseSettings
@@ -59,6 +60,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sessions: SessionSettings = SessionSettings()
     chain: ChainSettings = ChainSettings()
     answers: AnswerSettings = AnswerSettings()
+    guards: GuardSettings = GuardSettings()
+    sensitive: SensitiveSettings = SensitiveSettings()
     online: OnlineSettings = OnlineSettings()
     encoder: EncoderSettings = EncoderSettings()
     ranker: RankerSettings = RankerSettings()

@@ -66,10 +66,10 @@ def compare(source: str, target: str, locale: str = "") -> Comparison:
     if any(_are_prefixed_opposites(a, b, spoken) for a, b in aligned):
         differences.add("opposite")
     is_framed = sum(len("".join(before)) for before, _ in replaced) <= (1 - FRAME_SHARE) * first.letters
-    if is_framed:
-        likeness = min((alike(" ".join(before), " ".join(after)) for before, after in replaced), default=1.0)
-    else:
-        likeness = alike(source, target)
+    if not is_framed:  # what stands in what place is not known any more
+        before, after = (" ".join(word for words in side for word in words) for side in zip(*replaced, strict=True))
+        replaced = [(before.split(), after.split())]
+    likeness = min((alike(" ".join(before), " ".join(after)) for before, after in replaced), default=1.0)
     return Comparison(
         differences=frozenset(differences),
         likeness=likeness,

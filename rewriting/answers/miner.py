@@ -7,6 +7,7 @@ what the text means after that question (docs/answers.md).
 
 from collections.abc import Iterable, Mapping
 
+from labeling.text.normalisation import normalise
 from labeling.text.question import Question
 from rewriting.answers.counts import AnswerCounts, AnswerText, QuestionCounts
 from rewriting.answers.settings import AnswerSettings
@@ -102,7 +103,7 @@ class AnswerMiner:
         if len(users) < settings.min_users or share < settings.min_share or target_text is None:
             return None
         is_by_chance = target_interpretation in values.by_chance
-        if is_by_chance and not self._guard.is_plausible(text, target_text):
+        if is_by_chance and not self._guard.is_same(text, normalise(target_text)):
             return None
         target = counts.texts[target_text]
         return Rewrite(

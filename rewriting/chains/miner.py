@@ -11,6 +11,7 @@ u is rewritten to the interpretation j with the greatest w_j if w_j >= odds * s;
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 import msgspec
 import numpy as np
@@ -70,12 +71,26 @@ class ChainMiner:
     """The chain of one assistant and the rewrites it warrants, kept up to date session by session."""
 
     def __init__(
-        self, assistant_id: AssistantId, settings: ChainSettings, guard: PairGuard | None = None
+        self,
+        assistant_id: AssistantId,
+        settings: ChainSettings,
+        guard: PairGuard | None = None,
+        allowed: AbstractSet[tuple[str, str, str]] = frozenset(),
     ) -> None:
+        """Makes it.
+
+        Args:
+            assistant_id: whose chain.
+            settings: what a rewrite must rest on.
+            guard: judges pairs; by default one of default settings.
+            allowed: source, target (both normalised) and locale of pairs that the guard is not asked about;
+                without a locale: in any.
+        """
         self.assistant_id = assistant_id
         self.counts = ChainCounts()
         self._settings = settings
         self._guard = guard or PairGuard()
+        self._allowed = allowed
         self._rewrites: dict[TextKey, Rewrite] = {}
         self._refused: dict[TextKey, list[RefusedPair]] = {}
         self._parts: dict[TextKey, dict[TextKey, bool]] = {}  # source -> part -> whether that is a request
@@ -225,7 +240,7 @@ class ChainMiner:
             return {}
         if len(counts.users) < settings.min_text_users:
             return {}
-        source, _ = text_of(key)
+        source, locale = text_of(key)
         wanted = {}
         for number in sorted(counts.led_to, key=lambda number: self.counts.interpretations[number]):
             if number in counts.interpretations:
@@ -238,10 +253,9 @@ class ChainMiner:
             target = self._target(key, tries.values())
             if target is None or target == source:
                 continue
-            if reasons := self._guard.refusals(self._pair(key, counts, number, target)):
-                self._refused.setdefault(key, []).append(
-                    RefusedPair(source, target, text_of(key)[1], reasons)
-                )
+            is_allowed = not self._allowed.isdisjoint({(source, target, locale), (source, target, "")})
+            if not is_allowed and (reasons := self._guard.refusals(self._pair(key, counts, number, target))):
+                self._refused.setdefault(key, []).append(RefusedPair(source, target, locale, reasons))
             else:
                 wanted[number] = target
         return wanted
@@ -304,7 +318,7 @@ class ChainMiner:
 
         Where no slots are logged, an intent stands for many wishes, which only the words tell apart.
         """
-        return text == target or self.counts.has_slots or self._guard.is_plausible(text, target, locale)
+        return text == target or self.counts.has_slots or self._guard.is_same(text, target, locale)
 
     def _rest_is_request(self, key: TextKey, target: str) -> bool:
         """Whether a target is one end of a source, whose rest users have succeeded with by itself."""

@@ -1,5 +1,7 @@
 """Chain steps: what one session adds to the chain, in the few numbers that the chain needs."""
 
+from typing import Final
+
 from msgspec import Struct
 
 from labeling.text.normalisation import normalise
@@ -27,6 +29,10 @@ CONFIDENCE_BANDS = (0.25, 0.35, 0.45, 0.55, 0.65)
 has no confidence. Finer bands fit the guard of a rewrite closer, and leave fewer requests in each."""
 
 DAY_MS = 86_400_000
+
+STEPS_FORM: Final = 1
+"""Number of what `session_steps` makes of a session. Raise it when a rule needs more than stored steps have:
+they are then made anew from the turns. Steps from before there were forms have 0."""
 
 N_BANDS = len(CONFIDENCE_BANDS) + 1
 
@@ -64,6 +70,7 @@ class SessionSteps(SteppedSession, frozen=True, array_like=True):
     day: int = 0  # of its first turn, days since 1970-01-01 UTC
     locale: str = ""  # of its turns; empty: not known, or several
     person_id: str = ""  # whose it is, where the producer links the ids of one person
+    form: int = 0  # `STEPS_FORM` of whoever made it
 
     @property
     def person(self) -> UserId:
@@ -123,6 +130,7 @@ def session_steps(session: Session, evidence: SessionEvidence = NO_EVIDENCE) -> 
         session.start_ms // DAY_MS,
         locales.pop() if len(locales) == 1 else "",
         session.turns[0].person_id or "",
+        STEPS_FORM,
     )
 
 

@@ -72,6 +72,11 @@ class PairGuard:
         """Whether a target sounds like its source, and asks for nothing that the source does not."""
         return self._is_plausible(compare(source, target, locale))
 
+    def is_same(self, source: str, target: str, locale: str = "") -> bool:
+        """Whether two texts are the same request, but for how some of it was heard or spelt."""
+        compared = compare(source, target, locale)
+        return self._is_plausible(compared) and compared.likeness >= _SOUNDS_LIKE_A_REQUEST and not compared.added
+
     def _is_plausible(self, compared: Comparison) -> bool:
         least = self.settings.min_likeness if compared.is_framed else self.settings.min_whole_likeness
         return not compared.differences and compared.likeness >= least
@@ -124,7 +129,8 @@ class PairGuard:
         settings = self.settings
         share = len(users) / max(pair.said, 1)
         least = settings.min_added_share if compared.added > _MUCH_ADDED else settings.min_share
-        is_most = len(users) > settings.min_most_share * pair.went_on
+        most = settings.min_most_share * pair.went_on
+        is_most = len(users) > most if compared.added else len(users) >= most
         is_same = compared.likeness >= _SOUNDS_LIKE_A_REQUEST and not compared.added
         if share < least or not (is_most or is_same):
             yield "small_share"

@@ -12,7 +12,7 @@ from rewriting.errors import GuardSettingsError
 class GuardSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the users behind a pair must be like, for what it asks."""
 
-    min_likeness: float = 0.45
+    min_likeness: float = 0.5
     """How alike the words must sound or be spelt that stand in each other's place, 0..1, for a pair to be
     plausible by itself. Raised, more pairs need trusted users; lowered, one name passes for another."""
 
@@ -37,7 +37,7 @@ class GuardSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Least share of the users who went on from the source to anything that went on to the target, 0..1,
     unless it sounds much like the source: not the largest crumb is meant, but what most mean."""
 
-    min_added_share: float = 0.6
+    min_added_share: float = 0.5
     """The same where the target says more than the source: then most must have meant that."""
 
     min_named_share: float = 0.2

@@ -1,7 +1,8 @@
 """One new version of a rewrite table in the making, and the rows that versions are made of."""
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -72,8 +73,15 @@ class TableRevision:
         self._actor = storable_text(actor)
         self._changes = 0
 
-    def write(self, rows: Sequence[StoredRewrite]) -> None:
-        """Puts rows in the place of those that stand; version, time and reason are those of the revision."""
+    def write(
+        self, rows: Sequence[StoredRewrite], reasons: Mapping[RewriteId, str] = MappingProxyType({})
+    ) -> None:
+        """Puts rows in the place of those that stand; version, time and reason are those of the revision.
+
+        Args:
+            rows: the new ones.
+            reasons: of those that have one of their own.
+        """
         if not rows:
             return
         if self.base:
@@ -88,7 +96,7 @@ class TableRevision:
                     "version": self.version,
                     "until_version": None,
                     "changed_ms": self._changed_ms,
-                    "reason": self._reason,
+                    "reason": storable_text(reasons.get(row.rewrite.rewrite_id, self._reason)),
                 }
                 for row in rows
             ],

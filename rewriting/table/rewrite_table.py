@@ -1,6 +1,7 @@
 """The rewrite table: what requests are replaced by, with every earlier version of it."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 import structlog
@@ -244,6 +245,7 @@ class RewriteTable:
         withdrawn: Collection[RewriteId],
         reason: str,
         changed_ms: int,
+        reasons: Mapping[RewriteId, str] = MappingProxyType({}),
     ) -> TableVersion:
         """Writes what the learner wants some rewrites to be; the others stay as they are.
 
@@ -261,6 +263,7 @@ class RewriteTable:
                 live.
             reason: why, for the rows that change.
             changed_ms: when, for the rows that change; milliseconds since 1970.
+            reasons: why, for those of the withdrawn rows that have a reason of their own.
 
         Returns:
             The newest version after the call.
@@ -298,7 +301,8 @@ class RewriteTable:
                     row_with_status(row.rewrite, "retired", blocked=row.rewrite.status == "blocked")
                     for row in stored_rewrites(connection, assistant_id, ids, STANDS).values()
                     if row.wished_status != "retired" and row.rewrite.rewrite_id not in held
-                ]
+                ],
+                reasons,
             )
         revision.hold(wishes)
         return revision.finish()

@@ -9,7 +9,8 @@ from rich.console import Console
 
 from services.cli.evaluation_options import ReportOption, ResamplesOption, SeedOption
 from services.cli.jobs import progress_bars
-from services.cli.options import SettingsOption, StateOption, require_state, settings_of
+from services.cli.opened_table import OpenedTable
+from services.cli.options import AssistantOption, SettingsOption, StateOption, require_state, settings_of
 from services.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ report = typer.Typer(no_args_is_help=True, help="Reports on an assistant, for th
 def register(app: typer.Typer) -> None:
     """Adds the commands to `rehear`."""
     report.command("failures")(report_failures_command)
+    report.command("guards")(report_guards_command)
     app.add_typer(report, name="report")
 
 
@@ -64,6 +66,32 @@ def report_failures_command(
         isolated = _stored(chosen, assistant)
     overview = failure_overview(isolated, resamples=resamples, seed=seed)
     told = failure_overview_report(overview)
+    told.show(told.write(out), Console())
+
+
+def report_guards_command(
+    out: ReportOption,
+    state: StateOption = None,
+    settings: SettingsOption = None,
+    assistant: AssistantOption = None,
+    limit: Annotated[int, typer.Option(min=0, help="Pairs to list for each reason.")] = 100,
+) -> None:
+    """What the guards hold back, by reason: requests that users made in a row and that are no rewrite.
+
+    It tells what was held back when the log was last learned from. `rehear table check` judges anew.
+
+    Example: `rehear report guards --state state --out report`
+    """
+    from rewriting.guards.allowed_rewrites import allowed_rewrites
+    from rewriting.guards.refused_rewrites import refused_rewrites
+    from services.evaluation.rewrites.guard_overview import guard_overview, guard_report
+    from streams.stores.database_schema import reading
+
+    opened = OpenedTable(settings_of(settings, state), assistant)
+    with reading(opened.engine) as connection:
+        refused = refused_rewrites(connection, opened.assistant)
+        allowed = allowed_rewrites(connection, opened.assistant)
+    told = guard_report(guard_overview(opened.assistant, refused, allowed, most_shown=limit))
     told.show(told.write(out), Console())
 
 

@@ -9,20 +9,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from services.cli.options import AssistantOption, SettingsOption, StateOption, require_state, settings_of
-from services.errors import StateError
-from streams.turn import AssistantId, UserId
+from services.cli import guards
+from services.cli.opened_table import OpenedTable
+from services.cli.options import AssistantOption, SettingsOption, StateOption, settings_of
+from streams.turn import UserId
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
     from rewriting.table.rewrite import Rewrite
-    from services.settings import Settings
 
 table = typer.Typer(no_args_is_help=True, help="Look at the rewrite table, and change what it serves.")
 
 SHOWN_ROWS = 30
-NOTHING_READ = "nothing has been learned yet"
 
 RewriteArgument = Annotated[str, typer.Argument(help="Id of the rewrite.")]
 ReasonOption = Annotated[str, typer.Option(help="Why; kept in the history.")]
@@ -39,6 +36,7 @@ class BlockedKind(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
+    guards.register(table)
     app.add_typer(table, name="table")
     app.command()(explain)
     app.command("forget-user")(forget_user_command)
@@ -77,7 +75,7 @@ def show(
     from rewriting.table.rewrite import TableVersion
     from services.cli.rewrite_display import json_line, print_rewrites, with_text
 
-    opened = _Opened(settings_of(settings, state), assistant)
+    opened = OpenedTable(settings_of(settings, state), assistant)
     snapshot = opened.rewrites.read(opened.assistant, None if version is None else TableVersion(version))
     if not snapshot.rewrites:
         typer.echo(opened.why_empty(snapshot.version), err=json)
@@ -111,7 +109,7 @@ def versions(
     limit: Annotated[int, typer.Option(help="Versions to show, the newest first.")] = 30,
 ) -> None:
     """Show when the table changed, why, and by whom."""
-    opened = _Opened(settings_of(settings, state), assistant)
+    opened = OpenedTable(settings_of(settings, state), assistant)
     records = opened.rewrites.log(opened.assistant, limit)
     if not records:
         print(opened.why_empty(0))
@@ -161,7 +159,7 @@ def block(
         raise typer.BadParameter("--user, --question, --locale and --turn-kind go with --text")
     if (fault := locale_fault(locale)) is not None:
         raise typer.BadParameter(fault, param_hint="--locale")
-    opened = _Opened(settings_of(settings, state), assistant)
+    opened = OpenedTable(settings_of(settings, state), assistant)
     if text is not None:
         with opened.engine.begin() as connection:
             row = block_text(
@@ -193,7 +191,7 @@ def unblock(
     """Let a blocked rewrite serve again."""
     from rewriting.table.rewrite import RewriteId
 
-    opened = _Opened(settings_of(settings, state), assistant)
+    opened = OpenedTable(settings_of(settings, state), assistant)
     _print_row(opened.rewrites.unblock(opened.assistant, RewriteId(rewrite_id), reason, actor))
 
 
@@ -220,7 +218,7 @@ def rollback(
     from rewriting.table.rewrite import TableVersion
     from services.cli.rewrite_display import pair_lines
 
-    opened = _Opened(settings_of(settings, state), assistant)
+    opened = OpenedTable(settings_of(settings, state), assistant)
     done = opened.rewrites.rollback(
         opened.assistant, TableVersion(to_version), reason, actor, lift_blocks=lift_blocks
     )
@@ -245,7 +243,7 @@ def release(
     assistant: AssistantOption = None,
 ) -> None:
     """Let the learner change again what a rollback has restored."""
-    opened = _Opened(settings_of(settings, state), assistant)
+    opened = OpenedTable(settings_of(settings, state), assistant)
     version = opened.rewrites.release(opened.assistant, reason, actor)
     print(f"{opened.assistant}: version {version} holds nothing")
 
@@ -264,7 +262,7 @@ def explain(
     from rewriting.table.rewrite import RewriteId
     from services.explaining.explanation import draw_rewrite, explanation
 
-    opened = _Opened(settings_of(settings, state), assistant)
+    opened = OpenedTable(settings_of(settings, state), assistant)
     row = opened.rewrites.find(opened.assistant, RewriteId(rewrite_id))
     _print_row(row)
     for line in explanation(opened.engine, row, sessions):
@@ -287,55 +285,12 @@ def forget_user_command(
     from services.privacy.forgetting import forget_user
 
     chosen = settings_of(settings, state)
-    opened = _Opened(chosen, assistant)
+    opened = OpenedTable(chosen, assistant)
     deleted = forget_user(opened.engine, now_ms, opened.assistant, UserId(user))
     with opened.engine.begin() as connection:
-        ChainLearner(opened.rewrites, chosen.chain, now_ms, chosen.answers).refresh(connection)
+        ChainLearner(opened.rewrites, chosen, now_ms).refresh(connection)
         RephraseLearner(opened.rewrites, chosen.rephrases, now_ms).refresh(connection)
     print(f"{opened.assistant}: {deleted:,} sessions of the user deleted")
-
-
-class _Opened:
-    """The database, and the assistant that a command is about."""
-
-    def __init__(self, settings: "Settings", assistant: str | None) -> None:
-        from rewriting.table.rewrite_table import RewriteTable
-        from services.jobs.learned_state import known_assistants
-        from services.platform.clock import now_ms
-        from services.platform.database import open_database
-
-        require_state(settings)
-        self.engine: Engine = open_database(settings.database_location)
-        self.rewrites: RewriteTable = RewriteTable(self.engine, now_ms)
-        self._settings = settings
-        if assistant is None:
-            known = known_assistants(self.engine, self.rewrites)
-            if not known:
-                raise StateError(f"{NOTHING_READ}: `rehear learn` or `rehear up` does")
-            if len(known) > 1:
-                raise StateError(f"say whose table with --assistant: there are {', '.join(known)}")
-            assistant = known[0]
-        self.assistant = AssistantId(assistant)
-
-    def why_empty(self, version: int) -> str:
-        """Why a version of the table has no row, and what to do.
-
-        Raises:
-            StateError: nothing is known of the assistant.
-        """
-        from services.jobs.learned_state import known_assistants, read_sessions_of, why_no_rewrites
-
-        newest = self.rewrites.version(self.assistant)
-        if newest:
-            empty = "is the empty table before all others" if version == 0 else "holds no rewrite"
-            return f"{self.assistant}: version {version} {empty}; the newest is {newest}"
-        read = read_sessions_of(self.engine, self.assistant)
-        if not read.sessions:
-            known = known_assistants(self.engine, self.rewrites)
-            there = f"there are {', '.join(known)}" if known else "`rehear learn` or `rehear up` does"
-            raise StateError(f"{NOTHING_READ} of assistant {self.assistant!r}: {there}")
-        learned = self.assistant in self.rewrites.assistants_without_rewrites()
-        return why_no_rewrites(self.assistant, read, self._settings, learned)
 
 
 def _print_row(row: "Rewrite") -> None:

@@ -57,7 +57,7 @@ def learn_from_files(
         TurnFileError: a file cannot be read; batches before the bad line are learned.
     """
     table = RewriteTable(engine, clock_ms)
-    learner = ChainLearner(table, settings.chain, clock_ms, settings.answers)
+    learner = ChainLearner(table, settings, clock_ms)
     request_learner = RequestLearner(settings.online.candidates)
     rephrase_learner = RephraseLearner(table, settings.rephrases, clock_ms)
     n_turns = n_new = 0

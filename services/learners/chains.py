@@ -5,26 +5,33 @@ each warrants rewrites of its own.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import structlog
 from sqlalchemy import Connection
 
-from rewriting.answers.miner import AnswerMiner
-from rewriting.answers.settings import AnswerSettings
-from rewriting.chains.miner import ChainMiner, MinedChange
-from rewriting.chains.settings import ChainSettings
 from rewriting.chains.step import SessionSteps
 from rewriting.chains.store import CHAIN_STORE, mark_put_off, mark_solved, put_off, unsolved
-from rewriting.table.rewrite import Method, Rewrite
+from rewriting.guards.allowed_rewrites import allowed_pairs
+from rewriting.guards.reason import REFUSAL_REASONS, RefusalReason
+from rewriting.guards.refused_rewrites import RefusedRewrite, counts_by_reason, keep_refused, refused_rewrites
+from rewriting.table.revision import STANDS, held_wishes, stored_rewrites
+from rewriting.table.rewrite import Method, Rewrite, RewriteId
 from rewriting.table.rewrite_table import RewriteTable
+from services.learners.assistant_miners import AssistantMiners
+from services.learners.current_steps import current_steps
 from services.learners.failure_points import put_rewrites
+from services.settings import Settings
+from streams.stores.database_schema import chunks
 from streams.stores.step_store import by_assistant
 from streams.turn import AssistantId
 
 log = structlog.get_logger()
 
 REASON = "learned from the log"
+BY_GUARDS = "withdrawn by guards"
 
 SOLVING_SHARE = 0.2
 """Share of the time, 0..1, that solving may take while sessions keep coming; what is put off is solved when
@@ -33,34 +40,6 @@ its turn comes, or when nothing comes. Raised, rewrites are live sooner and sess
 
 METHODS: tuple[Method, ...] = ("chain", "answer")
 """Whose rewrites rest on the sessions alone."""
-
-
-class _Miners:
-    """What the sessions of one assistant warrant."""
-
-    def __init__(self, assistant_id: AssistantId, chain: ChainSettings, answers: AnswerSettings) -> None:
-        self._chain = ChainMiner(assistant_id, chain)
-        self._answers = AnswerMiner(assistant_id, answers)
-
-    @property
-    def rewrites(self) -> list[Rewrite]:
-        """All that are warranted, as of the last `solve`."""
-        return [*self._chain.rewrites, *self._answers.rewrites]
-
-    def add(self, session: SessionSteps) -> None:
-        """Adds a session that is not in."""
-        self._chain.touch(self._chain.counts.add(session))
-        self._answers.touch(self._answers.counts.add(session))
-
-    def remove(self, session: SessionSteps) -> None:
-        """Takes a session away that is in, as it was added."""
-        self._chain.touch(self._chain.counts.remove(session))
-        self._answers.touch(self._answers.counts.remove(session))
-
-    def solve(self) -> MinedChange:
-        """What has changed since the last time."""
-        chain, answers = self._chain.solve(), self._answers.solve()
-        return MinedChange((*chain.rewrites, *answers.rewrites), (*chain.withdrawn, *answers.withdrawn))
 
 
 class ChainLearner:
@@ -73,18 +52,24 @@ class ChainLearner:
     def __init__(
         self,
         table: RewriteTable,
-        settings: ChainSettings,
+        settings: Settings,
         clock_ms: Callable[[], int],
-        answers: AnswerSettings | None = None,
     ) -> None:
+        """Makes it.
+
+        Args:
+            table: of the rewrites.
+            settings: of chains, answers, guards and evidence.
+            clock_ms: milliseconds since 1970.
+        """
         self._table = table
         self._settings = settings
-        self._answers = answers or AnswerSettings()
         self._clock_ms = clock_ms
-        self._miners: dict[AssistantId, _Miners] = {}
+        self._miners: dict[AssistantId, AssistantMiners] = {}
         self._epochs: dict[AssistantId, int] = {}
         self._unsolved: set[AssistantId] = set()
         self._solve_after_s: dict[AssistantId, float] = {}  # on the monotonic clock
+        self._refused: dict[AssistantId, list[RefusedRewrite]] = {}  # as they are stored
         self._recovers = True  # what others have put off may be ours to solve: they may be dead
 
     def drop(self) -> None:
@@ -93,6 +78,7 @@ class ChainLearner:
         self._epochs.clear()
         self._unsolved.clear()
         self._solve_after_s.clear()
+        self._refused.clear()
         self._recovers = True
 
     def absorb(self, connection: Connection, sessions: Iterable[SessionSteps]) -> None:
@@ -124,20 +110,18 @@ class ChainLearner:
             if patient and time.monotonic() < self._solve_after_s.get(assistant_id, 0):
                 continue
             started_s = time.monotonic()
-            change = self._miners_of(connection, assistant_id).solve()
-            put_rewrites(
-                connection,
-                self._table,
-                assistant_id,
-                change.rewrites,
-                [rewrite.rewrite_id for rewrite in change.withdrawn],
-                REASON,
-                self._clock_ms(),
-            )
+            miners = self._miners_of(connection, assistant_id)
+            change = miners.solve()
+            self._put(connection, miners, change.rewrites, [row.rewrite_id for row in change.withdrawn])
             mark_solved(connection, assistant_id)
             ended_s = time.monotonic()
             self._solve_after_s[assistant_id] = ended_s + (ended_s - started_s) * (1 / SOLVING_SHARE - 1)
             self._unsolved.discard(assistant_id)
+
+    @property
+    def refused_counts(self) -> dict[AssistantId, Counter[RefusalReason]]:
+        """What the guards of each chain in memory hold back: pairs by reason, as of its last solution."""
+        return {assistant_id: counts_by_reason(pairs) for assistant_id, pairs in self._refused.copy().items()}
 
     @property
     def has_unsolved(self) -> bool:
@@ -174,7 +158,7 @@ class ChainLearner:
         for assistant_id in sorted(self._unsolved):
             self._epochs[assistant_id] = CHAIN_STORE.start_epoch(connection, assistant_id)
 
-    def _miners_of(self, connection: Connection, assistant_id: AssistantId) -> _Miners:
+    def _miners_of(self, connection: Connection, assistant_id: AssistantId) -> AssistantMiners:
         now = CHAIN_STORE.epochs.lock(connection, assistant_id).epoch
         if self._epochs.get(assistant_id) != now:
             self._miners[assistant_id] = self._rebuild(connection, assistant_id)
@@ -183,11 +167,17 @@ class ChainLearner:
             mark_solved(connection, assistant_id)
         return self._miners[assistant_id]
 
-    def _rebuild(self, connection: Connection, assistant_id: AssistantId) -> _Miners:
+    def _rebuild(self, connection: Connection, assistant_id: AssistantId) -> AssistantMiners:
         """Builds a chain from its sessions, and makes the table what the chain and the settings warrant."""
-        miners = _Miners(assistant_id, self._settings, self._answers)
-        n_sessions = 0
-        for steps in CHAIN_STORE.all(connection, assistant_id):
+        miners = AssistantMiners(assistant_id, self._settings, allowed_pairs(connection, assistant_id))
+        n_sessions = n_renewed = 0
+
+        def keep(renewed: Sequence[SessionSteps]) -> None:
+            nonlocal n_renewed
+            CHAIN_STORE.store(connection, renewed)
+            n_renewed += len(renewed)
+
+        for steps in current_steps(connection, assistant_id, self._settings.evidence, keep):
             miners.add(steps)
             n_sessions += 1
         miners.solve()
@@ -196,14 +186,71 @@ class ChainLearner:
         standing = {
             key for method in METHODS for key in self._table.standing_ids(connection, assistant_id, method)
         }
-        put_rewrites(
-            connection,
-            self._table,
-            assistant_id,
-            rewrites,
-            sorted(standing - warranted),
-            REASON,
-            self._clock_ms(),
+        self._refused[assistant_id] = refused_rewrites(connection, assistant_id)
+        self._put(connection, miners, rewrites, sorted(standing - warranted), upgraded=n_renewed > 0)
+        log.info(
+            "chain built",
+            assistant_id=assistant_id,
+            sessions=n_sessions,
+            rewrites=len(warranted),
+            refused=len(self._refused[assistant_id]),
         )
-        log.info("chain built", assistant_id=assistant_id, sessions=n_sessions, rewrites=len(warranted))
         return miners
+
+    def _put(
+        self,
+        connection: Connection,
+        miners: AssistantMiners,
+        rewrites: Sequence[Rewrite],
+        withdrawn: Sequence[RewriteId],
+        *,
+        upgraded: bool = False,
+    ) -> None:
+        """Puts what was mined into the table, and what the guards hold back beside it.
+
+        What the guards take out of service goes in a version of its own, the last, so that a rollback by one
+        version brings these rows back, and nothing else.
+        """
+        assistant_id = miners.chain.assistant_id
+        by_guards = self._taken_back(connection, miners, withdrawn, upgraded)
+        put = partial(put_rewrites, connection, self._table, assistant_id)
+        put(rewrites, [key for key in withdrawn if key not in by_guards], REASON, self._clock_ms())
+        if by_guards:
+            counts = Counter(reason for reasons in by_guards.values() for reason in reasons)
+            told = ", ".join(f"{counts[reason]:,} {reason}" for reason in REFUSAL_REASONS if counts[reason])
+            own = {key: f"{BY_GUARDS}: {', '.join(reasons)}" for key, reasons in by_guards.items()}
+            put((), sorted(by_guards), f"{BY_GUARDS}: {told}", self._clock_ms(), own)
+        refused = miners.refused
+        keep_refused(connection, assistant_id, self._refused.get(assistant_id, ()), refused)
+        self._refused[assistant_id] = refused
+
+    def _taken_back(
+        self,
+        connection: Connection,
+        miners: AssistantMiners,
+        withdrawn: Sequence[RewriteId],
+        upgraded: bool,
+    ) -> dict[RewriteId, tuple[RefusalReason, ...]]:
+        """Of the rows to be withdrawn, the live ones that the guards refuse, and why.
+
+        Args:
+            connection: in the transaction of the change.
+            miners: as they are solved.
+            withdrawn: ids of rows.
+            upgraded: whether the rows are of an earlier version, whose targets need not be what was said.
+        """
+        assistant_id = miners.chain.assistant_id
+        rows = []
+        for ids in chunks(withdrawn):
+            held = held_wishes(connection, assistant_id, ids)
+            rows += [
+                stored.rewrite
+                for key, stored in stored_rewrites(connection, assistant_id, ids, STANDS).items()
+                if stored.rewrite.status == "live" and stored.rewrite.method == "chain" and key not in held
+            ]
+        found = miners.refusals(rows)
+        if upgraded:
+            for row in rows:
+                if row.rewrite_id not in found and not miners.leads_to(row.source_text, row.target_text):
+                    found[row.rewrite_id] = ("not_said_by_these_users",)
+        return found

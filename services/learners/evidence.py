@@ -19,7 +19,7 @@ class EvidenceLearners:
     """What learns from sessions, brought up to date together."""
 
     def __init__(self, table: RewriteTable, settings: Settings, clock_ms: Callable[[], int]) -> None:
-        self._chains = ChainLearner(table, settings.chain, clock_ms, settings.answers)
+        self._chains = ChainLearner(table, settings, clock_ms)
         self._requests = RequestLearner(settings.online.candidates)
         self._evidence = settings.evidence
 

@@ -6,7 +6,8 @@ is blocked by hand has no target, and goes by its requests as any other. A row t
 the failure point that it had, until its rewrite or one of its failures changes.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from sqlalchemy import Connection
 
@@ -37,11 +38,12 @@ def put_rewrites(
     withdrawn: Collection[RewriteId],
     reason: str,
     changed_ms: int,
+    reasons: Mapping[RewriteId, str] = MappingProxyType({}),
 ) -> None:
     """`RewriteTable.put`, where each proposal has the failure point that what is stored gives it."""
     lock_table(connection, assistant_id)  # failures that are stored after this renew the rows themselves
     proposals = with_failure_points(proposals, _points_of(connection, assistant_id))
-    table.put(connection, assistant_id, proposals, withdrawn, reason, changed_ms)
+    table.put(connection, assistant_id, proposals, withdrawn, reason, changed_ms, reasons)
 
 
 def keep_failures(

@@ -7,6 +7,8 @@ from typing import Annotated, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from rewriting.guards.allowed_rewrites import AllowedRewrite
+from rewriting.guards.reason import RefusalReason
 from rewriting.table.abstain_reason import AbstainReason
 from rewriting.table.lookup import LONGEST_TEXT
 from rewriting.table.occasion import ANY_KIND, AskedKind, TurnKind
@@ -185,6 +187,20 @@ class BlockTextBody(ReasonBody, frozen=True, kw_only=True):
     turn_kind: Annotated[TurnKind, Meta(description="only for this kind of turn")] = ANY_KIND
 
 
+class AllowBody(ReasonBody, frozen=True, kw_only=True):
+    """Which of the pairs that the guards refuse may be a rewrite, and why."""
+
+    target_text: (
+        Annotated[
+            str,
+            Meta(
+                max_length=LONGEST_TEXT, description="needed where several targets of the source are refused"
+            ),
+        ]
+        | None
+    ) = None
+
+
 class RollbackBody(ReasonBody, frozen=True, kw_only=True):
     """To which version the table goes back, and why."""
 
@@ -200,6 +216,31 @@ class RewritePage(Struct, frozen=True, kw_only=True):
 
     rewrites: tuple[Rewrite, ...]
     next_after: Annotated[str | None, Meta(description="`after` of the next page; null: the last page")]
+
+
+class RefusedPair(Struct, frozen=True, kw_only=True):
+    """A pair of requests of which the guards make no rewrite."""
+
+    rewrite_id: Annotated[str, Meta(description="of the row that it would be; allows it")]
+    source_text: str
+    target_text: str
+    locale: Annotated[str, Meta(description="empty: none that is known")]
+    reasons: tuple[RefusalReason, ...]
+
+
+class GuardState(Struct, frozen=True, kw_only=True):
+    """What the guards hold back, as of the last solution of the chain, and what is allowed all the same."""
+
+    assistant_id: str
+    by_reason: Annotated[dict[str, int], Meta(description="refused pairs; one with two reasons counts twice")]
+    refused: Annotated[tuple[RefusedPair, ...], Meta(description="`limit` of them at most, by source")]
+    allowed: tuple[AllowedRewrite, ...]
+
+
+class Disallowed(Struct, frozen=True, kw_only=True):
+    """The guards judge these pairs again."""
+
+    ended: Annotated[tuple[AllowedRewrite, ...], Meta(description="the approvals that were taken back")]
 
 
 class Explanation(Struct, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from rewriting.table.rewrite_table import RewriteTable
 from services.learners.chains import ChainLearner
 from services.platform.clock import now_ms
 from services.platform.database import open_database
+from services.processes.guard_gauges import GuardGauges
 from services.session_models.in_use import CurrentModels
 from services.session_models.kind import SessionModelKind
 from services.session_models.registry import SESSION_MODELS
@@ -61,7 +62,7 @@ def _chain_task(
     return chain.ChainTask(
         engine,
         kafka.topics,
-        ChainLearner(table, settings.chain, now_ms, settings.answers),
+        ChainLearner(table, settings, now_ms),
         RewritePublication(engine, table, kafka.topics.rewrites, now_ms),
         settings.evidence,
     )
@@ -132,8 +133,10 @@ def worker_loop(
         loaders: of models, where they are not loaded as they are trained.
     """
     task = worker.task(engine, kafka, settings, loaders)
-    metrics = StreamMetrics(registry or CollectorRegistry())
-    return ConsumerLoop(task, kafka, metrics=metrics, on_step=on_step)
+    registry = registry or CollectorRegistry()
+    if isinstance(task, chain.ChainTask):
+        registry.register(GuardGauges(task))
+    return ConsumerLoop(task, kafka, metrics=StreamMetrics(registry), on_step=on_step)
 
 
 def run_worker(

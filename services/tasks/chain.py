@@ -1,11 +1,13 @@
 """The chain task: sessions in, rewrites out."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from sqlalchemy import Connection, Engine
 
 from rewriting.chains.step import SessionSteps, session_steps
 from rewriting.evidence_settings import EvidenceSettings
+from rewriting.guards.reason import RefusalReason
 from rewriting.table.publication import RewritePublication, UnpublishedChanges
 from rewriting.table.rewrite import TableVersion
 from services.learners.chains import ChainLearner
@@ -39,6 +41,11 @@ class ChainTask(LearningTask[SessionSteps, ChainWork, ChainLearner]):
         self._rewrites_topic = topics.rewrites
         self._publication = publication
         self._published: list[tuple[AssistantId, TableVersion]] = []
+
+    @property
+    def refused_counts(self) -> dict[AssistantId, Counter[RefusalReason]]:
+        """What the guards of each chain that is held hold back: pairs by reason."""
+        return self._learner.refused_counts
 
     def process(self, items: Sequence[Received[SessionRecord]]) -> ChainWork:
         """Finds out which sessions have changed; how is read where it is written."""

@@ -10,7 +10,6 @@ from sqlalchemy import Engine
 from streaming import drain, everything, learned_from_file, rewrites, rewrites_in, send_turns, stream_settings
 
 from rewriting.answers.settings import AnswerSettings
-from rewriting.chains.settings import ChainSettings
 from rewriting.table.lookup import LookupTable
 from rewriting.table.rewrite_table import RewriteTable
 from services.explaining.explanation import draw_rewrite, explanation
@@ -117,7 +116,7 @@ def test_a_forgotten_user_takes_away_what_rests_on_them(engine: Engine, tmp_path
     assistant = AssistantId(ASSISTANT)
     assert forget_user(engine, now_ms, assistant, UserId("m1")) == 1
     with engine.begin() as connection:
-        ChainLearner(RewriteTable(engine, now_ms), ChainSettings(), now_ms).refresh(connection)
+        ChainLearner(RewriteTable(engine, now_ms), Settings(), now_ms).refresh(connection)
     assert learned(engine) == set()
     for user in ("m0", "m2"):
         forget_user(engine, now_ms, assistant, UserId(user))

@@ -23,9 +23,11 @@ def test_the_file_is_read_and_the_environment_goes_over_it(tmp_path: Path) -> No
     file = written(
         tmp_path,
         'state = "Zustände"\n[kafka]\nbootstrap_servers = "one:1,two:2"\ntopic_prefix = "dev."\n'
-        "[sessions]\ngap_ms = 30000\n[chain]\nmin_odds = 1\n[answers]\nmin_users = 4\n",
+        "[sessions]\ngap_ms = 30000\n[chain]\nmin_odds = 1\n[answers]\nmin_users = 4\n"
+        '[guards]\nmin_trust = 7\n[sensitive]\nwords = ["open the vault"]\n',
     )
     environment = {"REHEAR_KAFKA__TOPIC_PREFIX": "prod.", "REHEAR_SESSIONS__IDLE_TIMEOUT_MS": "5"}
+    environment["REHEAR_SENSITIVE__FORBIDDEN"] = "true"
     settings = load_settings(file, environment)
     assert settings.state == "Zustände"
     assert settings.kafka is not None
@@ -34,6 +36,10 @@ def test_the_file_is_read_and_the_environment_goes_over_it(tmp_path: Path) -> No
     assert (settings.sessions.gap_ms, settings.sessions.idle_timeout_ms) == (30_000, 5)
     assert settings.chain.min_odds == 1.0
     assert settings.answers.min_users == 4
+    assert settings.guards.min_trust == 7
+    assert settings.sensitive.words == ("open the vault",)
+    assert settings.sensitive.forbidden
+    assert "unlock" in settings.sensitive.intents
     assert load_settings(None, environment | {"REHEAR_SETTINGS": str(file)}) == settings
 
 
@@ -67,6 +73,9 @@ def test_a_table_may_come_from_the_environment_alone() -> None:
         ("sessions = 3", "sessions"),
         ("[chain]\nmin_users = [2]", "min_users"),
         ("[answers]\nmin_share = 2", "min_share is 2"),
+        ("[guards]\nmin_share = 2", "min_share is 2"),
+        ("[guards]\nmin_people = 2", "min_people"),
+        ("[sensitive]\nword = ['pay']", "word"),
         ("[kafka]\nbootstrap_servers = 'nowhere'", "nowhere"),
         ("[kafka]\nsecurity_protocol = 'SASL_SSL'", "sasl_password"),
         ("[kafka]\ntopic_names = {turn = 'x'}", "turn"),

@@ -1,12 +1,30 @@
 """Databases as earlier versions have left them."""
 
+import msgspec
 from sqlalchemy import Connection, text
 
 from services.platform.database import VERSION_TABLE
 
+_FIELDS_OF_STEP = 9  # from the text to what was said in response
+
+
+def without_guards(connection: Connection) -> None:
+    """Makes a database of today one of schema 8: nothing is kept of guards, and steps have no form."""
+    for table in ("refused_rewrites", "allowed_rewrites"):
+        connection.execute(text(f"DROP TABLE {table}"))
+    for key, steps in connection.execute(text("SELECT session_id, steps FROM chain_session")).all():
+        stored = msgspec.msgpack.decode(steps)
+        earlier = [*stored[:3], [step[:_FIELDS_OF_STEP] for step in stored[3]], stored[4]]
+        connection.execute(
+            text("UPDATE chain_session SET steps = :steps WHERE session_id = :key"),
+            {"key": key, "steps": msgspec.msgpack.encode(earlier)},
+        )
+    connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '0008'"))  # noqa: S608 (a constant)
+
 
 def without_places_of_rewrites(connection: Connection) -> None:
     """Makes a database of today one of schema 7: rewrites hold in every locale, for every kind of turn."""
+    without_guards(connection)
     for statement in (
         "DROP INDEX ix_rewrites_placed",
         "ALTER TABLE rewrites DROP COLUMN locale",

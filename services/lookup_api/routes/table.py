@@ -12,15 +12,22 @@ from sqlalchemy import Engine
 
 from labeling.text.normalisation import normalise
 from labeling.text.question import question_named
+from rewriting.chains.allowing import allow_rewrite, disallow_rewrite
+from rewriting.guards.allowed_rewrites import AllowedRewrite, allowed_rewrites
+from rewriting.guards.refused_rewrites import counts_by_reason, refused_rewrites
 from rewriting.table.rewrite import GLOBAL, Rewrite, RewriteId, RewriteStatus, Scope, TableVersion
 from rewriting.table.rewrite_table import RewriteTable
 from rewriting.table.text_block import block_text
 from services.lookup_api.access import asked_assistant, asking_key, check_printable, guards_for
 from services.lookup_api.followers.table import TableFollower
 from services.lookup_api.messages import (
+    AllowBody,
     BlockTextBody,
+    Disallowed,
     Explanation,
+    GuardState,
     ReasonBody,
+    RefusedPair,
     RewritePage,
     RollbackBody,
     TableChange,
@@ -30,6 +37,7 @@ from services.lookup_api.query_occasion import check_locale
 from services.lookup_api.routes.explanation import explanation_words
 from services.lookup_api.routes.rewrite_pages import counts_by_status, rewrite_page
 from services.platform.api_keys import KeyRing
+from streams.stores.database_schema import reading
 from streams.turn import AssistantId
 
 LARGEST_PAGE = 1_000  # rows, about 1 MB
@@ -55,6 +63,7 @@ def table_routes(
         route_handlers=[
             *_read_rewrites(table, engine),
             *_block_rewrites(table, engine, clock_ms),
+            *_guarded_rewrites(engine, clock_ms),
             *_whole_table(table, engine, follower),
         ],
         guards=guards_for(keys, "operator"),
@@ -156,6 +165,74 @@ def _block_rewrites(
         return table.unblock(*_asked(request, assistant_id, rewrite_id), data.reason, _actor(request, data))
 
     return [block_rewrites_of_text, block_rewrite, unblock_rewrite]
+
+
+def _guarded_rewrites(engine: Engine, clock_ms: Callable[[], int]) -> list[HTTPRouteHandler]:
+    @get("/rewrites/refused", sync_to_thread=True, summary="What the guards hold back, by reason")
+    def list_refused(
+        request: _Asking,
+        assistant_id: _Assistant = None,
+        limit: Annotated[int, QueryParameter(ge=0, le=LARGEST_PAGE)] = 100,
+    ) -> GuardState:
+        assistant = _assistant(request, assistant_id)
+        with reading(engine) as connection:
+            refused = refused_rewrites(connection, assistant)
+            allowed = allowed_rewrites(connection, assistant)
+        return GuardState(
+            assistant_id=assistant,
+            by_reason={reason: count for reason, count in counts_by_reason(refused).items()},
+            refused=tuple(
+                RefusedPair(
+                    rewrite_id=pair.rewrite_id(assistant),
+                    source_text=pair.source_text,
+                    target_text=pair.target_text,
+                    locale=pair.locale,
+                    reasons=pair.reasons,
+                )
+                for pair in refused[:limit]
+            ),
+            allowed=tuple(allowed),
+        )
+
+    path = "/rewrites/{rewrite_id:str}"
+
+    @_change(f"{path}/allow", AllowBody, "Let a pair be a rewrite that the guards refuse")
+    def allow_refused(
+        request: _Asking,
+        rewrite_id: FromPath[str],
+        data: JSONBody[AllowBody],
+        assistant_id: _Assistant = None,
+    ) -> AllowedRewrite:
+        check_printable("target_text", data.target_text)
+        assistant, key = _asked(request, assistant_id, rewrite_id)
+        with engine.begin() as connection:
+            return allow_rewrite(
+                connection,
+                assistant,
+                key,
+                target=data.target_text,
+                reason=data.reason,
+                actor=_actor(request, data),
+                now_ms=clock_ms(),
+            )
+
+    @_change(f"{path}/disallow", ReasonBody, "Let the guards judge again what was allowed")
+    def disallow_refused(
+        request: _Asking, rewrite_id: FromPath[str], data: _Reason, assistant_id: _Assistant = None
+    ) -> Disallowed:
+        assistant, key = _asked(request, assistant_id, rewrite_id)
+        with engine.begin() as connection:
+            ended = disallow_rewrite(
+                connection,
+                assistant,
+                key,
+                reason=data.reason,
+                actor=_actor(request, data),
+                now_ms=clock_ms(),
+            )
+        return Disallowed(ended=tuple(ended))
+
+    return [list_refused, allow_refused, disallow_refused]
 
 
 def _whole_table(table: RewriteTable, engine: Engine, follower: TableFollower) -> list[HTTPRouteHandler]:

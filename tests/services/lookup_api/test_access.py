@@ -56,6 +56,8 @@ def test_a_key_opens_one_assistant_alone(serving: Serving, keys: Keys) -> None:
             ("GET", f"/v1/rewrites/{LAMP_ID}/explain", None),
             ("POST", f"/v1/rewrites/{LAMP_ID}/block", reason),
             ("POST", f"/v1/rewrites/{LAMP_ID}/unblock", reason),
+            ("POST", f"/v1/rewrites/{LAMP_ID}/allow", reason),
+            ("POST", f"/v1/rewrites/{LAMP_ID}/disallow", reason),
         ]
         for method, path, body in on_a_rewrite:
             assert status(method, path, None, body) == 401
@@ -66,6 +68,7 @@ def test_a_key_opens_one_assistant_alone(serving: Serving, keys: Keys) -> None:
         on_the_table: list[tuple[str, str, object]] = [
             ("GET", "/v1/rewrites", None),
             ("GET", "/v1/table", None),
+            ("GET", "/v1/rewrites/refused", None),
             ("POST", "/v1/table/rollback", reason | {"version": 1}),
             ("POST", "/v1/table/release", reason),
             ("DELETE", "/v1/users/ann", None),

@@ -13,9 +13,13 @@ from litestar.testing import TestClient
 from sqlalchemy import Engine
 from waiting import eventually
 
+from rewriting.chains.store import unsolved
 from rewriting.feedback.store import DatabaseFeedbackStore
+from rewriting.guards.allowed_rewrites import allowed_pairs
+from rewriting.guards.refused_rewrites import RefusedRewrite, keep_refused
 from rewriting.table.rewrite import GLOBAL, rewrite_id, user_scope
 from services.lookup_api.strict_request import field_of
+from streams.stores.database_schema import reading
 from streams.turn import AssistantId, UserId
 from streams.turn_time import AHEAD_MS, EARLIEST_MS
 
@@ -366,6 +370,62 @@ def test_a_block_needs_its_reason(client: Client, body: dict[str, object]) -> No
         assert answer.status_code == 400
 
 
+NAP_TO_MAP = RefusedRewrite("play nap", "play map", "", ("other_name", "few_people"))
+NAP_TO_CAP = RefusedRewrite("play nap", "play cap", "", ("other_name",))
+
+
+def refuse(engine: Engine, *refused: RefusedRewrite) -> str:
+    """Keeps what guards refuse, as a learner does; gives the id of the first pair."""
+    with engine.begin() as connection:
+        keep_refused(connection, HOME, (), refused)
+    return refused[0].rewrite_id(HOME)
+
+
+def test_a_refused_pair_is_allowed_and_that_is_undone(client: Client, engine: Engine) -> None:
+    key = refuse(engine, NAP_TO_MAP)
+    listed = client.get("/v1/rewrites/refused", params=AT_HOME).json()
+    assert listed == {
+        "assistant_id": HOME,
+        "by_reason": {"other_name": 1, "few_people": 1},
+        "refused": [
+            {
+                "rewrite_id": key,
+                "source_text": "play nap",
+                "target_text": "play map",
+                "locale": "",
+                "reasons": ["other_name", "few_people"],
+            }
+        ],
+        "allowed": [],
+    }
+    body = {"reason": "it is a game", "actor": "eve"}
+    answer = client.post(f"/v1/rewrites/{key}/allow", params=AT_HOME, json=body)
+    allowed = answer.json()
+    assert (answer.status_code, allowed["target_text"], allowed["actor"]) == (200, "play map", "eve")
+    with reading(engine) as connection:
+        assert allowed_pairs(connection, HOME) == {("play nap", "play map", "")}
+        assert HOME in unsolved(connection)  # whoever holds the chain makes it anew
+    assert client.get("/v1/rewrites/refused", params=AT_HOME).json()["allowed"] == [allowed]
+    undone = client.post(f"/v1/rewrites/{key}/disallow", params=AT_HOME, json=body)
+    assert (undone.status_code, undone.json()) == (200, {"ended": [allowed]})
+    assert client.post(f"/v1/rewrites/{key}/disallow", params=AT_HOME, json=body).status_code == 404
+    with reading(engine) as connection:
+        assert allowed_pairs(connection, HOME) == frozenset()
+
+
+def test_of_several_refused_targets_one_has_to_be_named(client: Client, engine: Engine) -> None:
+    allow = f"/v1/rewrites/{refuse(engine, NAP_TO_MAP, NAP_TO_CAP)}/allow"
+    answer = client.post(allow, params=AT_HOME, json={"reason": "r"})
+    assert answer.status_code == 409
+    assert "name one of 'play cap', 'play map'" in answer.json()["message"]
+    answer = client.post(allow, params=AT_HOME, json={"reason": "r", "target_text": "Play cap!"})
+    assert (answer.status_code, answer.json()["target_text"]) == (200, "play cap")
+    unknown = client.post("/v1/rewrites/none/allow", params=AT_HOME, json={"reason": "r"})
+    assert unknown.status_code == 404
+    for wrong in ({}, {"reason": "r", "target": "x"}):
+        assert client.post(allow, params=AT_HOME, json=wrong).status_code == 400
+
+
 def test_the_table_is_rolled_back(client: Client) -> None:
     answer = client.post("/v1/table/rollback", params=AT_HOME, json={"version": 1, "reason": "bad day"})
     assert answer.status_code == 200
@@ -519,6 +579,9 @@ def test_every_route_is_in_the_schema(client: Client) -> None:
         "/v1/rewrites/{rewrite_id}/explain",
         "/v1/rewrites/{rewrite_id}/block",
         "/v1/rewrites/{rewrite_id}/unblock",
+        "/v1/rewrites/refused",
+        "/v1/rewrites/{rewrite_id}/allow",
+        "/v1/rewrites/{rewrite_id}/disallow",
         "/v1/table",
         "/v1/table/release",
         "/v1/table/rollback",

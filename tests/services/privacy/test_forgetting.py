@@ -7,7 +7,6 @@ from sqlalchemy import Engine
 from streaming import everything, requests_in, rewrites_in
 from structlog.testing import capture_logs
 
-from rewriting.chains.settings import ChainSettings
 from rewriting.feedback.store import DatabaseFeedbackStore, FeedbackEntry
 from rewriting.table.rewrite import GLOBAL, user_scope
 from rewriting.table.rewrite_table import RewriteTable
@@ -54,7 +53,7 @@ def learn(engine: Engine, log: list[TurnEvent], tmp_path: Path) -> int:
 
 def look(engine: Engine) -> None:
     """What the chain and index workers do when they next look."""
-    learner = ChainLearner(RewriteTable(engine, now_ms), ChainSettings(), now_ms)
+    learner = ChainLearner(RewriteTable(engine, now_ms), Settings(), now_ms)
     with engine.begin() as connection:
         learner.refresh(connection)
         RequestLearner().refresh(connection)

@@ -1,23 +1,28 @@
 from collections.abc import Sequence
 
+import msgspec
 import pytest
+from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine
 from streaming import everything, rewrites_in, store_log
 
-from rewriting.chains.settings import ChainSettings
 from rewriting.table.publication import RewritePublication
 from rewriting.table.rewrite_table import RewriteTable
 from services.learners.chains import ChainLearner
 from services.platform.clock import now_ms
 from services.privacy.forgetting import forget_user
+from services.processes.guard_gauges import GuardGauges
+from services.processes.worker import WORKERS, worker_loop
+from services.settings import Settings
 from services.simulator import PlantedPair, planted_log
 from services.tasks.chain import ChainTask
 from streams.errors import CheckpointConflictError
+from streams.kafka_settings import KafkaSettings
 from streams.session import Session, sessionize
 from streams.session_record import SessionRecord
 from streams.stream_task import OffsetRange, Received
 from streams.topic_names import Topics
-from streams.turn import AssistantId, TurnEvent, UserId
+from streams.turn import AssistantId, EventId, TurnEvent, UserId
 
 ASSISTANT = AssistantId("planted-assistant")
 
@@ -36,7 +41,7 @@ def new_task(engine: Engine) -> ChainTask:
     task = ChainTask(
         engine,
         topics,
-        ChainLearner(table, ChainSettings(), now_ms),
+        ChainLearner(table, Settings(), now_ms),
         RewritePublication(engine, table, topics.rewrites, now_ms),
     )
     task.assigned([0])
@@ -171,3 +176,34 @@ def test_a_conflict_changes_nothing_and_the_worker_goes_on(engine: Engine, log: 
     while idle(task):
         pass
     assert sources(engine) == ALL
+
+
+def test_it_is_counted_what_the_guards_hold_back(engine: Engine, log: list[TurnEvent]) -> None:
+    opposite = PlantedPair(source="lock the car", target="unlock the car", users=4)
+    log = log + planted_log([opposite], start_ms=1_746_121_600_000)
+    log = [msgspec.structs.replace(turn, event_id=EventId(f"e-{i}")) for i, turn in enumerate(log)]
+    store_log(engine, log)
+    task = new_task(engine)
+    registry = CollectorRegistry()
+    registry.register(GuardGauges(task))
+
+    def count(reason: str) -> float | None:
+        labels = {"assistant": ASSISTANT, "reason": reason}
+        return registry.get_sample_value("rehear_refused_pairs", labels)
+
+    assert count("opposite") is None
+    feed(task, sessionize(log), None, len(log))
+    while idle(task):
+        pass
+    assert (count("opposite"), count("number")) == (1, 0)
+    assert sources(engine) == ALL
+    task.revoked([0])
+    assert count("opposite") is None  # it is another worker's now
+
+
+def test_the_chains_worker_tells_what_its_guards_hold_back(engine: Engine) -> None:
+    for name in ("chains", "sessions"):
+        registry = CollectorRegistry()
+        worker_loop(WORKERS[name], engine, KafkaSettings(), Settings(), registry)
+        told = {metric.name for metric in registry.collect()}
+        assert ("rehear_refused_pairs" in told) == (name == "chains")

@@ -16,7 +16,6 @@ from streaming import everything, feed, record_of, rewrites_in, row_count, store
 from failure_isolation.store import FAILURE_CHANGE, FAILURES, FailureRecord
 from failure_isolation.turn_failure import FailureIsolator
 from labeling.models.in_use import set_models
-from rewriting.chains.settings import ChainSettings
 from rewriting.table.rewrite import GLOBAL, Rewrite, user_scope
 from rewriting.table.rewrite_table import RewriteTable
 from services.jobs.turn_logs import learn_from_files
@@ -148,7 +147,7 @@ def test_rewrites_get_the_dominant_failure_point_whichever_comes_first(
     isolate(engine, "another")  # which says the same
     assert version(engine) == now  # nothing changed
     with engine.begin() as connection:  # and a chain that is built anew leaves it
-        ChainLearner(RewriteTable(engine, now_ms), ChainSettings(), now_ms).refresh(connection, [LETTERS])
+        ChainLearner(RewriteTable(engine, now_ms), Settings(), now_ms).refresh(connection, [LETTERS])
     assert version(engine) == now
     assert rewrites_in(engine) == rewrites_first
 

@@ -8,7 +8,6 @@ from sqlalchemy import Engine, select
 from streaming import everything, feed, record_of, row_count, store_log
 
 from labeling.models.in_use import set_models
-from rewriting.chains.settings import ChainSettings
 from rewriting.evidence.rephrase_link import RephraseDetector
 from rewriting.evidence_settings import EvidenceSettings
 from rewriting.rephrases.settings import RephraseSettings
@@ -65,7 +64,7 @@ def chain_task(engine: Engine) -> ChainTask:
     task = ChainTask(
         engine,
         Topics(),
-        ChainLearner(table, ChainSettings(), now_ms),
+        ChainLearner(table, Settings(), now_ms),
         publication,
         EvidenceSettings.of(SETTINGS),
     )
