@@ -10,6 +10,7 @@ from failure_isolation.model import FailureInputs, FailureModel, MixedInputs
 from failure_isolation.part import FailurePart
 from failure_isolation.usual_intents import mean_word
 from failure_isolation.view import DialogueView, dialogue_view
+from labeling.models.encoder_base import padded
 from labeling.turns.inputs import stacked, turn_inputs
 from labeling.turns.token_batch import in_order, token_batches
 from labeling.turns.tokenizer import TurnTokenizer, TurnTokens
@@ -32,15 +33,11 @@ def failure_logits(
     numbers: dict[TurnTokens, int] = {}
     text_of = [[numbers.setdefault(tokens, len(numbers)) for tokens in view.tokens] for view in views]
     vectors = _read(model, list(numbers), device)
-    most = max(len(view.tokens) for view in views)
-    where = torch.zeros((len(views), most), dtype=torch.long)
-    for row, of_dialogue in enumerate(text_of):
-        where[row, : len(of_dialogue)] = torch.tensor(of_dialogue)
-    lengths = torch.tensor([len(view.tokens) for view in views])
-    there = torch.arange(most) < lengths.unsqueeze(-1)  # (dialogues, most)
+    where, there = padded(text_of, device)  # (dialogues, longest)
     folds = [one.fold for one in examples if one.fold is not None]
-    inputs = _inputs(views, most, device, torch.tensor(folds, device=device) if folds else None)
-    logits: Tensor = model(vectors[where.to(device)], inputs, there.to(device))
+    fold = torch.tensor(folds, device=device) if folds else None
+    inputs = _inputs(views, where.shape[1], device, fold)
+    logits: Tensor = model(vectors[where], inputs, there.bool())
     return logits
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from scipy.special import softmax
 
 from failure_isolation.rule import FAILURE_POINTS
 
@@ -37,9 +38,7 @@ class FailureCalibration(Struct, frozen=True, forbid_unknown_fields=True):
         """(n, classes), from logits of (n, readers, classes). Of a class that nobody knows: 0."""
         scaled = np.einsum("nrc,r->nc", logits.astype(np.float64), self.factors) + np.array(self.shifts)
         scaled[:, ~np.array(self.known)] = -np.inf
-        scaled -= scaled.max(axis=-1, keepdims=True)
-        weights = np.exp(scaled)
-        shares: NDArray[np.float64] = weights / weights.sum(axis=-1, keepdims=True)
+        shares: NDArray[np.float64] = softmax(scaled, axis=-1)
         return shares
 
     def chosen(self, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:

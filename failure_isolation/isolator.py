@@ -36,12 +36,11 @@ class FailureDescription(Struct, frozen=True, kw_only=True, forbid_unknown_field
     quantised: bool
 
 
-class ModelFailureIsolator:
+class ModelFailureIsolator(Struct, frozen=True):
     """Isolates failures by a trained model. What it says of a session does not depend on the others."""
 
-    def __init__(self, reader: FailureReader, description: FailureDescription) -> None:
-        self.description = description
-        self._reader = reader
+    reader: FailureReader
+    description: FailureDescription
 
     @classmethod
     def load(cls, folder: Path) -> "ModelFailureIsolator":
@@ -66,7 +65,7 @@ class ModelFailureIsolator:
         if not turns:
             return []
         calibration = self.description.calibration
-        probabilities = calibration.probabilities(self._reader.read(turns))
+        probabilities = calibration.probabilities(self.reader.read(turns))
         chosen = calibration.chosen(probabilities)
         return [
             _failure(turn, of_turn, int(choice), calibration.least_confidence)

@@ -19,7 +19,7 @@ from failure_isolation.trace_item import NUMBERS as ITEM_NUMBERS
 from failure_isolation.trace_item import PLACES
 from failure_isolation.usual_intents import USUAL, UsualIntents
 from labeling.models.frozen_words import keep_words
-from labeling.turns.dialogue_layer import DROPOUT, UNSEEN, WIDTH, DialogueLayer, TurnRelations
+from labeling.turns.dialogue_layer import DROPOUT, UNSEEN, WIDTH, DialogueLayer, TurnRelations, head
 from labeling.turns.features import NUMBERS, TurnFeatures
 from labeling.turns.inputs import TurnInputs
 from labeling.turns.tokenizer import IN_PROMPT, IN_REQUEST
@@ -217,12 +217,7 @@ class FailureModel(nn.Module):
         self.layers = nn.ModuleList(DialogueLayer() for _ in range(_DIALOGUE_LAYERS))
         self.relations = TurnRelations()
         self.normalise = nn.LayerNorm(WIDTH)
-        self.head = nn.Sequential(
-            nn.Linear(WIDTH, WIDTH),
-            nn.GELU(approximate="none"),
-            nn.Dropout(DROPOUT),
-            nn.Linear(WIDTH, len(FAILURE_POINTS)),
-        )
+        self.head = head(len(FAILURE_POINTS))
         self.of_spoken = nn.Sequential(
             nn.Dropout(DROPOUT), nn.Linear(_SPOKEN * text_width, len(FAILURE_POINTS))
         )

@@ -1,9 +1,10 @@
 """The failure model in use: logits of each turn, in ONNX Runtime on one thread."""
 
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import cached_property, lru_cache
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from failure_isolation.part import FailurePart
@@ -15,26 +16,23 @@ from labeling.turns.windows import WINDOW, turn_windows
 from streams.turn import TurnEvent
 
 
-class FailureReader:
+class FailureReader(Struct, frozen=True, dict=True):
     """Reads dialogues. What it says of one does not depend on the others: each goes through by itself."""
 
-    def __init__(
-        self,
-        model: DialogueModel,
-        features: TurnFeatures,
-        hidden: frozenset[FailurePart],
-    ) -> None:
-        self._model = model
-        self._features = features
-        self._hidden = hidden
-        self._text = lru_cache(TEXTS_KEPT)(self._read_text)
+    model: DialogueModel
+    features: TurnFeatures
+    hidden: frozenset[FailurePart]
+
+    @cached_property
+    def _text(self) -> Callable[[TurnTokens], NDArray[np.float32]]:
+        return lru_cache(TEXTS_KEPT)(self._read_text)
 
     def read(self, turns: Sequence[TurnEvent]) -> NDArray[np.float32]:
         """Logits of each turn of a dialogue: (n, READERS, classes)."""
         parts = []
         for start, kept in turn_windows(len(turns)):
             window = turns[start : start + WINDOW]
-            view = dialogue_view(window, self._hidden, self._features, self._model.tokenizer)
+            view = dialogue_view(window, self.hidden, self.features, self.model.tokenizer)
             inputs = batch_of_one(
                 view.features,
                 vectors=np.stack([self._text(tokens) for tokens in view.tokens]),
@@ -42,13 +40,13 @@ class FailureReader:
                 items_there=view.items_there,
                 meant=view.meant,
             )
-            of_batch = self._model.dialogues.run(None, inputs)
+            of_batch = self.model.dialogues.run(None, inputs)
             logits: NDArray[np.float32] = of_batch[0][0]
             parts.append(logits[kept.start - start : kept.stop - start])
         return np.concatenate(parts)
 
     def _read_text(self, tokens: TurnTokens) -> NDArray[np.float32]:
         """Vectors of the texts of a turn: (VECTORS, width)."""
-        (vectors,) = self._model.read_text(tokens)
+        (vectors,) = self.model.read_text(tokens)
         of_turn: NDArray[np.float32] = vectors[0]
         return of_turn

@@ -11,15 +11,15 @@ from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import BigInteger, Boolean, Column, Connection, Index, Text, func, null, select
+from sqlalchemy import BigInteger, Boolean, Column, ColumnElement, Connection, Index, Text, func, null, select
 
 from failure_isolation.turn_failure import TurnFailure
 from labeling.annotations.annotation import FailurePoint
 from labeling.text.normalisation import normalise
 from labeling.text.question import Question, question_before
 from streams.session import Session, SessionId
-from streams.stores.database_schema import chunks, is_among
-from streams.stores.session_store import user_key
+from streams.stores.database_schema import is_among
+from streams.stores.session_store import is_of_user, user_key
 from streams.stores.turn_store import TurnStore, change_table, turn_columns, turn_table
 from streams.turn import AssistantId, EventId, TurnEvent, UserId
 
@@ -113,20 +113,12 @@ def store_failures(connection: Connection, isolated: Sequence[SessionFailures], 
 
 def failed_turns(connection: Connection, session_ids: Iterable[SessionId]) -> set[FailedTurn]:
     """The turns of some sessions that count for their sources."""
-    found: set[FailedTurn] = set()
-    for ids in chunks(list(session_ids)):
-        found |= _failed_turns(connection, is_among(connection, FAILURES.c.session_id, ids))
-    return found
+    return _failed_turns(connection, is_among(connection, FAILURES.c.session_id, list(session_ids)))
 
 
 def failed_turns_of(connection: Connection, assistant_id: AssistantId, user_id: UserId) -> set[FailedTurn]:
     """The turns of a user that count for their sources."""
-    return _failed_turns(
-        connection,
-        FAILURES.c.user_key == user_key(assistant_id, user_id),
-        FAILURES.c.assistant_id == assistant_id,
-        FAILURES.c.user_id == user_id,
-    )
+    return _failed_turns(connection, is_of_user(FAILURES, assistant_id, user_id))
 
 
 def failure_tallies(
@@ -149,24 +141,21 @@ def failure_tallies(
     whose = rows.assistant_id
     by_source = [rows.source_text, rows.question, rows.failure_point]
     tallied = [func.count(), func.min(key), func.max(key)]
-    found: list[FailureTally] = []
-    wanted = [_source_key(assistant_id, text) for text in sorted(set(source_texts))]
-    user_keys = None if users is None else [user_key(assistant_id, user) for user in sorted(set(users))]
-    for keys in chunks(wanted):
-        of_source = is_among(connection, rows.source_key, keys)
-        if user_keys is None:
-            query = select(whose, null(), *by_source, *tallied).where(of_source).group_by(whose, *by_source)
-        else:
-            query = select(whose, rows.user_id, *by_source, *tallied)
-            query = query.where(of_source, is_among(connection, key, user_keys))
-            query = query.group_by(whose, rows.user_id, *by_source)
-        found += [FailureTally(*row) for owner, *row in connection.execute(query) if owner == assistant_id]
-    return found
+    keys = [_source_key(assistant_id, text) for text in sorted(set(source_texts))]
+    of_source = is_among(connection, rows.source_key, keys)
+    if users is None:
+        query = select(whose, null(), *by_source, *tallied).where(of_source).group_by(whose, *by_source)
+    else:
+        user_keys = [user_key(assistant_id, user) for user in sorted(set(users))]
+        query = select(whose, rows.user_id, *by_source, *tallied)
+        query = query.where(of_source, is_among(connection, key, user_keys))
+        query = query.group_by(whose, rows.user_id, *by_source)
+    return [FailureTally(*row) for owner, *row in connection.execute(query) if owner == assistant_id]
 
 
-def _failed_turns(connection: Connection, *conditions: Any) -> set[FailedTurn]:
+def _failed_turns(connection: Connection, condition: ColumnElement[bool]) -> set[FailedTurn]:
     columns = [FAILURES.c[name] for name in FailedTurn.__struct_fields__]
-    return {FailedTurn(*row) for row in connection.execute(select(*columns).where(_COUNTS, *conditions))}
+    return {FailedTurn(*row) for row in connection.execute(select(*columns).where(_COUNTS, condition))}
 
 
 def _row(

@@ -15,7 +15,7 @@ from rapidfuzz import fuzz
 from failure_isolation.part import FailurePart
 from labeling.turns.features import intent_name
 from labeling.turns.texts import said_by
-from streams.turn import Entity, NluHypothesis, TurnEvent
+from streams.turn import NluHypothesis, TurnEvent
 
 INTERPRETATIONS: Final = 3
 ALTERNATIVES: Final = 3
@@ -145,7 +145,7 @@ def _entity(turn: TurnEvent, rank: int, around: _Around) -> TraceItem:
         agrees = float(found in taken or found in _compared(around.after.request.text))
     return TraceItem(
         "entities",
-        _entity_words(entity),
+        _spaced(" ".join(part for part in (entity.resolved, entity.type, entity.mention) if part)),
         _numbers(
             (entity.confidence, turn.entities[0].confidence, agrees),
             fuzz.ratio(name, found) / 100 if found else 0.0,
@@ -203,10 +203,6 @@ def _in_words(hypothesis: NluHypothesis) -> str:
     for slot in hypothesis.slots:
         said += [slot.name, slot.value or ""]
     return _spaced(" ".join(part for part in said if part))
-
-
-def _entity_words(entity: Entity) -> str:
-    return _spaced(" ".join(part for part in (entity.resolved, entity.type, entity.mention) if part))
 
 
 def _spaced(name: str) -> str:

@@ -27,14 +27,13 @@ from failure_isolation.view import said_texts
 from labeling.annotations.annotation import Annotation, FailurePoint
 from labeling.models.encoder_base import choose_device
 from labeling.models.gradient_steps import (
-    LearningRates,
     mixed_precision,
     optimizer_over_encoder,
     take_steps,
 )
 from labeling.models.roberta_base import roberta_base
 from labeling.models.training_schedule import Progress
-from labeling.models.training_settings import ModelTraining
+from labeling.models.training_settings import DialogueTraining
 from labeling.turns.dialogue_batches import epoch_batches, held_back_groups
 from labeling.turns.dialogue_part import NO_CONTEXT, NOTHING_HIDDEN, parts_by_chance
 from labeling.turns.features import TurnFeatures
@@ -60,27 +59,19 @@ TOKENS = MOST_TOKENS + PLACES * (1 + FURTHER_TOKENS)
 """Of the longest sequence of a turn."""
 
 
-class FailureTraining(ModelTraining, frozen=True, kw_only=True):
+class FailureTraining(DialogueTraining, frozen=True, kw_only=True):
     """Settings of the training."""
 
-    layers: int | None = 3
     passes: int | None = None
     """Over the annotated turns; None: by their number."""
 
     hidden: frozenset[FailurePart] = NOTHING_HIDDEN
     """What is always hidden, in training and in use."""
 
-    hidden_share: float = 0.1
-    """Probability that any other part is hidden from a dialogue."""
-
     batch_turns: int = 24
     """Of a step: with larger ones, a pass over few turns has too few steps."""
 
-    learning_rate: float = 1e-4
-    """Of the text encoder, at its highest."""
-
     head_rate: float = 5e-4
-    """Of everything above it, which starts from nothing."""
 
     @classmethod
     def of(cls, settings: FailureSettings) -> "FailureTraining":
@@ -147,10 +138,10 @@ def train_failure_model(
     training = training or FailureTraining()
     if groups is None:
         groups = [turns[0].user_id if turns else "" for turns in dialogues]
-    told = [
-        known_failures(turns, annotations, fold)
-        for turns, fold in zip(dialogues, _folds(groups), strict=True)
-    ]
+    told = []
+    for turns, fold in zip(dialogues, _folds(groups), strict=True):
+        said = [annotations.get(EventId(turn.event_id)) for turn in turns]
+        told.append(KnownFailures(turns, [one.failure_point if one else None for one in said], fold))
     known = [one for one in told if one.says_something]
     known_groups = [group for group, one in zip(groups, told, strict=True) if one.says_something]
     counts = Counter(point for one in known for point in one.known if point is not None)
@@ -179,9 +170,10 @@ def train_failure_model(
         model.mixing.usual.fit(log_turns, features, tokenizer, model.texts.words.weight)
         learned_counts = Counter(point for one in stretches for point in one.known if point is not None)
         class_weights = _class_weights(learned_counts)
-        _fit_linear(model, tokenizer, stretches, class_weights, training, generator)
+        trainer = _Trainer(model, tokenizer, stretches, class_weights, training, generator)
+        trainer.fit_linear()
         model.to(device)
-        _learn(model, tokenizer, stretches, class_weights, training, generator, device, progress)
+        trainer.learn(device, progress)
     log.debug("failure model trained", classes=dict(learned_counts))
     return TrainedFailures(
         model=model.cpu().eval(),
@@ -199,14 +191,6 @@ def passes_over(turns: int) -> int:
     return min(max(round(READ / max(turns, 1)), LEAST_PASSES), MOST_PASSES)
 
 
-def known_failures(
-    turns: Sequence[TurnEvent], annotations: Mapping[EventId, Annotation], fold: int = 0
-) -> KnownFailures:
-    """A dialogue with what is annotated of it."""
-    said = [annotations.get(EventId(turn.event_id)) for turn in turns]
-    return KnownFailures(turns, [one.failure_point if one else None for one in said], fold)
-
-
 def _folds(groups: Sequence[str]) -> list[int]:
     """Of each dialogue; those of one group are in one fold, unless all are of one group."""
     numbers: dict[str, int] = {}
@@ -214,73 +198,64 @@ def _folds(groups: Sequence[str]) -> list[int]:
     return found if len(numbers) > 1 else [number % FOLDS for number in range(len(groups))]
 
 
-def _fit_linear(
-    model: FailureModel,
-    tokenizer: TurnTokenizer,
-    stretches: Sequence[KnownFailures],
-    class_weights: Sequence[float],
-    training: FailureTraining,
-    generator: np.random.Generator,
-) -> None:
-    """Each turn is learned as it is, and once more with parts hidden by chance."""
-    columns, classes = [], []
-    for one in stretches:
-        rows = [row for row, point in enumerate(one.known) if point is not None]
-        for hidden in (training.hidden, _hidden(training, generator)):
-            example = FailureExample(one.turns, hidden, one.fold)
-            columns.append(failure_columns(model, tokenizer, example)[rows])
-            classes += [FAILURE_POINTS.index(point) for point in one.known if point is not None]
-    model.linear.fit(torch.cat(columns).numpy(), np.array(classes), np.array(class_weights))
+class _Trainer(Struct, frozen=True):
+    """The steps of one training."""
 
+    model: FailureModel
+    tokenizer: TurnTokenizer
+    stretches: Sequence[KnownFailures]
+    class_weights: Sequence[float]
+    training: FailureTraining
+    generator: np.random.Generator
 
-def _learn(
-    model: FailureModel,
-    tokenizer: TurnTokenizer,
-    stretches: Sequence[KnownFailures],
-    class_weights: Sequence[float],
-    training: FailureTraining,
-    generator: np.random.Generator,
-    device: torch.device,
-    progress: Progress | None,
-) -> None:
-    n_known = sum(point is not None for one in stretches for point in one.known)
-    passes = training.passes or passes_over(n_known)
-    batches = [
-        batch
-        for _ in range(passes)
-        for batch in epoch_batches(stretches, generator, batch_turns=training.batch_turns)
-    ]
-    weights = torch.tensor(class_weights, device=device)
+    def fit_linear(self) -> None:
+        """Each turn is learned as it is, and once more with parts hidden by chance."""
+        columns, classes = [], []
+        for one in self.stretches:
+            rows = [row for row, point in enumerate(one.known) if point is not None]
+            for hidden in (self.training.hidden, self._hidden()):
+                example = FailureExample(one.turns, hidden, one.fold)
+                columns.append(failure_columns(self.model, self.tokenizer, example)[rows])
+                classes += [FAILURE_POINTS.index(point) for point in one.known if point is not None]
+        weights = np.array(self.class_weights)
+        self.model.linear.fit(torch.cat(columns).numpy(), np.array(classes), weights)
 
-    def loss_of(batch: Sequence[KnownFailures]) -> Tensor:
-        examples = [FailureExample(one.turns, _hidden(training, generator), one.fold) for one in batch]
-        rows = [
-            (row, position, FAILURE_POINTS.index(point))
-            for row, one in enumerate(batch)
-            for position, point in enumerate(one.known)
-            if point is not None
+    def learn(self, device: torch.device, progress: Progress | None) -> None:
+        """The network learns what the linear part leaves over."""
+        training = self.training
+        n_known = sum(point is not None for one in self.stretches for point in one.known)
+        batches = [
+            batch
+            for _ in range(training.passes or passes_over(n_known))
+            for batch in epoch_batches(self.stretches, self.generator, batch_turns=training.batch_turns)
         ]
-        at = torch.tensor(rows, device=device).T  # (3, known turns)
-        with mixed_precision(device):
-            logits = failure_logits(model, tokenizer, examples, device)
-            summed = logits[at[0], at[1]].float().sum(dim=1)  # (known turns, classes)
-            return torch.nn.functional.cross_entropy(summed, at[2], weight=weights)
+        weights = torch.tensor(self.class_weights, device=device)
 
-    rates = LearningRates(
-        of_encoder=training.learning_rate, of_others=training.head_rate, weight_decay=training.weight_decay
-    )
-    optimizer = optimizer_over_encoder(model, model.texts, rates)
-    take_steps(model, optimizer, batches, len(batches), loss_of, "failure points", progress)
+        def loss_of(batch: Sequence[KnownFailures]) -> Tensor:
+            examples = [FailureExample(one.turns, self._hidden(), one.fold) for one in batch]
+            rows = [
+                (row, position, FAILURE_POINTS.index(point))
+                for row, one in enumerate(batch)
+                for position, point in enumerate(one.known)
+                if point is not None
+            ]
+            at = torch.tensor(rows, device=device).T  # (3, known turns)
+            with mixed_precision(device):
+                logits = failure_logits(self.model, self.tokenizer, examples, device)
+                summed = logits[at[0], at[1]].float().sum(dim=1)  # (known turns, classes)
+                return torch.nn.functional.cross_entropy(summed, at[2], weight=weights)
+
+        optimizer = optimizer_over_encoder(self.model, self.model.texts, training)
+        take_steps(self.model, optimizer, batches, len(batches), loss_of, "failure points", progress)
+
+    def _hidden(self) -> frozenset[FailurePart]:
+        return self.training.hidden | parts_by_chance(PARTS, self.training.hidden_share, self.generator)
 
 
 def _class_weights(counts: Mapping[FailurePoint, int]) -> list[float]:
     """By the root of how rare a class is: by rarity itself, a few turns would decide."""
     weights = [1 / math.sqrt(counts[point]) if counts.get(point) else 0.0 for point in FAILURE_POINTS]
     return [weight / max(weights) for weight in weights]
-
-
-def _hidden(training: FailureTraining, generator: np.random.Generator) -> frozenset[FailurePart]:
-    return training.hidden | parts_by_chance(PARTS, training.hidden_share, generator)
 
 
 def learned_stretches(dialogue: KnownFailures) -> list[KnownFailures]:

@@ -4,7 +4,8 @@ import http.client
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -27,7 +28,7 @@ from services.evaluation.common.understanding import load_understanding
 from services.evaluation.rewrites.evaluation import RewriteEvaluation
 from services.explaining.explanation import draw_rewrite, explanation
 from services.jobs.log_folder import LogFolder, find_logs
-from services.jobs.online_models import learn_online
+from services.jobs.online_models import OnlineLearning, learn_online
 from services.jobs.rewrite_replay import ReplayedTurn
 from services.lookup_api.messages import (
     MOST_PREVIOUS_TURNS,
@@ -49,7 +50,7 @@ from services.session_models.answers import stored_verdicts
 from services.session_models.labels.kind import KIND as LABELS
 from services.session_models.labels.kind import TURNS as LABEL_TURNS
 from services.session_models.rephrases.kind import KIND as REPHRASES
-from services.session_models.training import learn
+from services.session_models.training import Learning, learn
 from services.settings import SessionSettings, Settings
 from services.simulator import PlantedPair, SimulationSettings, planted_log, write_simulation
 from services.tasks.chain import TASK as CHAINS
@@ -86,19 +87,18 @@ LABELLED_TURNS = 2_000
 EXAMPLES = 8
 
 
-def run_demo(logs: Path | None, out: Path, console: Console | None = None) -> None:
+def run_demo(logs: Path | None, out: Path) -> None:
     """Streams a log through Kafka, learns, serves, asks the API, scores the answers and shows what was fixed.
 
     Args:
         logs: folder of the log (see `find_logs`); None simulates one.
         out: folder for what the demo makes; what an earlier run has left there is replaced.
-        console: to print to.
 
     Raises:
         StateError: the folder holds no log.
         DemoError: a part of Rehear stands still.
     """
-    console = console or Console()
+    console = Console()
     out.mkdir(parents=True, exist_ok=True)
     for name in ("state", "report", "log"):
         shutil.rmtree(out / name, ignore_errors=True)
@@ -135,7 +135,7 @@ def run_demo(logs: Path | None, out: Path, console: Console | None = None) -> No
         console.rule("5. Goals, and defects that nobody let see")
         _learn_labels(engine, settings, table, console)
         console.rule("6. A ranker for what no table knows")
-        _learn_online(engine, settings, table, console)
+        list(_learned(engine, settings, table, console, learn_online))
         if folder.test is not None:
             console.rule("7. Asking the lookup API about the test log")
             log_file = Path(settings.state) / "logs" / "lookup-api.log"
@@ -168,9 +168,7 @@ def _stream(kafka: KafkaSettings, files: Sequence[Path], progress: Progress) -> 
     try:
         batch: list[OutgoingRecord] = []
         for turn in (turn for file in files for turn in read_turns(file, now_ms)):
-            batch.append(
-                OutgoingRecord(topic=kafka.topics.turns, key=turn.key.encode(), value=encode_turn(turn))
-            )
+            batch.append(_turn_record(kafka, turn))
             if len(batch) == RECORDS_AT_A_TIME:
                 sent += producer.deliver(batch)
                 batch.clear()
@@ -180,6 +178,10 @@ def _stream(kafka: KafkaSettings, files: Sequence[Path], progress: Progress) -> 
         producer.close()
     progress.update(task, completed=sent, total=sent)
     return sent
+
+
+def _turn_record(kafka: KafkaSettings, turn: TurnEvent) -> OutgoingRecord:
+    return OutgoingRecord(topic=kafka.topics.turns, key=turn.key.encode(), value=encode_turn(turn))
 
 
 def _wait_until_learned(engine: Engine, kafka: KafkaSettings, n_turns: int, progress: Progress) -> None:
@@ -242,18 +244,31 @@ class _LookupClient:
         self._connection.close()
 
 
-def _work(engine: Engine, settings: Settings, assistant_id: AssistantId, progress: Progress) -> AssistantWork:
-    return AssistantWork(
-        engine=engine, settings=settings, assistant_id=assistant_id, clock_ms=now_ms, progress=progress
-    )
+def _learned(
+    engine: Engine,
+    settings: Settings,
+    table: RewriteTable,
+    console: Console,
+    learn_one: Callable[[AssistantWork], Learning | OnlineLearning],
+) -> Iterator[AssistantId]:
+    """Learns something of every assistant, says what, and then gives the assistant."""
+    for assistant_id in table.versions():
+        with _progress(console) as progress:
+            work = AssistantWork(
+                engine=engine,
+                settings=settings,
+                assistant_id=assistant_id,
+                clock_ms=now_ms,
+                progress=progress,
+            )
+            learned = learn_one(work)
+        console.print(f"{assistant_id}: {learned.in_words}", highlight=False, soft_wrap=True)
+        yield assistant_id
 
 
 def _learn_rephrases(engine: Engine, settings: Settings, table: RewriteTable, console: Console) -> None:
     """Trains the detector of every assistant, and shows what users most often meant by what."""
-    for assistant_id in table.versions():
-        with _progress(console) as progress:
-            learned = learn(REPHRASES, _work(engine, settings, assistant_id, progress))
-        console.print(f"{assistant_id}: {learned.in_words}", highlight=False, soft_wrap=True)
+    for assistant_id in _learned(engine, settings, table, console, partial(learn, REPHRASES)):
         found = [row for row in table.read(assistant_id).rewrites if row.method == "rephrase"]
         for row in sorted(found, key=lambda row: (-row.users, row.source_text))[:EXAMPLES]:
             console.print(
@@ -265,10 +280,7 @@ def _learn_rephrases(engine: Engine, settings: Settings, table: RewriteTable, co
 
 def _learn_labels(engine: Engine, settings: Settings, table: RewriteTable, console: Console) -> None:
     """Trains the label model of every assistant, and shows which requests most often fail in silence."""
-    for assistant_id in table.versions():
-        with _progress(console) as progress:
-            learned = learn(LABELS, _work(engine, settings, assistant_id, progress))
-        console.print(f"{assistant_id}: {learned.in_words}", highlight=False, soft_wrap=True)
+    for assistant_id in _learned(engine, settings, table, console, partial(learn, LABELS)):
         goals: dict[str, float] = {}
         defects: list[TurnEvent] = []
         with reading(engine) as connection:
@@ -290,14 +302,6 @@ def _learn_labels(engine: Engine, settings: Settings, table: RewriteTable, conso
             console.print(f"  {count:,} times {text!r}", highlight=False, markup=False)
 
 
-def _learn_online(engine: Engine, settings: Settings, table: RewriteTable, console: Console) -> None:
-    """Trains the models of every assistant."""
-    for assistant_id in table.versions():
-        with _progress(console) as progress:
-            learned = learn_online(_work(engine, settings, assistant_id, progress))
-        console.print(f"{assistant_id}: {learned.in_words}", highlight=False, soft_wrap=True)
-
-
 def _ask(api_url: str, turns: Sequence[TurnEvent], answers: Path, progress: Progress) -> None:
     """Asks the API about each turn in order of time, and writes down what it says."""
     api = _LookupClient(api_url)
@@ -308,13 +312,11 @@ def _ask(api_url: str, turns: Sequence[TurnEvent], answers: Path, progress: Prog
     with answers.open("wb") as stream:
         for turn, earlier in progress.track(in_time, description="requests asked of the lookup API"):
             served = api.ask(_query(turn, earlier)).rewrite
-            line = (
-                ReplayedTurn(EventId(turn.event_id), None, None, None, None)
-                if served is None
-                else ReplayedTurn(
-                    EventId(turn.event_id), served.text, served.method, Scope(served.scope), served.score
+            line = ReplayedTurn(EventId(turn.event_id), None, None, None, None)
+            if served is not None:
+                line = ReplayedTurn(
+                    line.event_id, served.text, served.method, Scope(served.scope), served.score
                 )
-            )
             stream.write(msgspec.json.encode(line) + b"\n")
     api.close()
 
@@ -364,16 +366,12 @@ def _show_live_learning(running: RunningRehear, table: RewriteTable, console: Co
     assistant_id = min(table.versions(), default=AssistantId("demo-assistant"))
     pair = PlantedPair(source="pley the mourning song", target="play the morning song", users=3)
     turns = planted_log([pair], assistant_id=assistant_id, start_ms=now_ms())
-    records = [
-        OutgoingRecord(topic=running.kafka.topics.turns, key=turn.key.encode(), value=encode_turn(turn))
-        for turn in turns
-    ]
     for turn in turns:
         console.print(f"  {turn.user_id}: {turn.request.text!r}", highlight=False)
     api = _LookupClient(running.api_url)
     query = RewriteQuery(assistant_id=assistant_id, user_id="somebody-else", text=pair.source)
     producer = RecordProducer(running.kafka)
-    producer.deliver(records)
+    producer.deliver([_turn_record(running.kafka, turn) for turn in turns])
     producer.close()
     started_s = time.monotonic()
 
@@ -395,11 +393,8 @@ def _print_table(table: RewriteTable, console: Console) -> None:
         rows = [row for row in table.read(assistant_id).rewrites if row.status == "live"]
         console.print(f"{assistant_id}: {len(rows):,} live rewrites, version {version}. The strongest:")
         for row in _strongest(rows):
-            sure = (
-                ""
-                if row.max_confidence is None
-                else f", when understood with less than {row.max_confidence:g}"
-            )
+            limit = row.max_confidence
+            sure = "" if limit is None else f", when understood with less than {limit:g}"
             when = "".join(f" {words}" for words in place_words(row))
             console.print(
                 f"  {row.source_text!r}{when} → [bold]{row.target_text!r}[/]"

@@ -12,7 +12,7 @@ from typing import Any
 import hypothesis
 import pytest
 import structlog
-from databases import new_database
+from databases import new_database, opened
 from sqlalchemy import Connection, Engine, create_engine, make_url, text
 from tiny_encoder import write_tiny_base
 
@@ -224,9 +224,8 @@ def bare_database_location(request: pytest.FixtureRequest, tmp_path: Path) -> st
 @pytest.fixture
 def engine(database_location: str) -> Iterator[Engine]:
     """An open database without rows; the test runs once with each kind."""
-    opened = open_database(database_location)
-    yield opened
-    opened.dispose()
+    with opened(database_location) as engine:
+        yield engine
 
 
 @pytest.fixture(scope="session")

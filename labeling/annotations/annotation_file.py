@@ -77,11 +77,8 @@ def _lines(paths: Iterable[str | Path]) -> Iterator[AnnotationLine]:
                 place = f"{path}, line {number}"
                 yield AnnotationLine(decode_annotation(text), place)
         except AnnotationDecodeError as error:
-            raise AnnotationFileError(f"{place}: {_with_classes(str(error))}") from error
+            points = f": it is one of {', '.join(get_args(FailurePoint))}"
+            told = points if "failure_point" in str(error) else ""
+            raise AnnotationFileError(f"{place}: {error}{told}") from error
         except TurnFileError as error:
             raise AnnotationFileError(str(error)) from error
-
-
-def _with_classes(error: str) -> str:
-    """An error, with what a failure point may be where it is about one."""
-    return f"{error}: it is one of {', '.join(get_args(FailurePoint))}" if "failure_point" in error else error

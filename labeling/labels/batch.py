@@ -12,6 +12,7 @@ from labeling.labels.model import LabelModel
 from labeling.labels.space import BINARY, RATINGS
 from labeling.labels.targets import UNKNOWN, TurnTarget, slot_tags
 from labeling.labels.turn_label import LabelName
+from labeling.models.encoder_base import padded
 from labeling.turns.dialogue_part import Part
 from labeling.turns.inputs import turn_inputs
 from labeling.turns.texts import said_by, turn_texts
@@ -52,13 +53,10 @@ def encode(
         text_of.append([numbers.setdefault(tokens, len(numbers)) for tokens in tokens_of])
     texts = list(numbers)
     states, vectors = _read(model, texts, device)
-    most = max(len(example.turns) for example in examples)
-    where = torch.zeros((len(examples), most), dtype=torch.long)
-    for row, of_dialogue in enumerate(text_of):
-        where[row, : len(of_dialogue)] = torch.tensor(of_dialogue)
+    where, _ = padded(text_of, device)  # (dialogues, n)
     features = [model.features.of(example.turns, example.hidden) for example in examples]
     inputs = turn_inputs(features, device)
-    encoded = model.dialogues(vectors[where.to(device)], inputs)
+    encoded = model.dialogues(vectors[where], inputs)
     return EncodedTurns(encoded, inputs.seen, states, texts, text_of)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 from scipy.optimize import minimize, minimize_scalar
+from scipy.special import softmax
 
 from labeling.labels.reader import TurnLogits
 from labeling.labels.space import BINARY, N_RATINGS, RATINGS, LabelSpace
@@ -131,10 +132,7 @@ def probability(logit: float, scale: Scale) -> float:
 
 def class_probabilities(logits: NDArray[np.float32], scale: Scale) -> NDArray[np.float64]:
     """Over the last axis."""
-    wide = logits.astype(np.float64) * scale.factor
-    wide -= wide.max(axis=-1, keepdims=True)
-    weights = np.exp(wide)
-    shares: NDArray[np.float64] = weights / weights.sum(axis=-1, keepdims=True)
+    shares: NDArray[np.float64] = softmax(logits.astype(np.float64) * scale.factor, axis=-1)
     return shares
 
 

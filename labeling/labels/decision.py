@@ -27,7 +27,10 @@ def decide(
 ) -> list[TurnLabel]:
     """The labels of each turn of a dialogue."""
     scales = calibration.scales
-    starts = _goal_starts(logits, scales.get("goal_start") if "goal_start" in space.tasks else None)
+    scale = scales.get("goal_start") if "goal_start" in space.tasks else None
+    starts: list[float | None] = [None] * len(logits)  # probability that a goal starts with each turn
+    if scale is not None:
+        starts = [1.0, *(probability(float(one.values["goal_start"][0]), scale) for one in logits[1:])]
     goals = _goals(starts, calibration.decisions.get("goal_start", 0.5))
     defects = _defects(turns, logits, space, calibration)
     labels = []
@@ -42,11 +45,11 @@ def decide(
             confidence["goal_success"] = max(success, 1 - success)
         if defect is not None:
             confidence["defect"] = max(defect, 1 - defect)
-        ratings: dict[LabelName, tuple[int, float]] = {}
+        ratings: dict[LabelName, tuple[int | None, float | None]] = {}
         for task in RATINGS:
             if task in space.tasks and (task == "satisfaction" or position + 1 == len(turns)):
-                rating, share, is_below = _rating(of_turn, task, calibration)
-                ratings[task] = rating, share
+                given, share, is_below = _rating(of_turn, task, calibration)
+                ratings[task] = given, share
                 confidence[task] = share if is_below else 1 - share
         names: dict[LabelName, str] = {}
         for task in NAMED:
@@ -60,6 +63,8 @@ def decide(
             slots, confidence["slots"] = _slots(
                 turn.request.text, of_turn, space, scales.get("slots", Scale())
             )
+        rating, dissatisfied = ratings.get("satisfaction", (None, None))
+        of_dialogue, dialogue_dissatisfied = ratings.get("dialogue_satisfaction", (None, None))
         rounded = {task: round(value, _DIGITS) for task, value in confidence.items()}
         labels.append(
             TurnLabel(
@@ -68,16 +73,10 @@ def decide(
                 goal_start=position == goals[position][0],
                 goal_success=_rounded(success),
                 defect=_rounded(defect),
-                satisfaction=ratings["satisfaction"][0] if "satisfaction" in ratings else None,
-                dissatisfaction=_rounded(ratings["satisfaction"][1]) if "satisfaction" in ratings else None,
-                dialogue_satisfaction=(
-                    ratings["dialogue_satisfaction"][0] if "dialogue_satisfaction" in ratings else None
-                ),
-                dialogue_dissatisfaction=(
-                    _rounded(ratings["dialogue_satisfaction"][1])
-                    if "dialogue_satisfaction" in ratings
-                    else None
-                ),
+                satisfaction=rating,
+                dissatisfaction=_rounded(dissatisfied),
+                dialogue_satisfaction=of_dialogue,
+                dialogue_dissatisfaction=_rounded(dialogue_dissatisfied),
                 domain=names.get("domain"),
                 intent=names.get("intent"),
                 slots=slots,
@@ -88,13 +87,6 @@ def decide(
             )
         )
     return labels
-
-
-def _goal_starts(logits: Sequence[TurnLogits], scale: Scale | None) -> list[float | None]:
-    """Probability that a goal starts with each turn; None where goals are not learned."""
-    if scale is None:
-        return [None] * len(logits)
-    return [1.0, *(probability(float(one.values["goal_start"][0]), scale) for one in logits[1:])]
 
 
 def _goals(starts: Sequence[float | None], decision: float) -> list[range]:

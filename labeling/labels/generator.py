@@ -34,12 +34,11 @@ class LabelDescription(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     why_not: dict[LabelName, str]  # the labels that nothing taught
 
 
-class ModelLabelGenerator:
+class ModelLabelGenerator(Struct, frozen=True):
     """Labels sessions by a trained model. The labels of one do not depend on the others."""
 
-    def __init__(self, reader: LabelReader, description: LabelDescription) -> None:
-        self.description = description
-        self._reader = reader
+    reader: LabelReader
+    description: LabelDescription
 
     @classmethod
     def load(cls, folder: Path) -> "ModelLabelGenerator":
@@ -61,6 +60,6 @@ class ModelLabelGenerator:
         refuse_long_sessions(sessions, LabelInputError, "up to {} can be labelled")
         description = self.description
         return [
-            decide(turns, self._reader.read(turns), description.space, description.calibration)
+            decide(turns, self.reader.read(turns), description.space, description.calibration)
             for turns in sessions
         ]

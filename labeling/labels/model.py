@@ -13,7 +13,7 @@ from torch.nn.functional import gelu
 from labeling.labels.space import LabelSpace
 from labeling.labels.turn_label import LabelName
 from labeling.models.frozen_words import keep_words
-from labeling.turns.dialogue_layer import DROPOUT, WIDTH, DialogueLayer, TurnRelations
+from labeling.turns.dialogue_layer import DROPOUT, WIDTH, DialogueLayer, TurnRelations, head
 from labeling.turns.features import NUMBERS, TurnFeatures
 from labeling.turns.inputs import TurnInputs
 from labeling.turns.tokenizer import IN_REQUEST, IN_RESPONSE
@@ -109,8 +109,8 @@ class LabelModel(nn.Module):
         self.space = space
         self.turns = TurnEncoder(transformer, text_width)
         self.dialogues = DialogueEncoder(features, text_width)
-        self.fits = _head(1)  # pre-training: whether the response belongs to the request
-        self.heads = nn.ModuleDict({task: _head(space.width(task)) for task in self.turn_tasks})
+        self.fits = head(1)  # pre-training: whether the response belongs to the request
+        self.heads = nn.ModuleDict({task: head(space.width(task)) for task in self.turn_tasks})
         self.of_previous = nn.Linear(WIDTH, WIDTH)  # a goal starts where a turn differs from the one before
         self.slots = SlotHead(text_width, space.width("slots")) if "slots" in space.tasks else None
         self.log_variances = nn.ParameterDict({task: nn.Parameter(torch.zeros(())) for task in space.tasks})
@@ -144,9 +144,3 @@ class LabelModel(nn.Module):
     def turn_tasks(self) -> Sequence[LabelName]:
         """The tasks that are about whole turns, in the order of the heads."""
         return [task for task in self.space.tasks if task != "slots"]
-
-
-def _head(width: int) -> nn.Module:
-    return nn.Sequential(
-        nn.Linear(WIDTH, WIDTH), nn.GELU(approximate="none"), nn.Dropout(DROPOUT), nn.Linear(WIDTH, width)
-    )

@@ -1,7 +1,7 @@
 """The label model in use: logits of all labels, in ONNX Runtime on one thread."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property, lru_cache
 
 import numpy as np
 from msgspec import Struct
@@ -31,32 +31,28 @@ class _ReadText(Struct, frozen=True):
     states: NDArray[np.float32]  # (tokens of the request, text width)
 
 
-class LabelReader:
+class LabelReader(Struct, frozen=True, dict=True):
     """Reads dialogues. What it says of one does not depend on the others: each goes through by itself."""
 
-    def __init__(
-        self,
-        model: DialogueModel,
-        features: TurnFeatures,
-        space: LabelSpace,
-        *,
-        context: bool,
-    ) -> None:
-        self.space = space
-        self._model = model
-        self._features = features
-        self._always_hidden = NOTHING_HIDDEN if context else NO_CONTEXT
-        self._text = lru_cache(TEXTS_KEPT)(self._read_text)
+    model: DialogueModel
+    features: TurnFeatures
+    space: LabelSpace
+    context: bool
+
+    @cached_property
+    def _text(self) -> Callable[[TurnTokens], _ReadText]:
+        return lru_cache(TEXTS_KEPT)(self._read_text)
 
     def read(self, turns: Sequence[TurnEvent]) -> list[TurnLogits]:
         """Logits of each turn of a dialogue."""
         values: list[dict[LabelName, NDArray[np.float32]]] = [{} for _ in turns]
         tags: list[NDArray[np.float32] | None] = [None] * len(turns)
         offsets: list[tuple[tuple[int, int], ...]] = [()] * len(turns)
+        always_hidden = NOTHING_HIDDEN if self.context else NO_CONTEXT
         for start, kept in turn_windows(len(turns)):
             window = turns[start : start + WINDOW]
             for hidden, tasks in space_views(self.space):
-                tokens, of_turns, of_tokens = self._view(window, hidden | self._always_hidden)
+                tokens, of_turns, of_tokens = self._view(window, hidden | always_hidden)
                 for position in kept:
                     row = position - start
                     offsets[position] = tokens[row].offsets
@@ -82,28 +78,22 @@ class LabelReader:
     ) -> tuple[list[TurnTokens], NDArray[np.float32], list[NDArray[np.float32]]]:
         """Tokens, logits (turns, all classes) and logits of the tags, (tokens, tags) of each turn."""
         tokens = [
-            self._model.tokenizer.tokens(texts.request, texts.response, texts.prompt)
+            self.model.tokenizer.tokens(texts.request, texts.response, texts.prompt)
             for texts in turn_texts(turns, hidden)
         ]
         texts = [self._text(one) for one in tokens]
-        features = self._features.of(turns, hidden)
+        features = self.features.of(turns, hidden)
         inputs = batch_of_one(features, texts=np.stack([text.vector for text in texts]))
         if "slots" not in self.space.tasks:
-            return tokens, self._model.dialogues.run(None, inputs)[0][0], []
+            return tokens, self.model.dialogues.run(None, inputs)[0][0], []
         # One row more, so that there is one: a request may be empty.
-        inputs["states"] = np.concatenate(
-            [*(text.states for text in texts), texts[0].vector[None, : self._width]]
-        )
+        width = texts[0].states.shape[1]
+        inputs["states"] = np.concatenate([*(text.states for text in texts), texts[0].vector[None, :width]])
         lengths = [len(text.states) for text in texts]
         inputs["turn_of"] = np.array([*np.repeat(np.arange(len(texts)), lengths), 0], dtype=np.int64)
-        of_turns, of_tokens = self._model.dialogues.run(None, inputs)
+        of_turns, of_tokens = self.model.dialogues.run(None, inputs)
         return tokens, of_turns[0], np.split(of_tokens[:-1], np.cumsum(lengths)[:-1])
 
-    @property
-    def _width(self) -> int:
-        """Of the states."""
-        return int(self._model.texts.get_outputs()[0].shape[-1])
-
     def _read_text(self, tokens: TurnTokens) -> _ReadText:
-        states, vectors = self._model.read_text(tokens)
+        states, vectors = self.model.read_text(tokens)
         return _ReadText(vectors[0], states[0, tokens.request].copy())

@@ -5,11 +5,10 @@ from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import BigInteger, Boolean, Column, Connection, Double, SmallInteger, Text, select
+from sqlalchemy import BigInteger, Boolean, Column, Connection, Double, SmallInteger, Text
 
 from labeling.labels.turn_label import LabelName, SlotLabel, TurnLabel
 from streams.session import Session, SessionId, turns_key
-from streams.stores.database_schema import chunks, is_among
 from streams.stores.turn_store import TurnChange, TurnStore, change_table, turn_columns, turn_table
 from streams.turn import AssistantId, TurnEvent, UserId
 
@@ -37,6 +36,10 @@ LABEL_CHANGE = change_table("label_change")
 PUBLISHING_TASK = "labels"
 """Name of the task that publishes labels."""
 
+_AS_THEY_ARE: Final = (
+    "goal_id", "goal_start", "goal_success", "defect",
+    "satisfaction", "dissatisfaction", "dialogue_satisfaction", "dialogue_dissatisfaction",
+)  # fmt: skip
 _SLOTS = msgspec.json.Decoder(tuple[SlotLabel, ...])
 _CONFIDENCE = msgspec.json.Decoder(dict[LabelName, float])
 _ABSTAINED = msgspec.json.Decoder(tuple[LabelName, ...])
@@ -71,17 +74,11 @@ def defects_of(connection: Connection, sessions: Iterable[Session]) -> dict[Sess
 
     What was said of a session when it had other turns is left out.
     """
-    rows = LABELS.c
-    query = select(rows.session_id, rows.ts_ms, rows.event_id, rows.defect)
     by_id = {session.session_id: session for session in sessions}
-    found: dict[SessionId, list[tuple[int, str, float | None]]] = {}
-    for ids in chunks(list(by_id)):
-        for key, *turn in connection.execute(query.where(is_among(connection, rows.session_id, ids))):
-            found.setdefault(SessionId(key), []).append((turn[0], turn[1], turn[2]))
     return {
-        key: {position: defect for position, (_, _, defect) in enumerate(sorted(turns)) if defect is not None}
-        for key, turns in found.items()
-        if turns_key(event_id for _, event_id, _ in sorted(turns)) == by_id[key].turns_key
+        key: {position: defect for position, (_, defect) in enumerate(turns) if defect is not None}
+        for key, turns in LABEL_STORE.column(connection, by_id, "defect").items()
+        if turns_key(event_id for event_id, _ in turns) == by_id[key].turns_key
     }
 
 
@@ -106,14 +103,7 @@ def store_labels(connection: Connection, labelled: Sequence[SessionLabels], now_
 
 def _row(session: Session, turn: TurnEvent, model: str, label: TurnLabel) -> dict[str, Any]:
     return turn_columns(session, turn, model) | {
-        "goal_id": label.goal_id,
-        "goal_start": label.goal_start,
-        "goal_success": label.goal_success,
-        "defect": label.defect,
-        "satisfaction": label.satisfaction,
-        "dissatisfaction": label.dissatisfaction,
-        "dialogue_satisfaction": label.dialogue_satisfaction,
-        "dialogue_dissatisfaction": label.dialogue_dissatisfaction,
+        **{name: getattr(label, name) for name in _AS_THEY_ARE},
         "domain": _column_text(label.domain),
         "intent": _column_text(label.intent),
         "slots": None if label.slots is None else _ENCODER.encode(label.slots).decode(),

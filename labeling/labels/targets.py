@@ -169,14 +169,17 @@ def dialogue_targets(
                 value = _probability(task, position, said, success, of_log)
                 if value is not None:
                     values[task] = (value,)
-                if task == "goal_success" and success[position] is not None and not _says_success(annotation):
+                says_it = annotation is not None and annotation.goal_success is not None
+                if task == "goal_success" and success[position] is not None and not says_it:
                     weights[task] = SAID_ELSEWHERE
             elif task in RATINGS:
                 ratings = None if annotation is None else getattr(annotation, task)
                 if ratings:
-                    values[task] = _distribution(ratings)
+                    counts = np.bincount(np.array(ratings) - 1, minlength=N_RATINGS)
+                    values[task] = tuple((counts / counts.sum()).tolist())
             elif task == "slots":
-                if annotation is not None and (annotation.slots is not None or _is_understood(annotation)):
+                # An annotator who looked at the meaning, and names no slots, has found none.
+                if annotation and (annotation.slots, annotation.domain, annotation.intent) != (None,) * 3:
                     slots = found_slots(turn.request.text, annotation.slots or ())
                 elif shown.slots is not None and task in space.from_log:
                     slots, weights[task] = shown.slots, shown.trust
@@ -332,20 +335,6 @@ def _success_ahead(said: Sequence[Annotation | None]) -> list[bool | None]:
         elif ahead[position] is None:
             ahead[position] = last_said.get(annotation.goal_id)
     return ahead
-
-
-def _says_success(annotation: Annotation | None) -> bool:
-    return annotation is not None and annotation.goal_success is not None
-
-
-def _is_understood(annotation: Annotation) -> bool:
-    """Whether an annotator looked at the meaning: without slots, there were none."""
-    return annotation.domain is not None or annotation.intent is not None
-
-
-def _distribution(ratings: Sequence[int]) -> tuple[float, ...]:
-    counts = np.bincount(np.array(ratings) - 1, minlength=N_RATINGS)
-    return tuple((counts / counts.sum()).tolist())
 
 
 def _place(text: str, value: str, taken: Sequence[SlotLabel]) -> tuple[int, int] | None:

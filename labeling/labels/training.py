@@ -26,14 +26,13 @@ from labeling.labels.targets import TurnTarget, WeakLabels, dialogue_targets, la
 from labeling.labels.turn_label import LabelName
 from labeling.models.encoder_base import choose_device
 from labeling.models.gradient_steps import (
-    LearningRates,
     mixed_precision,
     optimizer_over_encoder,
     take_steps,
 )
 from labeling.models.roberta_base import roberta_base
 from labeling.models.training_schedule import Progress
-from labeling.models.training_settings import ModelTraining
+from labeling.models.training_settings import DialogueTraining
 from labeling.turns.dialogue_batches import epoch_batches, held_back
 from labeling.turns.dialogue_part import NO_CONTEXT, NOTHING_HIDDEN, Part, parts_by_chance
 from labeling.turns.features import TurnFeatures
@@ -55,10 +54,9 @@ MOST_EPOCHS = 6
 _SWAPPED = 0.3  # share of the turns, in pre-training
 
 
-class LabelTraining(ModelTraining, frozen=True, kw_only=True):
+class LabelTraining(DialogueTraining, frozen=True, kw_only=True):
     """Settings of the training."""
 
-    layers: int | None = 3
     context: bool = True
     epochs: int = 2
     """Of these, one more for each group of labels that has something hidden of its own."""
@@ -74,14 +72,6 @@ class LabelTraining(ModelTraining, frozen=True, kw_only=True):
     """Turns of an epoch; of more, other dialogues are drawn in each epoch. None: all."""
 
     batch_turns: int = 48
-    learning_rate: float = 1e-4
-    """Of the turn encoder, at its highest."""
-
-    head_rate: float = 1e-3
-    """Of everything above it, which starts from nothing."""
-
-    hidden_share: float = 0.1
-    """Probability that a part is hidden from a dialogue."""
 
     @classmethod
     def of(cls, settings: LabelSettings) -> "LabelTraining":
@@ -157,7 +147,11 @@ def train_label_model(
         )
 
     stretches = [stretch for number in learned for stretch in _stretches(labelled(number))]
-    known = [stretch for stretch in stretches if _says_something(stretch)]
+    known = [
+        stretch
+        for stretch in stretches
+        if any(target.tells(task) for target in stretch.targets for task in get_args(LabelName))
+    ]
     if not known:
         raise LabelTrainingError("no dialogue that is learned from has a label: annotate more of them")
     device = choose_device(training.device)
@@ -185,24 +179,15 @@ def train_label_model(
     )
 
 
-class _Trainer:
+class _Trainer(Struct, frozen=True):
     """The steps of one training."""
 
-    def __init__(
-        self,
-        model: LabelModel,
-        tokenizer: TurnTokenizer,
-        training: LabelTraining,
-        generator: np.random.Generator,
-        device: torch.device,
-        progress: Progress | None,
-    ) -> None:
-        self.model = model
-        self.tokenizer = tokenizer
-        self.training = training
-        self.generator = generator
-        self.device = device
-        self.progress = progress
+    model: LabelModel
+    tokenizer: TurnTokenizer
+    training: LabelTraining
+    generator: np.random.Generator
+    device: torch.device
+    progress: Progress | None
 
     def pretrain(self, dialogues: Sequence[LabelledDialogue]) -> None:
         """Learns which responses belong where they are."""
@@ -211,10 +196,10 @@ class _Trainer:
             return  # a log without responses
         responses = Responses.of([one.turns for one in answered])
 
-        def examples(batch: Sequence[LabelledDialogue]) -> list[DialogueExample]:
-            return [self._with_swaps(one, responses) for one in batch]
+        def example(dialogue: LabelledDialogue) -> DialogueExample:
+            return self._with_swaps(dialogue, responses)
 
-        self._run("which responses fit", self.training.pretraining_epochs, answered, examples, self._fit)
+        self._run("which responses fit", self.training.pretraining_epochs, answered, example, self._fit)
 
     def learn(self, dialogues: Sequence[LabelledDialogue]) -> None:
         """Learns all labels."""
@@ -228,20 +213,17 @@ class _Trainer:
             hidden, tasks = views[self.generator.choice(len(views), p=open_shares / open_shares.sum())]
             return DialogueExample(dialogue.turns, self._hidden(hidden), dialogue.targets, tasks)
 
-        def examples(batch: Sequence[LabelledDialogue]) -> list[DialogueExample]:
-            return [example(one) for one in batch]
-
         n_turns = sum(len(one.turns) for one in dialogues)
         passes = min(math.ceil(self.training.least_read / n_turns), MOST_EPOCHS)
         epochs = max(self.training.epochs, passes) + len(views) - 1
-        self._run("labels", epochs, dialogues, examples, self._labels)
+        self._run("labels", epochs, dialogues, example, self._labels)
 
     def _run(
         self,
         stage: str,
         epochs: int,
         dialogues: Sequence[LabelledDialogue],
-        examples: Callable[[Sequence[LabelledDialogue]], list[DialogueExample]],
+        example: Callable[[LabelledDialogue], DialogueExample],
         loss_of: Callable[[Sequence[DialogueExample]], Tensor | None],
     ) -> None:
         """All epochs of a stage."""
@@ -256,17 +238,12 @@ class _Trainer:
                 most_turns=training.most_turns,
             )
         ]
-        rates = LearningRates(
-            of_encoder=training.learning_rate,
-            of_others=training.head_rate,
-            weight_decay=training.weight_decay,
-        )
 
         def loss(batch: Sequence[LabelledDialogue]) -> Tensor | None:
             with mixed_precision(self.device):
-                return loss_of(examples(batch))
+                return loss_of([example(one) for one in batch])
 
-        optimizer = optimizer_over_encoder(self.model, self.model.turns, rates)
+        optimizer = optimizer_over_encoder(self.model, self.model.turns, training)
         take_steps(self.model, optimizer, batches, len(batches), loss, stage, self.progress)
 
     def _fit(self, examples: Sequence[DialogueExample]) -> Tensor | None:
@@ -311,10 +288,6 @@ def _stretches(dialogue: LabelledDialogue) -> list[LabelledDialogue]:
         )
         for start in range(0, len(dialogue.turns), WINDOW_TURNS)
     ]
-
-
-def _says_something(dialogue: LabelledDialogue) -> bool:
-    return any(target.tells(task) for target in dialogue.targets for task in get_args(LabelName))
 
 
 def _texts(turn: TurnEvent) -> list[str]:

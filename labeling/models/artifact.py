@@ -76,7 +76,9 @@ def write_artifact(
             files=tuple(_described(partial, path) for path in _paths(partial)),
         )
         (partial / MANIFEST_NAME).write_bytes(_encoded(manifest))
-        _sync(partial)
+        # All of it is to be on the disk, files before the folders that name them.
+        for path in (*sorted(partial.rglob("*"), reverse=True), partial):
+            _sync_one(path)
         try:
             partial.rename(folder)
         except OSError as error:
@@ -188,13 +190,6 @@ def _described(folder: Path, path: str) -> ArtifactFile:
             digest.update(read)
             size_bytes += len(read)
     return ArtifactFile(path, size_bytes, digest.hexdigest())
-
-
-def _sync(folder: Path) -> None:
-    """Has the disk hold everything below a folder, files before the folders that name them."""
-    for path in sorted(folder.rglob("*"), reverse=True):
-        _sync_one(path)
-    _sync_one(folder)
 
 
 def _sync_one(path: Path) -> None:

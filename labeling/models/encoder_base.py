@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from msgspec import Struct
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
@@ -133,13 +134,9 @@ def multiplies_bfloat16(device: torch.device) -> bool:
 
 def padded(sequences: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:
     """Token ids and attention mask of sequences: (batch, longest) each. Padding is masked, so its id is 0."""
-    longest = max(len(sequence) for sequence in sequences)
-    ids = torch.zeros((len(sequences), longest), dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    for row, sequence in enumerate(sequences):
-        ids[row, : len(sequence)] = torch.tensor(sequence, dtype=torch.long)
-        mask[row, : len(sequence)] = 1
-    return ids.to(device), mask.to(device)
+    rows = [torch.tensor(sequence, dtype=torch.long) for sequence in sequences]
+    mask = pad_sequence([torch.ones_like(row) for row in rows], batch_first=True)
+    return pad_sequence(rows, batch_first=True).to(device), mask.to(device)
 
 
 def _no_base(source: str | Path, reason: str) -> EncoderBaseError:

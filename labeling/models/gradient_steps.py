@@ -4,22 +4,14 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 import torch
-from msgspec import Struct
 from torch import Tensor, nn
 from torch.optim import AdamW
 
 from labeling.models.encoder_base import multiplies_bfloat16
 from labeling.models.training_schedule import Progress, rise_and_fall
+from labeling.models.training_settings import DialogueTraining
 
 Batch = TypeVar("Batch")
-
-
-class LearningRates(Struct, frozen=True, kw_only=True):
-    """How far weights move in one step."""
-
-    of_encoder: float  # at its highest; of what was pretrained
-    of_others: float  # of what starts from nothing
-    weight_decay: float
 
 
 def optimizer_of(model: nn.Module, rate: float, weight_decay: float) -> AdamW:
@@ -27,21 +19,24 @@ def optimizer_of(model: nn.Module, rate: float, weight_decay: float) -> AdamW:
     return AdamW(model.parameters(), lr=rate, weight_decay=weight_decay, fused=True)
 
 
-def optimizer_over_encoder(model: nn.Module, encoder: nn.Module, rates: LearningRates) -> AdamW:
+def optimizer_over_encoder(model: nn.Module, encoder: nn.Module, training: DialogueTraining) -> AdamW:
     """Moves the weights of a pretrained part at another rate than the others.
 
     Args:
         model: all of it, on its device.
         encoder: its pretrained part.
-        rates: at their highest.
+        training: tells the rates.
     """
     known = {id(one) for one in encoder.parameters()}
     return AdamW(
         [
-            {"params": [one for one in encoder.parameters() if one.requires_grad], "lr": rates.of_encoder},
-            {"params": [one for one in model.parameters() if id(one) not in known], "lr": rates.of_others},
+            {
+                "params": [one for one in encoder.parameters() if one.requires_grad],
+                "lr": training.learning_rate,
+            },
+            {"params": [one for one in model.parameters() if id(one) not in known], "lr": training.head_rate},
         ],
-        weight_decay=rates.weight_decay,
+        weight_decay=training.weight_decay,
         fused=True,
     )
 

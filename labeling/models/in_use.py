@@ -1,14 +1,22 @@
 """Models in use: of each kind, the artifact that an assistant uses, by its name in a folder of its own."""
 
 import hashlib
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Generic, TypeVar
 
+import structlog
 from sqlalchemy import BigInteger, Column, Connection, String, Text, delete, select
 
+from labeling.errors import ArtifactError
 from streams.stores.assistant_row import assistant_table
 from streams.stores.database_schema import upsert
 from streams.turn import AssistantId
+
+log = structlog.get_logger()
+
+M = TypeVar("M")
 
 ModelKind = str
 """What a model is for: `encoder`, `pair` and `ranker` of online rewriting, or a kind of session model."""
@@ -19,6 +27,42 @@ ONLINE_MODEL = assistant_table(
     Column("name", Text, nullable=False),  # of the artifact, in `model_folder`
     Column("changed_ms", BigInteger, nullable=False),
 )
+
+
+MOST_LOADED = 4
+"""Models of one kind in memory, 25 to 90 MB each. Lowered, they are loaded again where there are many
+assistants."""
+
+
+class LoadedModels(Generic[M]):
+    """Models of one kind, loaded when they are first asked for; those that were asked for last are kept.
+
+    Args:
+        load: loads one from its folder.
+        trouble: what the log says of one that cannot be used, once until it can.
+    """
+
+    def __init__(self, load: Callable[[Path], M], trouble: str) -> None:
+        self._load = load
+        self._trouble = trouble
+        self._loaded: OrderedDict[Path, M] = OrderedDict()  # the one used last at the end
+        self._said: set[Path] = set()  # models of which the log tells already
+
+    def of(self, assistant_id: AssistantId, folder: Path) -> M | None:
+        """The model of an assistant in a folder; None where it cannot be used."""
+        if folder not in self._loaded:
+            try:
+                self._loaded[folder] = self._load(folder)
+            except (ArtifactError, OSError) as error:
+                if folder not in self._said:
+                    log.error(self._trouble, assistant_id=assistant_id, error=str(error))
+                self._said.add(folder)
+                return None
+            self._said.discard(folder)
+            if len(self._loaded) > MOST_LOADED:
+                self._loaded.popitem(last=False)
+        self._loaded.move_to_end(folder)
+        return self._loaded[folder]
 
 
 def set_models(

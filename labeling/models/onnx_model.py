@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 import onnxruntime
@@ -80,13 +80,8 @@ def batches_of_one_length(rows: Iterable[T], length: Callable[[T], int], most: i
 
 def open_session(path: Path) -> onnxruntime.InferenceSession:
     """A model file, on the thread that calls it; one that is damaged raises a plain `Exception`."""
-    return onnxruntime.InferenceSession(path, _one_thread(), providers=["CPUExecutionProvider"])
-
-
-def _one_thread() -> Any:
-    """Options under which a model runs on the thread that calls it."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.enable_mem_pattern = False  # every length of text would leave a pattern behind
-    return options
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])

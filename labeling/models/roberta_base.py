@@ -7,7 +7,7 @@ where the log will only bring it later. Each token starts as what the BERT reads
 embeddings of its word pieces. A text whose tokens are whole words goes through it as through the BERT.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
 from typing import Final
@@ -63,10 +63,6 @@ class RobertaBase(Struct, frozen=True):
     transformer: PreTrainedModel
     tokenizer: Tokenizer  # neither pads nor cuts, and reads what looks like a special token as text
     width: int
-    start_id: int  # <s> or [CLS]
-    end_id: int  # </s> or [SEP]
-    pad_id: int
-    most_tokens: int  # of a sequence, special tokens included
 
 
 def roberta_base(
@@ -98,40 +94,14 @@ def roberta_base(
     if base is None:
         known = sorted(word for word in own.get_vocab() if word.isascii() and word.isalpha())
         learned = train_byte_pairs(chain(texts, known, known), vocabulary)  # twice: once is not learned from
-        return _described(
-            _OWN_NAME,
-            _warm_started(transformer, own, learned),
-            learned,
-            [learned.token_to_id(token) for token in (START, END, PADDING)],
-            max_tokens,
-        )
-    special = [tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.pad_token_id]
-    return _described(name, transformer, own, special, max_tokens)
-
-
-def _described(
-    name: str,
-    transformer: PreTrainedModel,
-    tokenizer: Tokenizer,
-    special: Sequence[int | None],
-    max_tokens: int,
-) -> RobertaBase:
-    start_id, end_id, pad_id = special
-    if start_id is None or end_id is None or pad_id is None:
+        name, transformer, own = _OWN_NAME, _warm_started(transformer, own, learned), learned
+    elif None in (tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.pad_token_id):
         raise EncoderBaseError(
             f"no label model can start from {name!r}: its tokenizer lacks a token for start, end or padding; "
             "name a RoBERTa or a BERT"
         )
-    return RobertaBase(
-        name=name,
-        transformer=transformer,
-        tokenizer=tokenizer,
-        width=transformer.config.hidden_size,
-        start_id=start_id,
-        end_id=end_id,
-        pad_id=pad_id,
-        most_tokens=checked_room(transformer, name, max_tokens),
-    )
+    checked_room(transformer, name, max_tokens)
+    return RobertaBase(name, transformer, own, transformer.config.hidden_size)
 
 
 def _warm_started(bert: PreTrainedModel, pieces: Tokenizer, tokens: Tokenizer) -> RobertaModel:

@@ -17,6 +17,20 @@ class ModelTraining(Struct, frozen=True, kw_only=True):
     """`cpu`, `cuda`, or `auto`: the GPU where there is one."""
 
 
+class DialogueTraining(ModelTraining, frozen=True, kw_only=True):
+    """Settings of the trainings of models that read dialogues, over an encoder of their texts."""
+
+    layers: int | None = 3
+    learning_rate: float = 1e-4
+    """Of the encoder, at its highest."""
+
+    head_rate: float = 1e-3
+    """Of everything above it, which starts from nothing."""
+
+    hidden_share: float = 0.1
+    """Probability that a part that may be read is hidden from a dialogue."""
+
+
 def require_at_least(settings: ModelTraining, error: type[Exception], **least: int) -> None:
     """Refuses settings that are too small.
 

@@ -67,7 +67,9 @@ def compare(source: str, target: str, locale: str = "") -> Comparison:
         differences.add("opposite")
     is_framed = sum(len("".join(before)) for before, _ in replaced) <= (1 - FRAME_SHARE) * first.letters
     if not is_framed:  # what stands in what place is not known any more
-        before, after = (" ".join(word for words in side for word in words) for side in zip(*replaced, strict=True))
+        before, after = (
+            " ".join(word for words in side for word in words) for side in zip(*replaced, strict=True)
+        )
         replaced = [(before.split(), after.split())]
     likeness = min((alike(" ".join(before), " ".join(after)) for before, after in replaced), default=1.0)
     return Comparison(

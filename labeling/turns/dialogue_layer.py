@@ -80,3 +80,10 @@ class TurnRelations(nn.Module):
         bias = (self.of_distance(distances) + self.of_gap(gaps)).permute(0, 3, 1, 2)
         kept: Tensor = bias.masked_fill(~seen.unsqueeze(1), UNSEEN)
         return kept
+
+
+def head(width: int) -> nn.Module:
+    """(..., WIDTH) vectors of turns to (..., width) logits."""
+    return nn.Sequential(
+        nn.Linear(WIDTH, WIDTH), nn.GELU(approximate="none"), nn.Dropout(DROPOUT), nn.Linear(WIDTH, width)
+    )

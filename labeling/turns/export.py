@@ -18,6 +18,18 @@ ROWS_AT_A_TIME: Final = 10_000
 """Rows of a Parquet row group, a few megabytes. Raised, more memory; lowered, a larger file."""
 
 
+_OF_TURN: Final[dict[str, Callable[[JudgedTurn[Any]], str | int | None]]] = {
+    "event_id": lambda one: one.turn.event_id,
+    "assistant_id": lambda one: one.turn.assistant_id,
+    "user_id": lambda one: one.turn.user_id,
+    "session_id": lambda one: one.session_id,
+    "ts_ms": lambda one: one.turn.ts_ms,
+    "request_text": lambda one: one.turn.request.text,
+    "response_text": lambda one: one.turn.response.text if one.turn.response else None,
+}
+"""The columns of a Parquet file that hold the turn itself; the last one may be null."""
+
+
 class TurnColumns(Struct, Generic[V], frozen=True):
     """The columns of a Parquet file that hold what is said of a turn."""
 
@@ -48,35 +60,14 @@ def write_turns(
     import pyarrow as pa  # 0.1 s, and only for Parquet
     import pyarrow.parquet as pq
 
-    schema = pa.schema([*_turn_fields(), *columns.fields()])
-    rows = (_turn_values(one) | columns.values(one.verdict) for one in turns)
+    turn_fields = [
+        pa.field(name, pa.int64() if name == "ts_ms" else pa.string(), nullable=name == "response_text")
+        for name in _OF_TURN
+    ]
+    schema = pa.schema([*turn_fields, *columns.fields()])
+    rows = (
+        {name: value(one) for name, value in _OF_TURN.items()} | columns.values(one.verdict) for one in turns
+    )
     with pq.ParquetWriter(stream, schema, compression="zstd") as writer:
         while some := list(islice(rows, ROWS_AT_A_TIME)):
             writer.write_table(pa.Table.from_pylist(some, schema=schema))
-
-
-def _turn_values(judged: JudgedTurn[Any]) -> dict[str, Any]:
-    turn = judged.turn
-    return {
-        "event_id": turn.event_id,
-        "assistant_id": turn.assistant_id,
-        "user_id": turn.user_id,
-        "session_id": judged.session_id,
-        "ts_ms": turn.ts_ms,
-        "request_text": turn.request.text,
-        "response_text": None if turn.response is None else turn.response.text,
-    }
-
-
-def _turn_fields() -> list[Any]:
-    import pyarrow as pa
-
-    return [
-        pa.field("event_id", pa.string(), nullable=False),
-        pa.field("assistant_id", pa.string(), nullable=False),
-        pa.field("user_id", pa.string(), nullable=False),
-        pa.field("session_id", pa.string(), nullable=False),
-        pa.field("ts_ms", pa.int64(), nullable=False),
-        pa.field("request_text", pa.string(), nullable=False),
-        pa.field("response_text", pa.string()),
-    ]

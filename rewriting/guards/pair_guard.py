@@ -75,7 +75,11 @@ class PairGuard:
     def is_same(self, source: str, target: str, locale: str = "") -> bool:
         """Whether two texts are the same request, but for how some of it was heard or spelt."""
         compared = compare(source, target, locale)
-        return self._is_plausible(compared) and compared.likeness >= _SOUNDS_LIKE_A_REQUEST and not compared.added
+        return (
+            self._is_plausible(compared)
+            and compared.likeness >= _SOUNDS_LIKE_A_REQUEST
+            and not compared.added
+        )
 
     def _is_plausible(self, compared: Comparison) -> bool:
         least = self.settings.min_likeness if compared.is_framed else self.settings.min_whole_likeness

@@ -11,11 +11,11 @@ from msgspec import Struct
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     Connection,
     Index,
     Integer,
     LargeBinary,
-    Select,
     String,
     Table,
     Text,
@@ -28,8 +28,8 @@ from rewriting.evidence.rephrase_link import RephraseLink
 from rewriting.rephrases.pair import RephrasePair
 from rewriting.table.rewrite import GLOBAL, RewriteId, rewrite_id
 from streams.session import Session, SessionId
-from streams.stores.database_schema import METADATA, chunks, is_among, upsert
-from streams.stores.session_store import user_key
+from streams.stores.database_schema import METADATA, is_among, upsert
+from streams.stores.session_store import is_of_user, user_key
 from streams.turn import AssistantId, UserId
 
 LEAST_SCORE = 0.05
@@ -116,13 +116,11 @@ def stored_links(connection: Connection, session_ids: Iterable[SessionId]) -> di
     """What is stored of some sessions, whatever turns they had then."""
     rows = REPHRASE_SESSION.c
     query = select(rows.session_id, rows.model, rows.turns_key, rows.links)
-    found = {}
-    for ids in chunks(list(session_ids)):
-        for key, model, turns, links in connection.execute(
-            query.where(is_among(connection, rows.session_id, ids))
-        ):
-            found[SessionId(key)] = StoredLinks(model, turns, _LINKS.decode(links))
-    return found
+    named = is_among(connection, rows.session_id, list(session_ids))
+    return {
+        SessionId(key): StoredLinks(model, turns, _LINKS.decode(links))
+        for key, model, turns, links in connection.execute(query.where(named))
+    }
 
 
 def known_links(connection: Connection, session_ids: Iterable[SessionId]) -> dict[SessionId, tuple[str, int]]:
@@ -180,7 +178,9 @@ def store_pairs(
         return set()
     changed = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
     of_changed = {session_id for session_id, _ in changed}
-    _delete_pairs(connection, of_changed)
+    connection.execute(
+        delete(REPHRASE_PAIR).where(is_among(connection, REPHRASE_PAIR.c.session_id, of_changed))
+    )
     rows = [
         {
             "session_id": pair.session_id,
@@ -205,12 +205,11 @@ def pairs_of_candidates(
     """The pairs of all sessions that make these candidates; without those of which there are none."""
     rows = REPHRASE_PAIR.c
     found: dict[RewriteId, list[RephrasePair]] = {}
-    for ids in chunks(list(candidates)):
-        query = select(rows.rewrite_id, rows.pair).where(
-            rows.assistant_id == assistant_id, is_among(connection, rows.rewrite_id, ids)
-        )
-        for key, pair in connection.execute(query):
-            found.setdefault(RewriteId(key), []).append(_PAIR.decode(pair))
+    query = select(rows.rewrite_id, rows.pair).where(
+        rows.assistant_id == assistant_id, is_among(connection, rows.rewrite_id, list(candidates))
+    )
+    for key, pair in connection.execute(query):
+        found.setdefault(RewriteId(key), []).append(_PAIR.decode(pair))
     return found
 
 
@@ -223,30 +222,17 @@ def all_candidates(connection: Connection, assistant_id: AssistantId) -> set[Rew
 
 def drop_sessions(connection: Connection, session_ids: Collection[SessionId]) -> None:
     """Drops all that is stored of sessions; their candidates are stale until they are made anew."""
-    rows = REPHRASE_PAIR.c
-    for ids in chunks(list(session_ids)):
-        _mark_stale(
-            connection,
-            select(rows.assistant_id, rows.rewrite_id).where(is_among(connection, rows.session_id, ids)),
-        )
-        connection.execute(
-            delete(REPHRASE_SESSION).where(is_among(connection, REPHRASE_SESSION.c.session_id, ids))
-        )
-    _delete_pairs(connection, session_ids)
+    ids = list(session_ids)
+    _mark_stale(connection, is_among(connection, REPHRASE_PAIR.c.session_id, ids))
+    for table in (REPHRASE_SESSION, REPHRASE_PAIR):
+        connection.execute(delete(table).where(is_among(connection, table.c.session_id, ids)))
 
 
 def forget_user_rephrases(connection: Connection, assistant_id: AssistantId, user_id: UserId) -> None:
     """Drops all that was found in a user's sessions; their candidates are stale until they are made anew."""
-    key = user_key(assistant_id, user_id)
-    pairs = REPHRASE_PAIR.c
-    of_user = (pairs.user_key == key, pairs.assistant_id == assistant_id)
-    _mark_stale(connection, select(pairs.assistant_id, pairs.rewrite_id).where(*of_user))
-    connection.execute(delete(REPHRASE_PAIR).where(*of_user))
-    connection.execute(
-        delete(REPHRASE_SESSION).where(
-            REPHRASE_SESSION.c.user_key == key, REPHRASE_SESSION.c.assistant_id == assistant_id
-        )
-    )
+    _mark_stale(connection, is_of_user(REPHRASE_PAIR, assistant_id, user_id))
+    for table in (REPHRASE_SESSION, REPHRASE_PAIR):
+        connection.execute(delete(table).where(is_of_user(table, assistant_id, user_id)))
 
 
 def stale_candidates(connection: Connection) -> dict[AssistantId, set[RewriteId]]:
@@ -260,12 +246,8 @@ def stale_candidates(connection: Connection) -> dict[AssistantId, set[RewriteId]
 def mark_fresh(connection: Connection, assistant_id: AssistantId, candidates: Collection[RewriteId]) -> None:
     """Says that these candidates are what their pairs make."""
     rows = STALE_CANDIDATE.c
-    for ids in chunks(list(candidates)):
-        connection.execute(
-            delete(STALE_CANDIDATE).where(
-                rows.assistant_id == assistant_id, is_among(connection, rows.rewrite_id, ids)
-            )
-        )
+    made = is_among(connection, rows.rewrite_id, list(candidates))
+    connection.execute(delete(STALE_CANDIDATE).where(rows.assistant_id == assistant_id, made))
 
 
 def rephrase_counts(connection: Connection, assistant_id: AssistantId) -> tuple[int, int]:
@@ -283,21 +265,13 @@ def rephrase_counts(connection: Connection, assistant_id: AssistantId) -> tuple[
 
 
 def _pairs(connection: Connection, session_ids: Collection[SessionId]) -> list[RephrasePair]:
-    rows = REPHRASE_PAIR.c
-    return [
-        _PAIR.decode(pair)
-        for ids in chunks(list(session_ids))
-        for pair in connection.scalars(select(rows.pair).where(is_among(connection, rows.session_id, ids)))
-    ]
+    named = is_among(connection, REPHRASE_PAIR.c.session_id, list(session_ids))
+    return [_PAIR.decode(pair) for pair in connection.scalars(select(REPHRASE_PAIR.c.pair).where(named))]
 
 
-def _delete_pairs(connection: Connection, session_ids: Collection[SessionId]) -> None:
-    for ids in chunks(list(session_ids)):
-        connection.execute(delete(REPHRASE_PAIR).where(is_among(connection, REPHRASE_PAIR.c.session_id, ids)))
-
-
-def _mark_stale(connection: Connection, candidates: Select[str, str]) -> None:
-    rows = {(assistant_id, key) for assistant_id, key in connection.execute(candidates)}
+def _mark_stale(connection: Connection, of_pairs: ColumnElement[bool]) -> None:
+    pairs = select(REPHRASE_PAIR.c.assistant_id, REPHRASE_PAIR.c.rewrite_id).where(of_pairs)
+    rows = {(assistant_id, key) for assistant_id, key in connection.execute(pairs)}
     upsert(
         connection,
         STALE_CANDIDATE,

@@ -9,7 +9,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from failure_isolation.rule import FAILURE_POINTS
-from labeling.annotations.annotation import Annotation, FailurePoint
+from labeling.annotations.annotation import FailurePoint
 from services.annotating.sheet import SheetLine
 from streams.turn import EventId
 
@@ -65,11 +65,6 @@ def majority(votes: Votes) -> dict[EventId, FailurePoint]:
         if not others or others[0][1] < count:
             found[event] = first
     return found
-
-
-def majority_annotations(votes: Votes) -> list[Annotation]:
-    """The majority as annotations, in the order of the votes."""
-    return [Annotation(event_id=event, failure_point=point) for event, point in majority(votes).items()]
 
 
 def agreement_of(votes: Votes) -> Agreement:

@@ -94,7 +94,8 @@ def import_command(
 
     Example: `rehear annotate import sheets/anna.csv sheets/ben.csv --turns log.jsonl.gz --out said.jsonl`
     """
-    from services.annotating.agreement import agreement_of, majority_annotations, votes_of
+    from labeling.annotations.annotation import Annotation
+    from services.annotating.agreement import agreement_of, majority, votes_of
     from services.annotating.sheet import read_sheets
     from services.platform.clock import now_ms
     from streams.replaced_file import replaced_file
@@ -103,7 +104,8 @@ def import_command(
     known = frozenset(turn.event_id for file in turns for turn in read_turns(file, now_ms))
     votes = votes_of(read_sheets(sheets, known))
     found = agreement_of(votes)
-    annotations = majority_annotations(votes)
+    most = majority(votes)
+    annotations = [Annotation(event_id=event, failure_point=point) for event, point in most.items()]
     with replaced_file(out) as stream:
         stream.writelines(msgspec.json.encode(one) + b"\n" for one in annotations)
     if agreement is not None:

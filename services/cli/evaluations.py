@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from services.cli import evaluation_options as shared
-from services.cli.options import SettingsOption, named_files, settings_alone
+from services.cli.evaluation_options import EncoderOption, GroupsOption, LineOptions
+from services.cli.options import named_files, settings_alone
+from services.cli.shared_options import with_options_of
 from services.errors import SettingsError
 
 
@@ -16,8 +17,9 @@ def register(evaluate: typer.Typer) -> None:
     evaluate.command("failures")(evaluate_failures_command)
 
 
+@with_options_of(LineOptions)
 def evaluate_labels_command(
-    turns: shared.TestLogOption,
+    given: LineOptions,
     gold: Annotated[
         Path, typer.Option(help="Annotations or gold of the test log; turns may be without a line.")
     ],
@@ -28,12 +30,6 @@ def evaluate_labels_command(
             "first with all others."
         ),
     ],
-    out: shared.ReportOption,
-    train_turns: shared.TrainTurnsOption = None,
-    train_annotations: shared.TrainAnnotationsOption = None,
-    settings: SettingsOption = None,
-    resamples: shared.ResamplesOption = 1000,
-    seed: shared.LearningSeedOption = 0,
 ) -> None:
     """Goals, defects, success, satisfaction, intents and slots against gold, with intervals and baselines.
 
@@ -43,27 +39,20 @@ def evaluate_labels_command(
     Example: `rehear evaluate labels --turns test.jsonl.gz --gold gold.jsonl.gz --labels labels.jsonl
     --out report`
     """
-    from services.evaluation.common.evaluation_run import run_evaluation
     from services.evaluation.labels.evaluation import LabelEvaluation
 
-    if train_turns and not train_annotations:
+    if given.train_turns and not given.train_annotations:
         raise SettingsError(
             "--train-turns is for baselines that learn from annotations: give these with --train-annotations"
         )
-    gap_ms = settings_alone(settings).sessions.gap_ms
-    run_evaluation(
-        LabelEvaluation(gap_ms=gap_ms, resamples=resamples, seed=seed),
-        turns=turns,
-        gold=gold,
-        lines=named_files(labels, "--labels"),
-        out=out,
-        train_turns=train_turns or [],
-        train_annotations=train_annotations or [],
-    )
+    gap_ms = settings_alone(given.settings).sessions.gap_ms
+    evaluation = LabelEvaluation(gap_ms=gap_ms, resamples=given.resamples, seed=given.seed)
+    given.run(evaluation, gold, named_files(labels, "--labels"))
 
 
+@with_options_of(LineOptions)
 def evaluate_failures_command(
-    turns: shared.TestLogOption,
+    given: LineOptions,
     gold: Annotated[
         Path,
         typer.Option(
@@ -77,14 +66,8 @@ def evaluate_failures_command(
             "first with all others."
         ),
     ],
-    out: shared.ReportOption,
-    train_turns: shared.TrainTurnsOption = None,
-    train_annotations: shared.TrainAnnotationsOption = None,
-    groups: shared.GroupsOption = None,
-    encoder: shared.EncoderOption = True,
-    settings: SettingsOption = None,
-    resamples: shared.ResamplesOption = 1000,
-    seed: shared.LearningSeedOption = 0,
+    groups: GroupsOption = None,
+    encoder: EncoderOption = True,
 ) -> None:
     """Failure points against gold: each class, what is taken for what, calibration and abstention.
 
@@ -93,26 +76,18 @@ def evaluate_failures_command(
     Example: `rehear evaluate failures --turns test.jsonl.gz --gold gold.jsonl.gz --failures failures.jsonl
     --train-turns train.jsonl.gz --train-annotations annotations.jsonl.gz --out report`
     """
-    from services.evaluation.common.evaluation_run import run_evaluation
     from services.evaluation.common.group_file import read_groups
     from services.evaluation.failures.evaluation import FailureEvaluation
 
-    if bool(train_turns) != bool(train_annotations):
+    if bool(given.train_turns) != bool(given.train_annotations):
         raise SettingsError("the baselines need both: give --train-turns and --train-annotations, or neither")
-    chosen = settings_alone(settings)
-    run_evaluation(
-        FailureEvaluation(
-            settings=chosen.failures,
-            encoder=encoder,
-            groups=None if groups is None else read_groups(*groups),
-            gap_ms=chosen.sessions.gap_ms,
-            resamples=resamples,
-            seed=seed,
-        ),
-        turns=turns,
-        gold=gold,
-        lines=named_files(failures, "--failures"),
-        out=out,
-        train_turns=train_turns or [],
-        train_annotations=train_annotations or [],
+    chosen = settings_alone(given.settings)
+    evaluation = FailureEvaluation(
+        settings=chosen.failures,
+        encoder=encoder,
+        groups=None if groups is None else read_groups(*groups),
+        gap_ms=chosen.sessions.gap_ms,
+        resamples=given.resamples,
+        seed=given.seed,
     )
+    given.run(evaluation, gold, named_files(failures, "--failures"))

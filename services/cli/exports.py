@@ -14,7 +14,6 @@ from services.cli.turn_exports import (
     OutOption,
     TurnExport,
     log_answers,
-    turn_export,
     write_turn_export,
 )
 
@@ -70,7 +69,7 @@ def rephrases_command(
     typer.echo(f"{n_found:,} of {len(found):,} turns rephrase an earlier one", err=True)
 
 
-@with_options_of(turn_export)
+@with_options_of(TurnExport)
 def label_command(
     export: TurnExport,
     min_confidence: MinConfidenceOption = 0.0,
@@ -101,7 +100,7 @@ def label_command(
     typer.echo(seen.in_words, err=True)
 
 
-@with_options_of(turn_export)
+@with_options_of(TurnExport)
 def isolate_command(
     export: TurnExport,
     min_confidence: MinConfidenceOption = 0.0,

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from services.cli.evaluation_options import ReportOption, ResamplesOption, SeedOption, TestLogOption
+from services.cli.evaluation_options import RewriteOptions
 from services.cli.options import (
     ONE_SYSTEM,
     SettingsOption,
@@ -20,6 +20,7 @@ from services.cli.options import (
     require_state,
     settings_of,
 )
+from services.cli.shared_options import with_options_of
 
 evaluate = typer.Typer(no_args_is_help=True, help="Score what Rehear does against gold, beside baselines.")
 
@@ -94,19 +95,13 @@ def rewrite(
 
 
 @evaluate.command("rewrites")
+@with_options_of(RewriteOptions)
 def evaluate_rewrites_command(
-    turns: TestLogOption,
-    gold: Annotated[Path, typer.Option(help="Gold of the test log, a line for each turn.")],
-    understanding: Annotated[
-        Path, typer.Option(help="The assistant's own understanding: answers (JSON Lines) or a Python file.")
-    ],
+    given: RewriteOptions,
     rewrites: Annotated[Path, typer.Option(help="Output of `rehear rewrite` on the test log.")],
-    out: ReportOption,
     train: Annotated[
         list[Path] | None, typer.Option(help="Training logs, from which a baseline learns.")
     ] = None,
-    resamples: ResamplesOption = 1000,
-    seed: SeedOption = 0,
 ) -> None:
     """Win, loss, win/loss, defect reduction and trigger rate, with intervals, beside baselines.
 
@@ -117,33 +112,27 @@ def evaluate_rewrites_command(
     from services.evaluation.common.understanding import load_understanding
     from services.evaluation.rewrites.evaluation import RewriteEvaluation
 
-    assistant = load_understanding(understanding)
+    assistant = load_understanding(given.understanding)
     run_evaluation(
-        RewriteEvaluation(understanding=assistant, resamples=resamples, seed=seed),
-        turns=turns,
-        gold=gold,
+        RewriteEvaluation(understanding=assistant, resamples=given.resamples, seed=given.seed),
+        turns=given.turns,
+        gold=given.gold,
         lines={ONE_SYSTEM: rewrites},
-        out=out,
+        out=given.out,
         train_turns=train or [],
     )
 
 
 @evaluate.command("ablations")
+@with_options_of(RewriteOptions)
 def evaluate_ablations_command(
-    turns: TestLogOption,
-    gold: Annotated[Path, typer.Option(help="Gold of the test log, a line for each turn.")],
-    understanding: Annotated[
-        Path, typer.Option(help="The assistant's own understanding: answers (JSON Lines) or a Python file.")
-    ],
-    out: ReportOption,
+    given: RewriteOptions,
     state: StateOption = None,
     settings: SettingsOption = None,
     win_loss: Annotated[
         float | None,
         typer.Option(min=0, help="Wanted wins for each loss; by default, the ratio of the settings."),
     ] = None,
-    resamples: ResamplesOption = 1000,
-    seed: SeedOption = 0,
 ) -> None:
     """What each part of rewriting adds: the system of a state, without each of them, beside baselines.
 
@@ -152,20 +141,20 @@ def evaluate_ablations_command(
     Example: `rehear evaluate ablations --state state --turns test.jsonl.gz --gold gold.jsonl.gz
     --understanding nlu.jsonl.gz --out report`
     """
-    from services.evaluation.rewrites.ablations import run_ablations
+    from services.evaluation.common.evaluation_run import run_evaluation
+    from services.evaluation.common.understanding import load_understanding
+    from services.evaluation.rewrites.ablations import AblationEvaluation
+    from services.evaluation.rewrites.variants import AblationSettings
 
     chosen = settings_of(settings, state)
     require_state(chosen)
-    run_ablations(
-        settings=chosen,
-        turns=turns,
-        gold=gold,
-        understanding=understanding,
-        out=out,
-        win_loss=win_loss,
-        resamples=resamples,
-        seed=seed,
+    evaluation = AblationEvaluation(
+        settings=AblationSettings(chosen, win_loss),
+        understanding=load_understanding(given.understanding),
+        resamples=given.resamples,
+        seed=given.seed,
     )
+    run_evaluation(evaluation, turns=given.turns, gold=given.gold, lines={}, out=given.out)
 
 
 def simulate(

@@ -98,7 +98,7 @@ def report_guards_command(
 def _of_files(
     turns: Sequence[Path], failures: Sequence[Path], settings: "Settings"
 ) -> "list[JudgedTurn[TurnFailure]]":
-    from services.evaluation.common.same_events import require_same_events
+    from services.evaluation.common.same_events import aligned_lines
     from services.evaluation.failures.file import read_failures
     from services.platform.clock import now_ms
     from streams.session import sessionize
@@ -107,8 +107,7 @@ def _of_files(
 
     log = [turn for file in turns for turn in read_turns(file, now_ms)]
     said = [one for file in failures for one in read_failures(file)]
-    require_same_events([turn.event_id for turn in log], [str(one.event_id) for one in said], "failures")
-    by_event = {str(one.event_id): one for one in said}
+    by_event = {str(one.event_id): one for one in aligned_lines(log, said, "failures")}
     return [
         JudgedTurn(turn, session.session_id, by_event[turn.event_id])
         for session in sessionize(log, settings.sessions.gap_ms)

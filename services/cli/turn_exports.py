@@ -51,28 +51,14 @@ MinConfidenceOption = Annotated[
 
 
 class TurnExport(Struct, frozen=True, kw_only=True):
-    """What is to be exported, and where to."""
+    """What is to be exported, and where to: the options that all commands for exports have."""
 
-    out: Path  # `-`: standard output
-    turns: Sequence[Path] | None  # files of a log; None: what is stored
-    state: Path | None
-    settings: Path | None
-    assistant: str | None  # whose stored turns are wanted
-    file_format: str | None  # None: by the name of the file
-
-
-def turn_export(
-    out: OutOption,
-    turns: LogOption = None,
-    state: StateOption = None,
-    settings: SettingsOption = None,
-    assistant: AssistantOption = None,
-    file_format: FormatOption = None,
-) -> TurnExport:
-    """An export from the options that all commands for exports have."""
-    return TurnExport(
-        out=out, turns=turns, state=state, settings=settings, assistant=assistant, file_format=file_format
-    )
+    out: OutOption
+    turns: LogOption = None
+    state: StateOption = None
+    settings: SettingsOption = None
+    assistant: AssistantOption = None
+    file_format: FormatOption = None
 
 
 def write_turn_export(

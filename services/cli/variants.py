@@ -1,14 +1,18 @@
 """What each part of the label model and of the failure model adds."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import msgspec
 import typer
 
-from services.cli import evaluation_options as shared
-from services.cli.options import SettingsOption, settings_alone
+from services.cli.evaluation_options import EncoderOption, VariantOptions
+from services.cli.shared_options import with_options_of
 from services.errors import SettingsError
+
+if TYPE_CHECKING:
+    from services.settings import Settings
 
 
 def register(evaluate: typer.Typer) -> None:
@@ -17,7 +21,9 @@ def register(evaluate: typer.Typer) -> None:
     evaluate.command("label-variants")(label_variants_command)
 
 
+@with_options_of(VariantOptions)
 def failure_variants_command(
+    given: VariantOptions,
     turns: Annotated[
         list[Path], typer.Option(help="Training logs; without --test-turns, a fold of them is scored.")
     ],
@@ -25,18 +31,7 @@ def failure_variants_command(
         list[Path],
         typer.Option(help="Annotations of failure points; those of scored turns are never learned from."),
     ],
-    out: shared.ReportOption,
-    test_turns: shared.SeparateLogOption = None,
-    gold: shared.SeparateGoldOption = None,
-    fold: shared.FoldOption = 0,
-    folds: shared.FoldsOption = 5,
-    groups: shared.GroupsOption = None,
-    variant: shared.VariantOption = None,
-    encoder: shared.EncoderOption = True,
-    resume: shared.ResumeOption = False,
-    settings: SettingsOption = None,
-    resamples: shared.ResamplesOption = 1000,
-    seed: shared.LearningSeedOption = 0,
+    encoder: EncoderOption = True,
 ) -> None:
     """What each part of the failure model adds: models without it are trained and scored beside each other.
 
@@ -47,40 +42,28 @@ def failure_variants_command(
     Example: `rehear evaluate failure-variants --turns turns.jsonl.gz --annotations annotations.jsonl.gz
     --groups gold.jsonl.gz slurp_id --folds 2 --out report`
     """
-    from services.evaluation.common.group_file import read_groups
-    from services.evaluation.common.log_split import Fold, read_split
-    from services.evaluation.common.variant_run import named_variants, run_variants
     from services.evaluation.failures.ablations import FailureVariants
     from services.evaluation.failures.evaluation import FailureEvaluation
     from services.evaluation.failures.gold import FAILURE_GOLD
     from services.evaluation.failures.variants import VARIANTS
 
-    variants = named_variants(VARIANTS, variant or [])
-    shared.require_fold(fold, folds)
-    chosen = settings_alone(settings)
-    evaluation = FailureEvaluation(
-        settings=chosen.failures,
-        encoder=encoder,
-        groups=None if groups is None else read_groups(*groups),
-        gap_ms=chosen.sessions.gap_ms,
-        resamples=resamples,
-        seed=seed,
-    )
-    split = read_split(
-        FAILURE_GOLD,
-        turns=turns,
-        annotations=annotations,
-        test_turns=test_turns,
-        gold=gold,
-        fold=Fold(fold, folds),
-        groups=evaluation.groups,
-        gap_ms=evaluation.gap_ms,
-    )
-    kind = FailureVariants(evaluation=evaluation)
-    run_variants(kind, variants, split, out, every=bool(variant), resume=resume)
+    def kind_of(settings: "Settings", groups: Mapping[str, str] | None) -> FailureVariants:
+        evaluation = FailureEvaluation(
+            settings=settings.failures,
+            encoder=encoder,
+            groups=groups,
+            gap_ms=settings.sessions.gap_ms,
+            resamples=given.resamples,
+            seed=given.seed,
+        )
+        return FailureVariants(evaluation=evaluation)
+
+    given.run(FAILURE_GOLD, VARIANTS, kind_of, turns, annotations)
 
 
+@with_options_of(VariantOptions)
 def label_variants_command(
+    given: VariantOptions,
     turns: Annotated[
         list[Path],
         typer.Option(
@@ -89,24 +72,13 @@ def label_variants_command(
             "annotated turn."
         ),
     ],
-    out: shared.ReportOption,
     annotations: Annotated[
         list[Path] | None,
         typer.Option(help="Annotations of turns; those of scored turns are never learned from."),
     ] = None,
-    test_turns: shared.SeparateLogOption = None,
-    gold: shared.SeparateGoldOption = None,
-    fold: shared.FoldOption = 0,
-    folds: shared.FoldsOption = 5,
-    groups: shared.GroupsOption = None,
-    variant: shared.VariantOption = None,
-    resume: shared.ResumeOption = False,
-    settings: SettingsOption = None,
     preset: Annotated[
         str | None, typer.Option(help="small or full; by default, the preset of the settings, [labels].")
     ] = None,
-    resamples: shared.ResamplesOption = 1000,
-    seed: shared.LearningSeedOption = 0,
 ) -> None:
     """What each part of the label model adds: models without it are trained and scored beside each other.
 
@@ -119,32 +91,20 @@ def label_variants_command(
     --out report`
     """
     from labeling.labels.settings import Preset
-    from services.evaluation.common.group_file import read_groups
-    from services.evaluation.common.log_split import Fold, read_split
-    from services.evaluation.common.variant_run import named_variants, run_variants
     from services.evaluation.labels.ablations import LabelVariants
     from services.evaluation.labels.evaluation import LabelEvaluation
     from services.evaluation.labels.gold import LABEL_GOLD
     from services.evaluation.labels.variants import VARIANTS
 
-    variants = named_variants(VARIANTS, variant or [])
     if preset is not None and preset not in get_args(Preset):
         raise SettingsError(f"no preset {preset!r}: there are {', '.join(get_args(Preset))}")
-    shared.require_fold(fold, folds)
-    chosen = settings_alone(settings)
-    if preset is not None:
-        labels = msgspec.structs.replace(chosen.labels, preset=preset)  # checked above
-        chosen = msgspec.structs.replace(chosen, labels=labels)
-    split = read_split(
-        LABEL_GOLD,
-        turns=turns,
-        annotations=annotations or [],
-        test_turns=test_turns,
-        gold=gold,
-        fold=Fold(fold, folds),
-        groups=None if groups is None else read_groups(*groups),
-        gap_ms=chosen.sessions.gap_ms,
-    )
-    evaluation = LabelEvaluation(gap_ms=chosen.sessions.gap_ms, resamples=resamples, seed=seed)
-    kind = LabelVariants(settings=chosen, evaluation=evaluation)
-    run_variants(kind, variants, split, out, every=bool(variant), resume=resume)
+
+    def kind_of(settings: "Settings", groups: Mapping[str, str] | None) -> LabelVariants:
+        if preset is not None:
+            labels = msgspec.structs.replace(settings.labels, preset=preset)  # checked above
+            settings = msgspec.structs.replace(settings, labels=labels)
+        gap_ms = settings.sessions.gap_ms
+        evaluation = LabelEvaluation(gap_ms=gap_ms, resamples=given.resamples, seed=given.seed)
+        return LabelVariants(settings=settings, evaluation=evaluation)
+
+    given.run(LABEL_GOLD, VARIANTS, kind_of, turns, annotations or [])

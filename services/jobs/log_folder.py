@@ -34,14 +34,11 @@ def find_logs(folder: Path) -> LogFolder:
     train = tuple(path for path in sorted(folder.glob("turns*.jsonl.gz")) if path != test)
     if not train:
         raise StateError(f"{folder} holds no log to learn from: it should have a turns.train.jsonl.gz")
+    gold = folder / "gold.test.jsonl.gz"
     understanding = [folder / "nlu.jsonl.gz", *sorted(folder.glob("*_nlu.py"))]
     return LogFolder(
         train=train,
         test=test if test.exists() else None,
-        gold=_existing(folder / "gold.test.jsonl.gz"),
+        gold=gold if gold.exists() else None,
         understanding=next((path for path in understanding if path.exists()), None),
     )
-
-
-def _existing(path: Path) -> Path | None:
-    return path if path.exists() else None

@@ -68,18 +68,12 @@ def learn_from_files(
             lock_sessions(connection, alone=True)
             new = new_turns(connection, batch, settings.sessions.gap_ms)
             store_turns(connection, new, {})
-            steps = [session_steps(session) for session in new.change.upserts]
-            steps += [
-                SessionSteps(session.session_id, session.assistant_id, session.user_id, ())
-                for session in new.change.withdrawn
-            ]
+            gone = [(one.session_id, one.assistant_id, one.user_id) for one in new.change.withdrawn]
+            steps = [*map(session_steps, new.change.upserts), *(SessionSteps(*one, ()) for one in gone)]
             learner.absorb(connection, steps)
             learner.announce(connection)
-            requests = [session_requests(session) for session in new.change.upserts]
-            requests += [
-                SessionRequests(session.session_id, session.assistant_id, session.user_id, ())
-                for session in new.change.withdrawn
-            ]
+            requests = list(map(session_requests, new.change.upserts))
+            requests += [SessionRequests(*one, ()) for one in gone]
             request_learner.absorb(connection, requests)
             request_learner.write(connection)
             request_learner.announce(connection, (session.assistant_id for session in requests))

@@ -3,7 +3,6 @@
 Which encoder that is, and where it lies, is said by `labeling.models.in_use`.
 """
 
-from collections import OrderedDict
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,8 +12,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine
 
-from labeling.errors import ArtifactError
-from labeling.models.in_use import current_encoders, model_folder
+from labeling.models.in_use import LoadedModels, current_encoders, model_folder
 from rewriting.encoders.text_encoder import TextEncoder, encoder_id
 from rewriting.index.indexed_request import IndexedRequest
 from rewriting.index.store import INDEX_STATES, not_encoded, store_vectors
@@ -26,9 +24,6 @@ log = structlog.get_logger()
 MOST_REQUESTS = 256
 """Encoded at a time: a second of a small encoder on one thread. Raised, sessions that come meanwhile wait
 longer; lowered, more transactions."""
-
-MOST_ENCODERS = 4
-"""In memory, 25 to 90 MB each. Lowered, they are loaded again where there are many assistants."""
 
 
 class EncodedRequests(Struct, frozen=True):
@@ -53,8 +48,11 @@ class IndexEncoding:
     def __init__(self, engine: Engine, state: Path) -> None:
         self._engine = engine
         self._state = state
-        self._loaded: OrderedDict[Path, LoadedEncoder] = OrderedDict()  # the one used last at the end
-        self._said: set[Path | AssistantId] = set()  # encoders and assistants of which the log tells already
+        trouble = "the text encoder cannot be used: new requests are not found until it can"
+        self._encoders = LoadedModels(
+            lambda folder: LoadedEncoder(encoder_id(folder), TextEncoder.load(folder)), trouble
+        )
+        self._said: set[AssistantId] = set()  # that wait for an encoder, as the log tells already
 
     def encode(self, limit: int = MOST_REQUESTS) -> list[EncodedRequests]:
         """Encodes some of what waits, in no transaction; stores nothing."""
@@ -68,7 +66,7 @@ class IndexEncoding:
         for assistant_id, name in encoders.items():
             if limit <= 0:
                 break
-            loaded = self.loaded(assistant_id, name)
+            loaded = self._encoders.of(assistant_id, model_folder(self._state, assistant_id) / name)
             if loaded is None:
                 continue
             with reading(self._engine) as connection:
@@ -79,29 +77,6 @@ class IndexEncoding:
                 encoded.append(EncodedRequests(assistant_id, loaded.encoder_id, requests, vectors))
                 limit -= len(requests)
         return encoded
-
-    def loaded(self, assistant_id: AssistantId, name: str) -> LoadedEncoder | None:
-        """An encoder of an assistant; None, and an error in the log, where it cannot be used."""
-        folder = model_folder(self._state, assistant_id) / name
-        if folder in self._loaded:
-            self._loaded.move_to_end(folder)
-            return self._loaded[folder]
-        try:
-            loaded = LoadedEncoder(encoder_id(folder), TextEncoder.load(folder))
-        except (ArtifactError, OSError) as error:
-            if folder not in self._said:
-                log.error(
-                    "the text encoder cannot be used: new requests are not found until it can",
-                    assistant_id=assistant_id,
-                    error=str(error),
-                )
-            self._said.add(folder)
-            return None
-        self._said.discard(folder)
-        self._loaded[folder] = loaded
-        if len(self._loaded) > MOST_ENCODERS:
-            self._loaded.popitem(last=False)
-        return loaded
 
 
 def store_encoded(connection: Connection, encoded: Iterable[EncodedRequests]) -> None:

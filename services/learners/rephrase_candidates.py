@@ -38,13 +38,12 @@ class JudgedSession(Struct, frozen=True):
     found: SessionLinks
 
 
-class RephraseLearner:
+class RephraseLearner(Struct, frozen=True):
     """Links, pairs and candidates in the database; it keeps nothing in memory."""
 
-    def __init__(self, table: RewriteTable, settings: RephraseSettings, clock_ms: Callable[[], int]) -> None:
-        self._table = table
-        self._settings = settings
-        self._clock_ms = clock_ms
+    table: RewriteTable
+    settings: RephraseSettings
+    clock_ms: Callable[[], int]
 
     def store(self, connection: Connection, judged: Iterable[JudgedSession]) -> list[Session]:
         """Stores what was found in sessions, and makes their candidates anew; the same again changes nothing.
@@ -71,7 +70,7 @@ class RephraseLearner:
                     rows.append(item.found)
             store_links(connection, rows)
             pairs = [
-                pair for item in items for pair in pairs_of(item.session, item.found.links, self._settings)
+                pair for item in items for pair in pairs_of(item.session, item.found.links, self.settings)
             ]
             touched = store_pairs(connection, assistant_id, [item.found.session_id for item in items], pairs)
             self._make(connection, assistant_id, touched)
@@ -103,17 +102,17 @@ class RephraseLearner:
             candidates = stale.get(assistant_id, set())
             if assistant_id in also:
                 candidates |= all_candidates(connection, assistant_id)
-                candidates.update(self._table.standing_ids(connection, assistant_id, "rephrase"))
+                candidates.update(self.table.standing_ids(connection, assistant_id, "rephrase"))
             self._make(connection, assistant_id, candidates)
 
     def _is_changed(self, item: JudgedSession, known: StoredLinks | None) -> bool:
-        if not self._settings.in_chains:
+        if not self.settings.in_chains:
             return False
         before = None if known is None or known.turns_key != item.found.turns_key else known.links
         if before == item.found.links:
             return False
         # Without defects: they split what links leave open, so where this is the same, so is that.
-        rule = self._settings.rule
+        rule = self.settings.rule
         return learned_from(item.session, SessionEvidence(before, rule)) != learned_from(
             item.session, SessionEvidence(item.found.links, rule)
         )
@@ -124,10 +123,10 @@ class RephraseLearner:
         if not candidates:
             return
         pairs = pairs_of_candidates(connection, assistant_id, candidates)
-        mined = [mine_candidate(assistant_id, some, self._settings) for some in pairs.values()]
+        mined = [mine_candidate(assistant_id, some, self.settings) for some in pairs.values()]
         rows = [row for row in mined if row is not None]
         withdrawn = set(candidates).difference(row.rewrite_id for row in rows)
-        put_rewrites(connection, self._table, assistant_id, rows, withdrawn, REASON, self._clock_ms())
+        put_rewrites(connection, self.table, assistant_id, rows, withdrawn, REASON, self.clock_ms())
         mark_fresh(connection, assistant_id, candidates)
 
 

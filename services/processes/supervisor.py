@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -10,7 +9,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import FrameType
 
 import msgspec
 import structlog
@@ -18,7 +16,7 @@ from msgspec import Struct
 
 from services.lookup_api.operator_key import operator_key
 from services.lookup_api.server import BackgroundServer
-from services.processes.worker import WORKERS
+from services.processes.worker import WORKERS, call_at_end
 from services.settings import Settings
 from streams.broker import DevelopmentBroker
 from streams.kafka_settings import KafkaSettings
@@ -164,10 +162,5 @@ def running_rehear(settings: Settings) -> Iterator[RunningRehear]:
 def wait_for_signal() -> None:
     """Waits for SIGTERM or SIGINT; in the main thread."""
     stopped = threading.Event()
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        stopped.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
+    call_at_end(stopped.set)
     stopped.wait()

@@ -3,7 +3,6 @@
 import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import FrameType
 from typing import Any, Final
 
 import structlog
@@ -139,6 +138,12 @@ def worker_loop(
     return ConsumerLoop(task, kafka, metrics=StreamMetrics(registry), on_step=on_step)
 
 
+def call_at_end(stop: Callable[[], None]) -> None:
+    """Has SIGTERM and SIGINT call a function from now on; in the main thread."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, frame: stop())
+
+
 def run_worker(
     worker: Worker,
     kafka: KafkaSettings,
@@ -162,11 +167,7 @@ def run_worker(
     registry = CollectorRegistry()
     loop = worker_loop(worker, engine, kafka, settings, registry, on_step, loaders)
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        loop.stop()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
+    call_at_end(loop.stop)
     if settings.metrics.port:
         start_http_server(settings.metrics.port, settings.metrics.host, registry)
     log.info("worker starts", kind=worker.name, kafka=kafka.bootstrap_servers)

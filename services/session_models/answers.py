@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
-import msgspec
-from msgspec import Struct
 from sqlalchemy import Connection
 
 from services.errors import StateError
@@ -51,7 +49,11 @@ def session_answers(
     by_assistant: dict[AssistantId, list[Session]] = {}
     for session in sessions:
         by_assistant.setdefault(session.assistant_id, []).append(session)
-    models = {assistant_id: _model(kind, model_of, assistant_id) for assistant_id in by_assistant}
+    models: dict[AssistantId, M] = {}
+    for assistant_id in by_assistant:
+        if (model := model_of(assistant_id)) is None:
+            raise StateError(f"there is no {kind.title} for assistant {assistant_id!r}: {kind.remedy}")
+        models[assistant_id] = model
     found: dict[tuple[str, str], T] = {}
     for assistant_id, of_assistant in by_assistant.items():
         for some in chunks(of_assistant, SESSIONS_AT_A_TIME):
@@ -92,22 +94,11 @@ def stored_verdicts(
         for key in ids:
             if key not in sessions or key not in records:
                 continue
-            verdicts = [_verdict(turns.verdict, record) for record in records[key]]
+            verdicts = [
+                turns.verdict(**{name: getattr(record, name) for name in turns.verdict.__struct_fields__})
+                for record in records[key]
+            ]
             if [one.event_id for one in records[key]] == [turn.event_id for turn in sessions[key].turns]:
                 for _, judged in judged_turns(sessions[key], verdicts):
                     yield judged
         on_read(len(ids))
-
-
-def _model(
-    kind: SessionModelKind[M, Any], model_of: Callable[[AssistantId], M | None], assistant_id: AssistantId
-) -> M:
-    model = model_of(assistant_id)
-    if model is None:
-        raise StateError(f"there is no {kind.title} for assistant {assistant_id!r}: {kind.remedy}")
-    return model
-
-
-def _verdict(verdict: type[Struct], record: Struct) -> Struct:
-    values = msgspec.structs.asdict(record)
-    return verdict(**{name: values[name] for name in verdict.__struct_fields__})

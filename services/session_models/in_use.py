@@ -1,26 +1,18 @@
 """Current models: of one kind, the model that is in use of each assistant."""
 
-from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-import structlog
 from sqlalchemy import Engine
 
-from labeling.errors import ArtifactError
-from labeling.models.in_use import current_models, model_folder
+from labeling.models.in_use import LoadedModels, current_models, model_folder
 from services.session_models.kind import SessionModelKind
 from services.settings import Settings
 from streams.stores.database_schema import reading
 from streams.turn import AssistantId
 
-log = structlog.get_logger()
-
 M = TypeVar("M")
-
-MOST_MODELS = 4
-"""In memory, 25 to 90 MB each. Lowered, they are loaded again where there are many assistants."""
 
 
 class CurrentModels(Generic[M]):
@@ -44,9 +36,8 @@ class CurrentModels(Generic[M]):
         self._engine = engine
         self._state = state
         self._kind = kind
-        self._load = load or kind.load
-        self._loaded: OrderedDict[Path, M] = OrderedDict()  # the one used last at the end
-        self._said: set[Path] = set()  # models of which the log tells already that they are no use
+        trouble = f"the model cannot be used: {kind.without} until it can"
+        self._loaded = LoadedModels(load or kind.load, trouble)
 
     def of(self, assistant_id: AssistantId) -> tuple[str, M] | None:
         """The model of an assistant, with its name; None where there is none, or none that can be used."""
@@ -54,26 +45,8 @@ class CurrentModels(Generic[M]):
             name = current_models(connection, assistant_id).get(self._kind.artifact)
         if name is None:
             return None
-        folder = model_folder(self._state, assistant_id) / name
-        if folder in self._loaded:
-            self._loaded.move_to_end(folder)
-            return name, self._loaded[folder]
-        try:
-            model = self._load(folder)
-        except (ArtifactError, OSError) as error:
-            if folder not in self._said:
-                log.error(
-                    f"the model cannot be used: {self._kind.without} until it can",
-                    assistant_id=assistant_id,
-                    error=str(error),
-                )
-            self._said.add(folder)
-            return None
-        self._said.discard(folder)
-        self._loaded[folder] = model
-        if len(self._loaded) > MOST_MODELS:
-            self._loaded.popitem(last=False)
-        return name, model
+        model = self._loaded.of(assistant_id, model_folder(self._state, assistant_id) / name)
+        return None if model is None else (name, model)
 
 
 def model_in_use(

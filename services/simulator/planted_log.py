@@ -93,34 +93,27 @@ def planted_log(
     return sorted(gardener.turns, key=lambda turn: (turn.ts_ms, turn.event_id))
 
 
-class _Gardener:
-    def __init__(
-        self,
-        assistant_id: str,
-        start_ms: int,
-        retry_ms: int,
-        understand: Callable[[str], NluHypothesis | None],
-    ) -> None:
-        self.turns: list[TurnEvent] = []
-        self._assistant_id = assistant_id
-        self._start_ms = start_ms
-        self._retry_ms = retry_ms
-        self._understand = understand
-        self._sessions: dict[int, int] = {}
+class _Gardener(Struct):
+    assistant_id: str
+    start_ms: int
+    retry_ms: int
+    understand: Callable[[str], NluHypothesis | None]
+    turns: list[TurnEvent] = []
+    sessions: dict[int, int] = {}  # so far, by user
 
     def plant(self, user: int, *steps: tuple[str, Status, Signals]) -> None:
         """One session of a user, in the ten minutes after the last one."""
-        session = self._sessions[user] = self._sessions.get(user, -1) + 1
+        session = self.sessions[user] = self.sessions.get(user, -1) + 1
         for step, (text, status, signals) in enumerate(steps):
-            hypothesis = self._understand(text)
+            hypothesis = self.understand(text)
             self.turns.append(
                 TurnEvent(
                     schema_version=1,
                     event_id=EventId(f"planted-{user:05d}-{session:05d}-{step}"),
-                    assistant_id=self._assistant_id,
+                    assistant_id=self.assistant_id,
                     user_id=f"u{user:05d}",
                     # A user's number of milliseconds sets users apart without changing what happens.
-                    ts_ms=self._start_ms + session * APART_MS + step * self._retry_ms + user,
+                    ts_ms=self.start_ms + session * APART_MS + step * self.retry_ms + user,
                     request=Request(text=text, asr=(Recognition(text=text, confidence=0.8),)),
                     nlu=() if hypothesis is None else (hypothesis,),
                     response=Response(text=None, action=None, status=status),

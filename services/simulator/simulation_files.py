@@ -11,7 +11,6 @@ from msgspec import Struct
 
 from labeling.annotations.annotation import Annotation
 from services.simulator.simulation import simulate, world_of
-from services.simulator.stages.simulated_turn import SimulatedTurn
 from services.simulator.world.chance import stream
 from services.simulator.world.settings import SimulationSettings
 from streams.turn import Slot, encode_turn
@@ -82,9 +81,11 @@ def write_simulation(settings: SimulationSettings, folder: str | Path) -> Simula
                 train.write(encode_turn(turn.event) + b"\n")
                 if gold_train is not None:
                     gold_train.write(msgspec.json.encode(turn.gold) + b"\n")
-                if annotations is not None and _is_annotated(turn, settings):
+                chance = stream(settings.seed, "annotated", turn.event.event_id)
+                if annotations is not None and chance.random() < settings.annotated_share:
                     annotation_count += 1
-                    annotations.write(msgspec.json.encode(_annotation(turn)) + b"\n")
+                    said = Annotation(event_id=turn.event.event_id, failure_point=turn.gold.failure_point)
+                    annotations.write(msgspec.json.encode(said) + b"\n")
             else:
                 test_count += 1
                 test.write(encode_turn(turn.event) + b"\n")
@@ -107,15 +108,6 @@ def write_simulation(settings: SimulationSettings, folder: str | Path) -> Simula
         annotations=annotations_path,
         annotation_count=annotation_count,
     )
-
-
-def _is_annotated(turn: SimulatedTurn, settings: SimulationSettings) -> bool:
-    chance = stream(settings.seed, "annotated", turn.event.event_id).random()
-    return chance < settings.annotated_share
-
-
-def _annotation(turn: SimulatedTurn) -> Annotation:
-    return Annotation(event_id=turn.event.event_id, failure_point=turn.gold.failure_point)
 
 
 @contextmanager

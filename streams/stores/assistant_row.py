@@ -16,49 +16,45 @@ def assistant_table(name: str, *columns: Column[Any], metadata: MetaData = METAD
     return Table(name, metadata, Column("assistant_id", Text, primary_key=True), *columns)
 
 
-class AssistantRows(Generic[R]):
-    """The rows of an `assistant_table`, as values.
+class AssistantRows(Struct, Generic[R], frozen=True):
+    """The rows of an `assistant_table`, as values; the table is that of the database that a connection is of.
 
     Methods that write need a connection in a transaction that writes.
     """
 
-    def __init__(self, table: Table, kind: type[R]) -> None:
-        """Makes it; the table is that of the database that a connection is of.
+    table: Table  # an `assistant_table`
+    kind: type[R]  # its fields are columns of the table, its defaults the row of an assistant without one
 
-        Args:
-            table: an `assistant_table`.
-            kind: its fields are columns of the table, and its defaults the row of an assistant without one.
-        """
-        self._table = table
-        self._kind = kind
-        self._columns = [table.c[field] for field in kind.__struct_fields__]
+    @property
+    def _columns(self) -> list[Column[Any]]:
+        return [self.table.c[field] for field in self.kind.__struct_fields__]
 
     def all(self, connection: Connection) -> dict[AssistantId, R]:
         """The row of each assistant that has one."""
-        rows = connection.execute(select(self._table.c.assistant_id, *self._columns))
-        return {AssistantId(assistant_id): self._kind(*row) for assistant_id, *row in rows}
+        rows = connection.execute(select(self.table.c.assistant_id, *self._columns))
+        return {AssistantId(assistant_id): self.kind(*row) for assistant_id, *row in rows}
 
     def of(self, connection: Connection, assistant_id: AssistantId) -> R:
         """The row of an assistant; of one without, the defaults."""
         found = connection.execute(self._query(assistant_id)).first()
-        return self._kind() if found is None else self._kind(*found)
+        return self.kind() if found is None else self.kind(*found)
 
     def lock(self, connection: Connection, assistant_id: AssistantId) -> R:
         """Keeps other writers from what the row stands for until the transaction ends; gives the row."""
-        row = {"assistant_id": assistant_id} | structs.asdict(self._kind())
-        upsert(connection, self._table, [row], update=())
-        return self._kind(*connection.execute(self._query(assistant_id).with_for_update()).one())
+        row = {"assistant_id": assistant_id} | structs.asdict(self.kind())
+        upsert(connection, self.table, [row], update=())
+        return self.kind(*connection.execute(self._query(assistant_id).with_for_update()).one())
 
     def set(self, connection: Connection, assistant_id: AssistantId, **values: object) -> None:
         """Sets columns of a row that is there; values may be expressions of its columns."""
-        of_assistant = self._table.c.assistant_id == assistant_id
-        connection.execute(update(self._table).where(of_assistant).values(**values))
+        of_assistant = self.table.c.assistant_id == assistant_id
+        connection.execute(update(self.table).where(of_assistant).values(**values))
 
     def assistants(self, connection: Connection, condition: ColumnElement[bool]) -> list[AssistantId]:
         """The assistants whose row meets a condition, sorted."""
-        assistant_id = self._table.c.assistant_id
+        assistant_id = self.table.c.assistant_id
         query = select(assistant_id).where(condition).order_by(assistant_id)
         return [AssistantId(key) for key in connection.scalars(query)]
 
     def _query(self, assistant_id: AssistantId) -> Any:
-        return select(*self._columns).where(self._table.c.assistant_id == assistant_id)
+        return select(*self._columns).where(self.table.c.assistant_id == assistant_id)

@@ -36,10 +36,7 @@ CHECKPOINT = Table(
 
 def saved_offsets(connection: Connection, task: str, topic: str) -> dict[int, int]:
     """The saved offset of each partition that has one."""
-    rows = connection.execute(
-        select(CHECKPOINT.c.partition_number, CHECKPOINT.c.next_offset).where(_of(task, topic))
-    )
-    return {partition: offset for partition, offset in rows}
+    return _by_partition(connection, CHECKPOINT.c.next_offset, task, topic)
 
 
 def has_read(connection: Connection, task: str) -> bool:
@@ -50,10 +47,7 @@ def has_read(connection: Connection, task: str) -> bool:
 
 def latest_events(connection: Connection, task: str, topic: str) -> dict[int, int]:
     """The latest event time that was seen in each partition, milliseconds since 1970."""
-    rows = connection.execute(
-        select(CHECKPOINT.c.partition_number, CHECKPOINT.c.latest_event_ms).where(_of(task, topic))
-    )
-    return {partition: event_ms for partition, event_ms in rows}
+    return _by_partition(connection, CHECKPOINT.c.latest_event_ms, task, topic)
 
 
 def save_offsets(
@@ -99,6 +93,11 @@ def save_offsets(
                 f"{task}: {topic}[{partition}] is no longer at offset {offset.expected}: "
                 "another worker has gone on with it"
             )
+
+
+def _by_partition(connection: Connection, column: Column[int], task: str, topic: str) -> dict[int, int]:
+    query = select(CHECKPOINT.c.partition_number, column).where(_of(task, topic))
+    return {partition: value for partition, value in connection.execute(query)}
 
 
 def _of(task: str, topic: str) -> ColumnElement[bool]:

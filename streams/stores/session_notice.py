@@ -10,8 +10,8 @@ from msgspec import Struct
 from sqlalchemy import BigInteger, Column, Connection, Integer, String, Table, Text, delete, select
 
 from streams.session import Session, SessionId
-from streams.stores.database_schema import METADATA, chunks, is_among, upsert
-from streams.stores.session_store import user_key
+from streams.stores.database_schema import METADATA, is_among, upsert
+from streams.stores.session_store import is_of_user, user_key
 from streams.turn import AssistantId, UserId
 
 SESSION_NOTICE = Table(
@@ -63,18 +63,10 @@ def noted_sessions(connection: Connection, task: str, partitions: Collection[int
 
 def drop_notices(connection: Connection, task: str, session_ids: Iterable[SessionId]) -> None:
     """Says that those who learn from these sessions know what a task had to announce."""
-    rows = SESSION_NOTICE.c
-    for ids in chunks(list(session_ids)):
-        connection.execute(
-            delete(SESSION_NOTICE).where(rows.task == task, is_among(connection, rows.session_id, ids))
-        )
+    named = is_among(connection, SESSION_NOTICE.c.session_id, list(session_ids))
+    connection.execute(delete(SESSION_NOTICE).where(SESSION_NOTICE.c.task == task, named))
 
 
 def forget_user_notices(connection: Connection, assistant_id: AssistantId, user_id: UserId) -> None:
     """Drops the notices of a user's sessions."""
-    connection.execute(
-        delete(SESSION_NOTICE).where(
-            SESSION_NOTICE.c.user_key == user_key(assistant_id, user_id),
-            SESSION_NOTICE.c.assistant_id == assistant_id,
-        )
-    )
+    connection.execute(delete(SESSION_NOTICE).where(is_of_user(SESSION_NOTICE, assistant_id, user_id)))

@@ -18,10 +18,11 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    Row,
+    Select,
     String,
     Table,
     Text,
+    and_,
     delete,
     false,
     func,
@@ -56,6 +57,7 @@ SESSION = Table(
     Column("emitted", Boolean, nullable=False),  # as it is now
 )
 Index("ix_session_user_key_end_ms", SESSION.c.user_key, SESSION.c.end_ms)
+_STORED = select(SESSION.c.session_id, SESSION.c.assistant_id, SESSION.c.user_id, SESSION.c.turns)
 _WAITING = SESSION.c.emitted == false()
 Index(
     "ix_session_waiting",
@@ -175,9 +177,9 @@ def has_waiting_sessions(connection: Connection, partitions: Iterable[int]) -> b
 def sessions_to_emit(connection: Connection, partitions: Iterable[int]) -> list[StoredSession]:
     """Closed and withdrawn sessions that have not been emitted as they are now, earliest first."""
     rows = connection.execute(
-        select(SESSION.c.session_id, SESSION.c.assistant_id, SESSION.c.user_id, SESSION.c.turns)
-        .where(SESSION.c.source_partition.in_(list(partitions)), _WAITING, SESSION.c.closed == true())
-        .order_by(SESSION.c.end_ms, SESSION.c.session_id)
+        _STORED.where(
+            SESSION.c.source_partition.in_(list(partitions)), _WAITING, SESSION.c.closed == true()
+        ).order_by(SESSION.c.end_ms, SESSION.c.session_id)
     )
     return [
         StoredSession(SessionId(key), AssistantId(assistant), UserId(user), msgspec.Raw(turns))
@@ -199,23 +201,15 @@ def read_sessions(
     connection: Connection, assistant_id: AssistantId, session_ids: Iterable[SessionId]
 ) -> list[Session]:
     """Sessions by id, sorted by id; missing and withdrawn ones are left out."""
-    ids = list(session_ids)
-    query = select(SESSION.c.session_id, SESSION.c.assistant_id, SESSION.c.user_id, SESSION.c.turns)
-    rows = connection.execute(
-        query.where(is_among(connection, SESSION.c.session_id, ids), SESSION.c.assistant_id == assistant_id)
-    )
-    found = [session for row in rows if (session := _session(*row)) is not None]
+    named = is_among(connection, SESSION.c.session_id, list(session_ids))
+    found = _sessions(connection, _STORED.where(named, SESSION.c.assistant_id == assistant_id))
     return sorted(found, key=lambda session: session.session_id)
 
 
 def all_sessions(connection: Connection, assistant_id: AssistantId) -> Iterator[Session]:
     """All sessions of an assistant, by their start; withdrawn ones are left out."""
-    query = select(SESSION.c.session_id, SESSION.c.assistant_id, SESSION.c.user_id, SESSION.c.turns)
-    of_assistant = query.where(SESSION.c.assistant_id == assistant_id)
-    for row in connection.execute(of_assistant.order_by(SESSION.c.start_ms, SESSION.c.session_id)):
-        session = _session(*row)
-        if session is not None:
-            yield session
+    of_assistant = _STORED.where(SESSION.c.assistant_id == assistant_id)
+    return _sessions(connection, of_assistant.order_by(SESSION.c.start_ms, SESSION.c.session_id))
 
 
 def session_ids(connection: Connection, assistant_id: AssistantId) -> list[SessionId]:
@@ -228,21 +222,20 @@ def session_ids(connection: Connection, assistant_id: AssistantId) -> list[Sessi
 
 def user_session_ids(connection: Connection, assistant_id: AssistantId, user_id: UserId) -> list[SessionId]:
     """The ids of all sessions of a user."""
-    query = select(SESSION.c.session_id).where(*_of_user(assistant_id, user_id))
+    query = select(SESSION.c.session_id).where(is_of_user(SESSION, assistant_id, user_id))
     return [SessionId(key) for key in connection.scalars(query)]
 
 
 def forget_user_sessions(connection: Connection, assistant_id: AssistantId, user_id: UserId) -> None:
     """Deletes all sessions of a user."""
-    connection.execute(delete(SESSION).where(*_of_user(assistant_id, user_id)))
+    connection.execute(delete(SESSION).where(is_of_user(SESSION, assistant_id, user_id)))
 
 
-def _of_user(assistant_id: AssistantId, user_id: UserId) -> tuple[ColumnElement[bool], ...]:
-    return (
-        SESSION.c.user_key == user_key(assistant_id, user_id),
-        SESSION.c.assistant_id == assistant_id,
-        SESSION.c.user_id == user_id,
-    )
+def is_of_user(table: Table, assistant_id: AssistantId, user_id: UserId) -> ColumnElement[bool]:
+    """The condition that a row of a table with `user_key` is of a user; by the id too where it has one."""
+    rows = table.c
+    of_user = and_(rows.user_key == user_key(assistant_id, user_id), rows.assistant_id == assistant_id)
+    return and_(of_user, rows.user_id == user_id) if "user_id" in rows else of_user
 
 
 def event_key(turn: TurnEvent) -> int:
@@ -269,26 +262,25 @@ def _touched(connection: Connection, turns: Sequence[TurnEvent], gap_ms: int) ->
     earliest = min(turn.ts_ms for turn in turns) - gap_ms
     latest = max(turn.ts_ms for turn in turns) + gap_ms
     near = [SESSION.c.end_ms >= earliest, SESSION.c.start_ms <= latest]
-    query = select(SESSION.c.session_id, SESSION.c.assistant_id, SESSION.c.user_id, SESSION.c.turns)
-    rows: list[Row[str, str, str, bytes]] = []
-    if users:
-        of_users = is_among(connection, SESSION.c.user_key, users)
-        rows += connection.execute(query.where(of_users, *near)).all()
-    if dialogues:
-        rows += connection.execute(query.where(is_among(connection, SESSION.c.session_id, dialogues))).all()
-    sessions = {row[0]: session for row in rows if (session := _session(*row)) is not None}
+    of_users = and_(is_among(connection, SESSION.c.user_key, users), *near)
+    of_dialogues = is_among(connection, SESSION.c.session_id, dialogues)
+    sessions: dict[SessionId, Session] = {}
+    for given, of_given in ((users, of_users), (dialogues, of_dialogues)):
+        if given:
+            sessions |= {found.session_id: found for found in _sessions(connection, _STORED.where(of_given))}
     return [session for _, session in sorted(sessions.items())]
 
 
-def _session(session_id: str, assistant_id: str, user_id: str, turns: bytes) -> Session | None:
-    if turns == _NO_TURNS:
-        return None
-    return Session(
-        session_id=SessionId(session_id),
-        assistant_id=AssistantId(assistant_id),
-        user_id=UserId(user_id),
-        turns=_TURNS.decode(turns),
-    )
+def _sessions(connection: Connection, query: Select[str, str, str, bytes]) -> Iterator[Session]:
+    """The sessions of a query like `_STORED`; withdrawn ones are left out."""
+    for session_id, assistant_id, user_id, turns in connection.execute(query):
+        if turns != _NO_TURNS:
+            yield Session(
+                session_id=SessionId(session_id),
+                assistant_id=AssistantId(assistant_id),
+                user_id=UserId(user_id),
+                turns=_TURNS.decode(turns),
+            )
 
 
 def _row(

@@ -6,6 +6,7 @@ then rebuilds it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -26,7 +27,7 @@ from sqlalchemy import (
 from streams.session import SessionId
 from streams.stores.assistant_row import AssistantRows, assistant_table
 from streams.stores.database_schema import METADATA, is_among, upsert
-from streams.stores.session_store import user_key
+from streams.stores.session_store import is_of_user, user_key
 from streams.turn import AssistantId, UserId
 
 _ROWS_AT_A_TIME = 10_000
@@ -81,40 +82,28 @@ def by_assistant(sessions: Iterable[S]) -> list[tuple[AssistantId, list[S]]]:
     return [(assistant_id, list(news.values())) for assistant_id, news in sorted(found.items())]
 
 
-class StepStore(Generic[S, E]):
+class StepStore(Struct, Generic[S, E], frozen=True, dict=True):
     """The sessions that one learner learns from, and the epoch of each assistant.
 
-    Methods that write need a connection in a transaction that writes.
+    The tables are those of the database that a connection is of. Methods that write need a connection in a
+    transaction that writes.
     """
 
-    def __init__(
-        self,
-        table: Table,
-        kind: type[S],
-        epochs: AssistantRows[E],
-        *,
-        order: Sequence[Column[Any]] = (),
-        columns: Callable[[S], Mapping[str, object]] = lambda _: {},
-    ) -> None:
-        """Makes it; the tables are those of the database that a connection is of.
+    table: Table  # a `step_table`
+    kind: type[S]  # of a session
+    epochs: AssistantRows[E]  # of an `epoch_table`
+    order: Sequence[Column[Any]] = ()  # in whose order all sessions are read; none: in any
+    columns: Callable[[S], Mapping[str, object]] = lambda _: {}
+    """The values of the columns of a session with steps that only this table has."""
 
-        Args:
-            table: a `step_table`.
-            kind: of a session.
-            epochs: the rows of an `epoch_table`.
-            order: columns in whose order all sessions are read; by default in any.
-            columns: the values of the columns of a session with steps that only this table has.
-        """
-        self.table = table
-        self.epochs = epochs
-        self._decoder = msgspec.msgpack.Decoder(kind)
-        self._order = order
-        self._added_columns = columns
+    @cached_property
+    def _decoder(self) -> msgspec.msgpack.Decoder[S]:
+        return msgspec.msgpack.Decoder(self.kind)
 
     def all(self, connection: Connection, assistant_id: AssistantId) -> Iterator[S]:
         """All sessions of an assistant."""
         rows = self.table.c
-        query = select(rows.steps).where(rows.assistant_id == assistant_id).order_by(*self._order)
+        query = select(rows.steps).where(rows.assistant_id == assistant_id).order_by(*self.order)
         for steps in connection.scalars(query.execution_options(yield_per=_ROWS_AT_A_TIME)):
             yield self._decoder.decode(steps)
 
@@ -156,10 +145,8 @@ class StepStore(Generic[S, E]):
 
     def forget_user(self, connection: Connection, assistant_id: AssistantId, user_id: UserId) -> None:
         """Deletes all sessions of a user; what is made of them follows when it is next rebuilt."""
-        of_user = self.table.c.user_key == user_key(assistant_id, user_id)
-        deleted = connection.execute(
-            delete(self.table).where(of_user, self.table.c.assistant_id == assistant_id)
-        )
+        of_user = is_of_user(self.table, assistant_id, user_id)
+        deleted = connection.execute(delete(self.table).where(of_user))
         if deleted.rowcount:
             self.start_epoch(connection, assistant_id)
 
@@ -174,6 +161,6 @@ class StepStore(Generic[S, E]):
             "session_id": session.session_id,
             "assistant_id": session.assistant_id,
             "user_key": user_key(session.assistant_id, session.user_id),
-            **self._added_columns(session),
+            **self.columns(session),
             "steps": _ENCODER.encode(session),
         }

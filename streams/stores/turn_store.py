@@ -6,6 +6,7 @@ is any more, it goes to the topic, and the note is taken away when the topic has
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
 
 from msgspec import Struct
@@ -28,8 +29,8 @@ from sqlalchemy import (
 from streams.session import Session, SessionId, turns_key
 from streams.stores.assistant_row import assistant_table
 from streams.stores.checkpoint import has_read
-from streams.stores.database_schema import METADATA, chunks, is_among, upsert
-from streams.stores.session_store import user_key
+from streams.stores.database_schema import METADATA, is_among, upsert
+from streams.stores.session_store import is_of_user, user_key
 from streams.turn import AssistantId, EventId, TurnEvent, UserId
 
 
@@ -113,63 +114,56 @@ def turn_columns(session: Session, turn: TurnEvent, model: str) -> dict[str, Any
     }
 
 
-class TurnStore(Generic[R]):
-    """What one kind of model says of turns.
+class TurnStore(Struct, Generic[R], frozen=True, dict=True):
+    """What one kind of model says of turns; the tables are those of the database that a connection is of.
 
     Methods that write need a connection in a transaction that writes.
     """
 
-    def __init__(
-        self,
-        rows: Table,
-        changes: Table,
-        *,
-        task: str,
-        written: str,
-        internal: Collection[str] = (),
-        record: Callable[[dict[str, Any]], R],
-    ) -> None:
-        """Makes it; the tables are those of the database that a connection is of.
+    table: Table  # a `turn_table`, with a row for each turn
+    noted: Table  # a `change_table`
+    task: str  # the one that publishes what is stored
+    written: str  # the column that tells when a row was written, milliseconds since 1970
+    record: Callable[[dict[str, Any]], R]  # makes one of the values of the other columns, by name
+    internal: Collection[str] = ()  # columns that records do not have
 
-        Args:
-            rows: a `turn_table`.
-            changes: a `change_table`.
-            task: the one that publishes what is stored.
-            written: the column that tells when a row was written, milliseconds since 1970.
-            internal: columns that records do not have.
-            record: makes one of the values of the other columns, by name.
-        """
-        self._rows = rows
-        self._changes = changes
-        self._task = task
-        self._written = written
-        self._record = record
-        without = {"user_key", written, *internal}
-        self._columns = [column for column in rows.columns if column.name not in without]
+    @cached_property
+    def _columns(self) -> list[Column[Any]]:
+        """Those that records have."""
+        without = {"user_key", self.written, *self.internal}
+        return [column for column in self.table.columns if column.name not in without]
 
     def known(
         self, connection: Connection, session_ids: Iterable[SessionId]
     ) -> dict[SessionId, tuple[str, int]]:
         """Of sessions that are stored: the name of the model, and the `turns_key` of the turns it judged."""
-        rows = self._rows.c
-        query = select(rows.session_id, rows.ts_ms, rows.event_id, rows.model)
-        found: dict[SessionId, list[tuple[int, str, str]]] = {}
-        for ids in chunks(list(session_ids)):
-            for key, *turn in connection.execute(query.where(is_among(connection, rows.session_id, ids))):
-                found.setdefault(SessionId(key), []).append((turn[0], turn[1], turn[2]))
+        judged = self.column(connection, session_ids, "model")
         return {
-            key: (turns[0][2], turns_key(event_id for _, event_id, _ in sorted(turns)))
-            for key, turns in found.items()
+            key: (turns[0][1], turns_key(event_id for event_id, _ in turns)) for key, turns in judged.items()
+        }
+
+    def column(
+        self, connection: Connection, session_ids: Iterable[SessionId], name: str
+    ) -> dict[SessionId, list[tuple[str, Any]]]:
+        """By session the event and one column of each turn, in order; without sessions that have none."""
+        rows = self.table.c
+        query = select(rows.session_id, rows.ts_ms, rows.event_id, rows[name])
+        named = is_among(connection, rows.session_id, list(session_ids))
+        turns: dict[SessionId, list[tuple[int, str, Any]]] = {}
+        for key, ts_ms, event_id, value in connection.execute(query.where(named)):
+            turns.setdefault(SessionId(key), []).append((ts_ms, event_id, value))
+        return {
+            key: [turn[1:] for turn in sorted(of_session, key=lambda turn: turn[:2])]
+            for key, of_session in turns.items()
         }
 
     def records(self, connection: Connection, session_ids: Iterable[SessionId]) -> dict[SessionId, list[R]]:
         """What is stored of sessions, in the order of the turns; without sessions of which nothing is."""
         found: dict[SessionId, list[R]] = {}
-        for ids in chunks(list(session_ids)):
-            query = select(*self._columns).where(is_among(connection, self._rows.c.session_id, ids))
-            for row in connection.execute(query):
-                record = self._record_of(row)
-                found.setdefault(record.session_id, []).append(record)
+        named = is_among(connection, self.table.c.session_id, list(session_ids))
+        for row in connection.execute(select(*self._columns).where(named)):
+            record = self._record_of(row)
+            found.setdefault(record.session_id, []).append(record)
         for records in found.values():
             records.sort(key=lambda record: (record.ts_ms, record.event_id))
         return found
@@ -202,61 +196,47 @@ class TurnStore(Generic[R]):
             gone.discard(key)
             known = before.get(key)
             if known is None or any(known[name] != value for name, value in row.items()):
-                changed.append(row | {self._written: now_ms})
-        self._delete(connection, gone)
-        upsert(connection, self._rows, changed)
+                changed.append(row | {self.written: now_ms})
+        _delete(connection, self.table, gone)
+        upsert(connection, self.table, changed)
         self._note(connection, gone | {(row["assistant_id"], row["event_id"]) for row in changed})
         return len(gone) + len(changed)
 
     def drop(self, connection: Connection, session_ids: Collection[SessionId]) -> None:
         """Withdraws what is said of sessions that are no more, or have other turns now."""
         gone = {(row["assistant_id"], row["event_id"]) for row in self._rows_of(connection, session_ids)}
-        self._delete(connection, gone)
+        _delete(connection, self.table, gone)
         self._note(connection, gone)
-
-    @property
-    def table(self) -> Table:
-        """With a row for each turn."""
-        return self._rows
 
     def are_published(self, connection: Connection) -> bool:
         """Whether what is stored is published: from the first session on that the task has read."""
-        return has_read(connection, self._task)
+        return has_read(connection, self.task)
 
     def forget_user(self, connection: Connection, assistant_id: AssistantId, user_id: UserId) -> None:
         """Deletes what is said of a user's turns, and withdraws it where it is published.
 
         That needs the ids of their events, until it is done. Where nothing is published, nothing is kept.
         """
-        rows, changes = self._rows.c, self._changes.c
-        of_user = (
-            rows.user_key == user_key(assistant_id, user_id),
-            rows.assistant_id == assistant_id,
-            rows.user_id == user_id,
-        )
-        gone = {(assistant_id, key) for key in connection.scalars(select(rows.event_id).where(*of_user))}
-        connection.execute(delete(self._rows).where(*of_user))
+        of_user = is_of_user(self.table, assistant_id, user_id)
+        query = select(self.table.c.event_id).where(of_user)
+        gone = {(assistant_id, key) for key in connection.scalars(query)}
+        connection.execute(delete(self.table).where(of_user))
         if self.are_published(connection):
             self._note(connection, gone)
-            return
-        for keys in chunks([key for _, key in gone]):
-            connection.execute(
-                delete(self._changes).where(
-                    changes.assistant_id == assistant_id, is_among(connection, changes.event_id, keys)
-                )
-            )
+        else:
+            _delete(connection, self.noted, gone)
 
     def has_changes(self, connection: Connection) -> bool:
         """Whether the topic lacks anything."""
-        return connection.execute(select(self._changes.c.stamp).limit(1)).first() is not None
+        return connection.execute(select(self.noted.c.stamp).limit(1)).first() is not None
 
     def changes(self, connection: Connection, limit: int) -> list[TurnChange[R]]:
         """What the topic lacks, the oldest first; `limit` changes at most."""
-        rows, changes = self._rows.c, self._changes.c
+        rows, changes = self.table.c, self.noted.c
         of_turn = and_(rows.assistant_id == changes.assistant_id, rows.event_id == changes.event_id)
         query = (
-            select(*self._changes.columns, *self._columns)
-            .select_from(self._changes.outerjoin(self._rows, of_turn))
+            select(*self.noted.columns, *self._columns)
+            .select_from(self.noted.outerjoin(self.table, of_turn))
             .order_by(changes.stamp, changes.assistant_id, changes.event_id)
             .limit(limit)
         )
@@ -273,16 +253,16 @@ class TurnStore(Generic[R]):
             for change in changes
         ]
         if rows:
-            statement = delete(self._changes).where(
-                self._changes.c.assistant_id == bindparam("of_assistant"),
-                self._changes.c.event_id == bindparam("of_event"),
-                self._changes.c.stamp == bindparam("of_stamp"),
+            statement = delete(self.noted).where(
+                self.noted.c.assistant_id == bindparam("of_assistant"),
+                self.noted.c.event_id == bindparam("of_event"),
+                self.noted.c.stamp == bindparam("of_stamp"),
             )
             connection.execute(statement, rows)
 
     def counts(self, connection: Connection, assistant_id: AssistantId) -> tuple[int, int]:
         """Of how many sessions and of how many turns something is said."""
-        rows = self._rows.c
+        rows = self.table.c
         query = select(func.count(rows.session_id.distinct()), func.count()).where(
             rows.assistant_id == assistant_id
         )
@@ -291,38 +271,30 @@ class TurnStore(Generic[R]):
 
     def assistants(self, connection: Connection) -> list[AssistantId]:
         """The assistants of whose turns something is said, sorted."""
-        query = select(self._rows.c.assistant_id).distinct()
+        query = select(self.table.c.assistant_id).distinct()
         return sorted(AssistantId(key) for key in connection.scalars(query))
 
     def _record_of(self, row: Iterable[Any]) -> R:
-        return self._record({column.name: value for column, value in zip(self._columns, row, strict=True)})
+        return self.record({column.name: value for column, value in zip(self._columns, row, strict=True)})
 
     def _rows_of(self, connection: Connection, session_ids: Collection[SessionId]) -> list[RowMapping]:
-        return [
-            row
-            for ids in chunks(list(session_ids))
-            for row in connection.execute(
-                select(self._rows).where(is_among(connection, self._rows.c.session_id, ids))
-            ).mappings()
-        ]
-
-    def _delete(self, connection: Connection, turns: Iterable[tuple[str, str]]) -> None:
-        rows = self._rows.c
-        by_assistant: dict[str, list[str]] = {}
-        for assistant_id, event_id in turns:
-            by_assistant.setdefault(assistant_id, []).append(event_id)
-        for assistant_id, event_ids in by_assistant.items():
-            for keys in chunks(event_ids):
-                connection.execute(
-                    delete(self._rows).where(
-                        rows.assistant_id == assistant_id, is_among(connection, rows.event_id, keys)
-                    )
-                )
+        named = is_among(connection, self.table.c.session_id, list(session_ids))
+        return list(connection.execute(select(self.table).where(named)).mappings())
 
     def _note(self, connection: Connection, turns: Iterable[tuple[str, str]]) -> None:
-        stamp = (connection.execute(select(func.max(self._changes.c.stamp))).scalar() or 0) + 1
+        stamp = (connection.execute(select(func.max(self.noted.c.stamp))).scalar() or 0) + 1
         rows = [
             {"assistant_id": assistant_id, "event_id": event_id, "stamp": stamp}
             for assistant_id, event_id in sorted(turns)
         ]
-        upsert(connection, self._changes, rows)
+        upsert(connection, self.noted, rows)
+
+
+def _delete(connection: Connection, table: Table, turns: Iterable[tuple[str, str]]) -> None:
+    """Deletes the rows of turns, given by assistant and event."""
+    by_assistant: dict[str, list[str]] = {}
+    for assistant_id, event_id in turns:
+        by_assistant.setdefault(assistant_id, []).append(event_id)
+    for assistant_id, event_ids in by_assistant.items():
+        of_turns = is_among(connection, table.c.event_id, event_ids)
+        connection.execute(delete(table).where(table.c.assistant_id == assistant_id, of_turns))

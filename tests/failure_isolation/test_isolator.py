@@ -17,7 +17,6 @@ from failure_isolation.batch import FailureExample, failure_logits
 from failure_isolation.calibration import FailureCalibration
 from failure_isolation.errors import FailureInputError
 from failure_isolation.isolator import TEXTS, FailureDescription, ModelFailureIsolator
-from failure_isolation.reader import FailureReader
 from failure_isolation.rule import FAILURE_POINTS
 from failure_isolation.training import TrainedFailures
 from labeling.errors import ArtifactError
@@ -98,11 +97,8 @@ def test_long_dialogues_are_read_in_windows(isolator: ModelFailureIsolator) -> N
     assert [failure.event_id for failure in failures] == [turn.event_id for turn in turns]
 
 
-class KnownReader(FailureReader):
-    """Logits of 0 for all points but the first, whose logit is the text of the request."""
-
-    def __init__(self) -> None:
-        """Needs no model."""
+class KnownReader:
+    """Logits of 0 for all points but the first, whose logit is the text of the request; needs no model."""
 
     def read(self, turns: Sequence[TurnEvent]) -> NDArray[np.float32]:
         logits = np.zeros((len(turns), 1, len(FAILURE_POINTS)), np.float32)
@@ -122,7 +118,7 @@ def test_a_turn_exactly_as_sure_as_it_must_be_is_decided_and_a_less_sure_one_is_
     description = FailureDescription(
         features=TurnFeatures({}, {}, {}), calibration=calibration, hidden=(), base="", quantised=False
     )
-    isolator = ModelFailureIsolator(KnownReader(), description)
+    isolator = ModelFailureIsolator(KnownReader(), description)  # type: ignore[arg-type]
     (failures,) = isolator.isolate([[turn_event(text, event_id=text) for text in ("2.01", "2", "1.99")]])
     assert [failure.failure_point for failure in failures] == [FAILURE_POINTS[0]] * 3
     assert [failure.abstains for failure in failures] == [False, False, True]

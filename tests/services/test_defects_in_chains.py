@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from databases import new_database
+from databases import new_database, opened
 from jobs import work_on
 from letter_detector import NAME as DETECTOR
 from letter_detector import LetterDetector, letter_log
@@ -21,7 +21,6 @@ from rewriting.chains.store import CHAIN_SESSION
 from rewriting.rephrases.settings import RephraseSettings
 from services.jobs.turn_logs import learn_from_files
 from services.platform.clock import now_ms
-from services.platform.database import open_database
 from services.session_models.backfill import backfill
 from services.session_models.labels.kind import KIND as LABELS
 from services.session_models.rephrases.kind import KIND as REPHRASES
@@ -44,32 +43,28 @@ def log() -> list[TurnEvent]:
 
 
 def use_model(location: str, kind: ModelKind, name: str) -> None:
-    engine = open_database(location)
-    with engine.begin() as connection:
+    with opened(location) as engine, engine.begin() as connection:
         set_models(connection, LETTERS, {kind: name}, 1)
-    engine.dispose()
 
 
 def learn(settings: Settings, turns: list[TurnEvent], folder: Path) -> None:
     """What `rehear learn` does, with models that are trained already."""
     file = folder / "turns.jsonl"
     file.write_bytes(b"\n".join(map(encode_turn, turns)))
-    engine = open_database(settings.database_location)
-    learn_from_files(engine, settings, [file], now_ms)
-    work = work_on(engine, LETTERS, settings)
-    if settings.rephrases.in_chains:
-        backfill(REPHRASES, work, (DETECTOR, LetterDetector()))
-    backfill(LABELS, work, (NAME, LetterLabels()))
-    engine.dispose()
+    with opened(settings.database_location) as engine:
+        learn_from_files(engine, settings, [file], now_ms)
+        work = work_on(engine, LETTERS, settings)
+        if settings.rephrases.in_chains:
+            backfill(REPHRASES, work, (DETECTOR, LetterDetector()))
+        backfill(LABELS, work, (NAME, LetterLabels()))
 
 
 def known(location: str) -> dict[str, Any]:
     """All that chains and online rewriting have learned, and which sessions wait for being announced."""
-    engine = open_database(location)
-    with reading(engine) as connection:
-        steps = sorted(tuple(row) for row in connection.execute(select(CHAIN_SESSION)))
-    waiting = row_count(engine, SESSION_NOTICE)
-    engine.dispose()
+    with opened(location) as engine:
+        with reading(engine) as connection:
+            steps = sorted(tuple(row) for row in connection.execute(select(CHAIN_SESSION)))
+        waiting = row_count(engine, SESSION_NOTICE)
     return {
         "steps": steps,
         "rewrites": rewrites(location),

@@ -1,30 +1,29 @@
 """`rehear label` and `rehear isolate`, by models whose answers are known."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pyarrow.parquet as pq
 import pytest
-from databases import new_database
+from databases import new_database, opened
 from letter_detector import letter_log
 from letter_failures import point_of
-from letter_models import CASES, REFUSED, ModelCase
+from letter_model import REFUSED
+from letter_models import CASES, ModelCase
+from report_command import invoke, write_lines
 from streaming import store_log
-from typer.testing import CliRunner
 
 from failure_isolation.turn_failure import TurnFailure
 from labeling.labels.turn_label import TurnLabel
-from services.cli.commands import app
 from services.errors import SettingsError, StateError
-from services.platform.database import open_database
 from services.session_models.answers import stored_verdicts
 from services.session_models.kind import SessionModelKind
 from services.session_models.registry import SESSION_MODELS
 from streams.session import sessionize
 from streams.stores.database_schema import reading
-from streams.turn import AssistantId, TurnEvent, encode_turn
+from streams.turn import AssistantId, TurnEvent
 
 A, B = AssistantId("a"), AssistantId("b")
 COMMANDS = {"labels": "label", "failures": "isolate"}
@@ -65,22 +64,9 @@ def log() -> list[TurnEvent]:
     return sorted(said, key=lambda turn: turn.event_id[::-1])
 
 
-def write_log(path: Path, turns: Iterable[TurnEvent]) -> Path:
-    path.write_bytes(b"".join(encode_turn(turn) + b"\n" for turn in turns))
-    return path
-
-
-def rehear(*arguments: object) -> tuple[str, str]:
-    """Runs the command; gives its standard output and standard error."""
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == 0, result.output
-    return result.stdout, result.stderr
-
-
 def export(case: ModelCase, state: Path, *options: object) -> tuple[str, str]:
-    return rehear(COMMANDS[case.kind.name], "--state", state, *options)
+    done = invoke(COMMANDS[case.kind.name], "--state", state, *options)
+    return done.stdout, done.stderr
 
 
 def lines_of(text: str | bytes, verdict: type[Any]) -> list[Any]:
@@ -88,15 +74,14 @@ def lines_of(text: str | bytes, verdict: type[Any]) -> list[Any]:
 
 
 def store_judged(case: ModelCase, state: Path, turns: Sequence[TurnEvent], *assistants: AssistantId) -> None:
-    engine = open_database(state / "rehear.db")
-    store_log(engine, turns)
-    for assistant_id in assistants:
-        case.fill(engine, assistant_id)
-    engine.dispose()
+    with opened(state / "rehear.db") as engine:
+        store_log(engine, turns)
+        for assistant_id in assistants:
+            case.fill(engine, assistant_id)
 
 
 def test_the_labels_of_a_log_come_in_its_order(log: list[TurnEvent], state: Path, tmp_path: Path) -> None:
-    file, out = write_log(tmp_path / "log.jsonl", log), tmp_path / "labels.jsonl"
+    file, out = write_lines(tmp_path / "log.jsonl", log), tmp_path / "labels.jsonl"
     _, said = export(LABELS, state, "--turns", file, "--out", out)
     labels = lines_of(out.read_bytes(), TurnLabel)
     assert [label.event_id for label in labels] == [turn.event_id for turn in log]
@@ -106,7 +91,7 @@ def test_the_labels_of_a_log_come_in_its_order(log: list[TurnEvent], state: Path
 
 
 def test_the_failures_of_a_log_come_in_its_order(log: list[TurnEvent], state: Path, tmp_path: Path) -> None:
-    file, out = write_log(tmp_path / "log.jsonl", [*log, *log]), tmp_path / "failures.jsonl"
+    file, out = write_lines(tmp_path / "log.jsonl", [*log, *log]), tmp_path / "failures.jsonl"
     _, said = export(FAILURES, state, "--turns", file, "--out", out)
     found = lines_of(out.read_bytes(), TurnFailure)
     assert [failure.event_id for failure in found] == [turn.event_id for turn in log]
@@ -123,7 +108,7 @@ def test_the_failures_of_a_log_come_in_its_order(log: list[TurnEvent], state: Pa
 def test_standard_output_gets_the_same_lines(
     case: ModelCase, log: list[TurnEvent], state: Path, tmp_path: Path
 ) -> None:
-    file, out = write_log(tmp_path / "log.jsonl", log), tmp_path / "x.jsonl"
+    file, out = write_lines(tmp_path / "log.jsonl", log), tmp_path / "x.jsonl"
     export(case, state, "--turns", file, "--out", out)
     printed, _ = export(case, state, "--turns", file, "--out", "-")
     assert printed.encode() == out.read_bytes()
@@ -134,7 +119,7 @@ def test_standard_output_gets_the_same_lines(
 def test_parquet_goes_by_the_name_or_by_wish(
     case: ModelCase, log: list[TurnEvent], state: Path, tmp_path: Path
 ) -> None:
-    file = write_log(tmp_path / "log.jsonl", log)
+    file = write_lines(tmp_path / "log.jsonl", log)
     for out, options in ((tmp_path / "x.parquet", ()), (tmp_path / "y.data", ("--format", "parquet"))):
         export(case, state, "--turns", file, "--out", out, *options)
         read = pq.read_table(out)
@@ -145,7 +130,7 @@ def test_parquet_goes_by_the_name_or_by_wish(
 def test_labels_that_are_not_confident_can_be_left_out(
     log: list[TurnEvent], state: Path, tmp_path: Path
 ) -> None:
-    file, out = write_log(tmp_path / "log.jsonl", log), tmp_path / "labels.jsonl"
+    file, out = write_lines(tmp_path / "log.jsonl", log), tmp_path / "labels.jsonl"
     export(LABELS, state, "--turns", file, "--out", out, "--without-abstained")
     labels = lines_of(out.read_bytes(), TurnLabel)
     assert {label.intent is None for label in labels} == {True, False}
@@ -157,7 +142,7 @@ def test_labels_that_are_not_confident_can_be_left_out(
 def test_turns_whose_failure_is_not_confident_can_be_left_out(
     log: list[TurnEvent], state: Path, tmp_path: Path
 ) -> None:
-    file, out = write_log(tmp_path / "log.jsonl", log), tmp_path / "failures.jsonl"
+    file, out = write_lines(tmp_path / "log.jsonl", log), tmp_path / "failures.jsonl"
     export(FAILURES, state, "--turns", file, "--out", out, "--without-abstained")
     assert len(lines_of(out.read_bytes(), TurnFailure)) == 40
     export(FAILURES, state, "--turns", file, "--out", out, "--min-confidence", "0.71")
@@ -169,7 +154,7 @@ def test_stored_turns_are_those_of_the_log(
     case: ModelCase, log: list[TurnEvent], state: Path, tmp_path: Path
 ) -> None:
     store_judged(case, state, log, A, B)
-    file = write_log(tmp_path / "log.jsonl", log)
+    file = write_lines(tmp_path / "log.jsonl", log)
     stored, made = tmp_path / "stored.parquet", tmp_path / "made.parquet"
     export(case, state, "--out", stored)
     export(case, state, "--turns", file, "--out", made)
@@ -187,13 +172,13 @@ def test_a_session_that_has_changed_since_is_not_exported(
     of_a = [turn for turn in log if turn.assistant_id == A]
     last = max(of_a, key=lambda turn: turn.ts_ms)
     more = msgspec.structs.replace(last, event_id="more", ts_ms=last.ts_ms + 1)
-    engine = open_database(state / "rehear.db")
-    store_log(engine, [more])
-    told: list[int] = []
-    assert case.kind.turns is not None
-    with reading(engine) as connection:
-        found = {one.turn.event_id for one in stored_verdicts(connection, A, case.kind.turns, told.append)}
-    engine.dispose()
+    with opened(state / "rehear.db") as engine:
+        store_log(engine, [more])
+        told: list[int] = []
+        assert case.kind.turns is not None
+        with reading(engine) as connection:
+            verdicts = stored_verdicts(connection, A, case.kind.turns, told.append)
+            found = {one.turn.event_id for one in verdicts}
     grown = next(s for s in sessionize([*of_a, more]) if s.turns[-1].event_id == "more")
     assert found == {turn.event_id for turn in of_a} - {turn.event_id for turn in grown.turns}
     assert sum(told) == len(sessionize(of_a))
@@ -203,13 +188,13 @@ def test_the_report_of_what_is_stored_is_that_of_the_files(
     log: list[TurnEvent], state: Path, tmp_path: Path
 ) -> None:
     store_judged(FAILURES, state, log, A, B)
-    of_a = write_log(tmp_path / "log.jsonl", [turn for turn in log if turn.assistant_id == A])
+    of_a = write_lines(tmp_path / "log.jsonl", [turn for turn in log if turn.assistant_id == A])
     isolated = tmp_path / "failures.jsonl"
     export(FAILURES, state, "--turns", of_a, "--out", isolated)
     report = ("report", "failures", "--resamples", 20, "--out")
-    rehear(*report, tmp_path / "files", "--turns", of_a, "--failures", isolated)
-    rehear(*report, tmp_path / "stored", "--state", state, "--assistant", A)
-    rehear(*report, tmp_path / "both", "--state", state)
+    invoke(*report, tmp_path / "files", "--turns", of_a, "--failures", isolated)
+    invoke(*report, tmp_path / "stored", "--state", state, "--assistant", A)
+    invoke(*report, tmp_path / "both", "--state", state)
     files, stored, both = (
         msgspec.json.decode((tmp_path / name / "failures.json").read_bytes())
         for name in ("files", "stored", "both")
@@ -218,7 +203,7 @@ def test_the_report_of_what_is_stored_is_that_of_the_files(
     assert stored["turns"] == len(of_a.read_text().splitlines()) > 0
     assert both["turns"] == 2 * stored["turns"]
     with pytest.raises(StateError, match="no failures of assistant 'x'"):
-        rehear(*report, tmp_path / "none", "--state", state, "--assistant", "x")
+        invoke(*report, tmp_path / "none", "--state", state, "--assistant", "x")
 
 
 @of_each_kind
@@ -226,7 +211,7 @@ def test_an_assistant_without_a_model_is_named_and_an_earlier_file_stays(
     case: ModelCase, log: list[TurnEvent], state: Path, tmp_path: Path
 ) -> None:
     quiet = [msgspec.structs.replace(turn, assistant_id="quiet") for turn in log[:2]]
-    file, out = write_log(tmp_path / "log.jsonl", [*log, *quiet]), tmp_path / "x.jsonl"
+    file, out = write_lines(tmp_path / "log.jsonl", [*log, *quiet]), tmp_path / "x.jsonl"
     out.write_text("earlier")
     with pytest.raises(StateError, match=rf"no {case.kind.title} for assistant 'quiet'.*`rehear learn`"):
         export(case, state, "--turns", file, "--out", out)
@@ -238,7 +223,7 @@ def test_a_session_that_cannot_be_judged_ends_the_command(
     case: ModelCase, log: list[TurnEvent], state: Path, tmp_path: Path
 ) -> None:
     said = msgspec.structs.replace(log[0].request, text=REFUSED, asr=())
-    file = write_log(tmp_path / "log.jsonl", [*log[1:], msgspec.structs.replace(log[0], request=said)])
+    file = write_lines(tmp_path / "log.jsonl", [*log[1:], msgspec.structs.replace(log[0], request=said)])
     with pytest.raises(case.kind.refusal, match="cannot be"):
         export(case, state, "--turns", file, "--out", tmp_path / "x.jsonl")
     assert not (tmp_path / "x.jsonl").exists()

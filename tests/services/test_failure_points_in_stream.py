@@ -4,13 +4,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from databases import new_database
+from databases import new_database, opened
 from letter_models import CASES
 from streaming import compacted, drain, rewrites, send_turns, stream_settings
 
 from services.jobs.turn_logs import learn_from_files
 from services.platform.clock import now_ms
-from services.platform.database import open_database
 from services.session_models.failures.kind import KIND
 from services.settings import Settings
 from services.simulator import PlantedPair, planted_log
@@ -35,11 +34,10 @@ def log() -> list[TurnEvent]:
 def learn_by_jobs(location: str, log: list[TurnEvent], folder: Path) -> None:
     file = folder / "turns.jsonl"
     file.write_bytes(b"\n".join(map(encode_turn, log)))
-    engine = open_database(location)
-    learn_from_files(engine, Settings(), [file], now_ms)
-    for assistant_id in ASSISTANTS:
-        CASE.fill(engine, assistant_id)
-    engine.dispose()
+    with opened(location) as engine:
+        learn_from_files(engine, Settings(), [file], now_ms)
+        for assistant_id in ASSISTANTS:
+            CASE.fill(engine, assistant_id)
 
 
 def published_points(kafka: KafkaSettings) -> dict[str, str | None]:
@@ -57,9 +55,8 @@ def test_rewrites_are_published_with_the_failure_points_that_files_give_them(
     expected = rewrites(by_files)
     assert len({row.failure_point for row in expected}) == 5
     settings = stream_settings(new_database(tmp_path / "rehear.db"), kafka)
-    engine = open_database(settings.database_location)
-    CASE.use(engine, *ASSISTANTS)
-    engine.dispose()
+    with opened(settings.database_location) as engine:
+        CASE.use(engine, *ASSISTANTS)
     send_turns(kafka, log)
     drain(settings)
     drain(settings, "chains")  # which publishes what the failures worker, the last of them, has made of rows

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from databases import opened
 from jobs import work_on
 from letter_detector import letter_log
 from streaming import compacted, send_turns, store_log, stream_settings
@@ -17,7 +18,6 @@ from labeling.labels.training import LabelTraining, train_label_model
 from labeling.labels.turn_label import TurnLabel
 from labeling.models.in_use import model_folder, set_models
 from services.cli.commands import app
-from services.platform.database import open_database
 from services.processes.worker import WORKERS, worker_loop
 from services.session_models.backfill import backfill
 from services.session_models.labels.kind import KIND
@@ -62,10 +62,8 @@ def state(log: list[TurnEvent], tmp_path_factory: pytest.TempPathFactory) -> tup
 
 def made_settings(state: Path, name: str, kafka: KafkaSettings, database: Path) -> Settings:
     settings = msgspec.structs.replace(stream_settings(str(database), kafka), state=str(state))
-    engine = open_database(settings.database_location)
-    with engine.begin() as connection:
+    with opened(settings.database_location) as engine, engine.begin() as connection:
         set_models(connection, LETTERS, {"labels": name}, 1)
-    engine.dispose()
     return settings
 
 
@@ -93,10 +91,9 @@ def test_files_the_job_and_the_stream_give_the_same_labels(
     assert len({label.intent for label in by_file.values()}) > 1
 
     send_turns(kafka, log)
-    engine = open_database(streamed.database_location)
-    for kind in ("sessions", "labels"):
-        worker_loop(WORKERS[kind], engine, kafka, streamed).run(until_idle=True)
-    engine.dispose()
+    with opened(streamed.database_location) as engine:
+        for kind in ("sessions", "labels"):
+            worker_loop(WORKERS[kind], engine, kafka, streamed).run(until_idle=True)
     topic = compacted(kafka, kafka.topics.labels)
     records: list[dict[str, Any]] = [msgspec.json.decode(value) for value in topic.values()]
     assert {record["model"] for record in records} == {state[1]}
@@ -108,11 +105,10 @@ def test_files_the_job_and_the_stream_give_the_same_labels(
     assert rehear_label(streamed, tmp_path) == by_file  # what is stored
 
     by_job = made_settings(*state, kafka, tmp_path / "job.db")
-    engine = open_database(by_job.database_location)
-    store_log(engine, log)
-    work = work_on(engine, LETTERS, by_job)
-    done = backfill(KIND, work)
-    engine.dispose()
+    with opened(by_job.database_location) as engine:
+        store_log(engine, log)
+        work = work_on(engine, LETTERS, by_job)
+        done = backfill(KIND, work)
     assert done is not None
     assert (done.model, done.refused) == (state[1], 0)
     assert f"; {len(log)} turns in " in done.in_words

@@ -8,16 +8,14 @@ import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
-from msgspec import Struct
+from databases import opened
+from rephrase_job import Job, f1, small_detector, sources, truth_of
 from rephrase_world import WISHES, WorldSession, rephrase_sessions
-from request_world import write_log
-from tiny_encoder import write_tiny_base
+from report_command import run_command, write_lines
 from turns import START_MS, turn_event
-from typer.testing import CliRunner
 from waiting import HANGS_AFTER_S
 
 from labeling.models.in_use import current_models, model_folder
@@ -25,9 +23,7 @@ from labeling.turns import dialogue_model
 from labeling.turns.dialogue_model import MOST_TURNS
 from rewriting.table.rewrite import Rewrite
 from rewriting.table.rewrite_table import RewriteTable
-from services.cli.commands import app
 from services.platform.clock import now_ms
-from services.platform.database import open_database
 from streams.errors import TurnFileError
 from streams.stores.database_schema import reading
 from streams.turn import AssistantId, NluHypothesis, Response, Signals, Slot, TurnEvent
@@ -41,26 +37,6 @@ sys.modules.update(torch=None, transformers=None)
 from services.cli.main import main
 main()
 """
-
-
-class Job(Struct, frozen=True):
-    """What a command is called with: settings for a small detector, and where it keeps what it learns."""
-
-    settings: Path
-    state: Path
-
-    @property
-    def options(self) -> tuple[str, ...]:
-        return ("--settings", str(self.settings), "--state", str(self.state))
-
-
-def rehear(*arguments: object) -> str:
-    """Runs the command here, where torch is loaded already; gives its standard output."""
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == 0, result.output
-    return result.stdout
 
 
 def rehear_without_torch(*arguments: object, code: int = 0) -> str:
@@ -82,34 +58,17 @@ def log_of(world: Sequence[WorldSession]) -> list[TurnEvent]:
     return sorted((turn for session in world for turn in session.turns), key=lambda turn: turn.ts_ms)
 
 
-def truth_of(world: Sequence[WorldSession]) -> dict[str, str | None]:
-    """By event id the one that it says again."""
-    return {
-        turn.event_id: None if source is None else session.turns[source].event_id
-        for session in world
-        for turn, source in zip(session.turns, session.tries_again, strict=True)
-    }
-
-
-def found_in(job: Job, log: Path, out: Path) -> list[dict[str, Any]]:
-    rehear("rephrases", "--turns", log, "--out", out, *job.options)
-    return [json.loads(line) for line in out.read_text().splitlines()]
-
-
 def rewrites(job: Job) -> list[Rewrite]:
-    engine = open_database(str(job.state / "rehear.db"))
-    found = list(RewriteTable(engine, now_ms).read(A).rewrites)
-    engine.dispose()
-    return found
+    with opened(job.state / "rehear.db") as engine:
+        return list(RewriteTable(engine, now_ms).read(A).rewrites)
 
 
 def kept(job: Job) -> tuple[object, ...]:
     """What the state knows: the models in use and on disk, and every row of the table with its version."""
-    engine = open_database(str(job.state / "rehear.db"))
-    with reading(engine) as connection:
-        models = current_models(connection, A)
-    table = RewriteTable(engine, now_ms).read(A)
-    engine.dispose()
+    with opened(job.state / "rehear.db") as engine:
+        table = RewriteTable(engine, now_ms).read(A)
+        with reading(engine) as connection:
+            models = current_models(connection, A)
     folders = sorted(path.name for path in model_folder(job.state, A).iterdir())
     return models, folders, table
 
@@ -121,32 +80,24 @@ SAID = {wish.replace("'", "") for wish in WISHES}
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Settings for a transformer that learns the world in seconds."""
-    folder = tmp_path_factory.mktemp("settings")
-    words = {word for wish in WISHES for word in wish.split()} | {"please", "okay", "sorry"}
-    base = write_tiny_base(folder / "base", words)
-    file = folder / "rehear.toml"
-    file.write_text(
-        f"[rephrases]\nbase = {json.dumps(str(base))}\nlayers = 1\nwindow_turns = 2\nlearning_rate = 6e-3\n"
-    )
-    return file
+    return small_detector(tmp_path_factory.mktemp("settings"))
 
 
 @pytest.fixture(scope="module")
 def train(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_log(tmp_path_factory.mktemp("train") / "turns.jsonl", log_of(WORLD))
+    return write_lines(tmp_path_factory.mktemp("train") / "turns.jsonl", log_of(WORLD))
 
 
 @pytest.fixture(scope="module")
 def learned(settings: Path, train: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Job, str]:
     """The job whose state holds what the world teaches, and what learning printed."""
     job = Job(settings, tmp_path_factory.mktemp("state"))
-    return job, rehear("learn", "--turns", train, "--no-online", "--no-labels", *job.options)
+    return job, run_command("learn", "--turns", train, "--no-online", "--no-labels", *job.options)
 
 
 @pytest.fixture
 def unseen(tmp_path: Path) -> Path:
-    return write_log(tmp_path / "unseen.jsonl", log_of(UNSEEN))
+    return write_lines(tmp_path / "unseen.jsonl", log_of(UNSEEN))
 
 
 def test_learning_says_what_it_learned_from_and_what_it_found(learned: tuple[Job, str]) -> None:
@@ -164,12 +115,8 @@ def test_second_tries_of_an_unseen_log_are_found_without_torch(
     out = tmp_path / "rephrases.jsonl"
     rehear_without_torch("rephrases", "--turns", unseen, "--out", out, *job.options)
     lines = [json.loads(line) for line in out.read_text().splitlines()]
-    truth = truth_of(UNSEEN)
     assert [line["event_id"] for line in lines] == [turn.event_id for turn in log_of(UNSEEN)]
-    said = {line["event_id"]: line["rephrase_of"] for line in lines if line["rephrase_of"] is not None}
-    planted = {key: source for key, source in truth.items() if source is not None}
-    right = sum(planted.get(key) == source for key, source in said.items())
-    assert 2 * right / (len(said) + len(planted)) > 0.9
+    assert f1(UNSEEN, sources(lines)) > 0.9
     assert all((line["rephrase_of"] is not None) == (line["score"] >= 0.5) for line in lines)
 
 
@@ -212,26 +159,23 @@ def test_rephrases_can_be_left_out_of_learning(settings: Path, train: Path, tmp_
 
 def test_learning_twice_changes_nothing(learned: tuple[Job, str], train: Path, tmp_path: Path) -> None:
     job, _ = learned
-    before = kept(job), found_in(job, train, tmp_path / "before.jsonl")
-    printed = rehear("learn", "--turns", train, "--no-online", "--no-labels", *job.options)
+    before = kept(job), job.rephrases(train, tmp_path / "before.jsonl")
+    printed = run_command("learn", "--turns", train, "--no-online", "--no-labels", *job.options)
     assert "(0 new)" in printed
     assert "; 0 sessions searched for rephrases" in printed
-    assert (kept(job), found_in(job, train, tmp_path / "after.jsonl")) == before
+    assert (kept(job), job.rephrases(train, tmp_path / "after.jsonl")) == before
 
 
 def test_the_detector_is_scored_beside_baselines_that_learn_from_a_log(
     learned: tuple[Job, str], unseen: Path, tmp_path: Path
 ) -> None:
     job, _ = learned
-    train = write_log(tmp_path / "train.jsonl", log_of(WORLD[:300]))
-    gold = tmp_path / "gold.jsonl"
-    gold.write_text(
-        "".join(
-            json.dumps({"event_id": key, "rephrase_of": source}) + "\n"
-            for key, source in truth_of(UNSEEN).items()
-        )
+    train = write_lines(tmp_path / "train.jsonl", log_of(WORLD[:300]))
+    truth = truth_of(UNSEEN).items()
+    gold = write_lines(
+        tmp_path / "gold.jsonl", ({"event_id": key, "rephrase_of": source} for key, source in truth)
     )
-    rehear(
+    run_command(
         *("evaluate", "rephrases", "--turns", unseen, "--gold", gold, "--train", train),
         *("--out", tmp_path / "report", "--resamples", 20, *job.options),
     )
@@ -257,8 +201,8 @@ def test_a_log_without_second_tries_teaches_everything_else(settings: Path, tmp_
         for number in range(3)
     ]
     job = Job(settings, tmp_path / "state")
-    log = write_log(tmp_path / "turns.jsonl", asked)
-    printed = rehear("learn", "--turns", log, "--no-online", "--no-labels", *job.options)
+    log = write_lines(tmp_path / "turns.jsonl", asked)
+    printed = run_command("learn", "--turns", log, "--no-online", "--no-labels", *job.options)
     assert "450 turns (450 new)" in printed
     assert "a: no new rephrase detector: the log shows no second tries: " in printed
     error = rehear_without_torch("rephrases", "--turns", log, "--out", "-", *job.options, code=1)
@@ -332,7 +276,7 @@ ODD_LOGS = {
 def test_every_event_of_an_odd_log_has_one_line(
     learned: tuple[Job, str], log: list[TurnEvent], tmp_path: Path
 ) -> None:
-    lines = found_in(learned[0], write_log(tmp_path / "odd.jsonl", log), tmp_path / "out.jsonl")
+    lines = learned[0].rephrases(write_lines(tmp_path / "odd.jsonl", log), tmp_path / "out.jsonl")
     events = list(dict.fromkeys(turn.event_id for turn in log))
     assert [line["event_id"] for line in lines] == events
     at = {turn.event_id: turn.ts_ms for turn in reversed(log)}
@@ -344,7 +288,7 @@ def test_every_event_of_an_odd_log_has_one_line(
 
 def test_a_request_alone_in_its_session_rephrases_nothing(learned: tuple[Job, str], tmp_path: Path) -> None:
     alone = dialogue("play jazz", "play jazz", step_ms=3_600_000)  # hours apart: two sessions
-    lines = found_in(learned[0], write_log(tmp_path / "log.jsonl", alone), tmp_path / "out.jsonl")
+    lines = learned[0].rephrases(write_lines(tmp_path / "log.jsonl", alone), tmp_path / "out.jsonl")
     assert [(line["rephrase_of"], line["score"]) for line in lines] == [(None, 0.0)] * 2
 
 
@@ -357,14 +301,14 @@ def test_second_tries_are_found_where_all_turns_have_one_time(
         for session in failed
         for turn in session.turns[:2]
     ]
-    lines = found_in(learned[0], write_log(tmp_path / "log.jsonl", turns), tmp_path / "out.jsonl")
+    lines = learned[0].rephrases(write_lines(tmp_path / "log.jsonl", turns), tmp_path / "out.jsonl")
     found = sum(line["rephrase_of"] is not None for line in lines)
     assert found > 0.8 * len(failed)
 
 
 def test_a_session_that_is_too_long_is_named(learned: tuple[Job, str], tmp_path: Path) -> None:
     job, _ = learned
-    log = write_log(tmp_path / "long.jsonl", dialogue(*["play jazz"] * (MOST_TURNS + 1), step_ms=1))
+    log = write_lines(tmp_path / "long.jsonl", dialogue(*["play jazz"] * (MOST_TURNS + 1), step_ms=1))
     error = rehear_without_torch("rephrases", "--turns", log, "--out", tmp_path / "out", *job.options, code=1)
     assert "a session of user 'u' has 10,001 turns, from event 'e0' on" in error
     assert "Traceback" not in error
@@ -381,8 +325,8 @@ def test_learning_goes_on_without_a_session_that_is_too_long(
         msgspec.structs.replace(turn, event_id=f"v{turn.event_id}", user_id="v")
         for turn in dialogue("play jazz", "play some jazz")
     )
-    log = write_log(tmp_path / "long.jsonl", [*dialogue(*["play jazz"] * 21), *short])
-    printed = rehear("learn", "--turns", log, "--no-online", "--no-labels", *job.options)
+    log = write_lines(tmp_path / "long.jsonl", [*dialogue(*["play jazz"] * 21), *short])
+    printed = run_command("learn", "--turns", log, "--no-online", "--no-labels", *job.options)
     assert "[rephrases] train is false; 1 sessions searched for rephrases, 1 refused; " in printed
 
 
@@ -395,10 +339,10 @@ def test_odd_dialogues_among_others_do_not_keep_a_detector_from_being_learned(
         for turn in log
     ]
     job = Job(settings, tmp_path / "state")
-    log = write_log(tmp_path / "turns.jsonl", [*odd, *log_of(WORLD[:150])])
-    printed = rehear("learn", "--turns", log, "--no-online", "--no-labels", *job.options)
+    log = write_lines(tmp_path / "turns.jsonl", [*odd, *log_of(WORLD[:150])])
+    printed = run_command("learn", "--turns", log, "--no-online", "--no-labels", *job.options)
     assert "a: a rephrase detector learned from " in printed
-    lines = found_in(job, log, tmp_path / "out.jsonl")
+    lines = job.rephrases(log, tmp_path / "out.jsonl")
     assert len(lines) == len({turn.event_id for turn in odd}) + sum(len(one.turns) for one in WORLD[:150])
 
 
@@ -407,8 +351,8 @@ def test_odd_dialogues_among_others_do_not_keep_a_detector_from_being_learned(
     ["{}", "not JSON", '{"event_id": "e"}', "[]", '"\\ud800"', "\x00"],
 )
 def test_a_line_that_is_no_turn_is_named(learned: tuple[Job, str], line: str, tmp_path: Path) -> None:
-    log = write_log(tmp_path / "turns.jsonl", dialogue("play jazz"))
+    log = write_lines(tmp_path / "turns.jsonl", dialogue("play jazz"))
     log.write_text(log.read_text() + line + "\n")
     with pytest.raises(TurnFileError, match=r"turns\.jsonl, line 2: "):
-        rehear("rephrases", "--turns", log, "--out", tmp_path / "out.jsonl", *learned[0].options)
+        run_command("rephrases", "--turns", log, "--out", tmp_path / "out.jsonl", *learned[0].options)
     assert not (tmp_path / "out.jsonl").exists()

@@ -23,7 +23,8 @@ from services.simulator import (
     simulate,
     write_simulation,
 )
-from services.simulator.world.catalogue import make_catalogue
+from services.simulator.stages.catalogue import make_stage_catalogue
+from services.simulator.world.catalogue import Catalogue, make_catalogue
 from services.simulator.world.language_understanding import FALLBACK, LanguageUnderstanding
 from services.simulator.world.settings import DAY_MS
 from services.simulator.world.sound import SOUND_ALIKES, sound_alike
@@ -63,13 +64,34 @@ def digest(events: list[TurnEvent]) -> str:
     return hashlib.sha256(b"\n".join(map(encode_turn, events))).hexdigest()
 
 
+@pytest.mark.parametrize("stage_faults", [False, True], ids=["plain", "stages"])
+class TestEveryWorld:
+    def test_events_keep_the_contract_in_time_order(self, stage_faults: bool) -> None:
+        events = [turn.event for turn in simulate(msgspec.structs.replace(SMALL, stage_faults=stage_faults))]
+        keeps_contract(events)
+        in_time_order_with_unique_ids(events)
+
+    def test_same_settings_give_the_same_turns(self, stage_faults: bool) -> None:
+        settings = msgspec.structs.replace(SMALL, stage_faults=stage_faults)
+        assert list(simulate(settings)) == list(simulate(settings))
+
+    def test_more_users_leave_the_others_as_they_were(self, stage_faults: bool) -> None:
+        few = SimulationSettings(users=5, days=2, test_days=0, stage_faults=stage_faults)
+        more = msgspec.structs.replace(few, users=9)
+        of_few = list(simulate(few))
+        users = {turn.event.user_id for turn in of_few}
+        assert of_few == [turn for turn in simulate(more) if turn.event.user_id in users]
+
+    def test_files_are_the_same_whenever_they_are_written(self, stage_faults: bool, tmp_path: Path) -> None:
+        settings = msgspec.structs.replace(SMALL, users=4, stage_faults=stage_faults)
+        for name in ("one", "other"):
+            write_simulation(settings, tmp_path / name)
+        for path in (tmp_path / "one").iterdir():
+            assert path.read_bytes() == (tmp_path / "other" / path.name).read_bytes()
+            assert gzip.decompress(path.read_bytes()).endswith(b"\n")
+
+
 class TestSimulation:
-    def test_events_keep_the_contract(self, turns: list[SimulatedTurn]) -> None:
-        keeps_contract([turn.event for turn in turns])
-
-    def test_events_come_in_time_order_with_unique_ids(self, turns: list[SimulatedTurn]) -> None:
-        in_time_order_with_unique_ids([turn.event for turn in turns])
-
     def test_tries_at_different_wishes_do_not_overlap(self, turns: list[SimulatedTurn]) -> None:
         by_user = defaultdict(list)
         for turn in turns:
@@ -77,9 +99,6 @@ class TestSimulation:
         for goals in by_user.values():
             stretches = [goal for goal, _ in itertools.groupby(goals)]
             assert len(stretches) == len(set(stretches))
-
-    def test_same_settings_give_the_same_bytes(self, turns: list[SimulatedTurn]) -> None:
-        assert list(simulate(SMALL)) == turns
 
     def test_bytes_are_those_of_every_other_run_and_platform(self) -> None:
         events = [turn.event for turn in simulate(SimulationSettings(users=5, days=2, test_days=0))]
@@ -95,12 +114,6 @@ class TestSimulation:
         )
         names_of_both = {text for text in one & other if text.startswith(("play", "call"))}
         assert len(names_of_both) <= 0.05 * len(one)
-
-    def test_more_users_leave_the_others_as_they_were(self) -> None:
-        few = SimulationSettings(users=5, days=2, test_days=0)
-        more = msgspec.structs.replace(few, users=9)
-        first_five = [turn for turn in simulate(more) if turn.event.user_id < "u00005"]
-        assert list(simulate(few)) == first_five
 
     def test_days_and_test_days_are_those_asked_for(self, turns: list[SimulatedTurn]) -> None:
         assert {turn.gold.day for turn in turns} == set(range(5))
@@ -243,27 +256,39 @@ class TestSimulation:
         wishes = sum(turn.gold.attempt == 0 for turn in many_turns)
         assert wishes / (300 * 17) == pytest.approx(5, rel=0.05)
 
-    @pytest.mark.parametrize(
-        ("wrong", "named"),
-        [
-            ({"users": 0}, "users"),
-            ({"days": -1}, "days"),
-            ({"requests_per_user_day": -0.5}, "requests_per_user_day"),
-            ({"requests_per_user_day": float("nan")}, "requests_per_user_day"),
-            ({"start_ms": 1_736_121_600_000_000}, "start_ms"),
-            ({"start_ms": 1_736_121_600}, "start_ms"),
-            ({"assistant_id": " "}, "assistant_id"),
-        ],
-    )
-    def test_wrong_settings_are_refused_by_name(self, wrong: dict[str, object], named: str) -> None:
-        with pytest.raises(SimulationError, match=named):
-            msgspec.structs.replace(SimulationSettings(), **wrong)
+
+@pytest.mark.parametrize(
+    ("settings", "named", "wrong"),
+    [
+        (SimulationSettings(), "users", 0),
+        (SimulationSettings(), "days", -1),
+        (SimulationSettings(), "requests_per_user_day", -0.5),
+        (SimulationSettings(), "requests_per_user_day", float("nan")),
+        (SimulationSettings(), "start_ms", 1_736_121_600_000_000),
+        (SimulationSettings(), "start_ms", 1_736_121_600),
+        (SimulationSettings(), "assistant_id", " "),
+        (SimulationSettings(), "held_out", True),  # without faults of stages
+        (SimulationSettings(stage_faults=True), "annotated_share", 1.2),
+        (GeneratedLogSettings(), "users", 99),
+        (GeneratedLogSettings(), "seed", -1),
+        (GeneratedLogSettings(), "failure_rate", 1.1),
+        (GeneratedLogSettings(), "large_component_share", -0.1),
+    ],
+)
+def test_wrong_settings_are_refused_by_name(settings: msgspec.Struct, named: str, wrong: object) -> None:
+    with pytest.raises(SimulationError, match=named):
+        msgspec.structs.replace(settings, **{named: wrong})
+
+
+CATALOGUES = {
+    **{f"plain {seed}": make_catalogue(seed) for seed in range(5)},
+    **{f"held out: {flag}": make_stage_catalogue(2, held_out=flag) for flag in (False, True)},
+}
 
 
 class TestWorld:
-    @pytest.mark.parametrize("seed", range(5))
-    def test_usual_wordings_are_understood_and_awkward_ones_are_not(self, seed: int) -> None:
-        catalogue = make_catalogue(seed)
+    @pytest.mark.parametrize("catalogue", CATALOGUES.values(), ids=CATALOGUES)
+    def test_usual_wordings_are_understood_and_awkward_ones_are_not(self, catalogue: Catalogue) -> None:
         understanding = LanguageUnderstanding(catalogue)
         for goal in catalogue.all_goals:
             assert {understanding.understand(text) for text in goal.phrasings} == {goal.frame}
@@ -323,13 +348,6 @@ class TestFiles:
             slots = msgspec.to_builtins(understood.slots)
             assert answers[turn.event.request.text] == (understood.domain, understood.intent, list(slots))
             assert turn.gold.reference_text in answers
-
-    def test_files_are_the_same_whenever_they_are_written(self, tmp_path: Path) -> None:
-        one, other = (write_simulation(SMALL, tmp_path / name) for name in ("one", "other"))
-        for name in ("turns_train", "turns_test", "gold_test", "nlu"):
-            path: Path = getattr(one, name)
-            assert path.read_bytes() == getattr(other, name).read_bytes()
-            assert gzip.decompress(path.read_bytes()).endswith(b"\n")
 
 
 class TestPlantedLog:
@@ -436,11 +454,6 @@ class TestGeneratedLog:
         assert sizes[-2] <= 40
         assert len(sizes) > 1_000
 
-    @pytest.mark.parametrize(
-        "wrong", [{"users": 99}, {"seed": -1}, {"failure_rate": 1.1}, {"large_component_share": -0.1}]
-    )
-    def test_wrong_settings_are_refused_by_name(self, wrong: dict[str, float]) -> None:
-        with pytest.raises(SimulationError, match=next(iter(wrong))):
-            msgspec.structs.replace(GeneratedLogSettings(), **wrong)
+    def test_less_than_no_turn_is_refused(self) -> None:
         with pytest.raises(SimulationError, match="-1 turns"):
             next(generate_turns(-1))

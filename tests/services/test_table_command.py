@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from databases import opened
 from rewrites import rewrite_row
 from typer.testing import CliRunner
 
@@ -31,12 +32,11 @@ ROWS = (GUARDED, LONG, ASKED)
 
 def write(state: Path, *versions: tuple[Sequence[Rewrite], Sequence[RewriteId]]) -> None:
     """Makes versions of a table from proposals and withdrawals."""
-    engine = open_database(state / "rehear.db")
-    table = RewriteTable(engine, lambda: 1_700_000_000_000)
-    for proposals, withdrawn in versions:
-        with engine.begin() as connection:
-            table.put(connection, proposals[0].assistant_id, proposals, withdrawn, "learned", 1)
-    engine.dispose()
+    with opened(state / "rehear.db") as engine:
+        table = RewriteTable(engine, lambda: 1_700_000_000_000)
+        for proposals, withdrawn in versions:
+            with engine.begin() as connection:
+                table.put(connection, proposals[0].assistant_id, proposals, withdrawn, "learned", 1)
 
 
 def rehear(*arguments: object, columns: int = 80) -> str:
@@ -282,14 +282,13 @@ def test_a_state_without_a_log_says_how_to_begin(tmp_path: Path) -> None:
 def test_sessions_that_nobody_has_learned_from_are_told_from_those_that_taught_nothing(
     tmp_path: Path,
 ) -> None:
-    engine = open_database(tmp_path / "rehear.db")
-    with engine.begin() as connection:
-        store_turns(connection, new_turns(connection, turns_of("a", users=5)), {})
-    told = rehear("table", "show", "--state", tmp_path)
-    assert "nothing was learned from them yet: `rehear learn` does" in told
-    with reading(engine) as connection:
-        assert RewriteTable(engine, lambda: 0).assistants_without_rewrites() == []
-    engine.dispose()
+    with opened(tmp_path / "rehear.db") as engine:
+        with engine.begin() as connection:
+            store_turns(connection, new_turns(connection, turns_of("a", users=5)), {})
+        told = rehear("table", "show", "--state", tmp_path)
+        assert "nothing was learned from them yet: `rehear learn` does" in told
+        with reading(engine) as connection:
+            assert RewriteTable(engine, lambda: 0).assistants_without_rewrites() == []
 
 
 def test_a_table_that_became_empty_says_so(tmp_path: Path) -> None:

@@ -5,14 +5,14 @@ import re
 import shutil
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from databases import new_database
+from databases import new_database, opened
 from kafka.admin import KafkaAdminClient, MemberToRemove
 from prometheus_client import CollectorRegistry
 from streaming import (
@@ -69,24 +69,40 @@ def log() -> list[TurnEvent]:
     return sorted(turns, key=lambda turn: turn.ts_ms)
 
 
-@pytest.fixture(scope="module")
-def learned_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("expected")
+class Stream(msgspec.Struct, frozen=True):
+    """A log that workers are to read, and what a file of it teaches."""
 
-
-@pytest.fixture(scope="module")
-def expected(log: list[TurnEvent], learned_folder: Path) -> list[Rewrite]:
-    learned = learned_from_file(log, learned_folder)
-    assert len(learned) == 4 * N_PAIRS
-    return learned
-
-
-@pytest.fixture(scope="module")
-def expected_requests(expected: list[Rewrite], learned_folder: Path) -> dict[str, list[Any]]:
+    settings: Settings
+    log: list[TurnEvent]
+    rewrites: list[Rewrite]
+    requests: dict[str, list[Any]]
     """What online rewriting knows of the log."""
-    learned = requests(learned_folder / "learned.db")
-    assert len(learned["index"]) == 4 * N_PAIRS
-    return learned
+
+    @property
+    def kafka(self) -> KafkaSettings:
+        assert self.settings.kafka is not None
+        return self.settings.kafka
+
+    def send_for(self, kind: str) -> None:
+        """Sends the log, and has what comes before workers of a kind done."""
+        send_turns(self.kafka, self.log)
+        if kind in LEARNERS:
+            drain(self.settings, SESSIONS)
+
+    def check_after(self, kind: str) -> None:
+        """Has what comes after workers of a kind done; then all is as from the file."""
+        drain(self.settings, *(learner for learner in LEARNERS if learner is not kind))
+        assert rewrites(self.settings.database_location) == self.rewrites
+        assert requests(self.settings.database_location) == self.requests
+
+
+@pytest.fixture(scope="module")
+def taught(log: list[TurnEvent], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("expected")
+    learned = learned_from_file(log, folder)
+    known = requests(folder / "learned.db")
+    assert len(learned) == len(known["index"]) == 4 * N_PAIRS
+    return {"log": log, "rewrites": learned, "requests": known}
 
 
 @pytest.fixture
@@ -97,8 +113,13 @@ def kafka(kafka_settings: KafkaSettings) -> KafkaSettings:
 
 
 @pytest.fixture
-def settings(kafka: KafkaSettings, tmp_path: Path) -> Settings:
-    return stream_settings(new_database(tmp_path / "rehear.db"), kafka)
+def stream(taught: dict[str, Any], kafka: KafkaSettings, tmp_path: Path) -> Stream:
+    return Stream(stream_settings(new_database(tmp_path / "rehear.db"), kafka), **taught)
+
+
+@pytest.fixture
+def on_postgresql(stream: Stream, postgres_url: str) -> Stream:
+    return msgspec.structs.replace(stream, settings=stream_settings(postgres_url, stream.kafka))
 
 
 def leave_for(dead: RunningWorker, kafka: KafkaSettings, kind: str) -> None:
@@ -141,6 +162,24 @@ def reading_log(settings: Settings, kind: str, **options: Any) -> Iterator[Colle
     assert failures == []
 
 
+@contextmanager
+def reading_on(settings: Settings, kind: str, step: Step, fault: Callable[[], object]) -> Iterator[None]:
+    """A worker that meets a fault before it takes a step a second time, and has waited twice for its end."""
+    steps: list[Step] = []
+    happened = threading.Event()
+
+    def take(now: Step) -> None:
+        steps.append(now)
+        if steps.count(step) == 2 and not happened.is_set():
+            fault()
+            happened.set()
+
+    with reading_log(settings, kind, on_step=take) as registry:
+        eventually(happened.is_set, "the fault")
+        eventually(lambda: retries(registry) >= 2, "two retries")
+        yield
+
+
 def retries(registry: CollectorRegistry) -> float:
     """How often the worker has waited out a failure."""
     return sum(
@@ -156,85 +195,44 @@ def retries(registry: CollectorRegistry) -> float:
 
 @pytest.mark.parametrize("step", list(Step))
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_worker_killed_at_any_step(
-    kind: str,
-    step: Step,
-    log: list[TurnEvent],
-    expected: list[Rewrite],
-    expected_requests: dict[str, list[Any]],
-    settings: Settings,
-    kafka: KafkaSettings,
-    workers: WorkerPool,
-) -> None:
-    send_turns(kafka, log)
-    if kind in LEARNERS:
-        drain(settings, SESSIONS)
-    run_and_kill(workers, kind, settings, step)
-    drain(settings, *(learner for learner in LEARNERS if learner is not kind))
-    assert rewrites(settings.database_location) == expected
-    assert requests(settings.database_location) == expected_requests
+def test_a_worker_killed_at_any_step(kind: str, step: Step, stream: Stream, workers: WorkerPool) -> None:
+    stream.send_for(kind)
+    run_and_kill(workers, kind, stream.settings, step)
+    stream.check_after(kind)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("step", [Step.WRITE, Step.PRODUCE])
 def test_a_worker_killed_on_postgresql(
-    kind: str,
-    step: Step,
-    log: list[TurnEvent],
-    expected: list[Rewrite],
-    expected_requests: dict[str, list[Any]],
-    kafka: KafkaSettings,
-    postgres_url: str,
-    workers: WorkerPool,
+    kind: str, step: Step, on_postgresql: Stream, workers: WorkerPool
 ) -> None:
-    settings = stream_settings(postgres_url, kafka)
-    send_turns(kafka, log)
-    if kind in LEARNERS:
-        drain(settings, SESSIONS)
-    run_and_kill(workers, kind, settings, step)
-    drain(settings, *(learner for learner in LEARNERS if learner is not kind))
-    assert rewrites(postgres_url) == expected
-    assert requests(postgres_url) == expected_requests
+    on_postgresql.send_for(kind)
+    run_and_kill(workers, kind, on_postgresql.settings, step)
+    on_postgresql.check_after(kind)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_workers_killed_at_any_moment(
-    seed: int,
-    log: list[TurnEvent],
-    expected: list[Rewrite],
-    expected_requests: dict[str, list[Any]],
-    settings: Settings,
-    kafka: KafkaSettings,
-    workers: WorkerPool,
-) -> None:
+def test_workers_killed_at_any_moment(seed: int, stream: Stream, workers: WorkerPool) -> None:
     rng = random.Random(seed)
-    settings = lasting(settings)
+    settings, log = lasting(stream.settings), stream.log
     running = {kind: workers.start(kind, settings) for kind in WORKERS}
     parts = 4
     for part in range(parts):
-        send_turns(kafka, log[part * len(log) // parts : (part + 1) * len(log) // parts])
+        send_turns(stream.kafka, log[part * len(log) // parts : (part + 1) * len(log) // parts])
         threading.Event().wait(rng.uniform(0.2, 2.0))  # the moment of the fault
         victim = rng.choice(list(WORKERS))
         running[victim].kill()
         running[victim] = workers.start(victim, settings)
-    eventually_rewrites(settings.database_location, expected)
-    engine = open_database(settings.database_location)
-    eventually(lambda: requests_in(engine) == expected_requests, "the requests")
-    engine.dispose()
+    eventually_rewrites(settings.database_location, stream.rewrites)
+    with opened(settings.database_location) as engine:
+        eventually(lambda: requests_in(engine) == stream.requests, "the requests")
     for worker in running.values():
         worker.stop()
 
 
-def test_workers_of_a_group_take_over_from_the_dead(
-    log: list[TurnEvent],
-    expected: list[Rewrite],
-    settings: Settings,
-    kafka: KafkaSettings,
-    workers: WorkerPool,
-) -> None:
-    pairs = {
-        kind: [workers.start(kind, settings), workers.start(kind, settings)] for kind in (SESSIONS, CHAINS)
-    }
+def test_workers_of_a_group_take_over_from_the_dead(stream: Stream, workers: WorkerPool) -> None:
+    log = stream.log
+    pairs = {kind: [workers.start(kind, stream.settings) for _ in range(2)] for kind in (SESSIONS, CHAINS)}
     both = [worker for pair in pairs.values() for worker in pair]
 
     def shares(worker: Any) -> bool:
@@ -242,12 +240,12 @@ def test_workers_of_a_group_take_over_from_the_dead(
         return bool(taken) and taken[-1].count(":", taken[-1].index("places")) == 2
 
     eventually(lambda: all(map(shares, both)), "two partitions for each worker")
-    send_turns(kafka, log[: len(log) // 2])
+    send_turns(stream.kafka, log[: len(log) // 2])
     for kind, pair in pairs.items():
         pair[0].kill()
-        leave_for(pair[0], kafka, kind)
-    send_turns(kafka, log[len(log) // 2 :])
-    eventually_rewrites(settings.database_location, expected)
+        leave_for(pair[0], stream.kafka, kind)
+    send_turns(stream.kafka, log[len(log) // 2 :])
+    eventually_rewrites(stream.settings.database_location, stream.rewrites)
     for pair in pairs.values():
         pair[1].stop()
 
@@ -255,140 +253,82 @@ def test_workers_of_a_group_take_over_from_the_dead(
 # A broker or a database that is away
 
 
-def caught_up(settings: Settings, kafka: KafkaSettings, n_turns: int) -> bool:
+def caught_up(stream: Stream, n_turns: int) -> bool:
     """Whether both workers have read everything, and the sessions worker has nothing left to produce."""
-    engine = open_database(settings.database_location)
-    try:
-        with reading(engine) as connection:
-            turns = saved_offsets(connection, "sessions", kafka.topics.turns)
-            sessions = saved_offsets(connection, "chains", kafka.topics.sessions)
-            waiting = has_waiting_sessions(connection, turns)
-    finally:
-        engine.dispose()
+    kafka = stream.kafka
+    with opened(stream.settings.database_location) as engine, reading(engine) as connection:
+        turns = saved_offsets(connection, "sessions", kafka.topics.turns)
+        sessions = saved_offsets(connection, "chains", kafka.topics.sessions)
+        waiting = has_waiting_sessions(connection, turns)
     produced = sum(end_offsets(kafka, kafka.topics.sessions).values())
     return sum(turns.values()) == n_turns and not waiting and sum(sessions.values()) == produced
 
 
 def test_a_broker_that_goes_and_comes_back(
-    log: list[TurnEvent],
-    expected: list[Rewrite],
-    broker: DevelopmentBroker,
-    settings: Settings,
-    kafka: KafkaSettings,
-    workers: WorkerPool,
+    broker: DevelopmentBroker, stream: Stream, workers: WorkerPool
 ) -> None:
+    log, settings = stream.log, stream.settings
     running = [workers.start(kind, settings) for kind in (SESSIONS, CHAINS)]
     half = log[: len(log) // 2]
-    send_turns(kafka, half)
+    send_turns(stream.kafka, half)
     # The development broker may lose what it acknowledged while it was being stopped, so it is stopped when
     # the workers have read all there is; tests/streams stops it in the middle of a batch.
-    eventually(lambda: caught_up(settings, kafka, len(half)), "the workers at the end of the first half")
+    eventually(lambda: caught_up(stream, len(half)), "the workers at the end of the first half")
     broker.stop()
     try:
         threading.Event().wait(3)  # the fault: long enough for clients to notice
     finally:
         broker.start()
-    send_turns(kafka, log[len(log) // 2 :])
-    eventually_rewrites(settings.database_location, expected)
+    send_turns(stream.kafka, log[len(log) // 2 :])
+    eventually_rewrites(stream.settings.database_location, stream.rewrites)
     for worker in running:
         worker.stop()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_database_that_another_program_locks(
-    kind: str,
-    log: list[TurnEvent],
-    expected: list[Rewrite],
-    expected_requests: dict[str, list[Any]],
-    settings: Settings,
-    kafka: KafkaSettings,
-    monkeypatch: pytest.MonkeyPatch,
+    kind: str, stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("services.platform.database.LOCK_WAIT_S", 0.1)
-    send_turns(kafka, log)
-    if kind in LEARNERS:
-        drain(settings, SESSIONS)
-    open_database(settings.database_location).dispose()
-    program = sqlite3.connect(settings.database_location, isolation_level=None)
+    stream.send_for(kind)
+    open_database(stream.settings.database_location).dispose()
+    program = sqlite3.connect(stream.settings.database_location, isolation_level=None)
     program.execute("BEGIN EXCLUSIVE")
-    with reading_log(settings, kind) as registry:
+    with reading_log(stream.settings, kind) as registry:
         eventually(lambda: retries(registry) >= 3, "three retries")
         program.execute("ROLLBACK")
         program.close()
-    drain(settings, *(learner for learner in LEARNERS if learner is not kind))
-    assert rewrites(settings.database_location) == expected
-    assert requests(settings.database_location) == expected_requests
+    stream.check_after(kind)
 
 
 @pytest.mark.parametrize("step", [Step.PROCESS, Step.WRITE, Step.PRODUCE])
 @pytest.mark.parametrize("kind", [SESSIONS, CHAINS])
 def test_a_database_file_that_is_moved_away_and_back(
-    kind: str,
-    step: Step,
-    log: list[TurnEvent],
-    expected: list[Rewrite],
-    settings: Settings,
-    kafka: KafkaSettings,
-    tmp_path: Path,
+    kind: str, step: Step, stream: Stream, tmp_path: Path
 ) -> None:
-    send_turns(kafka, log)
-    if kind is CHAINS:
-        drain(settings, SESSIONS)
+    stream.send_for(kind)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    steps: list[Step] = []
-    moved = threading.Event()
 
-    def move(now: Step) -> None:
-        steps.append(now)
-        if steps.count(step) == 2 and not moved.is_set():
-            for file in tmp_path.glob("rehear.db*"):
-                shutil.move(file, elsewhere)
-            moved.set()
+    def move() -> None:
+        for file in tmp_path.glob("rehear.db*"):
+            shutil.move(file, elsewhere)
 
-    with reading_log(settings, kind, on_step=move) as registry:
-        eventually(moved.is_set, "the fault")
-        eventually(lambda: retries(registry) >= 2, "two retries")
+    with reading_on(stream.settings, kind, step, move):
         for file in elsewhere.iterdir():
             shutil.move(file, tmp_path)
-    if kind is SESSIONS:
-        drain(settings, CHAINS)
-    assert rewrites(settings.database_location) == expected
+    stream.check_after(kind)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_postgresql_server_that_restarts(
-    kind: str,
-    log: list[TurnEvent],
-    expected: list[Rewrite],
-    expected_requests: dict[str, list[Any]],
-    kafka: KafkaSettings,
-    postgres_process: Any,
-    postgres_url: str,
-) -> None:
-    settings = stream_settings(postgres_url, kafka)
-    send_turns(kafka, log)
-    if kind in LEARNERS:
-        drain(settings, SESSIONS)
-    steps: list[Step] = []
-    stopped = threading.Event()
-
-    def stop(now: Step) -> None:
-        steps.append(now)
-        if steps.count(Step.WRITE) == 2 and not stopped.is_set():
-            postgres_process.stop()
-            stopped.set()
-
+def test_a_postgresql_server_that_restarts(kind: str, on_postgresql: Stream, postgres_process: Any) -> None:
+    on_postgresql.send_for(kind)
     try:
-        with reading_log(settings, kind, on_step=stop) as registry:
-            eventually(stopped.is_set, "the fault")
-            eventually(lambda: retries(registry) >= 2, "two retries")
+        with reading_on(on_postgresql.settings, kind, Step.WRITE, postgres_process.stop):
             postgres_process.ensure_postgres_running()
     finally:
         postgres_process.ensure_postgres_running()
-    drain(settings, *(learner for learner in LEARNERS if learner is not kind))
-    assert rewrites(postgres_url) == expected
-    assert requests(postgres_url) == expected_requests
+    on_postgresql.check_after(kind)
 
 
 # Records that are no turns
@@ -418,14 +358,15 @@ def damaged(turn: TurnEvent) -> dict[str, bytes | None]:
 
 
 def test_records_that_are_no_turns_are_dead_letters_and_hold_up_nothing(
-    log: list[TurnEvent], expected: list[Rewrite], kafka_settings: KafkaSettings, tmp_path: Path
+    taught: dict[str, Any], kafka_settings: KafkaSettings, tmp_path: Path
 ) -> None:
     admin = KafkaAdminClient(**kafka_settings.admin_options())
     roomy = {"num_partitions": 1, "replication_factor": 1, "configs": {"max.message.bytes": "8000000"}}
     admin.create_topics({kafka_settings.topics.turns: roomy}, wait_for_metadata=True)
     admin.close()
     ensure_topics(kafka_settings, partitions=1)
-    settings = stream_settings(new_database(tmp_path / "rehear.db"), kafka_settings)
+    stream = Stream(stream_settings(new_database(tmp_path / "rehear.db"), kafka_settings), **taught)
+    log = stream.log
     bad = list(damaged(log[0]).values())
     records: list[tuple[bytes | None, bytes | None]] = []
     offsets = []
@@ -436,8 +377,8 @@ def test_records_that_are_no_turns_are_dead_letters_and_hold_up_nothing(
         records.append((turn.key.encode(), encode_turn(turn)))
     assert len(offsets) == len(bad)
     send(kafka_settings, records)
-    drain(settings)
-    assert rewrites(settings.database_location) == expected
+    drain(stream.settings)
+    stream.check_after(CHAINS)
     letters = sorted(read_dead_letters(kafka_settings), key=lambda letter: letter.source)
     assert [letter.source.offset for letter in letters] == offsets
     assert {(x.source.topic, x.source.partition, x.task) for x in letters} == {
@@ -448,23 +389,19 @@ def test_records_that_are_no_turns_are_dead_letters_and_hold_up_nothing(
 
 
 def test_records_that_are_no_sessions_of_ours_hold_up_nothing(
-    log: list[TurnEvent],
-    expected: list[Rewrite],
-    kafka: KafkaSettings,
-    postgres_url: str,
+    on_postgresql: Stream, kafka: KafkaSettings
 ) -> None:
-    settings = stream_settings(postgres_url, kafka)
+    log = on_postgresql.log
     foreign = SessionRecord(
         session_id="0" * 24, assistant_id="assistant-0", user_id="u00000", turns=tuple(log[:2])
     )
     line = encode_session(foreign)
     bad = [b"{", b"", None, line.replace(b"0" * 24, b"0" * 25), line.replace(b"assistant-0", b"a\\u0000", 1)]
     good = [line, encode_session(msgspec.structs.replace(foreign, turns=None))]
-    send_turns(kafka, log)
-    drain(settings, SESSIONS)
+    on_postgresql.send_for(CHAINS)
     send_to(kafka, kafka.topics.sessions, [(b"assistant-0", value) for value in [*bad, *good]])
-    drain(settings, CHAINS)
-    assert rewrites(postgres_url) == expected
+    drain(on_postgresql.settings, CHAINS)
+    assert rewrites(on_postgresql.settings.database_location) == on_postgresql.rewrites
     letters = sorted(read_dead_letters(kafka), key=lambda letter: letter.source)
     assert [letter.value for letter in letters] == bad
     assert {letter.error for letter in letters} == {"TurnDecodeError"}

@@ -9,8 +9,10 @@ from itertools import count
 from pathlib import Path
 
 import msgspec
+from databases import opened
 from jobs import work_on
 from msgspec import Struct
+from report_command import write_lines
 from tiny_encoder import write_tiny_base
 
 from rewriting.encoders.settings import EncoderSettings
@@ -18,7 +20,6 @@ from rewriting.ranking.settings import RankerSettings
 from services.jobs.online_models import learn_online
 from services.jobs.turn_logs import learn_from_files
 from services.platform.clock import now_ms
-from services.platform.database import open_database
 from services.settings import Settings
 from streams.turn import (
     AssistantId,
@@ -30,7 +31,6 @@ from streams.turn import (
     Signals,
     Slot,
     TurnEvent,
-    encode_turn,
 )
 
 ASSISTANT = AssistantId("planted-assistant")
@@ -70,17 +70,15 @@ def write_world(folder: Path) -> AblationWorld:
         understanding=folder / "nlu.jsonl",
         other_gold=folder / "other.jsonl",
     )
-    _write(folder / "turns.train.jsonl", [msgspec.Raw(encode_turn(turn)) for turn in train])
-    _write(world.turns, [msgspec.Raw(encode_turn(turn)) for turn in test])
-    _write(world.gold, [_gold(turn.event_id, meant[turn.event_id]) for turn in test])
-    _write(world.other_gold, [_gold(turn.event_id, "something else") for turn in test])
-    _write(world.understanding, [{"text": text, **_frame(text)} for text in texts])
+    write_lines(folder / "turns.train.jsonl", train)
+    write_lines(world.turns, test)
+    write_lines(world.gold, [_gold(turn.event_id, meant[turn.event_id]) for turn in test])
+    write_lines(world.other_gold, [_gold(turn.event_id, "something else") for turn in test])
+    write_lines(world.understanding, [{"text": text, **_frame(text)} for text in texts])
     (folder / "state").mkdir()
-    engine = open_database(settings.database_location)
-    learn_from_files(engine, settings, [folder / "turns.train.jsonl"], now_ms)
-    learned = learn_online(work_on(engine, ASSISTANT, settings))
-    assert learned.serves
-    engine.dispose()
+    with opened(settings.database_location) as engine:
+        learn_from_files(engine, settings, [folder / "turns.train.jsonl"], now_ms)
+        assert learn_online(work_on(engine, ASSISTANT, settings)).serves
     return world
 
 
@@ -136,7 +134,3 @@ def _frame(text: str) -> dict[str, object]:
 
 def _gold(event_id: str, text: str) -> dict[str, object]:
     return {"event_id": event_id, "reference_nlu": _frame(text), "reference_text": text}
-
-
-def _write(path: Path, lines: list[object] | list[msgspec.Raw] | list[dict[str, object]]) -> None:
-    path.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))

@@ -4,7 +4,11 @@ import atexit
 import functools
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from sqlalchemy import Engine
 
 from services.platform.database import open_database
 
@@ -15,6 +19,15 @@ def new_database(path: Path) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(_template(), path)
     return str(path)
+
+
+@contextmanager
+def opened(location: str | Path) -> Iterator[Engine]:
+    engine = open_database(location)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 @functools.cache

@@ -1,34 +1,27 @@
 """A detector whose answers are known: the next request is another try if it begins with the same letter."""
 
 from collections.abc import Sequence
-from pathlib import Path
+
+from letter_model import LetterModel
 
 from rewriting.errors import RephraseInputError
 from rewriting.evidence.rephrase_link import RephraseLink
 from services.simulator import PlantedPair, planted_log
 from streams.turn import TurnEvent
 
-REFUSED = "refuse me"
 LIKELY, UNLIKELY = 0.9375, 0.1
 NAME = "rephrase-letters"
 
 
-class LetterDetector:
-    """Takes no session in which `REFUSED` is said."""
+class LetterDetector(LetterModel):
+    """Finds second tries."""
 
     def __init__(self, likely: float = LIKELY) -> None:
+        super().__init__(RephraseInputError("this session cannot be searched for rephrases"))
         self._likely = likely
-        self.judged = 0  # sessions
-
-    @classmethod
-    def load(cls, folder: Path) -> "LetterDetector":
-        return cls()
 
     def detect(self, sessions: Sequence[Sequence[TurnEvent]]) -> list[list[RephraseLink]]:
-        for turns in sessions:
-            if any(turn.request.text == REFUSED for turn in turns):
-                raise RephraseInputError("this session cannot be searched for rephrases")
-        self.judged += len(sessions)
+        self.take(sessions)
         return [self._links([turn.request.text for turn in turns]) for turns in sessions]
 
     def _links(self, texts: Sequence[str]) -> list[RephraseLink]:

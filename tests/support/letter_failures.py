@@ -1,7 +1,8 @@
 """A failure isolator whose answers are known: a request fails if the next one begins with the same letter."""
 
 from collections.abc import Sequence
-from pathlib import Path
+
+from letter_model import LetterModel
 
 from failure_isolation.errors import FailureInputError
 from failure_isolation.rule import FAILURE_POINTS, STAGES
@@ -10,7 +11,6 @@ from labeling.annotations.annotation import FailurePoint
 from streams.turn import EventId, TurnEvent
 
 NAME = "failures-letters"
-REFUSED = "refuse me"
 
 
 def point_of(text: str) -> FailurePoint:
@@ -18,25 +18,18 @@ def point_of(text: str) -> FailurePoint:
     return STAGES[(ord(text[0]) - ord("a")) % len(STAGES)]
 
 
-class LetterFailures:
+class LetterFailures(LetterModel):
     """Takes no session in which `REFUSED` is said, and abstains from requests with "maybe" in them.
 
     It is sure to seven tenths, and thinks the same of all other points.
     """
 
     def __init__(self, sure: float = 0.7) -> None:
+        super().__init__(FailureInputError("the failures of this session cannot be isolated"))
         self._sure = sure
-        self.judged = 0  # sessions
-
-    @classmethod
-    def load(cls, folder: Path) -> "LetterFailures":
-        return cls()
 
     def isolate(self, sessions: Sequence[Sequence[TurnEvent]]) -> list[list[TurnFailure]]:
-        for turns in sessions:
-            if any(turn.request.text == REFUSED for turn in turns):
-                raise FailureInputError("the failures of this session cannot be isolated")
-        self.judged += len(sessions)
+        self.take(sessions)
         return [self._failures([(turn.event_id, turn.request.text) for turn in turns]) for turns in sessions]
 
     def _failures(self, said: Sequence[tuple[EventId, str]]) -> list[TurnFailure]:

@@ -1,17 +1,17 @@
 """A label generator whose labels are known: a goal is a run of requests with the same first letter."""
 
 from collections.abc import Sequence
-from pathlib import Path
+
+from letter_model import LetterModel
 
 from labeling.errors import LabelInputError
 from labeling.labels.turn_label import LabelName, SlotLabel, TurnLabel
 from streams.turn import EventId, TurnEvent
 
 NAME = "labels-letters"
-REFUSED = "refuse me"
 
 
-class LetterLabels:
+class LetterLabels(LetterModel):
     """Labels no session in which `REFUSED` is said; says nothing of satisfaction and of domains.
 
     The defect is a third where the goal goes on, and else nothing; the slot is what follows the first letter.
@@ -19,18 +19,11 @@ class LetterLabels:
     """
 
     def __init__(self, third: float = 1 / 3) -> None:
+        super().__init__(LabelInputError("this session cannot be labelled"))
         self._third = third
-        self.judged = 0  # sessions
-
-    @classmethod
-    def load(cls, folder: Path) -> "LetterLabels":
-        return cls()
 
     def label(self, sessions: Sequence[Sequence[TurnEvent]]) -> list[list[TurnLabel]]:
-        for turns in sessions:
-            if any(turn.request.text == REFUSED for turn in turns):
-                raise LabelInputError("this session cannot be labelled")
-        self.judged += len(sessions)
+        self.take(sessions)
         return [self._labels(turns) for turns in sessions]
 
     def _labels(self, turns: Sequence[TurnEvent]) -> list[TurnLabel]:

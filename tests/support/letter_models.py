@@ -1,12 +1,14 @@
 """Session models whose answers are known: those that workers use in the tests, and a case for each kind."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import letter_detector
 import letter_failures
 import letter_labels
 import moods
+import msgspec
 from jobs import work_on
 from msgspec import Struct
 from sqlalchemy import Connection, Engine, select
@@ -17,15 +19,15 @@ from services.platform.clock import now_ms
 from services.processes.worker import WORKERS, Loaders, Worker, session_model_worker
 from services.session_models.backfill import Backfill, backfill
 from services.session_models.failures.kind import KIND as FAILURES
+from services.session_models.in_use import CurrentModels
 from services.session_models.kind import SessionModelKind
 from services.session_models.labels.kind import KIND as LABELS
 from services.session_models.rephrases.kind import KIND as REPHRASES
 from services.settings import Settings
+from services.tasks.session_model import SessionModelTask
 from streams.stores.database_schema import reading
+from streams.topic_names import Topics
 from streams.turn import AssistantId
-
-REFUSED: Final = "refuse me"
-"""No letter model takes a session in which this is said."""
 
 
 class ModelCase(Struct, frozen=True):
@@ -51,6 +53,35 @@ class ModelCase(Struct, frozen=True):
         work = work_on(engine, assistant_id, settings)
         return backfill(self.kind, work, (name or self.model, self.new()))
 
+    def task(
+        self,
+        engine: Engine,
+        model: Any = None,
+        *,
+        partitions: Sequence[int] = (0,),
+        load: Callable[[Path], Any] | None = None,
+        **sections: Any,
+    ) -> SessionModelTask[Any, Any]:
+        """A task as a worker has it that has just got its partitions; other settings where they are given."""
+        model = model or self.new()
+        models = CurrentModels(engine, Path("state"), self.kind, load or (lambda folder: model))
+        effect = self.kind.effect(engine, Settings(**{**self.settings, **sections}), now_ms)
+        task = SessionModelTask(engine, Topics(), self.kind, models, effect)
+        task.assigned(partitions)
+        return task
+
+    def told(self, task: SessionModelTask[Any, Any]) -> dict[str, Any]:
+        """What the task announces of turns, and the broker then has, by key; nothing else is announced."""
+        records = list(task.outgoing())
+        task.produced()
+        turns = self.kind.turns
+        assert turns is not None
+        assert {record.topic for record in records} <= {turns.topic(Topics())}
+        return {
+            (record.key or b"").decode(): record.value and msgspec.json.decode(record.value)
+            for record in records
+        }
+
     def kept(self, engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
         """What the tables of the kind hold, without what tells when it was written."""
         with reading(engine) as connection:
@@ -73,6 +104,8 @@ CASES: Final = (
     ModelCase(FAILURES, letter_failures.LetterFailures, letter_failures.NAME),
     ModelCase(moods.MOODS, moods.LetterMoods, "moods-letters", prepare=moods.METADATA.create_all),
 )
+
+CASE_OF: Final = {case.kind.name: case for case in CASES}
 
 LETTER_MODELS: Final[Loaders] = {case.kind.name: lambda folder, case=case: case.new() for case in CASES}
 

@@ -1,9 +1,10 @@
-"""Commands that write a report, as a user runs them."""
+"""Commands as a user runs them, and the files that they read and write."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
+from click.testing import Result
 from typer.testing import CliRunner
 
 from services.cli.commands import app
@@ -15,12 +16,17 @@ def write_lines(path: Path, lines: Iterable[object]) -> Path:
     return path
 
 
-def run_command(*arguments: object) -> str:
-    """What `rehear` prints; an error is raised."""
+def invoke(*arguments: object) -> Result:
+    """Runs `rehear`; an error is raised."""
     result = CliRunner().invoke(app, [str(part) for part in arguments])
     if result.exception:
         raise result.exception
-    return result.output
+    return result
+
+
+def run_command(*arguments: object) -> str:
+    """What `rehear` prints to standard output."""
+    return invoke(*arguments).stdout
 
 
 def assert_same_twice(write: Callable[[Path], object], folder: Path, json: str = "evaluation.json") -> None:

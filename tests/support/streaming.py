@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from databases import new_database
+from databases import new_database, opened
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from letter_models import LETTER_MODELS, TEST_WORKERS
 from sqlalchemy import Engine, Table, select
@@ -19,11 +19,10 @@ from rewriting.table.rewrite import Rewrite, TableVersion
 from rewriting.table.rewrite_table import RewriteTable
 from services.jobs.turn_logs import learn_from_files
 from services.platform.clock import now_ms
-from services.platform.database import open_database
 from services.processes.worker import WORKERS, worker_loop
 from services.settings import SessionSettings, Settings
 from streams.kafka_settings import KafkaSettings
-from streams.session import Session
+from streams.session import Session, sessionize
 from streams.session_record import SessionRecord
 from streams.stores.database_schema import METADATA, reading
 from streams.stores.session_store import lock_sessions, new_turns, store_turns
@@ -83,13 +82,10 @@ def drain(settings: Settings, *names: str) -> None:
     Where an assistant uses a session model, it is one of `LETTER_MODELS`.
     """
     assert settings.kafka is not None
-    engine = open_database(settings.database_location)
-    try:
+    with opened(settings.database_location) as engine:
         for name in names or WORKERS:
             loop = worker_loop(TEST_WORKERS[name], engine, settings.kafka, settings, loaders=LETTER_MODELS)
             loop.run(until_idle=True)
-    finally:
-        engine.dispose()
 
 
 def store_log(engine: Engine, turns: Sequence[TurnEvent]) -> None:
@@ -108,6 +104,10 @@ def record_of(session: Session) -> SessionRecord:
     )
 
 
+def records_of(turns: Iterable[TurnEvent]) -> list[SessionRecord]:
+    return [record_of(session) for session in sessionize(turns)]
+
+
 def feed(task: Any, records: Sequence[SessionRecord], expected: int | None = None) -> int:
     """Does what the loop does with a batch; gives the next offset."""
     first = expected or 0
@@ -118,20 +118,14 @@ def feed(task: Any, records: Sequence[SessionRecord], expected: int | None = Non
 
 def rewrites(location: str | Path) -> list[Rewrite]:
     """The rows of all tables that are not retired, without what tells when and why they changed."""
-    engine = open_database(location)
-    try:
+    with opened(location) as engine:
         return rewrites_in(engine)
-    finally:
-        engine.dispose()
 
 
 def eventually_rewrites(location: str | Path, expected: list[Rewrite]) -> None:
     """Waits until the tables are as expected."""
-    engine = open_database(location)
-    try:
+    with opened(location) as engine:
         eventually(lambda: rewrites_in(engine) == expected, "the table")
-    finally:
-        engine.dispose()
 
 
 def rewrites_in(engine: Engine) -> list[Rewrite]:
@@ -146,11 +140,8 @@ def rewrites_in(engine: Engine) -> list[Rewrite]:
 
 
 def version(location: str | Path, assistant_id: str) -> int:
-    engine = open_database(location)
-    try:
+    with opened(location) as engine:
         return RewriteTable(engine, now_ms).version(AssistantId(assistant_id))
-    finally:
-        engine.dispose()
 
 
 def learned_from_file(
@@ -160,21 +151,15 @@ def learned_from_file(
     file = folder / "learned.jsonl"
     file.write_bytes(b"\n".join(map(encode_turn, turns)))
     location = new_database(folder / "learned.db")
-    engine = open_database(location)
-    try:
+    with opened(location) as engine:
         learn_from_files(engine, Settings(chain=chain or ChainSettings()), [file], now_ms)
-    finally:
-        engine.dispose()
     return rewrites(location)
 
 
 def requests(location: str | Path) -> dict[str, list[Any]]:
     """What online rewriting knows: sessions, statistics, and what the index shall hold."""
-    engine = open_database(location)
-    try:
+    with opened(location) as engine:
         return requests_in(engine)
-    finally:
-        engine.dispose()
 
 
 def requests_in(engine: Engine) -> dict[str, list[Any]]:

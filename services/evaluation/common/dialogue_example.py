@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from streams.turn import TurnEvent
 
+_AROUND: Final = 2  # turns that are shown to either side of one
 _MOST_CHARACTERS: Final = 300  # of a text: the rest would hide what the example is about
 
 
@@ -52,7 +53,6 @@ def lines_around(
     number: int,
     session: Sequence[object],
     roles: Mapping[int, str],
-    around: int = 2,
 ) -> list[ExampleLine]:
     """A turn with those before and after it in its session.
 
@@ -61,9 +61,8 @@ def lines_around(
         number: of the turn.
         session: (turns,) what tells the session of each.
         roles: of the turns that have one, by their number.
-        around: how many to either side.
     """
-    near = range(max(0, number - around), min(len(turns), number + around + 1))
+    near = range(max(0, number - _AROUND), min(len(turns), number + _AROUND + 1))
     return example_lines(turns, [other for other in near if session[other] == session[number]], roles)
 
 

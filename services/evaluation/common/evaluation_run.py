@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from msgspec import Struct
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from services.evaluation.common.confidence_interval import DEFAULT_RESAMPLES
 from services.evaluation.common.report_files import Report
 from services.platform.clock import now_ms
 from streams.turn import TurnEvent
@@ -15,6 +16,7 @@ from streams.turn_file import read_turns
 
 Gold = TypeVar("Gold")
 Line = TypeVar("Line")
+Read = TypeVar("Read")
 Scores = TypeVar("Scores", bound=Struct)
 
 
@@ -28,52 +30,22 @@ class ScoredLog(Struct, Generic[Gold, Line], frozen=True, kw_only=True):
     train_gold: Sequence[Gold] = ()
 
 
-class LineEvaluation(Protocol[Gold, Line, Scores]):
+class LineEvaluation(Struct, Generic[Gold, Line, Scores], frozen=True, kw_only=True):
     """What is particular to the evaluation of one kind of model, which says a line of each turn."""
 
-    @property
-    def read_gold(self) -> Callable[[Path], Iterable[Gold]]:
-        """Reads a gold file; raises `EvaluationError` where it cannot be used."""
-        ...
+    read_gold: Callable[[Path], Iterable[Gold]]
+    """Reads a gold file; raises `EvaluationError` where it cannot be used."""
 
-    @property
-    def read_lines(self) -> Callable[[Path], Iterable[Line]]:
-        """Reads what a system says; raises `EvaluationError` where the file cannot be used."""
-        ...
+    read_lines: Callable[[Path], Iterable[Line]]
+    """Reads what a system says; raises `EvaluationError` where the file cannot be used."""
 
-    @property
-    def report(self) -> Callable[[Scores], Report]:
-        """Tells the scores."""
-        ...
+    report: Callable[[Scores], Report]
+    resamples: int = DEFAULT_RESAMPLES  # for the confidence intervals
+    seed: int = 0  # of the resampling, of the choice of examples, and of baselines that learn
 
     def score(self, log: ScoredLog[Gold, Line], progress: Progress, notes: Sequence[str] = ()) -> Scores:
         """Scores systems beside baselines, which are made first; the notes are for the reader."""
-        ...
-
-
-class FileReader:
-    """Reads the files of an evaluation, and shows how many are read.
-
-    Args:
-        progress: where it is shown.
-        files: how many there are.
-    """
-
-    def __init__(self, progress: Progress, files: int) -> None:
-        self._progress = progress
-        self._bar = progress.add_task("reading", total=files)
-
-    def read(self, read: Callable[[Path], Iterable[Line]], *paths: Path) -> list[Line]:
-        """The lines of some files, one after the other."""
-        found: list[Line] = []
-        for path in paths:
-            found.extend(read(path))
-            self._progress.advance(self._bar)
-        return found
-
-    def turns(self, *paths: Path) -> list[TurnEvent]:
-        """The turns of some logs."""
-        return self.read(lambda path: read_turns(path, now_ms), *paths)
+        raise NotImplementedError
 
 
 def progress_bars(console: Console) -> Progress:
@@ -111,16 +83,29 @@ def run_evaluation(
     """
     console = console or Console()
     with progress_bars(console) as progress:
-        reader = FileReader(progress, 2 + len(lines) + len(train_turns) + len(train_annotations))
+        files = 2 + len(lines) + len(train_turns) + len(train_annotations)
+        bar = progress.add_task("reading", total=files)
+
+        def read(lines_of: Callable[[Path], Iterable[Read]], *paths: Path) -> list[Read]:
+            found: list[Read] = []
+            for path in paths:
+                found.extend(lines_of(path))
+                progress.advance(bar)
+            return found
+
         log = ScoredLog(
-            turns=reader.turns(turns),
-            gold=reader.read(evaluation.read_gold, gold),
-            lines={name: reader.read(evaluation.read_lines, path) for name, path in lines.items()},
-            train_turns=reader.turns(*train_turns) if train_turns else None,
-            train_gold=reader.read(evaluation.read_gold, *train_annotations),
+            turns=read(_turns_of, turns),
+            gold=read(evaluation.read_gold, gold),
+            lines={name: read(evaluation.read_lines, path) for name, path in lines.items()},
+            train_turns=read(_turns_of, *train_turns) if train_turns else None,
+            train_gold=read(evaluation.read_gold, *train_annotations),
         )
         scores = evaluation.score(log, progress)
         report = evaluation.report(scores)
-        files = report.write(out)
-    report.show(files, console)
+        written = report.write(out)
+    report.show(written, console)
     return scores
+
+
+def _turns_of(path: Path) -> Iterable[TurnEvent]:
+    return read_turns(path, now_ms)

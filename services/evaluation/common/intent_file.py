@@ -3,7 +3,6 @@
 Each request becomes a dialogue of one turn, of a user of its own, and its intent an annotation.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -79,16 +78,11 @@ def read_intent_file(path: str | Path) -> IntentRequests:
     return IntentRequests(turns, annotations)
 
 
-class LogReader:
-    """Reads logs of turn events and files of single requests, and adds what the latter say to annotations.
+class LogReader(Struct):
+    """Reads logs of turn events and files of single requests, and adds what the latter say to annotations."""
 
-    Args:
-        annotations: of turns of any log.
-    """
-
-    def __init__(self, annotations: Mapping[EventId, Annotation]) -> None:
-        self.annotations = dict(annotations)
-        self._paths: dict[str, Path] = {}  # of files of requests, by the name that their events have
+    annotations: dict[EventId, Annotation]  # of turns of any log
+    paths: dict[str, Path] = {}  # of files of requests, by the name that their events have
 
     def read(self, path: Path) -> list[TurnEvent]:
         """The turns of a log of either kind.
@@ -99,12 +93,12 @@ class LogReader:
         """
         if not is_intent_file(path):
             return list(read_turns(path, now_ms))
-        if path.name in self._paths:
+        if path.name in self.paths:
             raise EvaluationFileError(
-                f"{self._paths[path.name]} and {path} have the same name, by which their requests are "
+                f"{self.paths[path.name]} and {path} have the same name, by which their requests are "
                 "called: rename one"
             )
-        self._paths[path.name] = path
+        self.paths[path.name] = path
         requests = read_intent_file(path)
         self.annotations |= {EventId(one.event_id): one for one in requests.annotations}
         return requests.turns

@@ -30,9 +30,10 @@ from labeling.labels.targets import (
 )
 from labeling.labels.training import LabelTraining
 from labeling.labels.turn_label import LabelName, SlotLabel, TurnLabel
-from labeling.models.encoder_base import choose_device, multiplies_bfloat16, padded
+from labeling.models.encoder_base import choose_device, padded
+from labeling.models.gradient_steps import mixed_precision, take_steps
 from labeling.models.roberta_base import roberta_base
-from labeling.models.training_schedule import Progress, rise_and_fall
+from labeling.models.training_schedule import Progress
 from labeling.turns.texts import said_by
 from labeling.turns.tokenizer import MOST_TOKENS, SPECIAL, TurnTokenizer, TurnTokens
 from streams.turn import EventId, TurnEvent
@@ -275,21 +276,15 @@ def _fine_tune(
         ],
         weight_decay=training.weight_decay,
     )
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rise_and_fall(len(batches)))
-    model.train()
-    for step, batch in enumerate(batches, start=1):
+
+    def loss_of(batch: Sequence[_Request]) -> Tensor | None:
         tokens = [tokenizer.tokens(*request.texts) for request in batch]
-        with torch.autocast(device.type, torch.bfloat16, enabled=multiplies_bfloat16(device)):
+        with mixed_precision(device):
             logits = model(*_inputs(tokens, device))
         losses = list(_losses(logits, tokens, batch, space, device, weights))
-        if losses:
-            optimizer.zero_grad()
-            torch.stack(losses).sum().backward()  # type: ignore[no-untyped-call]  # torch does not type it
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-        schedule.step()
-        if progress:
-            progress(STAGE, step, len(batches))
+        return torch.stack(losses).sum() if losses else None
+
+    take_steps(model, optimizer, batches, len(batches), loss_of, STAGE, progress)
 
 
 def _losses(

@@ -83,7 +83,7 @@ def page(
         "percent": percent,
         "percent_interval": percent_interval,
         "points": points,
-        "image": _image,
+        "image": lambda svg: "data:image/svg+xml;base64," + base64.b64encode(svg).decode(),
         "thousands": lambda number: f"{number:,}",
         **filters,
     }
@@ -120,7 +120,6 @@ def systems_table(
     columns: Iterable[str],
     rows: Iterable[tuple[str, Iterable[Estimate]]],
     *,
-    system: str = "system",
     resampled: str | None = None,
 ) -> Table:
     """Systems beside each other.
@@ -129,13 +128,12 @@ def systems_table(
         title: of the table.
         columns: titles of the measures.
         rows: the name of each system, and its measures.
-        system: what a system is called.
         resampled: what the intervals are over, for the caption; None: there is none.
     """
     table = Table(title=title)
     if resampled is not None:
         table.caption = f"with 95 % confidence intervals over {resampled}"
-    table.add_column(system)
+    table.add_column("system")
     for column in columns:
         table.add_column(column, justify="right")
     for name, measures in rows:
@@ -156,10 +154,6 @@ def _number(value: float | None, scale: int, unit: str = "") -> str:
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
     return f"{scale * value:.1f}" + unit
-
-
-def _image(svg: bytes) -> str:
-    return "data:image/svg+xml;base64," + base64.b64encode(svg).decode()
 
 
 def _without_infinity(node: Any) -> Any:

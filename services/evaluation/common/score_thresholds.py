@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from services.evaluation.common.arrays import Floats, Ints
 
@@ -41,6 +42,13 @@ def thresholds_of(scores: Floats) -> Thresholds:
     falling = scores[order]
     ends = np.flatnonzero(np.append(falling[1:] != falling[:-1], True))
     return Thresholds(order, ends, falling[ends])
+
+
+def best_f1(scores: Floats, right: NDArray[np.generic], to_find: float) -> tuple[float, float]:
+    """The threshold with the best F1, of several the highest, and that F1; arguments as for the curve."""
+    order, ends, thresholds = thresholds_of(scores)
+    f1 = 2 * right[order].cumsum()[ends] / (ends + 1 + to_find)
+    return float(thresholds[f1.argmax()]), float(f1.max())
 
 
 def precision_recall_curve(

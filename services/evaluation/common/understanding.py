@@ -62,12 +62,11 @@ class AnswerFile:
         return self._answers.get(text)
 
 
-class AnswerProgram:
+class AnswerProgram(Struct, frozen=True):
     """An assistant's understanding as a function of text and prompt that returns a frame."""
 
-    def __init__(self, function: Callable[[str, str], object], name: str) -> None:
-        self._function = function
-        self._name = name
+    function: Callable[[str, str], object]
+    name: str
 
     def understand(self, text: str, prompt: str) -> Meaning | None:
         """Runs the function; None from it means that the text was not understood.
@@ -76,9 +75,9 @@ class AnswerProgram:
             EvaluationFileError: the function failed, or did not return (slot, value) pairs.
         """
         try:
-            frame = self._function(text, prompt)
+            frame = self.function(text, prompt)
         except Exception as error:
-            message = f"{self._name}: understand({text!r}, {prompt!r}) failed: {error!r}"
+            message = f"{self.name}: understand({text!r}, {prompt!r}) failed: {error!r}"
             raise EvaluationFileError(message) from error
         if frame is None:
             return None
@@ -86,7 +85,7 @@ class AnswerProgram:
             return frame_meaning(msgspec.convert(frame, list[tuple[str, str]], strict=True))
         except msgspec.ValidationError as error:
             message = (
-                f"{self._name}: understand({text!r}, {prompt!r}) must return a list of (slot, value) pairs"
+                f"{self.name}: understand({text!r}, {prompt!r}) must return a list of (slot, value) pairs"
             )
             raise EvaluationFileError(f"{message}: {error}") from error
 

@@ -92,17 +92,11 @@ def hash_of_inputs(
     return digest.hexdigest()
 
 
-class VariantFolder(Generic[Line]):
-    """The folder with what variants say.
+class VariantFolder(Struct, Generic[Line], frozen=True):
+    """The folder with what variants say."""
 
-    Args:
-        path: made where there is none.
-        read_lines: of a file; raises EvaluationFileError.
-    """
-
-    def __init__(self, path: Path, read_lines: Callable[[Path], Iterable[Line]]) -> None:
-        self.path = path
-        self._read_lines = read_lines
+    path: Path  # made where there is none
+    read_lines: Callable[[Path], Iterable[Line]]  # of a file; raises EvaluationFileError
 
     def lines_file(self, variant: ModelVariant) -> Path:
         """Where it stands what a variant says, JSON Lines."""
@@ -121,7 +115,7 @@ class VariantFolder(Generic[Line]):
         if facts.inputs != inputs or not self.lines_file(variant).exists():
             return None
         try:
-            return VariantOutput(facts, list(self._read_lines(self.lines_file(variant))))
+            return VariantOutput(facts, list(self.read_lines(self.lines_file(variant))))
         except EvaluationFileError:
             return None  # another version wrote it
 

@@ -4,8 +4,9 @@ import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Generic, Protocol, TypeAlias, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
+from msgspec import Struct
 from rich.console import Console
 from rich.progress import Progress
 
@@ -30,7 +31,6 @@ from streams.turn import AssistantId
 Gold = TypeVar("Gold", bound=EventLine)
 Line = TypeVar("Line")
 Variant = TypeVar("Variant", bound=ModelVariant)
-OneVariant = TypeVar("OneVariant", bound=ModelVariant, contravariant=True)
 
 MakeLines: TypeAlias = Callable[
     [Variant, AssistantId, Sequence[Session], ShowSteps], tuple[list[Line], ModelFacts]
@@ -38,35 +38,24 @@ MakeLines: TypeAlias = Callable[
 """Makes a variant for one assistant: what it says of the sessions, and how it came about."""
 
 
-class VariantKind(Protocol[OneVariant, Gold, Line, Scores]):
+class VariantKind(Struct, Generic[Variant, Gold, Line, Scores], frozen=True, kw_only=True):
     """What is particular to the variants of one kind of model."""
 
-    @property
-    def evaluation(self) -> LineEvaluation[Gold, Line, Scores]:
-        """How they are scored."""
-        ...
+    evaluation: LineEvaluation[Gold, Line, Scores]
+    lines_name: str  # what they say, in one word: the folder that it is kept in
+    training_error: type[RehearError]  # raised where none can be trained
 
-    @property
-    def lines_name(self) -> str:
-        """What they say, in one word: the folder that it is kept in."""
-        ...
-
-    @property
-    def training_error(self) -> type[RehearError]:
-        """What is raised where none can be trained."""
-        ...
-
-    def why_not(self, variant: OneVariant, split: LogSplit[Gold]) -> str | None:
+    def why_not(self, variant: Variant, split: LogSplit[Gold]) -> str | None:
         """Why a variant would be nothing of its own on these logs; None: it would."""
-        ...
+        raise NotImplementedError
 
-    def settings_of(self, variant: OneVariant) -> Sequence[object]:
+    def settings_of(self, variant: Variant) -> Sequence[object]:
         """All that its lines depend on beside the logs; whatever can be JSON."""
-        ...
+        raise NotImplementedError
 
-    def workshop(self, split: LogSplit[Gold]) -> AbstractContextManager[MakeLines[OneVariant, Line]]:
+    def workshop(self, split: LogSplit[Gold]) -> AbstractContextManager[MakeLines[Variant, Line]]:
         """What makes variants, as long as it is open."""
-        ...
+        raise NotImplementedError
 
 
 def named_variants(variants: Sequence[Variant], names: Sequence[str]) -> list[Variant]:
@@ -115,7 +104,10 @@ def run_variants(
     whys = {variant.name: None if every else kind.why_not(variant, split) for variant in variants}
     left_out = [LeftOut(name, why) for name, why in whys.items() if why is not None]
     with progress_bars(console) as progress:
-        making = _Making(kind, split, out, progress, console)
+        if importlib.util.find_spec("torch") is None:
+            raise kind.training_error("install rehear with the extra `train`")
+        folder = VariantFolder(out / kind.lines_name, kind.evaluation.read_lines)
+        making = _Making(kind, split, folder, progress, console)
         made = making.run([variant for variant in variants if whys[variant.name] is None], resume=resume)
         left_out += [LeftOut(name, one.facts.why_not) for name, one in made.items() if one.facts.why_not]
         made = {name: one for name, one in made.items() if not one.facts.why_not}
@@ -145,55 +137,41 @@ def run_variants(
     return scores
 
 
-class _Making(Generic[Variant, Gold, Line, Scores]):
+class _Making(Struct, Generic[Variant, Gold, Line, Scores], frozen=True):
     """Makes variants one after the other."""
 
-    def __init__(
-        self,
-        kind: VariantKind[Variant, Gold, Line, Scores],
-        split: LogSplit[Gold],
-        out: Path,
-        progress: Progress,
-        console: Console,
-    ) -> None:
-        if importlib.util.find_spec("torch") is None:
-            raise kind.training_error("install rehear with the extra `train`")
-        self._kind = kind
-        self._split = split
-        self._folder = VariantFolder(
-            out / kind.lines_name, lambda path: list(kind.evaluation.read_lines(path))
-        )
-        self._progress = progress
-        self._console = console
+    kind: VariantKind[Variant, Gold, Line, Scores]
+    split: LogSplit[Gold]
+    folder: VariantFolder[Line]
+    progress: Progress
+    console: Console
 
     def run(self, variants: Sequence[Variant], *, resume: bool) -> Mapping[str, VariantOutput[Line]]:
         """What each says, by its name; nothing of use where the facts tell why not."""
         found: dict[str, VariantOutput[Line]] = {}
-        with self._kind.workshop(self._split) as make:
+        with self.kind.workshop(self.split) as make:
             for variant in variants:
-                settings = self._kind.settings_of(variant)
-                inputs = hash_of_inputs(
-                    settings, [self._split.train, self._split.test], self._split.annotations
-                )
-                known = self._folder.read(variant, inputs) if resume else None
+                settings = self.kind.settings_of(variant)
+                inputs = hash_of_inputs(settings, [self.split.train, self.split.test], self.split.annotations)
+                known = self.folder.read(variant, inputs) if resume else None
                 if known is None:
                     known = self._made(make, variant, inputs)
                     if not known.facts.why_not:
-                        self._folder.write(variant, known)
+                        self.folder.write(variant, known)
                 found[variant.name] = known
                 if not known.facts.why_not:
-                    self._console.print(f"{variant.name}: {self._folder.lines_file(variant)}", soft_wrap=True)
+                    self.console.print(f"{variant.name}: {self.folder.lines_file(variant)}", soft_wrap=True)
         return found
 
     def _made(self, make: MakeLines[Variant, Line], variant: Variant, inputs: str) -> VariantOutput[Line]:
         lines: list[Line] = []
         models = []
-        of_assistants = by_assistant(self._split.test)
+        of_assistants = by_assistant(self.split.test)
         for assistant_id, sessions in of_assistants.items():
             name = variant.name if len(of_assistants) == 1 else f"{variant.name}, {assistant_id}"
-            bar = self._progress.add_task(name, total=None)
-            of_assistant, facts = make(variant, assistant_id, sessions, shown(self._progress, bar, name))
+            bar = self.progress.add_task(name, total=None)
+            of_assistant, facts = make(variant, assistant_id, sessions, shown(self.progress, bar, name))
             lines += of_assistant
             models.append(facts)
-            self._progress.remove_task(bar)
+            self.progress.remove_task(bar)
         return VariantOutput(VariantFacts(variant=variant.name, inputs=inputs, models=tuple(models)), lines)

@@ -1,24 +1,28 @@
 """The variants of the failure model, as `run_variants` makes them."""
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
-
-from msgspec import Struct
 
 from failure_isolation.errors import FailureTrainingError
 from failure_isolation.turn_failure import TurnFailure
 from services.evaluation.common.log_split import LogSplit, by_assistant, group_names
-from services.evaluation.common.variant_run import MakeLines
+from services.evaluation.common.variant_run import MakeLines, VariantKind
 from services.evaluation.failures.evaluation import FailureEvaluation
 from services.evaluation.failures.gold import GoldFailure
+from services.evaluation.failures.score import FailureScores
 from services.evaluation.failures.variants import FailureVariant
+from streams.errors import RehearError
 
 if TYPE_CHECKING:  # torch is imported only where something is trained
     from services.evaluation.failures.variant_training import TrainFailures
 
 
-class FailureVariants(Struct, frozen=True, kw_only=True):
+class FailureVariants(
+    VariantKind[FailureVariant, GoldFailure, TurnFailure, FailureScores], frozen=True, kw_only=True
+):
     """Failure models, each trained for each assistant by itself, with the settings of the evaluation.
 
     No turn of a group is held back for the calibration while another one of it is learned from.
@@ -27,7 +31,7 @@ class FailureVariants(Struct, frozen=True, kw_only=True):
     evaluation: FailureEvaluation
     train: "TrainFailures | None" = None  # trains one variant; as `rehear learn` does where None
     lines_name: str = "failures"
-    training_error: type[FailureTrainingError] = FailureTrainingError
+    training_error: type[RehearError] = FailureTrainingError
 
     def why_not(self, variant: FailureVariant, split: LogSplit[GoldFailure]) -> str | None:
         """As `FailureVariant.why_not`."""
@@ -57,6 +61,6 @@ class FailureVariants(Struct, frozen=True, kw_only=True):
             )
             for assistant_id, sessions in by_assistant(split.train).items()
         }
-        made = FailureWorkshop(lessons, self.evaluation.settings, self.train or train_variant)
-        with closing(made):
-            yield made.failures
+        with TemporaryDirectory() as folder:
+            train, settings = self.train or train_variant, self.evaluation.settings
+            yield FailureWorkshop(lessons, settings, train, Path(folder)).failures

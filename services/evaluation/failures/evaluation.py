@@ -5,13 +5,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
 from rich.progress import Progress
 
 from failure_isolation.settings import FailureSettings
 from failure_isolation.turn_failure import FailureIsolator, TurnFailure
-from services.evaluation.common.confidence_interval import DEFAULT_RESAMPLES
-from services.evaluation.common.evaluation_run import ScoredLog
+from services.assistant_work import shown_steps
+from services.evaluation.common.evaluation_run import LineEvaluation, ScoredLog
 from services.evaluation.common.report_files import Report
 from services.evaluation.common.same_events import require_apart
 from services.evaluation.errors import BaselineError, MismatchError
@@ -26,7 +25,7 @@ if TYPE_CHECKING:  # it loads scikit-learn, which is needed where there is a tra
     from services.evaluation.failures.baselines import FailureLesson
 
 
-class FailureEvaluation(Struct, frozen=True, kw_only=True):
+class FailureEvaluation(LineEvaluation[GoldFailure, TurnFailure, FailureScores], frozen=True, kw_only=True):
     """Failure points, scored beside baselines that learn from a training log."""
 
     read_gold: Callable[[Path], Iterable[GoldFailure]] = read_gold_failures
@@ -36,8 +35,6 @@ class FailureEvaluation(Struct, frozen=True, kw_only=True):
     encoder: bool = True  # whether the baseline that reads requests and responses is trained (minutes)
     groups: Mapping[str, str] | None = None  # of turns by their event: resampled where there is one user
     gap_ms: int = DEFAULT_GAP_MS  # as for `sessionize`
-    resamples: int = DEFAULT_RESAMPLES  # for the confidence intervals
-    seed: int = 0  # of the resampling, and of the baselines that learn
 
     def score(
         self, log: ScoredLog[GoldFailure, TurnFailure], progress: Progress, notes: Sequence[str] = ()
@@ -110,14 +107,8 @@ class FailureEvaluation(Struct, frozen=True, kw_only=True):
         from services.evaluation.failures import baselines
 
         def plain_encoder() -> FailureIsolator:
-            bar = progress.add_task(baselines.PLAIN_ENCODER, total=None)
-
-            def show(_: str, done: int, total: int) -> None:
-                progress.update(bar, completed=done, total=total)
-
-            made = baselines.train_encoder_isolator(lesson, self.settings, show)
-            progress.remove_task(bar)
-            return made
+            shown = shown_steps(progress, baselines.PLAIN_ENCODER)
+            return baselines.train_encoder_isolator(lesson, self.settings, shown)
 
         def metadata() -> FailureIsolator:
             made = baselines.MetadataIsolator(lesson, self.seed)

@@ -21,7 +21,7 @@ from labeling.turns.features import interpretation
 from services.evaluation.common.arrays import Floats, Ints
 from services.evaluation.common.confidence_interval import DEFAULT_RESAMPLES, Cluster, Estimate, estimate
 from services.evaluation.common.dialogue_example import ExampleLine, lines_around, shortened
-from services.evaluation.common.resamples import ClusterResamples, share
+from services.evaluation.common.resamples import ClusterResamples, numbered, share
 from streams.turn import TurnEvent
 from streams.verdict import JudgedTurn
 
@@ -86,17 +86,6 @@ class FailureOverview(Struct, frozen=True, kw_only=True):
     resamples: int
     seed: int
 
-    def grouping(self, by: str) -> Grouping:
-        """The turns by one thing.
-
-        Raises:
-            KeyError: there is nothing of this name.
-        """
-        for one in self.groupings:
-            if one.by == by:
-                return one
-        raise KeyError(by)
-
 
 def day_of(turn: TurnEvent) -> str:
     """The day of a turn in UTC, `YYYY-MM-DD`; not told where a log has no times."""
@@ -146,9 +135,8 @@ def failure_overview(
 
     def shares_of(names: Sequence[str]) -> list[GroupShares]:
         """In the order in which the names come."""
-        groups = {name: number for number, name in enumerate(dict.fromkeys(names))}
-        group = np.array([groups[name] for name in names], dtype=np.int64)
-        return _shares(list(groups), group, point, cluster, probabilities, drawn)
+        group, _ = numbered(names)
+        return _shares(list(dict.fromkeys(names)), group, point, cluster, probabilities, drawn)
 
     groupings = []
     for by, name_of in _GROUPINGS.items():

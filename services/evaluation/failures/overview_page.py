@@ -44,11 +44,7 @@ MEANINGS: Final[Mapping[FailurePoint, tuple[str, str]]] = {
 
 def failure_overview_report(overview: FailureOverview) -> Report:
     """The overview as a page, and as a table of how often each class occurs."""
-    return Report(evaluation=overview, html=_page(overview), tables=[_table(overview)], json_name=JSON_NAME)
-
-
-def _page(overview: FailureOverview) -> str:
-    return page(
+    html = page(
         "failure_overview.html",
         overview=overview,
         points=[point for point in FAILURE_POINTS if point != "correct"],
@@ -58,6 +54,7 @@ def _page(overview: FailureOverview) -> str:
         time=seconds_in_words,
         days=_days(overview),
     )
+    return Report(evaluation=overview, html=html, tables=[_table(overview)], json_name=JSON_NAME)
 
 
 def _table(overview: FailureOverview) -> Table:

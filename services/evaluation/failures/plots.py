@@ -5,14 +5,12 @@ from typing import Final
 
 from failure_isolation.rule import FAILURE_POINTS
 from labeling.annotations.annotation import FailurePoint
-from services.evaluation.common.curve_plots import DrawnSystem, reliability_picture
 from services.evaluation.common.plots import (
     INK,
     add_legend,
     colours_of,
     draw_interval,
     drawing,
-    interval_picture,
     label_of,
     strokes_of,
     svg_of,
@@ -30,16 +28,6 @@ FAILURE_COLOURS: Final[Mapping[FailurePoint, str]] = {
 }
 
 _BASELINE_MARKERS: Final = "sD^vX"  # all of one colour
-
-
-def macro_f1_plot(scores: FailureScores) -> bytes:
-    """Macro F1 of each system with its interval."""
-    colours = colours_of(scores.systems)
-    rows = [
-        (one.name, colour, one.measures["macro_f1"])
-        for one, colour in zip(scores.systems, colours, strict=True)
-    ]
-    return interval_picture(rows, "macro F1, %")
 
 
 def class_f1_plot(scores: FailureScores) -> bytes:
@@ -97,15 +85,6 @@ def coverage_plot(scores: FailureScores) -> bytes | None:
         axes.set_title("What abstaining would gain")
         add_legend(figure, axes, len(drawn))
         return svg_of(figure)
-
-
-def confidence_plot(scores: FailureScores) -> bytes | None:
-    """How often turns of a confidence are right, in tenths."""
-    drawn = [
-        DrawnSystem(name=one.name, baseline=one.baseline, reliability=one.reliability)
-        for one in scores.systems
-    ]
-    return reliability_picture(drawn, true="share that is right", items="turns")
 
 
 def days_plot(days: Sequence[str], shares: Mapping[FailurePoint, Sequence[float]]) -> bytes | None:

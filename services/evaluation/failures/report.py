@@ -11,16 +11,12 @@ from rich.table import Table
 
 from failure_isolation.rule import FAILURE_POINTS
 from services.evaluation.common.confidence_interval import Estimate
+from services.evaluation.common.curve_plots import DrawnSystem, reliability_picture
 from services.evaluation.common.dialogue_example import seconds_in_words
+from services.evaluation.common.plots import colours_of, interval_picture
 from services.evaluation.common.report_files import Report, page, share_cell, systems_table
 from services.evaluation.failures.measures import COVERAGE
-from services.evaluation.failures.plots import (
-    class_f1_plot,
-    confidence_plot,
-    coverage_plot,
-    in_words,
-    macro_f1_plot,
-)
+from services.evaluation.failures.plots import class_f1_plot, coverage_plot, in_words
 from services.evaluation.failures.score import FailureScores, SystemScore
 
 MEASURES: Final[Mapping[str, tuple[str, str]]] = {
@@ -52,42 +48,48 @@ _TABLED: Final = (
 
 def failure_report(scores: FailureScores) -> Report:
     """The scores as a page and as tables: the systems, and the F1 of each class."""
+    systems = scores.systems
+    macro_f1 = [
+        (one.name, colour, one.measures["macro_f1"])
+        for one, colour in zip(systems, colours_of(systems), strict=True)
+    ]
+    confident = [
+        DrawnSystem(name=one.name, baseline=one.baseline, reliability=one.reliability) for one in systems
+    ]
+    pictures: list[tuple[str, bytes | None]] = [
+        ("Macro F1 of each system", interval_picture(macro_f1, "macro F1, %")),
+        ("F1 of each class", class_f1_plot(scores)),
+        ("Accuracy against the share that is answered", coverage_plot(scores)),
+        (
+            "How often turns of a confidence are right",
+            reliability_picture(confident, true="share that is right", items="turns"),
+        ),
+    ]
     derived = ["The gold is derived: a rule made it from other annotations."] if scores.derived else []
     return Report(
         evaluation=scores,
-        html=_page(scores),
-        tables=[_system_table(scores), _class_table(scores)],
+        html=page(
+            "failure_report.html",
+            scores=scores,
+            measures=MEASURES,
+            distances={one.name: distance(one) for one in scores.systems},
+            points=FAILURE_POINTS,
+            in_words=in_words,
+            tint=_tint,
+            time=seconds_in_words,
+            pictures=[(name, picture) for name, picture in pictures if picture is not None],
+        ),
+        tables=[
+            systems_table(
+                f"{scores.known_turns:,} turns of {scores.users:,} users, "
+                f"{len(scores.classes)} classes{' (derived)' if scores.derived else ''}",
+                [MEASURES[name][0] for name in _TABLED],
+                [(one.name, [one.measures[name] for name in _TABLED]) for one in systems],
+                resampled=scores.cluster,
+            ),
+            _class_table(scores),
+        ],
         remarks=[*derived, *scores.notes],
-    )
-
-
-def _page(scores: FailureScores) -> str:
-    pictures: list[tuple[str, bytes | None]] = [
-        ("Macro F1 of each system", macro_f1_plot(scores)),
-        ("F1 of each class", class_f1_plot(scores)),
-        ("Accuracy against the share that is answered", coverage_plot(scores)),
-        ("How often turns of a confidence are right", confidence_plot(scores)),
-    ]
-    return page(
-        "failure_report.html",
-        scores=scores,
-        measures=MEASURES,
-        distances={one.name: distance(one) for one in scores.systems},
-        points=FAILURE_POINTS,
-        in_words=in_words,
-        tint=_tint,
-        time=seconds_in_words,
-        pictures=[(name, picture) for name, picture in pictures if picture is not None],
-    )
-
-
-def _system_table(scores: FailureScores) -> Table:
-    return systems_table(
-        f"{scores.known_turns:,} turns of {scores.users:,} users, "
-        f"{len(scores.classes)} classes{' (derived)' if scores.derived else ''}",
-        [MEASURES[name][0] for name in _TABLED],
-        [(one.name, [one.measures[name] for name in _TABLED]) for one in scores.systems],
-        resampled=scores.cluster,
     )
 
 

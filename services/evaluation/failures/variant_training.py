@@ -5,7 +5,6 @@ An assistant's model learns from its own log alone, as `rehear learn` has it.
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import perf_counter
 
 import numpy as np
@@ -108,30 +107,14 @@ def train_variant(
     )
 
 
-class FailureWorkshop:
-    """Makes what variants say; a model that several variants use is trained once.
+class FailureWorkshop(Struct, frozen=True):
+    """Makes what variants say; a model that several variants use is trained once."""
 
-    Args:
-        lessons: of each assistant.
-        settings: of failures; the variants change them.
-        train: trains one.
-    """
-
-    def __init__(
-        self,
-        lessons: Mapping[AssistantId, VariantLesson],
-        settings: FailureSettings,
-        train: TrainFailures = train_variant,
-    ) -> None:
-        self._lessons = lessons
-        self._settings = settings
-        self._train = train
-        self._folder = TemporaryDirectory()
-        self._made: dict[tuple[AssistantId, frozenset[str]], MadeIsolator] = {}
-
-    def close(self) -> None:
-        """Deletes the models."""
-        self._folder.cleanup()
+    lessons: Mapping[AssistantId, VariantLesson]
+    settings: FailureSettings  # the variants change them
+    train: TrainFailures
+    folder: Path  # of the models, as long as they are used
+    made: dict[tuple[AssistantId, frozenset[str]], MadeIsolator] = {}
 
     def failures(
         self, variant: FailureVariant, assistant_id: AssistantId, sessions: Sequence[Session], show: Progress
@@ -150,16 +133,16 @@ class FailureWorkshop:
             EncoderBaseError: there is no such model to start from.
             FailureInputError: there is a session that cannot be taken.
         """
-        lesson = self._lessons.get(assistant_id) or VariantLesson(
+        lesson = self.lessons.get(assistant_id) or VariantLesson(
             assistant_id=assistant_id, sessions=(), annotations={}
         )
         forget_peak_memory()
         key = (assistant_id, frozenset[str](variant.hidden))
-        is_new = key not in self._made
+        is_new = key not in self.made
         if is_new:
-            folder = Path(self._folder.name) / str(len(self._made))
-            self._made[key] = self._train(lesson, variant, self._settings, folder, show)
-        made = self._made[key]
+            folder = self.folder / str(len(self.made))
+            self.made[key] = self.train(lesson, variant, self.settings, folder, show)
+        made = self.made[key]
         isolator = made.isolator or _Clueless()
         if variant.withheld is not None:
             isolator = WithholdingIsolator(isolator, variant.withheld)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final, Literal
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from failure_isolation.part import TRACES, FailurePart
@@ -86,26 +87,20 @@ def without_response_text(turn: TurnEvent) -> TurnEvent:
     return turn if turn.response is None else replace(turn, response=replace(turn.response, text=None))
 
 
-class WithholdingIsolator:
+class WithholdingIsolator(Struct, frozen=True):
     """Gives an isolator less of each dialogue than there is."""
 
-    def __init__(self, isolator: FailureIsolator, withheld: Withheld) -> None:
-        self._isolator = isolator
-        self._withheld = withheld
+    isolator: FailureIsolator
+    withheld: Withheld
 
     def isolate(self, sessions: Sequence[Sequence[TurnEvent]]) -> list[list[TurnFailure]]:
         """What the isolator says of each turn, with as much as it is given."""
-        if self._withheld == "traces":
-            return self._isolator.isolate([[without_traces(turn) for turn in turns] for turns in sessions])
-        if self._withheld == "responses":
-            return self._isolator.isolate(
-                [[without_response_text(turn) for turn in turns] for turns in sessions]
-            )
-        alone = self._withheld == "context"
+        if self.withheld in ("traces", "responses"):
+            less = without_traces if self.withheld == "traces" else without_response_text
+            return self.isolator.isolate([[less(turn) for turn in turns] for turns in sessions])
+        alone = self.withheld == "context"
         found = []
-        for turns in sessions:
-            parts = [
-                turns[number if alone else 0 : number + 1] for number in range(len(turns))
-            ]  # each ends with the turn in question
-            found.append([of_part[-1] for of_part in self._isolator.isolate(parts)])
+        for turns in sessions:  # each part ends with the turn in question
+            parts = [turns[number if alone else 0 : number + 1] for number in range(len(turns))]
+            found.append([of_part[-1] for of_part in self.isolator.isolate(parts)])
         return found

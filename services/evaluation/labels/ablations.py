@@ -4,29 +4,27 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 
-from msgspec import Struct
-
 from labeling.errors import LabelTrainingError
 from labeling.labels.turn_label import TurnLabel
 from labeling.models.training_schedule import Progress
 from services.evaluation.common.log_split import LogSplit, by_assistant
 from services.evaluation.common.variant_output import ModelFacts
-from services.evaluation.common.variant_run import MakeLines
-from services.evaluation.labels.evaluation import LabelEvaluation
+from services.evaluation.common.variant_run import MakeLines, VariantKind
 from services.evaluation.labels.gold import GoldLabel
+from services.evaluation.labels.score import LabelScores
 from services.evaluation.labels.variants import LabelVariant
 from services.settings import Settings
+from streams.errors import RehearError
 from streams.session import Session
 from streams.turn import AssistantId
 
 
-class LabelVariants(Struct, frozen=True, kw_only=True):
+class LabelVariants(VariantKind[LabelVariant, GoldLabel, TurnLabel, LabelScores], frozen=True, kw_only=True):
     """Label models, each trained for each assistant by itself; what a log shows is looked up once."""
 
     settings: Settings  # of labels and rephrases; the variants change those of the labels
-    evaluation: LabelEvaluation
     lines_name: str = "labels"
-    training_error: type[LabelTrainingError] = LabelTrainingError
+    training_error: type[RehearError] = LabelTrainingError
 
     def why_not(self, variant: LabelVariant, split: LogSplit[GoldLabel]) -> str | None:
         """As `LabelVariant.why_not`."""

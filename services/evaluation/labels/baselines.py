@@ -11,7 +11,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from services.evaluation.common.arrays import Bools, Floats
-from services.evaluation.common.score_thresholds import thresholds_of
+from services.evaluation.common.score_thresholds import best_f1
 from services.evaluation.labels.binary import BinaryAnswers
 from services.evaluation.labels.classes import ClassAnswers, ClassItems
 from services.evaluation.labels.log import LabelLog
@@ -59,7 +59,7 @@ def dissatisfaction_baseline(
     if truth.all() or not truth.any():
         return None
     held_out = _held_out(words, truth, train.user[learned.turn[chosen]], seed)
-    threshold = best_threshold(truth, held_out)
+    threshold, _ = best_f1(held_out, truth, float(truth.sum()))
     score = _fitted(words, truth).predict_proba([_last_words(log, n, turns) for n in items.turn.tolist()])[
         :, 1
     ]
@@ -78,13 +78,6 @@ def class_baseline(train: LabelLog, log: LabelLog, items: ClassItems, seed: int)
     fitted = _fitted(words, truth)
     said = fitted.predict([_last_words(log, number, 1) for number in items.turn.tolist()])
     return ClassAnswers([classes[number] for number in said], np.zeros(len(said), dtype=np.bool_))
-
-
-def best_threshold(truth: Bools, score: Floats) -> float:
-    """The score from which on something must be said for the best F1; of several, the highest."""
-    order, ends, thresholds = thresholds_of(score)
-    f1 = 2 * truth[order].cumsum()[ends] / (truth.sum() + ends + 1)
-    return float(thresholds[f1.argmax()])
 
 
 def drawn_items(items: int, seed: int) -> NDArray[np.int64]:

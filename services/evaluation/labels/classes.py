@@ -13,7 +13,6 @@ from services.evaluation.common.class_measures import abstention_measures, class
 from services.evaluation.common.resamples import ClusterResamples, share
 from services.evaluation.labels.gold import GoldLabel
 from services.evaluation.labels.log import LabelLog
-from streams.turn import TurnEvent
 
 ClassName = tuple[str, ...]
 """A domain, an intent, or a domain and an intent where the intent means something only within it."""
@@ -83,18 +82,17 @@ def class_answers(log: LabelLog, items: ClassItems, labels: Sequence[TurnLabel])
 def class_baselines(log: LabelLog, items: ClassItems) -> dict[str, ClassAnswers]:
     """The first hypothesis of the log's own NLU, where it has any, and the most frequent class."""
     baselines: dict[str, ClassAnswers] = {}
-    first = [_first_hypothesis(log.turns[turn]) for turn in items.turn]
-    if any(intent is not None for _, intent in first):
-        named = [items.named(log, *one, item) for item, one in enumerate(first)]
+    first = [log.turns[turn].nlu[:1] for turn in items.turn]
+    if any(first):
+        named = [
+            items.named(log, one[0].domain, one[0].intent, item) if one else None
+            for item, one in enumerate(first)
+        ]
         baselines["NLU of the log"] = _without_abstaining(named)
     if items.truth:
         most = min(Counter(items.truth).items(), key=lambda one: (-one[1], one[0]))[0]
         baselines["most frequent"] = _without_abstaining([most] * len(items.truth))
     return baselines
-
-
-def _first_hypothesis(turn: TurnEvent) -> tuple[str | None, str | None]:
-    return (turn.nlu[0].domain, turn.nlu[0].intent) if turn.nlu else (None, None)
 
 
 def _without_abstaining(named: Sequence[ClassName | None]) -> ClassAnswers:

@@ -32,12 +32,9 @@ def defect_items(log: LabelLog) -> TurnItems:
 def silent_defect_items(log: LabelLog) -> TurnItems:
     """Those of them whose own signals say nothing: no bad status, barge-in, end or feedback."""
     every = defect_items(log)
-    silent = np.array([_says_nothing(log.turns[number]) for number in every.turn], dtype=np.bool_)
+    reasons = [judge_turns([log.turns[number]])[0].reason for number in every.turn]
+    silent = np.array([reason == "accepted" for reason in reasons], dtype=np.bool_)
     return TurnItems(every.turn[silent], BinaryItems(every.items.truth[silent], every.items.cluster[silent]))
-
-
-def _says_nothing(turn: TurnEvent) -> bool:
-    return judge_turns([turn])[0].reason == "accepted"
 
 
 def defect_answers(items: TurnItems, labels: Sequence[TurnLabel]) -> tuple[BinaryAnswers, Bools]:

@@ -3,13 +3,11 @@
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from msgspec import Struct
 from msgspec.structs import replace
 from rich.progress import Progress
 
 from labeling.labels.turn_label import TurnLabel
-from services.evaluation.common.confidence_interval import DEFAULT_RESAMPLES
-from services.evaluation.common.evaluation_run import ScoredLog
+from services.evaluation.common.evaluation_run import LineEvaluation, ScoredLog
 from services.evaluation.common.report_files import Report
 from services.evaluation.labels.file import read_labels
 from services.evaluation.labels.gold import GoldLabel, read_gold_labels
@@ -19,15 +17,13 @@ from services.evaluation.labels.scored_task import TASKS
 from streams.session import DEFAULT_GAP_MS
 
 
-class LabelEvaluation(Struct, frozen=True, kw_only=True):
+class LabelEvaluation(LineEvaluation[GoldLabel, TurnLabel, LabelScores], frozen=True, kw_only=True):
     """Labels, scored beside baselines; those that learn need a training log."""
 
     read_gold: Callable[[Path], Iterable[GoldLabel]] = read_gold_labels
     read_lines: Callable[[Path], Iterable[TurnLabel]] = read_labels
     report: Callable[[LabelScores], Report] = label_report
     gap_ms: int = DEFAULT_GAP_MS  # as for `sessionize`
-    resamples: int = DEFAULT_RESAMPLES  # of the users, for the confidence intervals
-    seed: int = 0  # of the resampling, and of the baselines that learn
 
     def score(
         self, log: ScoredLog[GoldLabel, TurnLabel], progress: Progress, notes: Sequence[str] = ()

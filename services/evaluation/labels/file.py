@@ -15,14 +15,11 @@ _DECODER = msgspec.json.Decoder(TurnLabel)
 
 def _decode(line: bytes) -> TurnLabel:
     label = _DECODER.decode(line)
-    for name in _PROBABILITIES:
-        value = getattr(label, name)
-        if value is not None and not 0 <= value <= 1:
-            raise ValueError(f"{name} is {value}: it must be 0 to 1")
-    for name in _RATINGS:
-        value = getattr(label, name)
-        if value is not None and not 1 <= value <= 5:
-            raise ValueError(f"{name} is {value}: it must be 1 to 5")
+    for names, least, most in ((_PROBABILITIES, 0, 1), (_RATINGS, 1, 5)):
+        for name in names:
+            value = getattr(label, name)
+            if value is not None and not least <= value <= most:
+                raise ValueError(f"{name} is {value}: it must be {least} to {most}")
     return label
 
 

@@ -35,8 +35,8 @@ class GoldLabel(Struct, frozen=True, kw_only=True):
     slots: tuple[AnnotatedSlot, ...] | None = None
 
     @classmethod
-    def of(cls, annotation: Annotation) -> "GoldLabel":
-        """What an annotation says is true."""
+    def of(cls, annotation: "Annotation | _Line") -> "GoldLabel":
+        """What an annotation, or a line of a gold file with its fields, says is true."""
         return cls(
             event_id=EventId(annotation.event_id),
             goal_id=annotation.goal_id,
@@ -107,16 +107,12 @@ class _Line(Struct, frozen=True, kw_only=True):
     @property
     def _base(self) -> GoldLabel:
         of_dialogue = None if self.dialogue is None else self.dialogue.overall_ratings
-        return GoldLabel(
-            event_id=self.event_id,
-            goal_id=self.goal_id,
-            correct=self.correct,
-            goal_success=self.goal_success,
-            ratings=self.satisfaction or self.satisfaction_ratings or None,
-            dialogue_ratings=self.dialogue_satisfaction or of_dialogue or None,
-            domain=self.domain,
-            intent=self.intent or self.user_act,
-            slots=self.slots,
+        known = GoldLabel.of(self)
+        return msgspec.structs.replace(
+            known,
+            ratings=known.ratings or self.satisfaction_ratings or None,
+            dialogue_ratings=known.dialogue_ratings or of_dialogue or None,
+            intent=known.intent or self.user_act,
         )
 
 

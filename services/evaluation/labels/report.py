@@ -157,22 +157,18 @@ def label_report(scores: LabelScores) -> Report:
         not_scored.append(f"not scored: {TASK_WORDS[one.task].title}{who}: {one.reason}")
     return Report(
         evaluation=scores,
-        html=_page(scores),
+        html=page(
+            "label_report.html",
+            scores=scores,
+            words=TASK_WORDS,
+            measures=MEASURES,
+            columns={task.task: measures_of(task) for task in scores.tasks},
+            unknown=UNKNOWN,
+            pictures={task.task: _pictures(task) for task in scores.tasks},
+            used=[name for name in MEASURES if any(name in measures_of(task) for task in scores.tasks)],
+        ),
         tables=[_table(task, scores.cluster) for task in scores.tasks],
         remarks=[*not_scored, *scores.notes, "Intervals are 95 %, over users."],
-    )
-
-
-def _page(scores: LabelScores) -> str:
-    return page(
-        "label_report.html",
-        scores=scores,
-        words=TASK_WORDS,
-        measures=MEASURES,
-        columns={task.task: measures_of(task) for task in scores.tasks},
-        unknown=UNKNOWN,
-        pictures={task.task: _pictures(task) for task in scores.tasks},
-        used=[name for name in MEASURES if any(name in measures_of(task) for task in scores.tasks)],
     )
 
 

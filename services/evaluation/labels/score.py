@@ -87,17 +87,6 @@ class LabelScores(Struct, frozen=True, kw_only=True):
     not_scored: tuple[NotScored, ...]
     notes: tuple[str, ...] = ()  # what a reader should know, a sentence each
 
-    def task(self, task: Task) -> TaskScore:
-        """The score of one task.
-
-        Raises:
-            KeyError: it was not scored.
-        """
-        for one in self.tasks:
-            if one.task == task:
-                return one
-        raise KeyError(task)
-
 
 def score_labels(
     turns: Sequence[TurnEvent],
@@ -131,14 +120,19 @@ def score_labels(
             of the test log.
     """
     log = LabelLog.join(turns, gold, gap_ms)
+    train = None
+    if train_turns and train_gold:
+        require_apart(train_turns, log.turns)
+        events = {turn.event_id for turn in train_turns}
+        train = LabelLog.join(train_turns, [line for line in train_gold if line.event_id in events], gap_ms)
     scoring = _Scoring(
         log,
         {name: aligned_lines(log.turns, lines, f"labels of {name!r}") for name, lines in labels.items()},
         ClusterResamples(log.clusters, resamples, seed),
-        _training(log, train_turns, train_gold, gap_ms),
+        train,
         seed,
     )
-    classes = train_gold if not train_turns or scoring.train is None else scoring.train.gold
+    classes = train_gold if train is None else train.gold
     for task in TASKS:
         scoring.score(task, classes)
         on_scored(task)
@@ -156,35 +150,17 @@ def score_labels(
     )
 
 
-def _training(
-    log: LabelLog, turns: Sequence[TurnEvent], gold: Sequence[GoldLabel], gap_ms: int
-) -> LabelLog | None:
-    if not turns or not gold:
-        return None
-    require_apart(turns, log.turns)
-    events = {turn.event_id for turn in turns}
-    return LabelLog.join(turns, [line for line in gold if line.event_id in events], gap_ms)
-
-
-class _Scoring:
+class _Scoring(Struct):
     """Scores one task after the other."""
 
-    def __init__(
-        self,
-        log: LabelLog,
-        labels: Mapping[str, Sequence[TurnLabel]],
-        resamples: ClusterResamples,
-        train: LabelLog | None,
-        seed: int,
-    ) -> None:
-        self.log = log
-        self.labels = labels
-        self.resamples = resamples
-        self.train = train
-        self.seed = seed
-        self.tasks: list[TaskScore] = []
-        self.not_scored: list[NotScored] = []
-        self.notes: list[str] = []
+    log: LabelLog
+    labels: Mapping[str, Sequence[TurnLabel]]
+    resamples: ClusterResamples
+    train: LabelLog | None
+    seed: int
+    tasks: list[TaskScore] = []
+    not_scored: list[NotScored] = []
+    notes: list[str] = []
 
     def score(self, task: Task, trained_on: Sequence[GoldLabel]) -> None:
         """Scores one task; `trained_on` tells which classes occur in training."""

@@ -5,8 +5,8 @@ from typing import Literal, get_args
 
 import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
 
+from services.evaluation.common.arrays import Ints
 from services.evaluation.common.confidence_interval import Estimate
 from services.evaluation.common.resamples import Difference, Measures, differences_of_first, estimates
 from services.evaluation.common.score_thresholds import CurvePoint, ReliabilityBin
@@ -51,24 +51,16 @@ class TaskScore(Struct, frozen=True, kw_only=True):
     differences: tuple[Difference, ...]  # of the first system and all others
 
 
-class TaskBoard:
-    """The systems of one task so far."""
+class TaskBoard(Struct):
+    """The systems of one task so far; the fields of a `TaskScore` are as there."""
 
-    def __init__(
-        self,
-        task: Task,
-        items: int,
-        positives: float | None,
-        cluster: NDArray[np.int64],
-        window: int | None = None,
-    ) -> None:
-        self.task = task
-        self.items = items
-        self.systems: list[SystemScore] = []
-        self._positives = positives
-        self._clusters = len(np.unique(cluster))
-        self._window = window
-        self._draws: list[tuple[str, Measures]] = []
+    task: Task
+    items: int
+    positives: float | None
+    cluster: Ints  # (items,) of each
+    window: int | None = None
+    systems: list[SystemScore] = []
+    draws: list[tuple[str, Measures]] = []  # of each system
 
     def add(
         self,
@@ -90,7 +82,7 @@ class TaskBoard:
             curve: precision and recall as its threshold falls.
             reliability: of its scores.
         """
-        self._draws.append((name, measures))
+        self.draws.append((name, measures))
         self.systems.append(
             SystemScore(
                 name=name,
@@ -107,9 +99,9 @@ class TaskBoard:
         return TaskScore(
             task=self.task,
             items=self.items,
-            positives=self._positives,
-            clusters=self._clusters,
-            window=self._window,
+            positives=self.positives,
+            clusters=len(np.unique(self.cluster)),
+            window=self.window,
             systems=tuple(self.systems),
-            differences=() if self.systems[0].baseline else differences_of_first(self._draws),
+            differences=() if self.systems[0].baseline else differences_of_first(self.draws),
         )

@@ -1,6 +1,7 @@
 """Goal success: goals that were missed, and single calls that failed; what is true, and what labels say."""
 
 from collections.abc import Sequence
+from itertools import groupby
 
 import numpy as np
 
@@ -52,17 +53,5 @@ def _items(log: LabelLog, turns: Sequence[int], missed: Sequence[bool]) -> TurnI
 
 def _goals(log: LabelLog) -> list[list[int]]:
     """The turns of each goal: adjacent ones of the same goal id, in one dialogue or of one user."""
-    goals: list[list[int]] = []
-    for number, line in enumerate(log.gold):
-        if line.goal_id is None:
-            continue
-        joins = (
-            number > 0
-            and log.stretch[number] == log.stretch[number - 1]
-            and line.goal_id == log.gold[number - 1].goal_id
-        )
-        if joins:
-            goals[-1].append(number)
-        else:
-            goals.append([number])
-    return goals
+    same = groupby(range(len(log.gold)), lambda turn: (log.stretch[turn], log.gold[turn].goal_id))
+    return [list(turns) for (_, goal_id), turns in same if goal_id is not None]

@@ -127,7 +127,12 @@ def labels_of_variant(
     with TemporaryDirectory() as folder:
         generator: LabelGenerator
         try:
-            generator = _generator(variant, lesson, annotations, training, settings, Path(folder), counted)
+            if variant.is_plain:
+                generator = train_plain_encoder(lesson.dialogues, annotations, training, counted)
+            else:
+                model = train_label_model(lesson.dialogues, annotations, lesson.weak, training, counted)
+                export_label_model(model, Path(folder) / "model", precision=settings.precision)
+                generator = ModelLabelGenerator.load(Path(folder) / "model")
         except LabelTrainingError as error:
             generator, why_not = SilentGenerator(), str(error)
         trained = perf_counter()
@@ -146,20 +151,3 @@ def labels_of_variant(
         peak_memory_mb=round(peak_memory_mb(), 1),
         why_not=why_not,
     )
-
-
-def _generator(
-    variant: LabelVariant,
-    lesson: Lesson,
-    annotations: Annotations,
-    training: LabelTraining,
-    settings: LabelSettings,
-    folder: Path,
-    progress: Progress,
-) -> LabelGenerator:
-    """A trained variant; the folder has to stay as long as it is used."""
-    if variant.is_plain:
-        return train_plain_encoder(lesson.dialogues, annotations, training, progress)
-    trained = train_label_model(lesson.dialogues, annotations, lesson.weak, training, progress)
-    export_label_model(trained, folder / "model", precision=settings.precision)
-    return ModelLabelGenerator.load(folder / "model")

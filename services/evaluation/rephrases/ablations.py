@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -42,24 +41,14 @@ VARIANTS = (
 )
 
 
-class TrainDetector(Protocol):
-    """What trains a detector."""
-
-    def __call__(
-        self,
-        sessions: Sequence[Sequence[TurnEvent]],
-        settings: RephraseSettings,
-        hidden: frozenset[Part],
-    ) -> RephraseDetector:
-        """A detector that learned from sessions, and never reads the hidden parts."""
-        ...
+TrainDetector = Callable[[Sequence[Sequence[TurnEvent]], RephraseSettings, frozenset[Part]], RephraseDetector]
+"""Trains a detector on sessions, by settings, that never reads the hidden parts."""
 
 
 def ablated_systems(
     train: TrainDetector,
     sessions: Sequence[Sequence[TurnEvent]],
     settings: RephraseSettings,
-    variants: Sequence[RephraseVariant] = VARIANTS,
     on_trained: Callable[[str], None] = lambda name: None,
 ) -> list[RephraseSystem]:
     """Trains the variants, each believed from the threshold of the settings on.
@@ -68,11 +57,10 @@ def ablated_systems(
         train: trains one.
         sessions: of the training log.
         settings: that the variants change.
-        variants: what to train.
         on_trained: called with a variant's name when it is done.
     """
     systems = []
-    for variant in variants:
+    for variant in VARIANTS:
         detector = train(sessions, variant.of(settings), variant.hidden)
         systems.append(RephraseSystem(name=variant.name, detector=detector, threshold=settings.threshold))
         on_trained(variant.name)

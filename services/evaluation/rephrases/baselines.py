@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 from rapidfuzz import fuzz
 
@@ -19,6 +20,7 @@ from rewriting.encoders.text_encoder import RequestEncoder
 from rewriting.evidence.rephrase_link import RephraseDetector, RephraseLink, resolve
 from rewriting.rephrases.settings import RephraseSettings
 from rewriting.rephrases.turn_pair import MOST_COMPARED, candidate_pairs
+from services.evaluation.common.score_thresholds import best_f1
 from services.evaluation.errors import BaselineError
 from services.evaluation.rephrases.system import RephraseSystem
 from streams.turn import TurnEvent
@@ -42,22 +44,21 @@ class TextPairScorer(Protocol):
         ...
 
 
-class TextPairDetector:
+class TextPairDetector(Struct, frozen=True):
     """A `RephraseDetector` that looks at the texts of two requests, and at nothing else."""
 
-    def __init__(self, scorer: TextPairScorer, settings: RephraseSettings) -> None:
-        self._scorer = scorer
-        self._settings = settings
+    scorer: TextPairScorer
+    settings: RephraseSettings
 
     def detect(self, sessions: Sessions) -> list[list[RephraseLink]]:
         """A link for each candidate pair."""
         pairs = [
             (number, source, target, text_pair(turns[source], turns[target]))
             for number, turns in enumerate(sessions)
-            for source, target in candidate_pairs(turns, self._settings.window_turns, self._settings.window_s)
+            for source, target in candidate_pairs(turns, self.settings.window_turns, self.settings.window_s)
         ]
         texts = sorted({text for *_, text in pairs})
-        scores = self._scorer.score(texts).tolist() if texts else []
+        scores = self.scorer.score(texts).tolist() if texts else []
         score_of = dict(zip(texts, scores, strict=True))
         found: list[list[RephraseLink]] = [[] for _ in sessions]
         for number, source, target, text in pairs:
@@ -65,29 +66,27 @@ class TextPairDetector:
         return found
 
 
-class EditSimilarity:
+class EditSimilarity(Struct, frozen=True):
     """By the letters: requests without words are like no other."""
 
-    def __init__(self, likeness: Likeness) -> None:
-        self._likeness = likeness
+    likeness: Likeness
 
     def score(self, pairs: Sequence[TextPair]) -> NDArray[np.float32]:
         """As `TextPairScorer` says."""
-        scores = [self._likeness(*pair) if all(pair) else 0.0 for pair in pairs]
+        scores = [self.likeness(*pair) if all(pair) else 0.0 for pair in pairs]
         return np.array(scores, dtype=np.float32)
 
 
-class VectorCosine:
+class VectorCosine(Struct, frozen=True):
     """By the vectors of an encoder that reads each text by itself; opposite ones score 0."""
 
-    def __init__(self, encoder: RequestEncoder) -> None:
-        self._encoder = encoder
+    encoder: RequestEncoder
 
     def score(self, pairs: Sequence[TextPair]) -> NDArray[np.float32]:
         """As `TextPairScorer` says."""
         texts = sorted({text for pair in pairs for text in pair})
         row = {text: number for number, text in enumerate(texts)}
-        vectors = self._encoder.encode(texts)  # (texts, dimension)
+        vectors = self.encoder.encode(texts)  # (texts, dimension)
         earlier = vectors[[row[first] for first, _ in pairs]]
         later = vectors[[row[second] for _, second in pairs]]
         cosines = np.clip((earlier * later).sum(axis=1), 0, 1)  # (pairs,)
@@ -178,11 +177,8 @@ def best_threshold(detector: RephraseDetector, sessions: Sessions, weak: WeakLin
     ]
     if not found:
         return 1.0, 0.0
-    scores, right = map(np.array, zip(*sorted(found, reverse=True), strict=True))
-    ends = np.flatnonzero(np.append(scores[1:] != scores[:-1], True))
-    f1 = 2 * right.cumsum()[ends] / (ends + 1 + len(wanted))
-    best = int(f1.argmax())
-    return float(scores[ends[best]]), float(f1[best])
+    scores, right = map(np.array, zip(*found, strict=True))
+    return best_f1(scores, right, len(wanted))
 
 
 def base_encoder(base: str | None, folder: Path) -> RequestEncoder:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from msgspec import Struct
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
@@ -30,17 +31,16 @@ WRONG_PAIRS = 4
 """For each right one, at most. In long dialogues there are twenty, and few right ones would be read."""
 
 
-class TextPairReader:
+class TextPairReader(Struct, frozen=True):
     """A `TextPairScorer`."""
 
-    def __init__(self, encoder: PairEncoder) -> None:
-        self._encoder = encoder
+    encoder: PairEncoder
 
     def score(self, pairs: Sequence[TextPair]) -> NDArray[np.float32]:
         """As `TextPairScorer` says. Pairs of like lengths go together, so that little is padded."""
         by_length = sorted(range(len(pairs)), key=lambda number: sum(map(len, pairs[number])))
         scores = np.empty(len(pairs), dtype=np.float32)
-        scores[by_length] = self._encoder.score_pairs([pairs[number] for number in by_length])
+        scores[by_length] = self.encoder.score_pairs([pairs[number] for number in by_length])
         return scores
 
 

@@ -5,13 +5,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from msgspec import Struct
 from rich.progress import Progress
 
 from rewriting.evidence.rephrase_link import RephraseDetector
 from rewriting.rephrases.settings import RephraseSettings
-from services.evaluation.common.confidence_interval import DEFAULT_RESAMPLES
-from services.evaluation.common.evaluation_run import ScoredLog
+from services.evaluation.common.evaluation_run import LineEvaluation, ScoredLog
 from services.evaluation.common.report_files import Report
 from services.evaluation.errors import EvaluationStateError
 from services.evaluation.rephrases.ablations import VARIANTS, TrainDetector, ablated_systems
@@ -50,7 +48,9 @@ DetectorOf = Callable[[AssistantId], RephraseDetector | None]
 """The detector of an assistant; None: it has none."""
 
 
-class RephraseEvaluation(Struct, frozen=True, kw_only=True):
+class RephraseEvaluation(
+    LineEvaluation[GoldRephrase, RankedRephrase, RephraseScores], frozen=True, kw_only=True
+):
     """Rephrases of files and of detectors, scored beside the baselines.
 
     Without a training log there are neither baselines nor weak labels nor variants.
@@ -64,8 +64,6 @@ class RephraseEvaluation(Struct, frozen=True, kw_only=True):
     settings: RephraseSettings = RephraseSettings()  # of the detectors, and of the pairs of the baselines
     gap_ms: int = DEFAULT_GAP_MS  # as for `sessionize`
     name: str = "rehear"  # of the detectors, in the report
-    resamples: int = DEFAULT_RESAMPLES  # of the users, for the confidence intervals
-    seed: int = 0  # of the resampling, and of the choice of examples
 
     def score(
         self, log: ScoredLog[GoldRephrase, RankedRephrase], progress: Progress, notes: Sequence[str] = ()

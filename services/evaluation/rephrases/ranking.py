@@ -12,7 +12,7 @@ from msgspec import Struct
 from services.evaluation.common.arrays import Bools, Floats, Ints
 from services.evaluation.common.confidence_interval import Estimate
 from services.evaluation.common.resamples import ClusterResamples, Measures, estimates
-from services.evaluation.common.score_thresholds import CurvePoint, precision_recall_curve, thresholds_of
+from services.evaluation.common.score_thresholds import CurvePoint, best_f1, precision_recall_curve
 
 WANTED_PRECISION = 0.9
 """At which the recall is given: what is learned from rephrases may be wrong once in ten."""
@@ -71,9 +71,7 @@ def ranking_score(ranked: Ranked, measures: Measures) -> RankingScore:
     gold = float(ranked.gold.sum())
     best = None
     if len(ranked.scores) and gold:
-        order, ends, thresholds = thresholds_of(ranked.scores)
-        f1 = 2 * ranked.right[order].cumsum()[ends] / (ends + 1 + gold)
-        best = float(thresholds[f1.argmax()])
+        best, _ = best_f1(ranked.scores, ranked.right, gold)
     return RankingScore(
         **estimates(measures),
         best_threshold=best,

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
+from msgspec import Struct
+
 from rewriting.evidence.rephrase_link import RephraseLink
 from rewriting.rephrases.settings import RephraseSettings
 from rewriting.rephrases.weak_rephrases import WeakRephrases
@@ -10,11 +12,10 @@ from streams.session import Session
 from streams.turn import TurnEvent
 
 
-class WeakLabels:
+class WeakLabels(Struct, frozen=True):
     """A `RephraseDetector` of several assistants, each of which was learned from its own log."""
 
-    def __init__(self, by_assistant: Mapping[str, WeakRephrases]) -> None:
-        self._by_assistant = by_assistant
+    by_assistant: Mapping[str, WeakRephrases]
 
     @classmethod
     def fit(cls, past: Iterable[Session], settings: RephraseSettings) -> "WeakLabels":
@@ -33,7 +34,7 @@ class WeakLabels:
             numbers.setdefault(turns[0].assistant_id, []).append(number)
         found: list[list[RephraseLink]] = [[] for _ in sessions]
         for assistant_id, of_assistant in numbers.items():
-            weak = self._by_assistant.get(assistant_id)
+            weak = self.by_assistant.get(assistant_id)
             if weak is None:
                 continue
             links = weak.detect([sessions[number] for number in of_assistant])

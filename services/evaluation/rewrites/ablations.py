@@ -1,25 +1,21 @@
 """`rehear evaluate ablations`: the system of a state, without each of its parts, and beside baselines."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 from sqlalchemy import Connection, Engine
 
 from rewriting.table.lookup import LookupTable
-from services.evaluation.common.confidence_interval import DEFAULT_RESAMPLES
-from services.evaluation.common.evaluation_run import progress_bars
-from services.evaluation.common.gold import read_gold
-from services.evaluation.common.report_files import percent_interval, share_cell
+from services.evaluation.common.evaluation_run import ScoredLog
+from services.evaluation.common.gold import GoldTurn
+from services.evaluation.common.report_files import Report, percent_interval, share_cell
 from services.evaluation.common.training_log import TrainingLog
-from services.evaluation.common.understanding import load_understanding
 from services.evaluation.errors import EvaluationStateError
 from services.evaluation.rewrites.baselines import learn_text_chain, no_rewrite
-from services.evaluation.rewrites.evaluation import NO_REWRITE, TEXT_CHAIN
+from services.evaluation.rewrites.evaluation import NO_REWRITE, TEXT_CHAIN, RewriteEvaluation
 from services.evaluation.rewrites.learned_assistant import read_learned_assistant
 from services.evaluation.rewrites.prediction import Prediction
 from services.evaluation.rewrites.report import TABLED_BREAKDOWNS, rewrite_report, win_loss_cell
@@ -37,87 +33,72 @@ from services.jobs.rewrite_replay import replay_turns
 from services.jobs.served_layers import OnlineLayer, ServedLayers
 from services.platform.clock import now_ms
 from services.platform.database import open_database
-from services.settings import Settings
 from streams.stores.database_schema import reading
 from streams.stores.session_store import all_sessions
 from streams.turn import AssistantId, TurnEvent
-from streams.turn_file import read_turns
 
 BASELINES = (*NEAREST, TEXT_CHAIN, NO_REWRITE)
 
 
-def run_ablations(
-    *,
-    settings: Settings,
-    turns: Path,
-    gold: Path,
-    understanding: Path,
-    out: Path,
-    win_loss: float | None = None,
-    resamples: int = DEFAULT_RESAMPLES,
-    seed: int = 0,
-    console: Console | None = None,
-) -> RewriteScores:
-    """Trains the variants from the sessions of a state, replays the test log, and writes the report.
+def ablation_report(evaluation: RewriteScores) -> Report:
+    """The evaluation as a page, and as tables of the predictors and of the whole system by groups."""
+    return rewrite_report(evaluation, breakdown_table(evaluation))
+
+
+class AblationEvaluation(RewriteEvaluation, frozen=True, kw_only=True):
+    """The variants of the system of a state, trained from its sessions, beside baselines.
 
     Gold and understanding are looked at by the scoring alone.
-
-    Args:
-        settings: with the state; the variants are trained by its settings.
-        turns: the test log.
-        gold: a line for each of its turns.
-        understanding: the assistant's answers, or a program (`load_understanding`).
-        out: folder of the report.
-        win_loss: wanted wins for each loss; by default that of the settings. Given, the gates of the system
-            are set anew, too.
-        resamples: of the users, for the confidence intervals.
-        seed: of the resampling.
-        console: where progress and tables go; standard output by default.
-
-    Raises:
-        EvaluationError: a file cannot be used, the files do not belong together, or the state does not know
-            the log's assistants.
-        TurnFileError: a file cannot be read.
-        ArtifactError: a model of the state cannot be used.
     """
-    console = console or Console()
-    log = list(read_turns(turns, now_ms))
-    meant = list(read_gold(gold))
-    assistant = load_understanding(understanding)
-    engine = open_database(settings.database_location)
-    ablation = AblationSettings(settings, win_loss)
-    with progress_bars(console) as progress, reading(engine) as connection:
-        assistants = _known_assistants(connection, log)
-        past = [turn for key in assistants for turn in _turns_of(connection, key)]
-        layers, closed = _layers(engine, ablation, assistants, progress)
-        predictions: dict[str, Iterable[Prediction]] = {}
-        for name in (*VARIANTS, *NEAREST):
-            if name in layers:
-                bar = progress.add_task(f"replaying, {name}", total=len(log))
-                replay = _replayed(log, layers[name], connection, settings.sessions.gap_ms)
-                predictions[name] = list(progress.track(replay, task_id=bar))
-        predictions[TEXT_CHAIN] = learn_text_chain(past).predict(log)
-        predictions[NO_REWRITE] = no_rewrite(log)
+
+    report: Callable[[RewriteScores], Report] = ablation_report
+    settings: AblationSettings
+
+    def score(
+        self, log: ScoredLog[GoldTurn, Prediction], progress: Progress, notes: Sequence[str] = ()
+    ) -> RewriteScores:
+        """As `score_rewrites`, of what each variant says; the log has no lines of its own.
+
+        Raises:
+            EvaluationError: the files do not belong together, or the state does not know the assistants.
+            ArtifactError: a model of the state cannot be used.
+        """
+        ablation, turns = self.settings, log.turns
+        engine = open_database(ablation.settings.database_location)
+        with reading(engine) as connection:
+            assistants = _known_assistants(connection, turns)
+            past = [turn for key in assistants for turn in _turns_of(connection, key)]
+            layers, closed = _layers(engine, ablation, assistants, progress)
+            predictions: dict[str, Iterable[Prediction]] = {}
+            for name in (*VARIANTS, *NEAREST):
+                if name in layers:
+                    bar = progress.add_task(f"replaying, {name}", total=len(turns))
+                    replay = _replayed(turns, layers[name], connection, ablation.settings.sessions.gap_ms)
+                    predictions[name] = list(progress.track(replay, task_id=bar))
+        predictions[TEXT_CHAIN] = learn_text_chain(past).predict(turns)
+        predictions[NO_REWRITE] = no_rewrite(turns)
+        told = []
+        if closed:
+            told.append(
+                f"On the held-back days of the training log no threshold shows {ablation.ranker.win_loss:g} "
+                f"wins for each loss, or there was too little to learn from, for: {', '.join(closed)}. What "
+                "is left of a variant then is the table, and of a baseline nothing."
+            )
         scoring = progress.add_task("scoring", total=len(predictions))
-        evaluation = score_rewrites(
-            log,
-            meant,
+        scores = score_rewrites(
+            turns,
+            log.gold,
             predictions,
-            assistant,
+            self.understanding,
             baselines=BASELINES,
             main=ALL_LAYERS,
             groups=TrainingLog.of(past).groups,
-            resamples=resamples,
-            seed=seed,
+            resamples=self.resamples,
+            seed=self.seed,
             on_scored=lambda _: progress.advance(scoring),
-            notes=list(_closed_notes(closed, ablation)),
+            notes=[*told, *notes],
         )
-    evaluation = msgspec.structs.replace(
-        evaluation, notes=(personal_layer_adds(evaluation), *evaluation.notes)
-    )
-    report = rewrite_report(evaluation, breakdown_table(evaluation))
-    report.show(report.write(out), console)
-    return evaluation
+        return msgspec.structs.replace(scores, notes=(personal_layer_adds(scores), *scores.notes))
 
 
 def personal_layer_adds(evaluation: RewriteScores) -> str:
@@ -178,15 +159,6 @@ def _layers(
                 closed.append(f"{variant.name} ({assistant_id})" if len(assistants) > 1 else variant.name)
     layers = {name: ServedLayers(tables[name], online.get(name, {})) for name in tables}
     return layers, closed
-
-
-def _closed_notes(closed: Sequence[str], ablation: AblationSettings) -> Iterator[str]:
-    if closed:
-        yield (
-            f"On the held-back days of the training log no threshold shows {ablation.ranker.win_loss:g} wins "
-            f"for each loss, or there was too little to learn from, for: {', '.join(closed)}. What is left "
-            "of a variant then is the table, and of a baseline nothing."
-        )
 
 
 def _replayed(

@@ -3,11 +3,9 @@
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from msgspec import Struct
 from rich.progress import Progress
 
-from services.evaluation.common.confidence_interval import DEFAULT_RESAMPLES
-from services.evaluation.common.evaluation_run import ScoredLog
+from services.evaluation.common.evaluation_run import LineEvaluation, ScoredLog
 from services.evaluation.common.gold import GoldTurn, read_gold
 from services.evaluation.common.report_files import Report
 from services.evaluation.common.training_log import TrainingLog
@@ -21,15 +19,13 @@ NO_REWRITE = "no rewrite"
 TEXT_CHAIN = "text chain"
 
 
-class RewriteEvaluation(Struct, frozen=True, kw_only=True):
+class RewriteEvaluation(LineEvaluation[GoldTurn, Prediction, RewriteScores], frozen=True, kw_only=True):
     """Rewrites, scored beside no rewrite and, where there is a training log, a plain chain over texts."""
 
     read_gold: Callable[[Path], Iterable[GoldTurn]] = read_gold
     read_lines: Callable[[Path], Iterable[Prediction]] = read_predictions
     report: Callable[[RewriteScores], Report] = rewrite_report
     understanding: Understanding  # what the assistant makes of a text
-    resamples: int = DEFAULT_RESAMPLES  # of the users, for the confidence intervals
-    seed: int = 0  # of the resampling
 
     def score(
         self, log: ScoredLog[GoldTurn, Prediction], progress: Progress, notes: Sequence[str] = ()

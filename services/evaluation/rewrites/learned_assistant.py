@@ -2,11 +2,10 @@
 
 import math
 from collections.abc import Callable
-from pathlib import Path
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from labeling.models.in_use import current_models, model_folder
 from rewriting.encoders.text_encoder import PairEncoder, TextEncoder, encoder_id
@@ -25,6 +24,7 @@ from rewriting.table.rewrite import Rewrite, TableVersion
 from rewriting.table.rewrite_table import RewriteTable
 from services.evaluation.common.vector_memory import VectorMemory
 from services.jobs.ranker import silent_failures_of
+from services.jobs.served_layers import RequestRewriter
 from services.settings import Settings
 from streams.stores.database_schema import reading
 from streams.turn import AssistantId
@@ -33,8 +33,8 @@ from streams.turn import AssistantId
 class OnlineVariant(Struct, frozen=True):
     """An online rewriter and its index; an `OnlineLayer`."""
 
-    rewriter: OnlineRewriter
-    index: RequestIndex | None
+    rewriter: RequestRewriter
+    index: RequestIndex | None = None
 
 
 class LearnedAssistant(Struct, frozen=True, kw_only=True):
@@ -86,7 +86,9 @@ def read_learned_assistant(
         encoder = TextEncoder.load(folder / models["encoder"]) if "encoder" in models else None
         index = None
         if encoder is not None:
-            index = _index(connection, state, assistant_id, folder / models["encoder"], encoder.dimension)
+            name = encoder_id(folder / models["encoder"])
+            empty = RequestIndex.empty(assistant_id, name, encoder.dimension)
+            index = follow(empty, connection, index_folder(state))
     return LearnedAssistant(
         assistant_id=assistant_id,
         sessions=sessions,
@@ -101,10 +103,3 @@ def read_learned_assistant(
         silent=silent_failures_of(sessions, settings.online.candidates.min_users),
         settings=msgspec.structs.replace(settings.online, budget_ms=math.inf),
     )
-
-
-def _index(
-    connection: Connection, state: Path, assistant_id: AssistantId, encoder: Path, dimension: int
-) -> RequestIndex:
-    empty = RequestIndex.empty(assistant_id, encoder_id(encoder), dimension)
-    return follow(empty, connection, index_folder(state))

@@ -76,11 +76,10 @@ def known_requests(sessions: Iterable[SessionRequests], min_users: int) -> list[
     ]
 
 
-class EditNearness:
+class EditNearness(Struct, frozen=True):
     """By edit distance, as a share of the longer text."""
 
-    def __init__(self, known: Sequence[str]) -> None:
-        self._known = known
+    known: Sequence[str]
 
     def nearest(self, texts: Sequence[str]) -> tuple[NDArray[np.intp], Floats]:
         """As `Nearness` says."""
@@ -88,7 +87,7 @@ class EditNearness:
         near = np.zeros(len(texts), dtype=np.float32)
         for start in range(0, len(texts), _AT_A_TIME):
             some = slice(start, start + _AT_A_TIME)
-            table = process.cdist(texts[some], self._known, scorer=Levenshtein.normalized_similarity)
+            table = process.cdist(texts[some], self.known, scorer=Levenshtein.normalized_similarity)
             best[some], near[some] = table.argmax(axis=1), table.max(axis=1)
         return best, near
 

@@ -7,7 +7,6 @@ from services.evaluation.common.plots import (
     add_legend,
     colours_of,
     drawing,
-    interval_picture,
     label_of,
     strokes_of,
     svg_of,
@@ -30,7 +29,8 @@ def tradeoff_plot(evaluation: RewriteScores) -> bytes | None:
     if not predictors:
         return None
     with drawing(7.2, 4.0) as (figure, axes):
-        colours = _colours(evaluation)
+        names = [one.name for one in evaluation.predictors]
+        colours = dict(zip(names, colours_of(evaluation.predictors), strict=True))
         ceiling = 12.0
         for one, (_, line) in zip(predictors, strokes_of(predictors), strict=True):
             ratios = [_ratio(point.wins, point.losses) for point in one.curve]
@@ -73,15 +73,6 @@ def tradeoff_plot(evaluation: RewriteScores) -> bytes | None:
         return svg_of(figure)
 
 
-def interval_plot(evaluation: RewriteScores) -> bytes:
-    """Defect reduction of each predictor with its confidence interval."""
-    colours = _colours(evaluation)
-    return interval_picture(
-        [(one.name, colours[one.name], one.overall.defect_reduction) for one in evaluation.predictors],
-        "defect reduction, % of all defects",
-    )
-
-
 def wins_losses_plot(predictor: PredictorEvaluation, by: str) -> bytes | None:
     """Wins to one side and losses to the other for each group of a breakdown; None where it has under two."""
     groups = [one for one in predictor.breakdowns if one.by == by]
@@ -122,11 +113,6 @@ def _number_bars(axes: Axes, row: int, score: Score) -> None:
                 va="center_baseline",
                 fontsize=8.5,
             )
-
-
-def _colours(evaluation: RewriteScores) -> dict[str, str]:
-    names = [one.name for one in evaluation.predictors]
-    return dict(zip(names, colours_of(evaluation.predictors), strict=True))
 
 
 def _ratio(wins: int, losses: int) -> float:

@@ -6,9 +6,10 @@ Neither holds a clock or a path, so the same evaluation gives the same bytes.
 from rich.markup import escape
 from rich.table import Table
 
+from services.evaluation.common.plots import colours_of, interval_picture
 from services.evaluation.common.report_files import Report, interval_text, page, share_cell, with_interval
 from services.evaluation.common.training_log import TEXT_SEEN, USER_SEEN
-from services.evaluation.rewrites.plots import interval_plot, tradeoff_plot, wins_losses_plot
+from services.evaluation.rewrites.plots import tradeoff_plot, wins_losses_plot
 from services.evaluation.rewrites.score import RewriteScores, Score
 
 TABLED_BREAKDOWNS = (
@@ -27,31 +28,34 @@ DRAWN_BREAKDOWNS = ("domain", "day")
 
 def rewrite_report(evaluation: RewriteScores, *tables: Table) -> Report:
     """The evaluation as a page, and as a table of the predictors with any others beneath it."""
+    predictors = evaluation.predictors
     return Report(
         evaluation=evaluation,
-        html=_page(evaluation),
+        html=page(
+            "report.html",
+            filters={"win_loss": win_loss, "win_loss_interval": win_loss_interval},
+            evaluation=evaluation,
+            headlines=[
+                one
+                for one in evaluation.predictors
+                if (one.name == evaluation.main if evaluation.main is not None else not one.baseline)
+            ],
+            intervals=interval_picture(
+                [
+                    (one.name, colour, one.overall.defect_reduction)
+                    for one, colour in zip(predictors, colours_of(predictors), strict=True)
+                ],
+                "defect reduction, % of all defects",
+            ),
+            tradeoff=tradeoff_plot(evaluation),
+            tabled=TABLED_BREAKDOWNS,
+            drawn={
+                one.name: [plot for by in DRAWN_BREAKDOWNS if (plot := wins_losses_plot(one, by)) is not None]
+                for one in evaluation.predictors
+            },
+        ),
         tables=[_headlines(evaluation), *tables],
         remarks=evaluation.notes,
-    )
-
-
-def _page(evaluation: RewriteScores) -> str:
-    return page(
-        "report.html",
-        filters={"win_loss": win_loss, "win_loss_interval": win_loss_interval},
-        evaluation=evaluation,
-        headlines=[
-            one
-            for one in evaluation.predictors
-            if (one.name == evaluation.main if evaluation.main is not None else not one.baseline)
-        ],
-        intervals=interval_plot(evaluation),
-        tradeoff=tradeoff_plot(evaluation),
-        tabled=TABLED_BREAKDOWNS,
-        drawn={
-            one.name: [plot for by in DRAWN_BREAKDOWNS if (plot := wins_losses_plot(one, by)) is not None]
-            for one in evaluation.predictors
-        },
     )
 
 

@@ -26,7 +26,7 @@ from rewriting.ranking.training import held_back_days, held_back_from_ms, ranker
 from rewriting.table.lookup import LookupTable
 from rewriting.table.rewrite import GLOBAL
 from services.evaluation.common.vector_memory import VectorMemory
-from services.evaluation.rewrites.learned_assistant import LearnedAssistant
+from services.evaluation.rewrites.learned_assistant import LearnedAssistant, OnlineVariant
 from services.evaluation.rewrites.nearest_request import (
     EditNearness,
     KnownRequest,
@@ -39,7 +39,7 @@ from services.evaluation.rewrites.nearest_request import (
 )
 from services.evaluation.rewrites.simple_judges import SimilarityJudge, UngatedJudge
 from services.jobs.ranker import learn_ranker, ranker_examples
-from services.jobs.served_layers import OnlineLayer, RequestRewriter
+from services.jobs.served_layers import OnlineLayer
 from services.settings import Settings
 
 ALL_LAYERS = "all layers"
@@ -65,13 +65,6 @@ class Variant(Struct, frozen=True, kw_only=True):
     name: str
     table: LookupTable
     online: OnlineLayer | None  # None: the table answers alone
-
-
-class NearestLayer(Struct, frozen=True):
-    """A baseline as an `OnlineLayer`."""
-
-    rewriter: RequestRewriter
-    index: None = None
 
 
 class AblationSettings(Struct, frozen=True):
@@ -207,7 +200,7 @@ def _nearest(
     held_back_ms: float,
     known: Sequence[KnownRequest],
     make: MakeNearness,
-) -> NearestLayer | None:
+) -> OnlineLayer | None:
     gates = nearness_gates(
         learned.sessions,
         held_back_ms,
@@ -218,7 +211,7 @@ def _nearest(
     )
     if not known or not gates.are_open:
         return None
-    return NearestLayer(NearestRequest(known, make, gates))
+    return OnlineVariant(NearestRequest(known, make, gates))
 
 
 def _untrained_encoder(settings: Settings) -> VectorMemory | None:

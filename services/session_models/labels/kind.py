@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from sqlalchemy import Connection
 
 from labeling.errors import LabelInputError, LabelTrainingError
 from labeling.labels.columns import LABEL_COLUMNS
@@ -16,7 +15,6 @@ from services.session_models.kind import SessionModelKind, TurnVerdicts
 from services.session_models.labels.effect import LabelEffect
 from services.session_models.labels.training import train_labels
 from streams.session import Session
-from streams.turn import AssistantId, UserId
 
 LABEL_DIGITS = 4
 """Decimals of a label that are kept; more would differ with what a session is labelled together with."""
@@ -43,11 +41,6 @@ def label_sessions(generator: LabelGenerator, sessions: Sequence[Session]) -> li
     """
     labelled = generator.label([session.turns for session in sessions])
     return [[_rounded(label) for label in labels] for labels in labelled]
-
-
-def forget_labels(connection: Connection, assistant_id: AssistantId, user_id: UserId, now_ms: int) -> None:
-    """Deletes the labels of a user's turns."""
-    LABEL_STORE.forget_user(connection, assistant_id, user_id)
 
 
 def _rounded(label: TurnLabel) -> TurnLabel:
@@ -86,5 +79,7 @@ KIND: Final = SessionModelKind[LabelGenerator, list[TurnLabel]](
     known=LABEL_STORE.known,
     turns=TURNS,
     tables=(LABEL_STORE.table,),
-    forget=forget_labels,
+    forget=lambda connection, assistant_id, user_id, _: LABEL_STORE.forget_user(
+        connection, assistant_id, user_id
+    ),
 )

@@ -8,6 +8,7 @@ that; else what it took the next try for.
 from collections.abc import Sequence
 
 import structlog
+from msgspec.structs import replace
 
 from labeling.annotations.annotation import AnnotatedSlot
 from labeling.labels.targets import WeakLabels, WeakTurn, found_slots
@@ -53,7 +54,7 @@ def weak_labels(dialogues: Sequence[Sequence[TurnEvent]], rephrases: RephraseSet
         "slots": _UNDERSTOOD,
     }
     if visible < LEAST_VISIBLE:
-        made = [[_without_defect(turn) for turn in of_dialogue] for of_dialogue in made]
+        made = [[replace(turn, defect=None) for turn in of_dialogue] for of_dialogue in made]
     return WeakLabels(made, made_of)
 
 
@@ -105,13 +106,3 @@ def _meaning(
     if not turns[place].nlu:
         return None, 0.0, False
     return turns[place], trust * (1 - defects[place]), place == position
-
-
-def _without_defect(turn: WeakTurn) -> WeakTurn:
-    return WeakTurn(
-        goal_start=turn.goal_start,
-        domain=turn.domain,
-        intent=turn.intent,
-        slots=turn.slots,
-        trust=turn.trust,
-    )

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection
-
 from rewriting.errors import RephraseInputError, RephraseTrainingError
 from rewriting.evidence.rephrase_link import RephraseDetector, RephraseLink
 from rewriting.rephrases.store import REPHRASE_PAIR, REPHRASE_SESSION, forget_user_rephrases, known_links
@@ -13,7 +11,6 @@ from services.session_models.kind import SessionModelKind
 from services.session_models.rephrases.effect import NAME, RephraseEffect
 from services.session_models.rephrases.training import train_rephrases
 from streams.session import Session
-from streams.turn import AssistantId, UserId
 
 
 def load_detector(folder: Path) -> RephraseDetector:
@@ -37,11 +34,6 @@ def detect(detector: RephraseDetector, sessions: Sequence[Session]) -> list[list
     return detector.detect([session.turns for session in sessions])
 
 
-def forget_rephrases(connection: Connection, assistant_id: AssistantId, user_id: UserId, now_ms: int) -> None:
-    """Deletes what was found in a user's sessions; candidates are made anew by the worker."""
-    forget_user_rephrases(connection, assistant_id, user_id)
-
-
 KIND: Final = SessionModelKind[RephraseDetector, list[RephraseLink]](
     name=NAME,
     artifact="rephrase",
@@ -60,5 +52,7 @@ KIND: Final = SessionModelKind[RephraseDetector, list[RephraseLink]](
     effect=RephraseEffect,
     known=known_links,
     tables=(REPHRASE_SESSION, REPHRASE_PAIR),
-    forget=forget_rephrases,
+    forget=lambda connection, assistant_id, user_id, _: forget_user_rephrases(
+        connection, assistant_id, user_id
+    ),
 )

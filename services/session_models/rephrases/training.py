@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import structlog
-from rich.progress import Progress
 
 from labeling.annotations.annotation import Annotations
 from rewriting.errors import RephraseTrainingError
@@ -63,7 +62,6 @@ def train_detector(
     sessions: Sequence[Sequence[TurnEvent]],
     settings: RephraseSettings,
     hidden: frozenset[Part] = frozenset(),
-    progress: Progress | None = None,
 ) -> "SpanDetector":
     """A detector that is not put in use.
 
@@ -71,7 +69,6 @@ def train_detector(
         sessions: turns of each, in order.
         settings: of the detector.
         hidden: parts that it never reads.
-        progress: shows how far it is.
 
     Raises:
         RephraseTrainingError: the sessions show too few second tries.
@@ -79,7 +76,7 @@ def train_detector(
     from rewriting.rephrases.span_detector import SpanDetector
     from rewriting.rephrases.span_export import export_span_model
 
-    trained = _trained(sessions, settings, hidden, shown_steps(progress, TITLE), {})
+    trained = _trained(sessions, settings, hidden, shown_steps(None, TITLE), {})
     with tempfile.TemporaryDirectory() as parent:
         folder = Path(parent) / "detector"
         export_span_model(trained, folder)

@@ -1,7 +1,7 @@
 """The catalogue of a world whose stages can fail one by one: with more that can be taken for one another."""
 
 from services.simulator.stages.overheard import questions
-from services.simulator.world.catalogue import DURATIONS, Catalogue, Goal, make_catalogue
+from services.simulator.world.catalogue import DURATIONS, Catalogue, Goal, goals_of, make_catalogue
 from services.simulator.world.frame import frame
 from services.simulator.world.language_understanding import FALLBACK, LanguageUnderstanding
 from services.simulator.world.lexicon import HELD_OUT, SEEN
@@ -31,12 +31,18 @@ def make_stage_catalogue(seed: int, *, held_out: bool) -> Catalogue:
         theme: tuple(_unambiguous(goal, understanding) for goal in goals)
         for theme, goals in plain.goals.items()
     }
-    goals["alarm"] = tuple(_alarm(duration) for duration in DURATIONS)
-    goals["message"] = tuple(_message(contact) for contact in plain.names["contact"])
-    goals["news"] = tuple(_news(city) for city in plain.names["city"])
+    contacts, cities = plain.names["contact"], plain.names["city"]
+    wordings: tuple[str, ...] = ("wake me in {}", "set an alarm for {}", "alarm in {}")
+    goals["alarm"] = goals_of("alarm.set", "time", DURATIONS, wordings)
+    wordings = ("text {}", "send {} a message", "message {}")
+    goals["message"] = goals_of("phone.message", "contact", contacts, wordings)
+    wordings = ("news from {}", "what is the news from {}", "give me the news from {}")
+    goals["news"] = goals_of("news.query", "city", cities, wordings)
     known = set(plain.names["song"]) | set(plain.names["artist"])
     elsewhere = make_catalogue(seed + ABSENT_SEED, lexicon).names["song"]
-    goals["absent"] = tuple(_absent(song) for song in elsewhere if song not in known)[:ABSENT]
+    absent = [song for song in elsewhere if song not in known][:ABSENT]
+    wordings = ("play {}", "play the song {}", "i want to hear {}", "put on {}")
+    goals["absent"] = goals_of("music.play_song", "song", absent, wordings, supported=False)
     goals["chat"] = tuple(
         Goal(frame=FALLBACK, phrasings=(question,), supported=False) for question in questions()
     )
@@ -47,32 +53,3 @@ def _unambiguous(goal: Goal, understanding: LanguageUnderstanding) -> Goal:
     # Words that are always taken for another valid request would make what is said false by definition.
     awkward = tuple(text for text in goal.awkward if understanding.understand(text) == FALLBACK)
     return Goal(frame=goal.frame, phrasings=goal.phrasings, awkward=awkward, supported=goal.supported)
-
-
-def _alarm(duration: str) -> Goal:
-    return Goal(
-        frame=frame("alarm", "set", time=duration),
-        phrasings=(f"wake me in {duration}", f"set an alarm for {duration}", f"alarm in {duration}"),
-    )
-
-
-def _message(contact: str) -> Goal:
-    return Goal(
-        frame=frame("phone", "message", contact=contact),
-        phrasings=(f"text {contact}", f"send {contact} a message", f"message {contact}"),
-    )
-
-
-def _news(city: str) -> Goal:
-    return Goal(
-        frame=frame("news", "query", city=city),
-        phrasings=(f"news from {city}", f"what is the news from {city}", f"give me the news from {city}"),
-    )
-
-
-def _absent(song: str) -> Goal:
-    return Goal(
-        frame=frame("music", "play_song", song=song),
-        phrasings=(f"play {song}", f"play the song {song}", f"i want to hear {song}", f"put on {song}"),
-        supported=False,
-    )

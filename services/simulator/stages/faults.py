@@ -8,8 +8,6 @@ from typing import Literal
 
 from msgspec import Struct
 
-from services.simulator.world.chance import cumulative, pick_by
-
 InjectedStage = Literal["nlu", "entity_resolution", "result"]
 
 FALSE_WAKES_PER_DAY = 0.32
@@ -90,13 +88,3 @@ def draw_faults(rng: Random, *, repeated: Faults, outage: bool) -> Faults:
         if rng.random() < (STICKY[stage] if stage in repeated.stages else rate)
     ]
     return Faults(frozenset(struck))
-
-
-def locale_of(rng: Random) -> str:
-    """The locale of a user."""
-    return pick_by(rng, tuple(LOCALES), cumulative([share for share, _ in LOCALES.values()]))
-
-
-def device_of(rng: Random) -> Device:
-    """The kind of device of a user."""
-    return pick_by(rng, tuple(DEVICES), cumulative([share for _, share, _, _ in DEVICES.values()]))

@@ -7,6 +7,8 @@ stage by itself.
 from random import Random
 from typing import Literal
 
+from msgspec import Struct
+
 from services.simulator.stages.entity_linking import EntityLinker
 from services.simulator.stages.truth import FAILED, UNKNOWN, refusal
 from services.simulator.world.chance import cumulative, pick, pick_by
@@ -57,11 +59,10 @@ _NOT_UNDERSTOOD = ("Sorry, I did not get that.", "I am not sure what you mean.",
 _NOT_UNDERSTOOD_AS: dict[Status, int] = {"error": 44, "no_result": 22, "unsupported": 24, "cancelled": 10}
 
 
-class Replier:
+class Replier(Struct, frozen=True):
     """Carries out frames whose names are resolved."""
 
-    def __init__(self, linker: EntityLinker) -> None:
-        self._linker = linker
+    linker: EntityLinker
 
     def intended(self, resolved: Frame) -> Frame:
         """What is done about a frame when nothing goes wrong."""
@@ -102,7 +103,7 @@ class Replier:
             if slot.name == "day" or slot.value is None:  # nothing else that it could be
                 continue
             slots = list(resolved.slots)
-            slots[place] = Slot(name=slot.name, value=pick(rng, self._linker.others(slot.name, slot.value)))
+            slots[place] = Slot(name=slot.name, value=pick(rng, self.linker.others(slot.name, slot.value)))
             return Frame(domain=resolved.domain, intent=resolved.intent, slots=tuple(slots))
         return None
 

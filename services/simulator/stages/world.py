@@ -22,9 +22,7 @@ from services.simulator.stages.faults import (
     OUTAGE_EVERY_DAYS,
     OUTAGE_FIRST_DAY,
     Faults,
-    device_of,
     draw_faults,
-    locale_of,
 )
 from services.simulator.stages.misunderstanding import taken_for
 from services.simulator.stages.overheard import request_to_others, talk
@@ -33,7 +31,7 @@ from services.simulator.stages.simulated_turn import SimulatedTurn
 from services.simulator.stages.traces import clipped, hypotheses, recognitions
 from services.simulator.stages.truth import NOTHING_ASKED, Passage, StageTruth, stage_truth
 from services.simulator.world.catalogue import Goal
-from services.simulator.world.chance import bell, pick, pick_by, stream
+from services.simulator.world.chance import bell, cumulative, pick, pick_by, stream
 from services.simulator.world.frame import Frame
 from services.simulator.world.gold import GoldTurn
 from services.simulator.world.language_understanding import FALLBACK, LanguageUnderstanding
@@ -113,8 +111,8 @@ class StageWorld:
         """User number `number`, from 0; of other worlds no user has the same id."""
         seed, held_out = self._settings.seed, self._settings.held_out
         rng = stream(seed, "person", number)
-        kind = device_of(rng)
-        locale = locale_of(rng)
+        kind = pick_by(rng, tuple(DEVICES), cumulative([share for _, share, _, _ in DEVICES.values()]))
+        locale = pick_by(rng, tuple(LOCALES), cumulative([share for share, _ in LOCALES.values()]))
         has_screen, _, hearing, waking = DEVICES[kind]
         user = msgspec.structs.replace(
             self._population.user(number), user_id=f"{'h' if held_out else 'w'}{seed}-u{number:05d}"

@@ -30,6 +30,10 @@ ONSETS = ("b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "z")
 VOWELS = ("a", "e", "i", "o", "u")
 CODAS = ("", "", "", "n", "r", "l", "s")
 
+_ARTIST_WORDS = ("play {}", "play music by {}", "play something by {}")
+_TIMER_WORDS = ("set a timer for {}", "timer for {}", "start a timer for {}")
+_CALL_WORDS = ("call {}", "phone {}", "give {} a call")
+
 
 class Goal(Struct, frozen=True, kw_only=True):
     """Something that a user may want."""
@@ -64,7 +68,7 @@ def make_catalogue(seed: int, lexicon: Lexicon = USUAL) -> Catalogue:
     rng = stream(seed, "popularity")
     goals = {
         "song": tuple(_song(song, lexicon) for song in songs),
-        "artist": tuple(_artist(artist) for artist in artists),
+        "artist": goals_of("music.play_artist", "artist", artists, _ARTIST_WORDS, ("give me some {}",)),
         "weather": tuple(_weather(city, tomorrow) for city in cities for tomorrow in (False, True)),
         "home": _shuffled(
             rng,
@@ -75,8 +79,8 @@ def make_catalogue(seed: int, lexicon: Lexicon = USUAL) -> Catalogue:
                 for way in ("on", "off")
             ],
         ),
-        "timer": tuple(_timer(duration) for duration in DURATIONS),
-        "call": tuple(_call(contact) for contact in contacts),
+        "timer": goals_of("timer.set", "duration", DURATIONS, _TIMER_WORDS, ("wake me in {}",)),
+        "call": goals_of("phone.call", "contact", contacts, _CALL_WORDS, ("get {} on the line",)),
         "unsupported": tuple(_unsupported(cities)),
     }
     names = {
@@ -101,6 +105,28 @@ def make_catalogue(seed: int, lexicon: Lexicon = USUAL) -> Catalogue:
     return Catalogue(names=names, goals=goals, twins=coiner.twins, familiar=familiar)
 
 
+def goals_of(
+    action: str,
+    slot: str,
+    names: Sequence[str],
+    phrasings: Sequence[str],
+    awkward: Sequence[str] = (),
+    *,
+    supported: bool = True,
+) -> tuple[Goal, ...]:
+    """A goal for each name, which is the value of its one slot and stands in its words at `{}`."""
+    domain, _, intent = action.partition(".")
+    return tuple(
+        Goal(
+            frame=frame(domain, intent, **{slot: name}),
+            phrasings=tuple(words.format(name) for words in phrasings),
+            awkward=tuple(words.format(name) for words in awkward),
+            supported=supported,
+        )
+        for name in names
+    )
+
+
 def _song(song: str, lexicon: Lexicon) -> Goal:
     words = song.split()
     short = [word for word in words if word not in lexicon.title_words] if len(words) > 1 else []
@@ -108,14 +134,6 @@ def _song(song: str, lexicon: Lexicon) -> Goal:
         frame=frame("music", "play_song", song=song),
         phrasings=(f"play {song}", f"play the song {song}", f"i want to hear {song}", f"put on {song}"),
         awkward=(*(f"play {word}" for word in short), f"start {song}"),
-    )
-
-
-def _artist(artist: str) -> Goal:
-    return Goal(
-        frame=frame("music", "play_artist", artist=artist),
-        phrasings=(f"play {artist}", f"play music by {artist}", f"play something by {artist}"),
-        awkward=(f"give me some {artist}",),
     )
 
 
@@ -142,22 +160,6 @@ def _switch(room: str, device: str, way: str) -> Goal:
             f"turn the {room} {device} {way}",
         ),
         awkward=(f"kill the {room} {device}",) if way == "off" else (f"{room} {device} please",),
-    )
-
-
-def _timer(duration: str) -> Goal:
-    return Goal(
-        frame=frame("timer", "set", duration=duration),
-        phrasings=(f"set a timer for {duration}", f"timer for {duration}", f"start a timer for {duration}"),
-        awkward=(f"wake me in {duration}",),
-    )
-
-
-def _call(contact: str) -> Goal:
-    return Goal(
-        frame=frame("phone", "call", contact=contact),
-        phrasings=(f"call {contact}", f"phone {contact}", f"give {contact} a call"),
-        awkward=(f"get {contact} on the line",),
     )
 
 

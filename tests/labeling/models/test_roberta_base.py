@@ -9,8 +9,8 @@ from torch.nn.functional import cosine_similarity
 from transformers import PreTrainedModel, RobertaModel
 
 from labeling.errors import EncoderBaseError, EncoderTrainingError
-from labeling.models.byte_pair_tokenizer import START, as_it_is
-from labeling.models.encoder_base import load_transformer
+from labeling.models.byte_pair_tokenizer import END, PADDING, START, as_it_is
+from labeling.models.encoder_base import checked_room, load_transformer
 from labeling.models.onnx_export import token_inputs, write_onnx
 from labeling.models.roberta_base import RobertaBase, roberta_base
 
@@ -66,8 +66,9 @@ def test_positions_are_those_of_the_bert_two_places_on(made: RobertaBase, bert: 
     assert isinstance(made.transformer, RobertaModel)
     positions = made.transformer.embeddings.position_embeddings.weight
     torch.testing.assert_close(positions[2:], bert.embeddings.position_embeddings.weight, rtol=0, atol=0)
-    assert made.most_tokens == 512
-    ids = [made.start_id, *[made.tokenizer.token_to_id("Ġthe")] * 510, made.end_id]
+    assert checked_room(made.transformer, made.name, 3) == 512
+    start, the, end = (made.tokenizer.token_to_id(token) for token in (START, "Ġthe", END))
+    ids = [start, *[the] * 510, end]
     assert _hidden(made.transformer, ids).shape == (512, made.width)
 
 
@@ -103,7 +104,7 @@ def test_padding_changes_nothing(made: RobertaBase) -> None:
     ids = made.tokenizer.encode("turn on the kitchen lights").ids
     alone = _hidden(made.transformer, ids)
     padding = 4
-    for pad_id in (made.pad_id, 0):
+    for pad_id in (made.tokenizer.token_to_id(PADDING), 0):
         with torch.no_grad():
             hidden = made.transformer(
                 input_ids=torch.tensor([[*ids, *[pad_id] * padding]]),
@@ -122,13 +123,12 @@ def test_without_texts_there_is_a_model_of_what_the_weights_know() -> None:
 
 def test_a_named_base_keeps_its_own_tokenizer(tiny_base: Path) -> None:
     base = roberta_base(["not read"], base=tiny_base, layers=1, max_tokens=70)
-    assert (base.name, base.width, base.most_tokens) == ("tiny", 32, 78)
+    assert (base.name, base.width) == ("tiny", 32)
     text = "Play JAZZ for mom"
     encoding = base.tokenizer.encode(text, add_special_tokens=False)
     assert [text[start:end] for start, end in encoding.offsets] == ["Play", "JAZZ", "f", "o", "r", "mom"]
-    with_special = base.tokenizer.encode(text).ids
-    assert (with_special[0], with_special[-1]) == (base.start_id, base.end_id)
-    assert base.tokenizer.id_to_token(base.pad_id) == "[PAD]"
+    with_special = base.tokenizer.encode(text).tokens
+    assert (with_special[0], with_special[-1]) == ("[CLS]", "[SEP]")
 
 
 def test_a_named_roberta_is_loaded_as_it_was_written(made: RobertaBase, tmp_path: Path) -> None:
@@ -140,8 +140,8 @@ def test_a_named_roberta_is_loaded_as_it_was_written(made: RobertaBase, tmp_path
     RobertaTokenizerFast(tokenizer_file=str(tmp_path / "tokenizer.json")).save_pretrained(folder)
     loaded = roberta_base([], base=folder, layers=2)
     assert isinstance(loaded.transformer, RobertaModel)
-    assert loaded.most_tokens == 512
-    assert loaded.tokenizer.token_to_id(START) == loaded.start_id
+    tokens = loaded.tokenizer.encode("the").tokens
+    assert (tokens[0], tokens[-1]) == (START, END)
 
 
 def test_what_cannot_be_is_refused(tiny_base: Path, tmp_path: Path) -> None:

@@ -12,16 +12,14 @@ import pytest
 from failure_world import failure_log
 from hypothesis import given
 from hypothesis import strategies as st
-from report_command import write_lines
+from report_command import invoke, write_lines
 from turns import turn_event
-from typer.testing import CliRunner
 
 from labeling.annotations.annotation_file import read_annotations
 from labeling.text.outcome import judge_turns
 from services.annotating.agreement import agreement_of, majority
 from services.annotating.sample import sample_turns
 from services.annotating.sheet import COLUMNS, guarded, read_sheets, sheet_bytes, unguarded
-from services.cli.commands import app
 from services.errors import AnnotationSheetError, SettingsError
 from streams.session import sessionize
 from streams.turn import EventId, NluHypothesis, Recognition, Request, Response, TurnEvent
@@ -255,10 +253,7 @@ def test_agreement_of_few() -> None:
 
 
 def run(*options: object) -> Any:
-    result = CliRunner().invoke(app, ["annotate", *map(str, options)])
-    if result.exception:
-        raise result.exception
-    return result
+    return invoke("annotate", *options)
 
 
 def test_the_way_there_and_back(tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ import msgspec
 import pytest
 from jobs import work_on
 from letter_detector import letter_log
-from letter_models import CASES, REFUSED, ModelCase
+from letter_model import REFUSED
+from letter_models import CASES, ModelCase
 from sqlalchemy import Engine
-from streaming import everything, feed, record_of, store_log
+from streaming import everything, feed, records_of, store_log
 
 from labeling.errors import ArtifactError
 from services.platform.clock import now_ms
@@ -18,14 +19,12 @@ from services.privacy import forgetting
 from services.privacy.user_data import USER_DATA, UserData
 from services.session_models.answers import judged_turns, session_answers, stored_verdicts
 from services.session_models.backfill import backfill
-from services.session_models.in_use import CurrentModels
 from services.session_models.training import learn
 from services.settings import Settings
 from services.tasks import session_model
 from services.tasks.session_model import SessionModelTask
 from streams.errors import CheckpointConflictError, RecordsRefusedError
 from streams.session import sessionize
-from streams.session_record import SessionRecord
 from streams.stores.database_schema import reading
 from streams.stream_task import OffsetRange, Received
 from streams.topic_names import Topics
@@ -57,22 +56,6 @@ def _is_user_data(case: ModelCase, monkeypatch: pytest.MonkeyPatch) -> None:
     if not known.issuperset(case.kind.tables):
         added = (*USER_DATA, UserData(case.kind.tables, case.kind.forget))
         monkeypatch.setattr(forgetting, "USER_DATA", added)
-
-
-def new_task(
-    engine: Engine, case: ModelCase, model: Any = None, partitions: Sequence[int] = (0,), load: Any = None
-) -> SessionModelTask[Any, Any]:
-    """A task as a worker has it that has just got its partitions."""
-    model = model or case.new()
-    models = CurrentModels(engine, Path("state"), case.kind, load or (lambda folder: model))
-    effect = case.kind.effect(engine, Settings(**case.settings), now_ms)
-    task = SessionModelTask(engine, Topics(), case.kind, models, effect)
-    task.assigned(partitions)
-    return task
-
-
-def records_of(log: Sequence[TurnEvent]) -> list[SessionRecord]:
-    return [record_of(session) for session in sessionize(log)]
 
 
 def announced(task: SessionModelTask[Any, Any]) -> dict[str, bytes | None]:
@@ -124,7 +107,7 @@ def test_long_sessions_and_other_scripts_are_kept_as_judged(
         for i, text in enumerate(texts)
     ]
     store_log(database, long)
-    feed(new_task(database, case), records_of(long))
+    feed(case.task(database), records_of(long))
     (session,) = sessionize(long)
     with reading(database) as connection:
         assert case.kind.known(connection, [session.session_id]) == {
@@ -136,7 +119,7 @@ def test_a_replay_judges_nothing_again_and_changes_nothing(
     case: ModelCase, database: Engine, log: list[TurnEvent]
 ) -> None:
     model = case.new()
-    task = new_task(database, case, model)
+    task = case.task(database, model)
     place = feed(task, records_of(log))
     assert announced(task)
     kept, before = case.kept(database), everything(database).replace(f"\n{place}\n", "\n")
@@ -151,20 +134,20 @@ def test_a_replay_judges_nothing_again_and_changes_nothing(
 def test_what_a_dead_worker_has_not_announced_the_next_one_does(
     case: ModelCase, database: Engine, log: list[TurnEvent]
 ) -> None:
-    dead = new_task(database, case)
+    dead = case.task(database)
     feed(dead, records_of(log))
     half_way = iter(dead.outgoing())
     next(half_way)  # and it dies
-    assert announced(new_task(database, case, partitions=[1])) == {}  # of others' partitions
-    assert len(announced(new_task(database, case))) >= 12
-    assert announced(new_task(database, case)) == {}
+    assert announced(case.task(database, partitions=[1])) == {}  # of others' partitions
+    assert len(announced(case.task(database))) >= 12
+    assert announced(case.task(database)) == {}
 
 
 def test_many_changes_are_announced_a_part_at_a_time(
     case: ModelCase, database: Engine, log: list[TurnEvent], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session_model, "CHANGES_AT_A_TIME", 10)
-    task = new_task(database, case)
+    task = case.task(database)
     feed(task, records_of(log))
     n_turns = 0 if case.kind.turns is None else len(log)
     first, others = announced(task), all_announced(task)
@@ -178,7 +161,7 @@ def test_without_a_model_sessions_are_passed_over_until_all_are_judged(
     case.prepare(engine)
     store_log(engine, log)
     empty = case.kept(engine)
-    task = new_task(engine, case)
+    task = case.task(engine)
     place = feed(task, records_of(log))
     assert case.kept(engine) == empty
     assert task.start_offsets([0]) == {0: place}
@@ -199,7 +182,7 @@ def test_without_a_model_sessions_are_passed_over_until_all_are_judged(
 
 
 def test_a_backfill_keeps_what_the_task_does(case: ModelCase, database: Engine, log: list[TurnEvent]) -> None:
-    feed(new_task(database, case), records_of(log))
+    feed(case.task(database), records_of(log))
     by_task = case.kept(database)
     again = case.fill(database, LETTERS)
     assert again is not None
@@ -221,7 +204,7 @@ def test_sessions_that_cannot_be_judged_are_refused_and_the_others_judged(
     store_log(engine, log)
     case.use(engine, LETTERS)
     model = case.new()
-    task = new_task(engine, case, model)
+    task = case.task(engine, model)
     sessions = sessionize(log)
     items = [Received(record, 0, i, 0) for i, record in enumerate(records_of(log))]
     (bad,) = [i for i, session in enumerate(sessions) if REFUSED in {x.request.text for x in session.turns}]
@@ -263,7 +246,7 @@ def test_a_model_that_cannot_be_loaded_holds_up_nothing(
         raise ArtifactError(f"nothing in {folder}")
 
     empty = case.kept(database)
-    task = new_task(database, case, load=fail)
+    task = case.task(database, load=fail)
     feed(task, records_of(log))
     assert case.kept(database) == empty
 
@@ -277,7 +260,7 @@ def test_a_model_that_is_switched_while_the_task_runs_is_picked_up(
         loaded.append(folder.name)
         return case.new()
 
-    task = new_task(database, case, load=load)
+    task = case.task(database, load=load)
     place = feed(task, records_of(log)[:5])
     case.use(database, LETTERS, name="another")
     feed(task, records_of(log), place)
@@ -295,7 +278,7 @@ def test_a_session_that_has_grown_is_judged_as_it_is(
     case.use(engine, LETTERS)
     first_tries = [turn for turn in log if "quiet" not in turn.request.text]
     store_log(engine, first_tries)
-    task = new_task(engine, case)
+    task = case.task(engine)
     place = feed(task, records_of(first_tries))
     announced(task)
     store_log(engine, log)
@@ -315,7 +298,7 @@ def test_a_conflict_changes_nothing_and_the_worker_goes_on(
     case: ModelCase, database: Engine, log: list[TurnEvent]
 ) -> None:
     model = case.new()
-    task = new_task(database, case, model)
+    task = case.task(database, model)
     feed(task, records_of(log)[:6])
     before, kept = everything(database), case.kept(database)
     with pytest.raises(CheckpointConflictError):
@@ -328,7 +311,7 @@ def test_a_conflict_changes_nothing_and_the_worker_goes_on(
 def test_a_forgotten_user_is_in_no_table_and_does_not_come_back(
     case: ModelCase, database: Engine, log: list[TurnEvent]
 ) -> None:
-    task = new_task(database, case)
+    task = case.task(database)
     place = feed(task, records_of(log))
     announced(task)
     forgotten = UserId("u00001")
@@ -348,7 +331,7 @@ def test_a_forgotten_user_is_in_no_table_and_does_not_come_back(
     task.write(work, {0: OffsetRange(place, place + len(items))})
     place += len(items)
     all_announced(task)
-    feed(new_task(database, case), records_of(log), place)
+    feed(case.task(database), records_of(log), place)
     left = everything(database) + repr(case.kept(database))
     assert forgotten not in left
     assert not [event for event in theirs if event in left]
@@ -358,7 +341,7 @@ def test_what_was_made_from_files_alone_waits_for_nobody(
     case: ModelCase, database: Engine, log: list[TurnEvent]
 ) -> None:
     case.fill(database, LETTERS)
-    task = new_task(database, case)
+    task = case.task(database)
     assert task.idle(now_ms()) is None
     assert announced(task) == {}  # nothing was ever streamed: a user who is forgotten now leaves no trace
     forgetting.forget_user(database, now_ms, LETTERS, UserId("u00001"))

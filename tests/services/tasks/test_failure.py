@@ -9,13 +9,13 @@ import pytest
 from jobs import work_on
 from letter_detector import LetterDetector, letter_log
 from letter_failures import NAME, LetterFailures
+from letter_models import CASE_OF
 from rewrites import rewrite_row
-from sqlalchemy import Engine, select
-from streaming import everything, feed, record_of, rewrites_in, row_count, store_log
+from sqlalchemy import Engine
+from streaming import everything, feed, records_of, rewrites_in, row_count, store_log
 
-from failure_isolation.store import FAILURE_CHANGE, FAILURES, FailureRecord
+from failure_isolation.store import FAILURE_CHANGE, FAILURES
 from failure_isolation.turn_failure import FailureIsolator
-from labeling.models.in_use import set_models
 from rewriting.table.rewrite import GLOBAL, Rewrite, user_scope
 from rewriting.table.rewrite_table import RewriteTable
 from services.jobs.turn_logs import learn_from_files
@@ -25,17 +25,14 @@ from services.platform.clock import now_ms
 from services.privacy.forgetting import forget_user
 from services.session_models.backfill import backfill
 from services.session_models.failures.kind import KIND
-from services.session_models.in_use import CurrentModels
 from services.session_models.rephrases.kind import KIND as REPHRASES
 from services.settings import Settings
 from services.simulator import PlantedPair, planted_log
-from services.tasks.session_model import SessionModelTask
 from streams.session import sessionize
-from streams.stores.database_schema import reading
-from streams.topic_names import Topics
 from streams.turn import AssistantId, TurnEvent, UserId, encode_turn
 
 LETTERS = AssistantId("letters")
+CASE = CASE_OF["failures"]
 
 
 @pytest.fixture
@@ -46,40 +43,6 @@ def log() -> list[TurnEvent]:
         PlantedPair(source="call mop", target="call mom", users=6),
     ]
     return planted_log(pairs, assistant_id=LETTERS)
-
-
-def use_model(engine: Engine, name: str = NAME) -> None:
-    with engine.begin() as connection:
-        set_models(connection, LETTERS, {"failures": name}, now_ms())
-
-
-def new_task(engine: Engine, isolator: FailureIsolator | None = None) -> SessionModelTask[Any, Any]:
-    """A task as a worker has it that has just got its partition."""
-    isolators = CurrentModels(engine, Path("state"), KIND, lambda folder: isolator or LetterFailures())
-    effect = KIND.effect(engine, Settings(), now_ms)
-    task = SessionModelTask(engine, Topics(), KIND, isolators, effect)
-    task.assigned([0])
-    return task
-
-
-def announced(task: SessionModelTask[Any, Any]) -> dict[str, FailureRecord | None]:
-    """What the task announces, and the broker then has, by key."""
-    records = list(task.outgoing())
-    task.produced()
-    assert {record.topic for record in records} <= {Topics().failures}
-    return {
-        (record.key or b"").decode(): None
-        if record.value is None
-        else msgspec.json.decode(record.value, type=FailureRecord)
-        for record in records
-    }
-
-
-def failures(engine: Engine) -> list[tuple[Any, ...]]:
-    """The table without when it was written."""
-    columns = [column for column in FAILURES.columns if column.name != "isolated_ms"]
-    with reading(engine) as connection:
-        return sorted(tuple(row) for row in connection.execute(select(*columns)))
 
 
 def learn(engine: Engine, log: Sequence[TurnEvent], folder: Path) -> None:
@@ -115,21 +78,20 @@ def with_text(turn: TurnEvent, text: str) -> TurnEvent:
 
 def test_failures_are_stored_and_announced(engine: Engine, log: list[TurnEvent]) -> None:
     store_log(engine, log)
-    use_model(engine)
-    task = new_task(engine)
-    feed(task, [record_of(session) for session in sessionize(log)])
-    told = announced(task)
+    CASE.use(engine, LETTERS)
+    task = CASE.task(engine)
+    feed(task, records_of(log))
+    told = CASE.told(task)
     assert told.keys() == {f"letters/{turn.event_id}" for turn in log}
-    assert len(failures(engine)) == len(log) == 20
+    assert len(told) == row_count(engine, FAILURES) == 20
     session = next(s for s in sessionize(log) if s.turns[0].request.text == "call mop")
     first, second = (told[f"letters/{turn.event_id}"] for turn in session.turns)
-    assert first is not None
-    assert second is not None
-    assert (first.failure_point, second.failure_point) == ("nlu", "correct")
-    assert (first.session_id, first.user_id, first.model) == (session.session_id, session.user_id, NAME)
-    assert first.probabilities["nlu"] == 0.7
-    assert first.probabilities["asr"] == 0.06  # rounded
-    assert announced(task) == {}
+    assert (first["failure_point"], second["failure_point"]) == ("nlu", "correct")
+    assert [first[name] for name in ("session_id", "user_id", "model")] == [
+        session.session_id, session.user_id, NAME,
+    ]  # fmt: skip
+    assert (first["probabilities"]["nlu"], first["probabilities"]["asr"]) == (0.7, 0.06)  # rounded
+    assert CASE.told(task) == {}
     assert task.idle(now_ms()) is None
 
 
@@ -167,9 +129,9 @@ def test_a_task_gives_the_points_that_the_job_gives(
     engine: Engine, log: list[TurnEvent], tmp_path: Path
 ) -> None:
     learn(engine, log, tmp_path)
-    use_model(engine)
-    task = new_task(engine)
-    records = [record_of(session) for session in sessionize(log)]
+    CASE.use(engine, LETTERS)
+    task = CASE.task(engine)
+    records = records_of(log)
     place = feed(task, records[:2])
     assert set(points(engine).values()) == {None}  # of too few turns
     for record in records[2:]:
@@ -285,11 +247,11 @@ def test_a_forgotten_user_leaves_table_topic_and_failure_points(
     engine: Engine, log: list[TurnEvent], tmp_path: Path
 ) -> None:
     learn(engine, log, tmp_path)
-    use_model(engine)
-    task = new_task(engine)
-    records = [record_of(session) for session in sessionize(log)]
+    CASE.use(engine, LETTERS)
+    task = CASE.task(engine)
+    records = records_of(log)
     place = feed(task, records)
-    announced(task)
+    CASE.told(task)
     theirs: dict[str, list[str]] = {}
     for turn in log:
         if turn.request.text == "play sonk":
@@ -301,11 +263,11 @@ def test_a_forgotten_user_leaves_table_topic_and_failure_points(
         idle = task.idle(now_ms())
         assert idle is not None
         task.write(idle, {})
-        assert announced(task) == dict.fromkeys(keys)  # tombstones
+        assert CASE.told(task) == dict.fromkeys(keys)  # tombstones
         assert points(engine)["play sonk"] == ("false_wake" if left >= 3 else None)
         assert user not in everything(engine)
     feed(task, records, place)
-    assert announced(task) == {}
+    assert CASE.told(task) == {}
     assert row_count(engine, FAILURE_CHANGE) == 0
 
 

@@ -1,8 +1,9 @@
 from pathlib import Path
 
 import pytest
+from learning_tasks import index_task, rest
 from sqlalchemy import Engine, select
-from streaming import everything, store_log
+from streaming import everything, feed, records_of, store_log
 from structlog.testing import capture_logs
 from tiny_encoder import write_tiny_base
 
@@ -12,19 +13,11 @@ from rewriting.index.follower import follow
 from rewriting.index.request_index import IndexMatch, RequestIndex
 from rewriting.index.store import INDEX_STATES, INDEXED_REQUEST, index_folder
 from services.learners import index_publishing
-from services.learners.index_encoding import IndexEncoding, encode_all
-from services.learners.index_publishing import IndexPublishing
-from services.learners.requests import RequestLearner
+from services.learners.index_encoding import encode_all
 from services.platform.clock import now_ms
 from services.privacy.forgetting import forget_user
 from services.simulator import PlantedPair, planted_log
-from services.tasks.index import IndexTask
-from streams.errors import CheckpointConflictError
-from streams.session import Session, sessionize
-from streams.session_record import SessionRecord
 from streams.stores.database_schema import reading
-from streams.stream_task import OffsetRange, Received
-from streams.topic_names import Topics
 from streams.turn import AssistantId, TurnEvent, UserId
 
 ASSISTANT = AssistantId("planted-assistant")
@@ -57,15 +50,6 @@ def state(tmp_path: Path) -> Path:
     return tmp_path / "state"
 
 
-def new_task(engine: Engine, state: Path, partitions: tuple[int, ...] = (0,)) -> IndexTask:
-    """A task as a worker has it that has just got its partitions."""
-    task = IndexTask(
-        engine, Topics(), RequestLearner(), IndexEncoding(engine, state), IndexPublishing(engine, state)
-    )
-    task.assigned(partitions)
-    return task
-
-
 def use_encoder(engine: Engine, state: Path, folder: Path, name: str = "encoder-1") -> TextEncoder:
     """Has the assistant use an encoder from now on."""
     models = model_folder(state, ASSISTANT)
@@ -74,30 +58,6 @@ def use_encoder(engine: Engine, state: Path, folder: Path, name: str = "encoder-
     with engine.begin() as connection:
         set_models(connection, ASSISTANT, {"encoder": name}, now_ms())
     return TextEncoder.load(models / name)
-
-
-def feed(task: IndexTask, sessions: list[Session], expected: int | None, to: int) -> None:
-    records = [
-        SessionRecord(
-            session_id=session.session_id,
-            assistant_id=session.assistant_id,
-            user_id=session.user_id,
-            turns=session.turns,
-        )
-        for session in sessions
-    ]
-    received = [Received(record, 0, offset, 0) for offset, record in enumerate(records)]
-    task.write(task.process(received), {0: OffsetRange(expected, to)})
-
-
-def rest(task: IndexTask) -> int:
-    """Does what the loop does while nothing comes, until there is nothing to do; how often there was."""
-    times = 0
-    while (work := task.idle(now_ms())) is not None:
-        task.write(work, {})
-        times += 1
-        assert times < 100
-    return times
 
 
 def index(engine: Engine, state: Path, encoder: TextEncoder, folder: Path) -> RequestIndex:
@@ -122,14 +82,14 @@ def test_requests_are_found_soon_after_their_sessions(
 ) -> None:
     encoder = use_encoder(engine, state, encoder_folder)
     store_log(engine, log)
-    task = new_task(engine, state)
-    feed(task, sessionize(log), None, 11)
+    task = index_task(engine, state)
+    feed(task, records_of(log))
     assert waiting(engine) == SONGS
-    feed(task, [], 11, 12)  # while sessions keep coming, too
+    feed(task, [], 11)  # while sessions keep coming, too
     assert waiting(engine) == set()
     served = index(engine, state, encoder, encoder_folder)
     assert {found(served, encoder, text) for text in SONGS} == SONGS
-    assert task.start_offsets([0, 1]) == {0: 12, 1: None}
+    assert task.start_offsets([0, 1]) == {0: 11, 1: None}
     assert list(task.outgoing()) == []
     assert rest(task) == 0
 
@@ -138,10 +98,10 @@ def test_without_an_encoder_requests_wait_and_nothing_fails(
     engine: Engine, log: list[TurnEvent], state: Path, encoder_folder: Path
 ) -> None:
     store_log(engine, log)
-    task = new_task(engine, state)
+    task = index_task(engine, state)
     with capture_logs() as said:
-        feed(task, sessionize(log), None, 11)
-        feed(task, sessionize(log), 11, 22)
+        feed(task, records_of(log))
+        feed(task, records_of(log), 11)
         assert rest(task) == 0
     assert [line["assistant_id"] for line in said if "wait for a text encoder" in line["event"]] == [
         ASSISTANT
@@ -159,9 +119,9 @@ def test_a_damaged_encoder_holds_up_nothing(
     with engine.begin() as connection:
         set_models(connection, ASSISTANT, {"encoder": "encoder-2"}, now_ms())
     store_log(engine, log)
-    task = new_task(engine, state)
+    task = index_task(engine, state)
     with capture_logs() as said:
-        feed(task, sessionize(log), None, 11)
+        feed(task, records_of(log))
         assert rest(task) == 0
     assert [line["log_level"] for line in said if "text encoder" in line["event"]] == ["error"]
     with engine.begin() as connection:
@@ -175,12 +135,12 @@ def test_one_worker_encodes_for_all(
 ) -> None:
     use_encoder(engine, state, encoder_folder)
     store_log(engine, log)
-    other = new_task(engine, state, partitions=(1,))
+    other = index_task(engine, state, partitions=(1,))
     other.write(other.process([]), {})
-    feed(other, sessionize(log), None, 11)
+    feed(other, records_of(log))
     assert rest(other) == 0
     assert waiting(engine) == SONGS
-    assert rest(new_task(engine, state)) == 1
+    assert rest(index_task(engine, state)) == 1
     assert waiting(engine) == set()
 
 
@@ -195,8 +155,8 @@ def test_much_that_is_new_makes_a_base(
 ) -> None:
     encoder = use_encoder(engine, state, encoder_folder)
     store_log(engine, log)
-    task = new_task(engine, state)
-    feed(task, sessionize(log), None, 11)
+    task = index_task(engine, state)
+    feed(task, records_of(log))
     assert rest(task) >= 2
     with reading(engine) as connection:
         base = INDEX_STATES.of(connection, ASSISTANT)
@@ -212,8 +172,8 @@ def test_a_forgotten_user_is_in_no_table_and_in_no_base(
 ) -> None:
     use_encoder(engine, state, encoder_folder)
     store_log(engine, log)
-    task = new_task(engine, state)
-    feed(task, sessionize(log), None, 11)
+    task = index_task(engine, state)
+    feed(task, records_of(log))
     rest(task)
     forget_user(engine, now_ms, ASSISTANT, UserId("u00001"))
     rest(task)
@@ -227,8 +187,8 @@ def test_a_forgotten_user_is_in_no_table_and_in_no_base(
     assert "play song 0" not in b"".join(
         file.read_bytes() for file in base.iterdir() if file.is_file()
     ).decode("latin-1")
-    feed(task, sessionize(log), 11, 22)  # old records
-    feed(new_task(engine, state), sessionize(log), 22, 33)
+    feed(task, records_of(log), 11)  # old records
+    feed(index_task(engine, state), records_of(log), 22)
     assert "u00001" not in everything(engine)
 
 
@@ -239,41 +199,14 @@ def test_a_base_that_cannot_be_published_holds_up_nothing(
     encoder = use_encoder(engine, state, encoder_folder)
     index_folder(state).write_text("in the way")
     store_log(engine, log)
-    task = new_task(engine, state)
-    feed(task, sessionize(log), None, 11)
+    task = index_task(engine, state)
+    feed(task, records_of(log))
     with capture_logs() as said:
         rest(task)
     assert "was not published" in " ".join(line["event"] for line in said)
     assert {
         match.entry.text for match in _all(index(engine, state, encoder, encoder_folder), encoder)
     } == SONGS
-
-
-def test_old_records_do_not_bring_back_what_was_revised(
-    engine: Engine, log: list[TurnEvent], state: Path
-) -> None:
-    first_tries = [turn for turn in log if "sonk" in turn.request.text]
-    store_log(engine, first_tries)
-    old = sessionize(first_tries)
-    store_log(engine, log)
-    task = new_task(engine, state)
-    feed(task, sessionize(log), None, 11)
-    before = everything(engine)
-    feed(task, old, 11, 11)
-    assert everything(engine) == before
-
-
-def test_a_conflict_changes_nothing_and_the_worker_goes_on(
-    engine: Engine, log: list[TurnEvent], state: Path
-) -> None:
-    store_log(engine, log)
-    task = new_task(engine, state)
-    sessions = sessionize(log)
-    feed(task, sessions[:6], None, 6)
-    with pytest.raises(CheckpointConflictError):
-        feed(task, sessions[6:], 5, 11)
-    feed(task, sessions[6:], 6, 11)
-    assert waiting(engine) == SONGS
 
 
 def _all(index: RequestIndex, encoder: TextEncoder) -> list[IndexMatch]:

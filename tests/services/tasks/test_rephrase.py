@@ -1,14 +1,12 @@
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from letter_detector import LIKELY, NAME, LetterDetector, letter_log
-from sqlalchemy import Engine, select
-from streaming import everything, feed, record_of, row_count, store_log
+from letter_detector import LIKELY, LetterDetector, letter_log
+from letter_models import CASE_OF
+from sqlalchemy import Engine
+from streaming import feed, record_of, records_of, row_count, store_log
 
-from labeling.models.in_use import set_models
-from rewriting.evidence.rephrase_link import RephraseDetector
 from rewriting.evidence_settings import EvidenceSettings
 from rewriting.rephrases.settings import RephraseSettings
 from rewriting.rephrases.store import REPHRASE_PAIR, REPHRASE_SESSION, STALE_CANDIDATE, links_of
@@ -21,41 +19,23 @@ from services.learners.chains import ChainLearner
 from services.lookup_api.routes.explanation import explanation_words
 from services.platform.clock import now_ms
 from services.privacy.forgetting import forget_user
-from services.session_models.in_use import CurrentModels
-from services.session_models.rephrases.kind import KIND
 from services.settings import Settings
 from services.tasks.chain import ChainTask
 from services.tasks.session_model import SessionModelTask
 from streams.session import sessionize
 from streams.session_record import SessionRecord, decode_session
 from streams.stores.database_schema import reading
-from streams.stream_task import OffsetRange, Received
 from streams.topic_names import Topics
 from streams.turn import AssistantId, TurnEvent, UserId
 
 LETTERS = AssistantId("letters")
+CASE = CASE_OF["rephrases"]
 SETTINGS = RephraseSettings(in_chains=True)
 
 
 @pytest.fixture
 def log() -> list[TurnEvent]:
     return letter_log("ab")
-
-
-def use_detector(engine: Engine, name: str = NAME) -> None:
-    with engine.begin() as connection:
-        set_models(connection, LETTERS, {"rephrase": name}, now_ms())
-
-
-def new_task(
-    engine: Engine, detector: RephraseDetector | None = None, settings: RephraseSettings = SETTINGS
-) -> SessionModelTask[Any, Any]:
-    """A task as a worker has it that has just got its partitions."""
-    detectors = CurrentModels(engine, Path("state"), KIND, lambda folder: detector or LetterDetector())
-    effect = KIND.effect(engine, Settings(rephrases=settings), now_ms)
-    task = SessionModelTask(engine, Topics(), KIND, detectors, effect)
-    task.assigned([0])
-    return task
 
 
 def chain_task(engine: Engine) -> ChainTask:
@@ -70,6 +50,13 @@ def chain_task(engine: Engine) -> ChainTask:
     )
     task.assigned([0])
     return task
+
+
+def settle(chains: ChainTask) -> None:
+    while (work := chains.idle(now_ms())) is not None:
+        chains.write(work, {})
+        list(chains.outgoing())
+        chains.produced()
 
 
 def announced(task: SessionModelTask[Any, Any]) -> list[SessionRecord]:
@@ -90,9 +77,9 @@ def sources(engine: Engine, method: str) -> set[str]:
 
 def test_links_candidates_and_announcements_come_of_sessions(engine: Engine, log: list[TurnEvent]) -> None:
     store_log(engine, log)
-    use_detector(engine)
+    CASE.use(engine, LETTERS)
     sessions = sessionize(log)
-    task = new_task(engine)
+    task = CASE.task(engine)
     feed(task, [record_of(session) for session in sessions])
     with reading(engine) as connection:
         links = links_of(connection, sessions)
@@ -108,41 +95,17 @@ def test_links_candidates_and_announcements_come_of_sessions(engine: Engine, log
     assert announced(task) == []
 
 
-def test_announcing_ends_and_a_replay_changes_nothing(engine: Engine, log: list[TurnEvent]) -> None:
-    store_log(engine, log)
-    use_detector(engine)
-    detector = LetterDetector()
-    task = new_task(engine, detector)
-    records = [record_of(session) for session in sessionize(log)]
-    place = feed(task, records)
-    again = announced(task)
-    before = everything(engine).replace(f"\n{place}\n", "\n")
-    version = RewriteTable(engine, now_ms).version(LETTERS)
-    for fed in (again, records):
-        place = feed(task, fed, place)
-        assert announced(task) == []
-    assert detector.judged == 12
-    assert everything(engine).replace(f"\n{place}\n", "\n") == before
-    assert RewriteTable(engine, now_ms).version(LETTERS) == version
-
-
 def test_chains_go_by_the_links_whichever_worker_comes_first(engine: Engine, log: list[TurnEvent]) -> None:
     store_log(engine, log)
-    use_detector(engine)
-    records = [record_of(session) for session in sessionize(log)]
-    chains, task = chain_task(engine), new_task(engine)
+    CASE.use(engine, LETTERS)
+    records = records_of(log)
+    chains, task = chain_task(engine), CASE.task(engine)
     place = feed(chains, records)
-    while (work := chains.idle(now_ms())) is not None:
-        chains.write(work, {})
-        list(chains.outgoing())
-        chains.produced()
+    settle(chains)
     assert sources(engine, "chain") == {"play sonk"}  # by their words
     feed(task, records)
     feed(chains, announced(task), place)
-    while (work := chains.idle(now_ms())) is not None:
-        chains.write(work, {})
-        list(chains.outgoing())
-        chains.produced()
+    settle(chains)
     assert sources(engine, "chain") == {"ahush", "bhush"}
     assert sources(engine, "rephrase") == {"ahush", "bhush"}  # beside them
     table = LookupTable.of(LETTERS, RewriteTable(engine, now_ms).version(LETTERS), rows(engine))
@@ -153,85 +116,62 @@ def test_chains_go_by_the_links_whichever_worker_comes_first(engine: Engine, log
 
 def test_nothing_is_announced_where_chains_do_not_go_by_links(engine: Engine, log: list[TurnEvent]) -> None:
     store_log(engine, log)
-    use_detector(engine)
-    task = new_task(engine, settings=RephraseSettings(in_chains=False))
-    feed(task, [record_of(session) for session in sessionize(log)])
+    CASE.use(engine, LETTERS)
+    task = CASE.task(engine, rephrases=RephraseSettings(in_chains=False))
+    feed(task, records_of(log))
     assert announced(task) == []
     assert sources(engine, "rephrase") == {"ahush", "bhush"}
 
 
 def test_another_detector_judges_anew_what_comes(engine: Engine, log: list[TurnEvent]) -> None:
     store_log(engine, log)
-    use_detector(engine)
-    records = [record_of(session) for session in sessionize(log)]
-    task = new_task(engine)
+    CASE.use(engine, LETTERS)
+    records = records_of(log)
+    task = CASE.task(engine)
     place = feed(task, records)
     announced(task)
-    use_detector(engine, "rephrase-stricter")
-    stricter = new_task(engine, LetterDetector(likely=0.25))
+    CASE.use(engine, LETTERS, name="rephrase-stricter")
+    stricter = CASE.task(engine, LetterDetector(likely=0.25))
     feed(stricter, records, place)
     assert rows(engine) == []
     assert len(announced(stricter)) == 8
 
 
-def test_a_session_that_has_grown_is_judged_as_it_is(engine: Engine, log: list[TurnEvent]) -> None:
-    first_tries = [turn for turn in log if "quiet" not in turn.request.text]
-    store_log(engine, first_tries)
-    use_detector(engine)
-    old = [record_of(session) for session in sessionize(first_tries)]
-    task = new_task(engine)
-    place = feed(task, old)
-    assert rows(engine) == []
+def test_links_are_of_sessions_that_have_not_changed_since(engine: Engine, log: list[TurnEvent]) -> None:
     store_log(engine, log)
-    sessions = sessionize(log)
-    place = feed(task, [record_of(session) for session in sessions], place)
-    assert sources(engine, "rephrase") == {"ahush", "bhush"}
-    before = everything(engine).replace(f"\n{place}\n", "\n")
-    place = feed(task, old, place)  # old records
-    assert everything(engine).replace(f"\n{place}\n", "\n") == before
+    CASE.use(engine, LETTERS)
+    feed(CASE.task(engine), records_of(log))
     later = [
         msgspec.structs.replace(turn, event_id=f"later-{turn.event_id}", ts_ms=turn.ts_ms + 9_000)
         for turn in log
         if "quiet" in turn.request.text
     ]
-    store_log(engine, later)
     with reading(engine) as connection:
-        assert len(links_of(connection, sessionize([*log, *later]))) == 4  # only of what has not changed
+        assert len(links_of(connection, sessionize([*log, *later]))) == 4
 
 
-def test_a_forgotten_user_is_in_no_table_and_does_not_come_back(engine: Engine, log: list[TurnEvent]) -> None:
+def test_candidates_that_rest_on_a_forgotten_user_go(engine: Engine, log: list[TurnEvent]) -> None:
     store_log(engine, log)
-    use_detector(engine)
-    settings = RephraseSettings(in_chains=True, min_users=4)
-    task = new_task(engine, settings=settings)
-    records = [record_of(session) for session in sessionize(log)]
-    place = feed(task, records)
+    CASE.use(engine, LETTERS)
+    task = CASE.task(engine, rephrases=RephraseSettings(in_chains=True, min_users=4))
+    feed(task, records_of(log))
     announced(task)
     assert len(rows(engine)) == 2
-    forgotten = UserId("u00001")
-    evidence = {record.session_id for record in records if record.user_id == forgotten}
-    work = task.process([Received(record, 0, place + i, 0) for i, record in enumerate(records)])
-    forget_user(engine, now_ms, LETTERS, forgotten)
+    forget_user(engine, now_ms, LETTERS, UserId("u00001"))
     assert row_count(engine, STALE_CANDIDATE) == 2
     idle = task.idle(now_ms())
     assert idle is not None
     task.write(idle, {})
     assert rows(engine) == []
-    task.write(work, {0: OffsetRange(place, place + len(records))})  # judged before, written after
-    feed(new_task(engine, settings=settings), records, place + len(records))
-    assert forgotten not in everything(engine)
     assert row_count(engine, STALE_CANDIDATE) == 0
-    with reading(engine) as connection:
-        kept = set(connection.scalars(select(REPHRASE_SESSION.c.session_id)))
-    assert kept.isdisjoint(evidence)
-    assert len(kept) == 9
+    assert row_count(engine, REPHRASE_SESSION) == 9
     assert task.idle(now_ms()) is None
 
 
 def test_a_candidate_is_explained_by_what_was_said_instead(engine: Engine, log: list[TurnEvent]) -> None:
     store_log(engine, log)
-    use_detector(engine)
-    feed(new_task(engine), [record_of(session) for session in sessionize(log)])
+    CASE.use(engine, LETTERS)
+    feed(CASE.task(engine), records_of(log))
     candidate = rows(engine)[0]
     source, target = candidate.source_text, candidate.target_text
     lines = list(explanation(engine, candidate, 1))

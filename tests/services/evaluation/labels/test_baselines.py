@@ -5,10 +5,10 @@ import pytest
 from turns import turn_event
 
 from labeling.labels.turn_label import TurnLabel
+from services.evaluation.common.score_thresholds import best_f1
 from services.evaluation.errors import MismatchError
 from services.evaluation.labels.baselines import (
     BAG_OF_WORDS,
-    best_threshold,
     class_baseline,
     dissatisfaction_baseline,
 )
@@ -76,8 +76,8 @@ def test_words_that_tell_are_found() -> None:
 
 def test_the_threshold_is_that_of_the_best_f1() -> None:
     truth = np.array([True, True, False, True, False, False])
-    assert best_threshold(truth, np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.1])) == 0.6
-    assert best_threshold(truth, np.array([0.9, 0.8, 0.7, 0.0, 0.0, 0.0])) == 0.8
+    for scores, best in (([0.9, 0.8, 0.7, 0.6, 0.5, 0.1], 0.6), ([0.9, 0.8, 0.7, 0.0, 0.0, 0.0], 0.8)):
+        assert best_f1(np.array(scores), truth, truth.sum())[0] == best
 
 
 def test_nothing_is_learned_from_one_kind_alone() -> None:

@@ -18,8 +18,10 @@ from rewriting.ranking.features import CANDIDATE_FEATURES, REQUEST_FEATURES, Fea
 from rewriting.ranking.gates import CLOSED, RewriteGates
 from rewriting.ranking.ranker import Judgement
 from rewriting.requests.silent_failures import NONE_SILENT
+from services.evaluation.common.evaluation_run import run_evaluation
+from services.evaluation.common.understanding import load_understanding
 from services.evaluation.errors import EvaluationStateError
-from services.evaluation.rewrites.ablations import run_ablations
+from services.evaluation.rewrites.ablations import AblationEvaluation
 from services.evaluation.rewrites.nearest_request import (
     EditNearness,
     MakeNearness,
@@ -37,6 +39,7 @@ from services.evaluation.rewrites.variants import (
     NO_VECTORS,
     TABLE_ALONE,
     VARIANTS,
+    AblationSettings,
 )
 
 N_CALLS = TEST_DAYS * len(CALLED)
@@ -61,13 +64,16 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> AblationWorld:
 
 def run(world: AblationWorld, out: Path, gold: Path | None = None) -> tuple[RewriteScores, str]:
     stream = io.StringIO()
-    evaluation = run_ablations(
-        settings=world.settings,
+    evaluation = run_evaluation(
+        AblationEvaluation(
+            settings=AblationSettings(world.settings),
+            understanding=load_understanding(world.understanding),
+            resamples=20,
+        ),
         turns=world.turns,
         gold=gold or world.gold,
-        understanding=world.understanding,
+        lines={},
         out=out,
-        resamples=20,
         console=Console(file=stream, width=160),
     )
     return evaluation, stream.getvalue()

@@ -62,8 +62,11 @@ def answer(number: int, rewrite: str | None, score: float | None = None, **more:
     return Prediction(event_id=f"e{number}", rewrite=rewrite, score=score, **more)
 
 
+World = tuple[list[TurnEvent], list[GoldTurn], list[Prediction]]
+
+
 @pytest.fixture
-def world() -> tuple[list[TurnEvent], list[GoldTurn], list[Prediction]]:
+def world() -> World:
     """Eight requests: 2 wins, 1 loss, 1 still wrong, 1 still right, 3 left alone; 4 defects."""
     said_meant_rewritten = [
         ("music", "lights", "lights", 0.9, "chain", "global"),  # win
@@ -92,9 +95,7 @@ def evaluate(
     return score_rewrites(turns, gold, {"ours": predictions}, ASSISTANT, resamples=200, seed=seed)
 
 
-def test_counts_a_world_as_counted_by_hand(
-    world: tuple[list[TurnEvent], list[GoldTurn], list[Prediction]],
-) -> None:
+def test_counts_a_world_as_counted_by_hand(world: World) -> None:
     evaluation = evaluate(*world)
     score = evaluation.predictors[0].overall
     assert (evaluation.turns, evaluation.users, evaluation.defects) == (8, 3, 4)
@@ -106,7 +107,7 @@ def test_counts_a_world_as_counted_by_hand(
     assert score.defect_rate_after.value == 3 / 8
 
 
-def test_breaks_the_score_down(world: tuple[list[TurnEvent], list[GoldTurn], list[Prediction]]) -> None:
+def test_breaks_the_score_down(world: World) -> None:
     parts = {
         (part.by, part.group): (part.score.turns, part.score.defects, part.score.wins, part.score.losses)
         for part in evaluate(*world).predictors[0].breakdowns
@@ -124,9 +125,7 @@ def test_breaks_the_score_down(world: tuple[list[TurnEvent], list[GoldTurn], lis
     }
 
 
-def test_the_curve_falls_from_the_surest_rewrite_to_all(
-    world: tuple[list[TurnEvent], list[GoldTurn], list[Prediction]],
-) -> None:
+def test_the_curve_falls_from_the_surest_rewrite_to_all(world: World) -> None:
     curve = evaluate(*world).predictors[0].curve
     assert [(point.threshold, point.changed, point.wins, point.losses) for point in curve] == [
         (0.9, 1, 1, 0),
@@ -284,15 +283,11 @@ def test_an_interval_leaves_out_a_fortieth_of_the_resamples_at_either_end() -> N
     assert estimate(1.0, np.array([np.nan, 7.0])) == Estimate(1.0, 7.0, 7.0)
 
 
-def test_the_same_seed_gives_the_same_evaluation(
-    world: tuple[list[TurnEvent], list[GoldTurn], list[Prediction]],
-) -> None:
+def test_the_same_seed_gives_the_same_evaluation(world: World) -> None:
     assert evaluate(*world) == evaluate(*world)
 
 
-def test_compares_with_the_baseline_on_the_same_users(
-    world: tuple[list[TurnEvent], list[GoldTurn], list[Prediction]],
-) -> None:
+def test_compares_with_the_baseline_on_the_same_users(world: World) -> None:
     turns, gold, predictions = world
     evaluation = score_rewrites(
         turns,
