@@ -62,7 +62,7 @@ def through_kafka(
 
 @pytest.fixture(scope="module")
 def demo_log() -> list[TurnEvent]:
-    return [turn.event for turn in simulate(SimulationSettings(users=80, days=6, test_days=0))]
+    return [turn.event for turn in simulate(SimulationSettings(users=160, days=6, test_days=0))]
 
 
 @pytest.fixture(scope="module")
