@@ -24,6 +24,7 @@ from rewriting.table.rewrite_table import RewriteTable
 from services.jobs.turn_logs import learn_from_files
 from services.learners.chains import ChainLearner
 from services.platform.clock import now_ms
+from services.platform.database import open_database
 from services.session_models.backfill import backfill
 from services.session_models.labels.kind import KIND as LABELS
 from services.session_models.rephrases.kind import KIND as REPHRASES
