@@ -279,7 +279,7 @@ def test_an_interpretation_pools_what_many_texts_tell() -> None:
     """Few users said each text, and few of them found the way; many did from texts understood the same."""
     log = Log()
     heard = "play jess"
-    words = ("jess", "jas", "chess", "jacks", "jets", "just", "jest", "jass", "jaz", "jasz")
+    words = ("jess", "jas", "jass", "jaz", "jasz", "jaze", "jazs", "jazze", "jaas", "jaaz")
     for number, word in enumerate(words):
         for user in range(3):
             log.say(10 * number + user, (f"play {word}", "error"), ("play jazz", "ok"), meaning=heard)

@@ -13,7 +13,22 @@ from rewriting.guards.reason import REFUSAL_REASONS, RefusalReason
 from rewriting.guards.settings import GuardSettings, SensitiveSettings
 from streams.turn import UserId
 
-GUARD = PairGuard()
+SETTINGS = GuardSettings(
+    min_likeness=0.45,
+    min_whole_likeness=0.45,
+    min_users=3,
+    min_visible_share=0.25,
+    min_trust=20,
+    min_share=0.15,
+    min_most_share=0.5,
+    min_added_share=0.6,
+    min_named_share=0.2,
+    min_named_odds=0.5,
+    private_trust=5,
+)
+"""The defaults may be tuned; what the tests count with stays."""
+
+GUARD = PairGuard(SETTINGS)
 
 
 def people(
@@ -157,7 +172,7 @@ def test_a_sensitive_request_that_was_misheard_stays_what_it_was() -> None:
 
 
 def test_sensitive_targets_can_be_forbidden() -> None:
-    guard = PairGuard(sensitive=SensitiveSettings(forbidden=True))
+    guard = PairGuard(SETTINGS, SensitiveSettings(forbidden=True))
     locking = pair("open the frond door lock please", "unlock the front door please", people(500, trust=12))
     assert "sensitive" in guard.refusals(locking)
     assert "sensitive" not in GUARD.refusals(locking)
