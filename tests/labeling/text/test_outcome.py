@@ -1,3 +1,6 @@
+from collections.abc import Sequence
+
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,6 +23,11 @@ def turn(
         response=None if status is None else Response(status=status),
         signals=Signals(barge_in=barge_in, terminated=terminated, feedback=feedback),
     )
+
+
+def judged(turns: Sequence[TurnEvent]) -> list[TurnOutcome]:
+    """The outcomes of turns that came one after the other."""
+    return judge_turns([msgspec.structs.replace(turn, ts_ms=1_000 * i) for i, turn in enumerate(turns)])
 
 
 MUSIC, WEATHER, MUSIC_AGAIN = "play jazz", "will it rain", "play some jazz please"
@@ -52,11 +60,11 @@ def test_each_reason(
     first: TurnEvent, following: str | None, reason: Reason, weights: tuple[float, float, float]
 ) -> None:
     turns = [first] if following is None else [first, turn(following)]
-    assert judge_turns(turns)[0] == TurnOutcome(*weights, reason)
+    assert judged(turns)[0] == TurnOutcome(*weights, reason)
 
 
 def test_no_turn_is_judged_as_nothing() -> None:
-    assert judge_turns([]) == []
+    assert judged([]) == []
 
 
 @pytest.mark.parametrize("status", ["ok", "error", "no_result", "cancelled", "unsupported"])
@@ -68,16 +76,22 @@ def test_explicit_feedback_beats_all_other_signs(
     rest = [] if following is None else [turn(following)]
     praised = turn(MUSIC, status, barge_in, feedback="positive")
     rejected = turn(MUSIC, status, barge_in, feedback="negative")
-    assert judge_turns([praised, *rest])[0].reason == "praised"
-    assert judge_turns([rejected, *rest])[0].reason == "rejected"
+    assert judged([praised, *rest])[0].reason == "praised"
+    assert judged([rejected, *rest])[0].reason == "rejected"
 
 
 def test_requests_of_one_domain_are_no_second_tries_by_that() -> None:
-    assert judge_turns([turn("in the north"), turn("cheap food")])[0].reason == "moved_on"
+    assert judged([turn("in the north"), turn("cheap food")])[0].reason == "moved_on"
+
+
+@pytest.mark.parametrize(("status", "weights"), [("ok", (0.5, 0.5, 0)), ("error", (0, 1, 0))])
+def test_turns_of_one_time_have_no_order(status: Status, weights: tuple[float, float, float]) -> None:
+    outcomes = judge_turns([turn(MUSIC, status), turn(MUSIC_AGAIN)])
+    assert outcomes == [TurnOutcome(*weights, "unordered"), TurnOutcome(1, 0, 0, "accepted")]
 
 
 def test_the_case_of_letters_does_not_matter() -> None:
-    assert judge_turns([turn("PLAY JAZZ"), turn("play jazz")])[0].reason == "rephrased"
+    assert judged([turn("PLAY JAZZ"), turn("play jazz")])[0].reason == "rephrased"
 
 
 turns_of_a_session = st.lists(
@@ -96,7 +110,7 @@ turns_of_a_session = st.lists(
 
 @given(turns_of_a_session)
 def test_weights_sum_to_one_and_the_last_turn_never_goes_on(turns: list[TurnEvent]) -> None:
-    outcomes = judge_turns(turns)
+    outcomes = judged(turns)
     assert len(outcomes) == len(turns)
     for outcome in outcomes:
         weights = (outcome.success, outcome.failure, outcome.goes_on)
