@@ -27,6 +27,7 @@ class Name(StrEnum):
     REPHRASES = "rephrases"
     LABELS = "labels"
     FAILURES = "failures"
+    PLANTING = "planting"
     START = "start"  # with --against alone
 
 
@@ -87,7 +88,7 @@ def main(
     if Name.START in (names or ()):
         raise typer.BadParameter("`start` compares two checkouts: give --against PATH")
     for name in names or [name for name in Name if name is not Name.START]:
-        report = _report_of(name, quick, logs, entries, device)
+        report = _report_of(name, quick, logs, entries, device, out)
         report.show(console)
         console.print(f"written to {report.write(out)}\n")
 
@@ -124,12 +125,15 @@ def _compare(
         raise typer.Exit(1) from error
 
 
-def _report_of(name: Name, quick: bool, logs: Path | None, entries: int, device: str) -> "BenchmarkReport":
+def _report_of(
+    name: Name, quick: bool, logs: Path | None, entries: int, device: str, out: Path
+) -> "BenchmarkReport":
     options: dict[Name, tuple[object, ...]] = {
         Name.INGEST: (logs,),
         Name.ONLINE: (entries,),
         Name.LABELS: (device,),
         Name.FAILURES: (device,),
+        Name.PLANTING: (out,),
     }
     report: BenchmarkReport = importlib.import_module(f"benchmarks.{name.value}").run(
         quick, *options.get(name, ())

@@ -102,6 +102,15 @@ def test_the_chain_is_solved_as_by_the_dense_inverse(run: Run) -> None:
         assert row["difference"] < 1e-6
 
 
+def test_accounts_without_ordinary_use_plant_nothing_but_what_sounds_alike(run: Run, tmp_path: Path) -> None:
+    rows = run("planting", tmp_path)["figures"]
+    assert (tmp_path / "planting.svg").read_bytes().startswith(b"<?xml")
+    for row in rows:
+        is_live = row["1 session"] != f"over {10 if row['days'] == 0 else row['honest'] + 40}"
+        assert is_live == (row["days"] > 0 or row["target"].startswith("alike"))
+        assert row["5 sessions"] == row["1 session"]
+
+
 def test_bare_loops_and_workers_read_every_turn(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ingest, "in_processes", _in_threads)
     report = run("ingest")

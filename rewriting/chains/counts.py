@@ -124,7 +124,7 @@ class ChainCounts:
         self.interpretations: list[Interpretation] = []  # by number
         self.outcomes: list[OutcomeCounts] = []  # by number
         self.texts_at: list[dict[TextKey, int]] = []  # by number: text -> times it was understood so
-        self.days: dict[UserId, dict[int, int]] = {}  # user -> day -> sessions
+        self.days: dict[UserId, dict[int, int]] = {}  # user -> day -> sessions without a second try
         self.locales: dict[str, int] = {}  # -> sessions
         self._tried: dict[UserId, set[TextKey]] = {}  # user -> texts that they ever came from by second tries
         self._seen: set[UserId] = set()  # users of sessions that came or went since `take_seen`
@@ -178,7 +178,6 @@ class ChainCounts:
         user, locale = session.person, session.locale
         numbers = [self._number(step.interpretation) for step in steps]
         keys = [text_key(step.text, locale) for step in steps]
-        add_nested_count(self.days, user, session.day, sign)
         add_count(self.locales, locale, sign)
         self._seen.add(user)
         for i, (step, key, number) in enumerate(zip(steps, keys, numbers, strict=True)):
@@ -198,7 +197,10 @@ class ChainCounts:
                 self._join(number, following)
             for other in text.interpretations:
                 self._join(number, other)
-        for (source, target), second_try in _second_tries(session, keys, numbers).items():
+        second_tries = _second_tries(session, keys, numbers)
+        if not second_tries:
+            add_nested_count(self.days, user, session.day, sign)
+        for (source, target), second_try in second_tries.items():
             led_to = self.texts[source].led_to
             if sign > 0:
                 self._tried.setdefault(user, set()).add(source)

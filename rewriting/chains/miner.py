@@ -9,7 +9,6 @@ interpretations that followed, pooled over all texts that were understood so (do
 u is rewritten to the interpretation j with the greatest w_j if w_j >= odds * s; else it stays as it is.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
@@ -291,6 +290,7 @@ class ChainMiner:
         for tried in counts.led_to[number].values():
             if self._means(tried.text, target, locale):
                 tries.setdefault(tried.user_id, []).append(tried)
+        said_target = self.counts.texts[text_key(target, locale)]
         return PairEvidence(
             source=source,
             target=target,
@@ -300,7 +300,12 @@ class ChainMiner:
             users=[
                 PairUser(
                     user_id=user_id,
-                    trust=trust(self.counts.days[user_id], Counter(tried.day for tried in tried_by)),
+                    trust=trust(
+                        self.counts.days.get(user_id, {}),
+                        counts.times_said(user_id)
+                        + said_target.times_said(user_id)
+                        - sum(1 + (tried.text == target) for tried in tried_by),
+                    ),
                     visible=any(tried.visible for tried in tried_by),
                     answered=all(tried.is_answer for tried in tried_by),
                     echoed=all(tried.is_echo for tried in tried_by),
@@ -376,8 +381,11 @@ class ChainMiner:
         total = scores.sum(axis=0)
         ranked = sorted(wanted, key=lambda number: (-round(total[position[number]], 9), wanted[number]))
         for best in ranked:
+            sessions = counts.led_to[best]
+            users = len({tried.user_id for tried in sessions.values()})
             by_target = scores[:, position[best]] - error
-            limit = self._limit(counts, by_target, scores.sum(axis=1))
+            a_try = users / len(sessions)  # sessions of one account add no more than its first
+            limit = self._limit(counts, by_target * a_try, scores.sum(axis=1) * a_try)
             target = self.counts.texts[text_key(wanted[best], locale)]
             if fails_lately(counts.run.get(wanted[best], {})):
                 continue
@@ -385,7 +393,6 @@ class ChainMiner:
                 break
         else:
             return None
-        sessions = counts.led_to[best]
         names = self.counts.interpretations
         return Rewrite(
             rewrite_id=rewrite_id(self.assistant_id, GLOBAL, text, locale=locale),
@@ -400,7 +407,7 @@ class ChainMiner:
             max_confidence=limit if limit < 1 else None,
             score=round(float(by_target.sum() / (counts.success + total.sum())), 6),
             sessions=len(sessions),
-            users=len({tried.user_id for tried in sessions.values()}),
+            users=users,
             source_success_rate=round(counts.success_rate, 6),
             source_count=counts.requests,
             target_success_rate=round(target.success_rate, 6),
@@ -414,9 +421,10 @@ class ChainMiner:
 
         Bands are judged from the lowest up, each with what it borrows from those below, and only where the
         text was heard with such confidence. Above one in which most requests are right as they are, it holds
-        in none.
+        in none. What one account succeeds with again and again weighs no more than once, on either side.
         """
         settings = self._settings
+        a_success = len(counts.met_users) / max(sum(counts.met_users.values()), 1)
         limit: float | None = None
         heard, own, won, any_won = 0, 0.0, 0.0, 0.0
         for i, band in enumerate(counts.bands):
@@ -424,12 +432,12 @@ class ChainMiner:
                 continue
             heard, own, won, any_won = (
                 heard + band.requests,
-                own + band.success,
+                own + a_success * band.success,
                 won + by_target[i],
                 any_won + by_any[i],
             )
             borrowed = settings.band_shrinkage / heard
-            as_it_is = band.success + borrowed * own + settings.band_prior[i]
+            as_it_is = a_success * band.success + borrowed * own + settings.band_prior[i]
             by_rewrite = by_target[i] + borrowed * won
             in_all = as_it_is + by_any[i] + borrowed * any_won
             holds = by_rewrite >= settings.min_odds * as_it_is and by_rewrite >= settings.min_share * in_all

@@ -20,6 +20,10 @@ class Wordings:
         """Who said it."""
         return set().union(*self.said.values())
 
+    def times_said(self, user_id: UserId) -> int:
+        """How often one user said it."""
+        return sum(by.get(user_id, 0) for by in self.said.values())
+
     @property
     def surface(self) -> str:
         """How most users write it."""

@@ -20,19 +20,22 @@ _GROWTH: Final = 4
 _MOST_WEIGHT: Final = 1.5
 
 
-def trust(sessions_by_day: Mapping[int, int], evidence_by_day: Mapping[int, int]) -> float:
+def trust(ordinary_by_day: Mapping[int, int], of_pair: int = 0) -> float:
     """The trust in one account: 0 while it is new, 1 at `TRUSTED_AGE_DAYS`, then its age to the fourth power.
 
     Args:
-        sessions_by_day: day -> sessions of the account.
-        evidence_by_day: day -> those of them that speak for the pair in question: they are no ordinary use.
+        ordinary_by_day: day -> sessions of the account without a second try of anything: who plants one pair
+            has no ordinary use while planting another.
+        of_pair: requests of the account with the source or the target in question, but for the second tries
+            themselves: whoever says nothing else has no ordinary use either.
 
     Returns:
         0..`MOST_TRUST`.
     """
-    ordinary = [day for day, count in sessions_by_day.items() if count > evidence_by_day.get(day, 0)]
-    age = max(ordinary) - min(ordinary) + 1 if ordinary else 0
-    if age < TRUSTED_AGE_DAYS or len(ordinary) < ACTIVE_SHARE * age:
+    days = ordinary_by_day.keys()
+    age = max(days) - min(days) + 1 if days else 0
+    least = ACTIVE_SHARE * age
+    if age < TRUSTED_AGE_DAYS or len(days) < least or sum(ordinary_by_day.values()) - of_pair < least:
         return 0.0
     return min((age / TRUSTED_AGE_DAYS) ** _GROWTH, MOST_TRUST)
 
