@@ -17,6 +17,8 @@ from rewriting.guards.settings import GuardSettings, SensitiveSettings
 from rewriting.guards.trust import weight
 from streams.turn import UserId
 
+_MOST_DROPPED = 0.7  # share of the source's letters that a target may leave out
+_SOUNDS_THE_SAME = 0.7  # likeness from which two texts are taken for one
 _SOUNDS_LIKE_A_REQUEST = 0.6  # likeness from which a text is taken for the source, whatever else it means
 
 
@@ -77,13 +79,15 @@ class PairGuard:
         compared = compare(source, target, locale)
         return (
             self._is_plausible(compared)
-            and compared.likeness >= _SOUNDS_LIKE_A_REQUEST
+            and compared.likeness >= _SOUNDS_THE_SAME
+            and not compared.dropped
             and not compared.added
         )
 
     def _is_plausible(self, compared: Comparison) -> bool:
         least = self.settings.min_likeness if compared.is_framed else self.settings.min_whole_likeness
-        return not compared.differences and compared.likeness >= least
+        is_alike = compared.likeness >= least and compared.dropped <= _MOST_DROPPED
+        return is_alike and not compared.differences
 
     def _by_text(self, pair: PairEvidence, compared: Comparison) -> Iterator[RefusalReason]:
         yield from compared.differences

@@ -16,7 +16,7 @@ class GuardSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """How alike the words must sound or be spelt that stand in each other's place, 0..1, for a pair to be
     plausible by itself. Raised, more pairs need trusted users; lowered, one name passes for another."""
 
-    min_whole_likeness: float = 0.45
+    min_whole_likeness: float = 0.55
     """The same of whole texts, where most of their words differ."""
 
     min_users: float = 3
