@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -164,23 +165,16 @@ def test_several_processes_can_open_a_new_database_at_once(bare_database_locatio
 def test_a_transaction_that_reads_first_and_then_writes_waits_its_turn(engine: Engine) -> None:
     """Two threads count up: no number is lost, and none fails because the other was faster."""
     put(engine, "home", 0)
-    failures: list[BaseException] = []
 
     def count() -> None:
-        try:
-            for _ in range(25):
-                with engine.begin() as connection:
-                    found = connection.execute(REWRITE_TABLES.select().with_for_update()).one()
-                    connection.execute(REWRITE_TABLES.update().values(version=found.version + 1))
-        except BaseException as error:
-            failures.append(error)
+        for _ in range(25):
+            with engine.begin() as connection:
+                found = connection.execute(REWRITE_TABLES.select().with_for_update()).one()
+                connection.execute(REWRITE_TABLES.update().values(version=found.version + 1))
 
-    threads = [threading.Thread(target=count) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
+    with ThreadPoolExecutor(2) as threads:
+        counted = [threads.submit(count) for _ in range(2)]
+    assert [one.exception() for one in counted] == [None, None]
     assert held(engine) == {"home": 50}
 
 
@@ -296,24 +290,17 @@ def test_one_of_two_transactions_in_each_others_way_is_worth_another_try(postgre
     put(engine, "home")
     put(engine, "car")
     change = REWRITE_TABLES.update().values(version=2)
-    failures: list[BaseException] = []
     both_hold_one = threading.Barrier(2, timeout=HANGS_AFTER_S)
 
     def write(first: str, second: str) -> None:
-        try:
-            with engine.begin() as connection:
-                connection.execute(change.where(REWRITE_TABLES.c.assistant_id == first))
-                both_hold_one.wait()
-                connection.execute(change.where(REWRITE_TABLES.c.assistant_id == second))
-        except BaseException as error:
-            failures.append(error)
+        with engine.begin() as connection:
+            connection.execute(change.where(REWRITE_TABLES.c.assistant_id == first))
+            both_hold_one.wait()
+            connection.execute(change.where(REWRITE_TABLES.c.assistant_id == second))
 
-    threads = [threading.Thread(target=write, args=names) for names in (("home", "car"), ("car", "home"))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    (failure,) = failures
+    with ThreadPoolExecutor(2) as threads:
+        written = threads.submit(write, "home", "car"), threads.submit(write, "car", "home")
+    (failure,) = filter(None, (one.exception() for one in written))
     assert is_retriable(failure)
     engine.dispose()
 
