@@ -59,11 +59,9 @@ class ModelFailureIsolator(Struct, frozen=True):
             FailureInputError: a session has more than `MOST_TURNS` turns.
         """
         refuse_long_sessions(sessions, FailureInputError, "up to {} can be taken")
-        return [self._of_session(turns) for turns in sessions]
+        return [self._of_session(turns) if turns else [] for turns in sessions]
 
     def _of_session(self, turns: Sequence[TurnEvent]) -> list[TurnFailure]:
-        if not turns:
-            return []
         calibration = self.description.calibration
         probabilities = calibration.probabilities(self.reader.read(turns))
         chosen = calibration.chosen(probabilities)

@@ -63,9 +63,8 @@ class DatabaseFeedbackStore:
 
     def of_assistant(self, assistant_id: str) -> list[FeedbackEntry]:
         """All feedback for an assistant, oldest first."""
-        columns = [column for column in FEEDBACK.columns if column.name != "feedback_id"]
         statement = (
-            select(*columns)
+            select(*(FEEDBACK.c[name] for name in FeedbackEntry.__struct_fields__))
             .where(FEEDBACK.c.assistant_id == assistant_id)
             .order_by(FEEDBACK.c.received_ms, FEEDBACK.c.feedback_id)
         )

@@ -12,7 +12,7 @@ from letter_detector import NAME as DETECTOR
 from letter_detector import LetterDetector, letter_log
 from letter_labels import NAME, LetterLabels
 from sqlalchemy import select
-from streaming import drain, requests, rewrites, row_count, send_turns, stream_settings
+from streaming import drain, learn_log, requests, rewrites, row_count, send_turns, stream_settings
 from worker_faults import run_and_kill
 from worker_pool import WorkerPool
 
@@ -21,7 +21,6 @@ from labeling.models.in_use import ModelKind, set_models
 from rewriting.chains.store import CHAIN_SESSION
 from rewriting.rephrases.settings import RephraseSettings
 from rewriting.table.rewrite_table import RewriteTable
-from services.jobs.turn_logs import learn_from_files
 from services.learners.chains import ChainLearner
 from services.platform.clock import now_ms
 from services.platform.database import open_database
@@ -34,7 +33,7 @@ from streams.kafka_settings import KafkaSettings
 from streams.stores.database_schema import reading
 from streams.stores.session_notice import SESSION_NOTICE
 from streams.topics import end_offsets
-from streams.turn import AssistantId, TurnEvent, encode_turn
+from streams.turn import AssistantId, TurnEvent
 
 LETTERS = AssistantId("letters")
 LEARNERS = "chains", "index"
@@ -53,10 +52,8 @@ def use_model(location: str, kind: ModelKind, name: str) -> None:
 
 def learn(settings: Settings, turns: list[TurnEvent], folder: Path) -> None:
     """What `rehear learn` does, with models that are trained already."""
-    file = folder / "turns.jsonl"
-    file.write_bytes(b"\n".join(map(encode_turn, turns)))
     with opened(settings.database_location) as engine:
-        learn_from_files(engine, settings, [file], now_ms)
+        learn_log(engine, folder, turns, settings)
         work = work_on(engine, LETTERS, settings)
         if settings.rephrases.in_chains:
             backfill(REPHRASES, work, (DETECTOR, LetterDetector()))

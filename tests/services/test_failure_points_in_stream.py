@@ -6,16 +6,13 @@ import msgspec
 import pytest
 from databases import new_database, opened
 from letter_models import CASES
-from streaming import compacted, drain, rewrites, send_turns, stream_settings
+from streaming import compacted, drain, learn_log, rewrites, send_turns, stream_settings
 
-from services.jobs.turn_logs import learn_from_files
-from services.platform.clock import now_ms
 from services.session_models.failures.kind import KIND
-from services.settings import Settings
 from services.simulator import PlantedPair, planted_log
 from streams.kafka_settings import KafkaSettings
 from streams.topics import end_offsets
-from streams.turn import AssistantId, TurnEvent, encode_turn
+from streams.turn import AssistantId, TurnEvent
 
 ASSISTANTS = AssistantId("letters-0"), AssistantId("letters-1")
 (CASE,) = (case for case in CASES if case.kind is KIND)
@@ -31,15 +28,6 @@ def log() -> list[TurnEvent]:
     return sorted(turns, key=lambda turn: (turn.ts_ms, turn.assistant_id))
 
 
-def learn_by_jobs(location: str, log: list[TurnEvent], folder: Path) -> None:
-    file = folder / "turns.jsonl"
-    file.write_bytes(b"\n".join(map(encode_turn, log)))
-    with opened(location) as engine:
-        learn_from_files(engine, Settings(), [file], now_ms)
-        for assistant_id in ASSISTANTS:
-            CASE.fill(engine, assistant_id)
-
-
 def published_points(kafka: KafkaSettings) -> dict[str, str | None]:
     """What the topic of rewrites says of failures, by id."""
     topic = compacted(kafka, kafka.topics.rewrites)
@@ -51,7 +39,10 @@ def test_rewrites_are_published_with_the_failure_points_that_files_give_them(
     log: list[TurnEvent], kafka: KafkaSettings, tmp_path: Path
 ) -> None:
     by_files = new_database(tmp_path / "files" / "rehear.db")
-    learn_by_jobs(by_files, log, tmp_path)
+    with opened(by_files) as engine:
+        learn_log(engine, tmp_path, log)
+        for assistant_id in ASSISTANTS:
+            CASE.fill(engine, assistant_id)
     expected = rewrites(by_files)
     assert len({row.failure_point for row in expected}) == 5
     settings = stream_settings(new_database(tmp_path / "rehear.db"), kafka)

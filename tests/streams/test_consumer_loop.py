@@ -1,5 +1,4 @@
 import codecs
-import itertools
 import re
 import threading
 import time
@@ -139,6 +138,17 @@ def send(settings: KafkaSettings, values: Iterable[bytes | None], partition: int
     producer.flush(HANGS_AFTER_S)
     assert all(future.succeeded() for future in futures)
     producer.close()
+
+
+def raising(*errors: Exception) -> Callable[[], None]:
+    """Raises one of the errors after the other, and then nothing."""
+    left = iter(errors)
+
+    def fail() -> None:
+        for error in left:
+            raise error
+
+    return fail
 
 
 def names(numbers: Iterable[int]) -> list[str]:
@@ -300,13 +310,7 @@ def test_records_that_the_task_refuses_are_dead_letters_and_the_others_get_throu
     settings: KafkaSettings, task: LedgerTask
 ) -> None:
     task.refused_events = {"e0", "e3", "e11"}
-    failures = iter([LockedDatabaseError("locked")])
-
-    def fail_once() -> None:
-        if (failure := next(failures, None)) is not None:
-            raise failure
-
-    task.before_write = fail_once
+    task.before_write = raising(LockedDatabaseError("locked"))
     send(settings, map(turn, range(10)), partition=0)
     send(settings, map(turn, range(10, 13)), partition=1)
     registry = CollectorRegistry()
@@ -329,10 +333,7 @@ def test_records_that_the_task_refuses_are_dead_letters_and_the_others_get_throu
 def test_a_task_that_refuses_what_it_was_not_given_stops_the_loop(
     settings: KafkaSettings, task: LedgerTask
 ) -> None:
-    def refuse() -> None:
-        raise RecordsRefusedError({(0, 99): ValueError("not mine")})
-
-    task.before_process = refuse
+    task.before_process = raising(RecordsRefusedError({(0, 99): ValueError("not mine")}))
     send(settings, [turn(0)])
     with pytest.raises(RecordsRefusedError):
         ConsumerLoop(task, settings).run(until_idle=True)
@@ -360,13 +361,7 @@ def test_slow_work_causes_no_rebalance_and_no_second_fetch(settings: KafkaSettin
 def test_a_locked_database_is_waited_out(settings: KafkaSettings, task: LedgerTask) -> None:
     send(settings, map(turn, range(10)))
     small = structs.replace(settings, max_poll_records=5)
-    attempts = itertools.count(1)
-
-    def locked() -> None:
-        if next(attempts) <= 3:
-            raise LockedDatabaseError("database is locked")
-
-    task.before_write = locked
+    task.before_write = raising(*[LockedDatabaseError("database is locked")] * 3)
     registry = CollectorRegistry()
     ConsumerLoop(task, small, metrics=StreamMetrics(registry)).run(until_idle=True)
     assert task.ledger.events == names(range(10))
@@ -380,15 +375,10 @@ def test_an_error_that_does_not_pass_stops_the_loop_and_saves_nothing(
     settings: KafkaSettings, task: LedgerTask
 ) -> None:
     send(settings, [turn(0)])
-
-    def fail() -> None:
-        raise ConnectionError("looks like the network, but the task says it is final")
-
-    task.before_write = fail
+    task.before_write = raising(ConnectionError("looks like the network, but the task says it is final"))
     with pytest.raises(ConnectionError, match="final"):
         ConsumerLoop(task, settings).run()
     assert task.ledger.offsets == {}
-    task.before_write = lambda: None
     task.owned.clear()
     ConsumerLoop(task, settings).run(until_idle=True)
     assert task.ledger.events == ["e0"]

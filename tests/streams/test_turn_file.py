@@ -28,31 +28,21 @@ def lines(count: int) -> bytes:
     return b"".join(encode_turn(turn) + b"\n" for turn in turns(count))
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        lines(3),
-        lines(3).rstrip(b"\n"),
-        lines(3).replace(b"\n", b"\r\n"),
-        b"\n  \n" + lines(3).replace(b"\n", b"\n\n"),
-        gzip.compress(lines(3)),
-        gzip.compress(lines(2)) + gzip.compress(lines(3).split(b"\n")[2]),
-        codecs.BOM_UTF8 + lines(3),
-        gzip.compress(codecs.BOM_UTF8 + lines(3)),
-        codecs.BOM_UTF8 + b"\r\n" + lines(2) + codecs.BOM_UTF8 + lines(3).split(b"\n")[2],
-    ],
-    ids=[
-        "plain",
-        "no last end",
-        "CR LF",
-        "blank lines",
-        "gzip",
-        "two gzip members",
-        "byte order mark",
-        "byte order mark in gzip",
-        "files with byte order marks joined",
-    ],
-)
+LAST = lines(3).split(b"\n")[2]
+WRITTEN = {
+    "plain": lines(3),
+    "no last end": lines(3).rstrip(b"\n"),
+    "CR LF": lines(3).replace(b"\n", b"\r\n"),
+    "blank lines": b"\n  \n" + lines(3).replace(b"\n", b"\n\n"),
+    "gzip": gzip.compress(lines(3)),
+    "two gzip members": gzip.compress(lines(2)) + gzip.compress(LAST),
+    "byte order mark": codecs.BOM_UTF8 + lines(3),
+    "byte order mark in gzip": gzip.compress(codecs.BOM_UTF8 + lines(3)),
+    "files with byte order marks joined": codecs.BOM_UTF8 + b"\r\n" + lines(2) + codecs.BOM_UTF8 + LAST,
+}
+
+
+@pytest.mark.parametrize("content", WRITTEN.values(), ids=WRITTEN)
 def test_turns_are_read_however_they_are_written(content: bytes, tmp_path: Path) -> None:
     file = tmp_path / "turns"  # what it is called does not matter
     file.write_bytes(content)

@@ -10,6 +10,24 @@ from streams.turn import EventId, TurnEvent
 
 NAME = "labels-letters"
 
+FULL_LABEL = TurnLabel(
+    event_id="e",
+    goal_id="e",
+    goal_start=True,
+    goal_success=0.1,
+    defect=0.0,
+    satisfaction=5,
+    dissatisfaction=1.0,
+    dialogue_satisfaction=1,
+    dialogue_dissatisfaction=0.3333,
+    domain="d",
+    intent="i",
+    slots=(),
+    confidence={"goal_start": 0.1, "defect": 0.8, "satisfaction": 0.6, "intent": 0.95},
+    abstained=("goal_start", "satisfaction", "intent"),
+)
+"""Says something of everything."""
+
 
 class LetterLabels(LetterModel):
     """Labels no session in which `REFUSED` is said; says nothing of satisfaction and of domains.

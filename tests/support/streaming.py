@@ -17,7 +17,7 @@ from rewriting.requests.session_store import REQUEST_SESSION
 from rewriting.requests.statistics_store import REQUEST_STATISTICS
 from rewriting.table.rewrite import Rewrite, TableVersion
 from rewriting.table.rewrite_table import RewriteTable
-from services.jobs.turn_logs import learn_from_files
+from services.jobs.turn_logs import LearningSummary, learn_from_files
 from services.platform.clock import now_ms
 from services.processes.worker import WORKERS, worker_loop
 from services.settings import SessionSettings, Settings
@@ -148,12 +148,19 @@ def learned_from_file(
     turns: Iterable[TurnEvent], folder: Path, chain: ChainSettings | None = None
 ) -> list[Rewrite]:
     """What a log teaches when it is read from a file, into a database of its own."""
-    file = folder / "learned.jsonl"
-    file.write_bytes(b"\n".join(map(encode_turn, turns)))
     location = new_database(folder / "learned.db")
     with opened(location) as engine:
-        learn_from_files(engine, Settings(chain=chain or ChainSettings()), [file], now_ms)
+        learn_log(engine, folder, turns, Settings(chain=chain or ChainSettings()))
     return rewrites(location)
+
+
+def learn_log(
+    engine: Engine, folder: Path, turns: Iterable[TurnEvent], settings: Settings | None = None
+) -> LearningSummary:
+    """Learns from a log as from a file of its turns, which stays in the folder."""
+    file = folder / "log.jsonl"
+    file.write_bytes(b"\n".join(map(encode_turn, turns)))
+    return learn_from_files(engine, settings or Settings(), [file], now_ms)
 
 
 def requests(location: str | Path) -> dict[str, list[Any]]:

@@ -65,10 +65,7 @@ def _table(overview: FailureOverview) -> Table:
         table.add_column(column, justify="left" if column == "class" else "right")
     for one in overview.points:
         table.add_row(
-            one.failure_point,
-            f"{one.turns:,}",
-            share_cell(one.share),
-            f"{100 * one.expected:.1f} %",
+            one.failure_point, f"{one.turns:,}", share_cell(one.share), f"{100 * one.expected:.1f} %"
         )
     table.caption = f"with 95 % confidence intervals over {overview.cluster}"
     return table

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pyarrow.parquet as pq
 import pytest
-from letter_labels import LetterLabels
+from letter_labels import FULL_LABEL, LetterLabels
 from turns import turn_event
 
 from labeling.labels.columns import LABEL_COLUMNS
@@ -137,43 +137,22 @@ def test_the_name_tells_the_format(name: str, expected: str) -> None:
 
 # Labels that are sure enough
 
-SURE = TurnLabel(
-    event_id="e",
-    goal_id="e",
-    goal_start=True,
-    goal_success=0.9,
-    defect=0.2,
-    satisfaction=4,
-    dissatisfaction=0.1,
-    dialogue_satisfaction=3,
-    dialogue_dissatisfaction=0.4,
-    domain="d",
-    intent="i",
-    slots=(),
-    confidence={"goal_start": 0.1, "defect": 0.8, "satisfaction": 0.6, "intent": 0.95},
-    abstained=("goal_start", "satisfaction", "intent"),
-)
-
 
 def test_all_labels_stay_unless_asked_otherwise() -> None:
-    assert without_unsure(SURE) == SURE
+    assert without_unsure(FULL_LABEL) == FULL_LABEL
 
 
 def test_labels_below_the_wanted_precision_are_left_out() -> None:
-    kept = without_unsure(SURE, abstained_too=False)
+    kept = without_unsure(FULL_LABEL, abstained_too=False)
     assert (kept.satisfaction, kept.dissatisfaction, kept.intent) == (None, None, None)
-    assert (kept.goal_id, kept.goal_start, kept.goal_success, kept.dialogue_satisfaction) == (
-        "e",
-        True,
-        0.9,
-        3,
-    )
-    assert kept.abstained == SURE.abstained  # why they are null
+    assert (kept.goal_id, kept.goal_start) == ("e", True)
+    assert (kept.goal_success, kept.dialogue_satisfaction) == (0.1, 1)
+    assert kept.abstained == FULL_LABEL.abstained  # why they are null
     assert given_labels(kept) == FIELDS_OF.keys() - {"satisfaction", "intent"}
 
 
 def test_labels_below_a_confidence_are_left_out() -> None:
-    kept = without_unsure(SURE, min_confidence=0.81)
+    kept = without_unsure(FULL_LABEL, min_confidence=0.81)
     assert (kept.defect, kept.satisfaction, kept.dissatisfaction, kept.intent) == (None, None, None, "i")
-    assert (kept.domain, kept.slots, kept.goal_success) == ("d", (), 0.9)  # which have no confidence
-    assert without_unsure(SURE, min_confidence=0.8).defect == 0.2
+    assert (kept.domain, kept.slots, kept.goal_success) == ("d", (), 0.1)  # which have no confidence
+    assert without_unsure(FULL_LABEL, min_confidence=0.8).defect == 0.0

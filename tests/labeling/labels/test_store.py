@@ -1,7 +1,7 @@
 """What is stored of labels; of what holds for all stores of turns: `test_turn_stores`."""
 
 import msgspec
-from letter_labels import LetterLabels
+from letter_labels import FULL_LABEL, LetterLabels
 from sqlalchemy import Engine
 from turns import turn_event
 
@@ -36,22 +36,7 @@ def stored(engine: Engine, session: Session) -> list[TurnLabel]:
 def test_a_turn_of_which_nothing_is_said_and_one_of_which_all_is(engine: Engine) -> None:
     session = session_of("x", "y")
     nothing = TurnLabel(event_id="u-0", goal_id="u-0", goal_start=True)
-    everything = TurnLabel(
-        event_id="u-1000",
-        goal_id="u-1000",
-        goal_start=True,
-        goal_success=0.1,
-        defect=0.0,
-        satisfaction=5,
-        dissatisfaction=1.0,
-        dialogue_satisfaction=1,
-        dialogue_dissatisfaction=0.3333,
-        domain="d",
-        intent="i",
-        slots=(),
-        confidence={"slots": 0.5},
-        abstained=("slots",),
-    )
+    everything = msgspec.structs.replace(FULL_LABEL, event_id="u-1000", goal_id="u-1000")
     store(engine, SessionLabels(session, "m", [nothing, everything]))
     assert stored(engine, session) == [nothing, everything]
 

@@ -1,5 +1,6 @@
 """Verdicts on rows in the database."""
 
+import rewrites
 from rewrites import rewrite_row
 from sqlalchemy import Engine
 
@@ -27,8 +28,7 @@ OWN = rewrite_row("pley it", "play my mix", scope=user_scope(ANN))
 
 
 def put(engine: Engine, *rows: Rewrite) -> None:
-    with engine.begin() as connection:
-        RewriteTable(engine, lambda: 1).put(connection, HOME, rows, [], "learned", 1)
+    rewrites.put(RewriteTable(engine, lambda: 1), engine, rows)
 
 
 def use_ranker(engine: Engine, name: str = "ranker-1") -> None:

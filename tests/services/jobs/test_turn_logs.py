@@ -1,17 +1,18 @@
 import itertools
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from databases import new_database
+from databases import new_database, opened
 from request_world import write_log
 from sqlalchemy import Engine
 from streaming import (
     assistants,
     drain,
+    learn_log,
     learned_from_file,
     requests,
     rewrites,
@@ -27,7 +28,6 @@ from rewriting.table.rewrite import Rewrite
 from rewriting.table.rewrite_table import RewriteTable
 from services.jobs.turn_logs import LearningSummary, learn_from_files
 from services.platform.clock import now_ms
-from services.platform.database import open_database
 from services.settings import Settings
 from services.simulator import PlantedPair, SimulationSettings, planted_log, simulate
 from streams.errors import TurnFileError
@@ -41,6 +41,7 @@ HOME = Path(__file__).resolve().parents[3] / "../shared/data/home/turns.train.js
 
 
 Taught = tuple[list[Rewrite], dict[str, list[Any]]]
+ThroughKafka = Callable[..., None]
 
 
 def taught(location: str | Path) -> Taught:
@@ -48,16 +49,24 @@ def taught(location: str | Path) -> Taught:
     return rewrites(location), requests(location)
 
 
-def through_kafka(
-    kafka: KafkaSettings, location: str | Path, *logs: Sequence[TurnEvent], partitions: int = 4
-) -> str:
-    """Has the workers learn logs, one after the other; gives the location of the database."""
-    ensure_topics(kafka, partitions=partitions)
-    settings = stream_settings(location, kafka)
-    for log in logs:
-        send_turns(kafka, log)
-        drain(settings)
-    return settings.database_location
+@pytest.fixture
+def location(tmp_path: Path) -> str:
+    """Of a database that the workers learn into."""
+    return new_database(tmp_path / "kafka.db")
+
+
+@pytest.fixture
+def through_kafka(kafka_settings: KafkaSettings) -> ThroughKafka:
+    """Has the workers learn logs, one after the other."""
+
+    def learn(location: str, *logs: Sequence[TurnEvent], partitions: int = 4, **settings: Any) -> None:
+        kafka = msgspec.structs.replace(kafka_settings, **settings)
+        ensure_topics(kafka, partitions=partitions)
+        for log in logs:
+            send_turns(kafka, log)
+            drain(stream_settings(location, kafka))
+
+    return learn
 
 
 @pytest.fixture(scope="module")
@@ -98,19 +107,16 @@ def test_a_log_in_seconds_teaches_nothing(planted: list[TurnEvent], engine: Engi
 
 
 def test_kafka_and_files_teach_the_same(
-    demo_log: list[TurnEvent],
-    demo_taught: Taught,
-    kafka_settings: KafkaSettings,
-    tmp_path: Path,
+    demo_log: list[TurnEvent], demo_taught: Taught, location: str, through_kafka: ThroughKafka
 ) -> None:
-    location = through_kafka(kafka_settings, new_database(tmp_path / "kafka.db"), demo_log, partitions=1)
+    through_kafka(location, demo_log, partitions=1)
     assert taught(location) == demo_taught
 
 
 def test_kafka_and_files_teach_the_same_on_postgresql(
-    planted: list[TurnEvent], postgres_url: str, kafka_settings: KafkaSettings, tmp_path: Path
+    planted: list[TurnEvent], postgres_url: str, through_kafka: ThroughKafka, tmp_path: Path
 ) -> None:
-    through_kafka(kafka_settings, postgres_url, planted, partitions=2)
+    through_kafka(postgres_url, planted, partitions=2)
     expected = learned_from_file(planted, tmp_path)
     assert len(expected) == 10
     assert taught(postgres_url) == (expected, requests(tmp_path / "learned.db"))
@@ -118,22 +124,18 @@ def test_kafka_and_files_teach_the_same_on_postgresql(
 
 @pytest.mark.skipif(not HOME.exists(), reason="the home log is not here")
 def test_kafka_and_files_teach_the_same_on_the_home_log(
-    kafka_settings: KafkaSettings, tmp_path: Path
+    location: str, through_kafka: ThroughKafka, tmp_path: Path
 ) -> None:
     log = list(itertools.islice(read_turns(HOME, now_ms), 8_000))
     expected = learned_from_file(log, tmp_path)
     assert len(expected) > 30
-    location = through_kafka(kafka_settings, new_database(tmp_path / "kafka.db"), log)
+    through_kafka(location, log)
     assert taught(location) == (expected, requests(tmp_path / "learned.db"))
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_repeated_late_and_unordered_events_teach_the_same(
-    seed: int,
-    demo_log: list[TurnEvent],
-    demo_taught: Taught,
-    kafka_settings: KafkaSettings,
-    tmp_path: Path,
+    seed: int, demo_log: list[TurnEvent], demo_taught: Taught, location: str, through_kafka: ThroughKafka
 ) -> None:
     rng = random.Random(seed)
     late, punctual = [], []
@@ -143,21 +145,17 @@ def test_repeated_late_and_unordered_events_teach_the_same(
     log = [turn for turn in punctual for _ in range(1 + (rng.random() < 0.2))]
     log.sort(key=lambda turn: turn.ts_ms + rng.randrange(86_400_000))
     rng.shuffle(late)
-    small_batches = msgspec.structs.replace(kafka_settings, max_poll_records=400)
-    location = through_kafka(small_batches, new_database(tmp_path / "kafka.db"), log, late)
+    through_kafka(location, log, late, max_poll_records=400)
     assert taught(location) == demo_taught
 
 
 def test_a_replay_of_the_whole_log_changes_nothing(
-    demo_log: list[TurnEvent],
-    demo_taught: Taught,
-    kafka_settings: KafkaSettings,
-    tmp_path: Path,
+    demo_log: list[TurnEvent], demo_taught: Taught, location: str, through_kafka: ThroughKafka
 ) -> None:
-    location = through_kafka(kafka_settings, new_database(tmp_path / "kafka.db"), demo_log)
+    through_kafka(location, demo_log)
     (assistant,) = assistants(demo_log)
     before = version(location, assistant)
-    through_kafka(kafka_settings, location, demo_log)
+    through_kafka(location, demo_log)
     assert taught(location) == demo_taught
     assert version(location, assistant) == before
 
@@ -165,35 +163,32 @@ def test_a_replay_of_the_whole_log_changes_nothing(
 def test_a_log_that_was_learned_from_files_changes_nothing_through_kafka(
     demo_log: list[TurnEvent],
     demo_taught: Taught,
-    kafka_settings: KafkaSettings,
+    location: str,
+    through_kafka: ThroughKafka,
     tmp_path: Path,
 ) -> None:
     """Half the log from a file, cut in the middle of sessions, all of it through Kafka."""
-    location = str(tmp_path / "both.db")
-    engine = open_database(location)
-    learn(engine, write_log(tmp_path / "half.jsonl", demo_log[: len(demo_log) // 2]))
-    through_kafka(kafka_settings, location, demo_log)
-    assert taught(location) == demo_taught
-    (assistant,) = assistants(demo_log)
-    before = version(location, assistant)
-    summary = learn(engine, write_log(tmp_path / "all.jsonl", demo_log))
-    engine.dispose()
+    with opened(location) as engine:
+        learn_log(engine, tmp_path, demo_log[: len(demo_log) // 2])
+        through_kafka(location, demo_log)
+        assert taught(location) == demo_taught
+        (assistant,) = assistants(demo_log)
+        before = version(location, assistant)
+        summary = learn_log(engine, tmp_path, demo_log)
     assert (summary.turns, summary.new_turns) == (len(demo_log), 0)
     assert version(location, assistant) == before
 
 
 def test_a_file_learned_between_the_workers_is_not_undone_by_older_records(
-    planted: list[TurnEvent], kafka_settings: KafkaSettings, tmp_path: Path
+    planted: list[TurnEvent], location: str, kafka_settings: KafkaSettings, tmp_path: Path
 ) -> None:
     """Sources through Kafka; then their targets from a file, before the chain worker sees the sessions."""
     ensure_topics(kafka_settings, partitions=2)
-    location = str(tmp_path / "rehear.db")
     settings = stream_settings(location, kafka_settings)
     send_turns(kafka_settings, [turn for turn in planted if "sonk" in turn.request.text])
     drain(settings, "sessions")
-    engine = open_database(location)
-    learn(engine, write_log(tmp_path / "t.jsonl", [turn for turn in planted if "song" in turn.request.text]))
-    engine.dispose()
+    with opened(location) as engine:
+        learn_log(engine, tmp_path, [turn for turn in planted if "song" in turn.request.text])
     drain(settings, "chains")
     assert rewrites(location) == learned_from_file(planted, tmp_path)
 
@@ -202,7 +197,7 @@ def test_a_file_learned_between_the_workers_is_not_undone_by_older_records(
 
 
 def test_a_session_too_long_for_a_record_counts_in_the_chain(
-    planted: list[TurnEvent], kafka_settings: KafkaSettings, tmp_path: Path
+    planted: list[TurnEvent], location: str, through_kafka: ThroughKafka, tmp_path: Path
 ) -> None:
     long_prompt = "x" * 50_000
     long = [
@@ -213,7 +208,7 @@ def test_a_session_too_long_for_a_record_counts_in_the_chain(
         for i in range(15)
     ]
     log = [*planted, *long]
-    location = through_kafka(kafka_settings, new_database(tmp_path / "kafka.db"), log, partitions=2)
+    through_kafka(location, log, partitions=2)
     expected = learned_from_file(log, tmp_path)
     assert max(row.source_count for row in expected) > 10
     assert rewrites(location) == expected

@@ -6,22 +6,21 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from databases import new_database
+from databases import new_database, opened
 from litestar import Litestar
 from litestar.testing import TestClient
 from online_world import write_models
-from rewrites import rewrite_row
+from rewrites import put, rewrite_row
 from sqlalchemy import Engine
 from waiting import eventually
 
 from labeling.models.in_use import ModelKind
 from rewriting.feedback.store import DatabaseFeedbackStore
-from rewriting.table.rewrite import Rewrite, Scope, user_scope
+from rewriting.table.rewrite import Scope, user_scope
 from rewriting.table.rewrite_table import RewriteTable
 from services.lookup_api.app import build_app, forget_in
 from services.platform.api_keys import ApiKey, new_key
 from services.platform.api_settings import LookupApiSettings
-from services.platform.database import open_database
 from streams.turn import AssistantId, UserId
 
 
@@ -34,39 +33,24 @@ class OnlineModels(NamedTuple):
 
 Client = TestClient[Litestar]
 
-HOME, CAR = AssistantId("home"), AssistantId("car")
+CAR = AssistantId("car")
 NOW_MS = 1_700_000_000_000
-
-
-def write(table: RewriteTable, engine: Engine, assistant_id: AssistantId, *rows: Rewrite) -> int:
-    """Makes a new version in which these rows are as given."""
-    with engine.begin() as connection:
-        return table.put(connection, assistant_id, rows, [], "learned", NOW_MS)
 
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
     """Version 2 of the table of "home", and version 1 of that of "car"."""
-    engine = open_database(new_database(tmp_path / "tables.db"))
-    table = RewriteTable(engine, lambda: NOW_MS)
-    ann = user_scope(UserId("ann"))
-    write(
-        table,
-        engine,
-        HOME,
-        rewrite_row("turn of the lamp", "turn off the lamp"),
-        rewrite_row("guarded", "jazz", max_confidence=0.6),
-    )
-    write(
-        table,
-        engine,
-        HOME,
-        rewrite_row("play it", "play jazz"),
-        rewrite_row("play it", "play blues", scope=ann),
-    )
-    write(table, engine, CAR, rewrite_row("play it", "play rock", assistant_id=CAR))
-    yield engine
-    engine.dispose()
+    lamp = rewrite_row("turn of the lamp", "turn off the lamp")
+    guarded = rewrite_row("guarded", "jazz", max_confidence=0.6)
+    jazz = rewrite_row("play it", "play jazz")
+    blues = rewrite_row("play it", "play blues", scope=user_scope(UserId("ann")))
+    rock = rewrite_row("play it", "play rock", assistant_id=CAR)
+    with opened(new_database(tmp_path / "tables.db")) as engine:
+        table = RewriteTable(engine, lambda: NOW_MS)
+        put(table, engine, [lamp, guarded], changed_ms=NOW_MS)
+        put(table, engine, [jazz, blues], changed_ms=NOW_MS)
+        put(table, engine, [rock], assistant=CAR, changed_ms=NOW_MS)
+        yield engine
 
 
 @pytest.fixture(scope="session")
@@ -82,7 +66,7 @@ def teach(engine: Engine) -> Callable[..., None]:
 
     def teach(source: str, target: str, scope: Scope, question: str = "", **place: str) -> None:
         row = rewrite_row(source, target, scope=scope, question=question, **place)
-        write(RewriteTable(engine, lambda: NOW_MS), engine, HOME, row)
+        put(RewriteTable(engine, lambda: NOW_MS), engine, [row], changed_ms=NOW_MS)
 
     return teach
 

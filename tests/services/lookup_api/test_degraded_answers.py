@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from databases import opened
 from jobs import work_on
 from litestar import Litestar
 from litestar.testing import TestClient
 from msgspec import structs
 from online_world import NOW_MS, SONGS, nlu, online_log, store_world, use_models
-from rewrites import rewrite_row
-from sqlalchemy import select
+from rewrites import put, rewrite_row
+from sqlalchemy import Engine, select
 from waiting import HANGS_AFTER_S, eventually
 
 from labeling.models.in_use import drop_model
@@ -28,7 +29,6 @@ from services.jobs.row_judging import judge_rows
 from services.learners.requests import RequestLearner
 from services.lookup_api.app import build_app, forget_in
 from services.platform.api_settings import LookupApiSettings, OnlineTask
-from services.platform.database import open_database
 from services.privacy.forgetting import forget_user
 from services.settings import Settings
 from streams.stores.database_schema import reading
@@ -74,19 +74,18 @@ class World(NamedTuple):
     @contextmanager
     def serving(self, settings: OnlineSettings = PATIENT) -> Iterator[Client]:
         """The API on it; it is ready then."""
-        engine = open_database(self.database)
-        app = build_app(
-            LookupApiSettings(poll_interval_s=0.02),
-            engine,
-            DatabaseFeedbackStore(engine),
-            forget_in(engine),
-            lambda: NOW_MS,
-            online=OnlineTask(state=str(self.state), settings=settings),
-        )
-        with TestClient(app, base_url="http://127.0.0.1:8420") as client:
-            eventually(lambda: client.get("/readyz").status_code == 200)
-            yield client
-        engine.dispose()
+        with opened(self.database) as engine:
+            app = build_app(
+                LookupApiSettings(poll_interval_s=0.02),
+                engine,
+                DatabaseFeedbackStore(engine),
+                forget_in(engine),
+                lambda: NOW_MS,
+                online=OnlineTask(state=str(self.state), settings=settings),
+            )
+            with TestClient(app, base_url="http://127.0.0.1:8420") as client:
+                eventually(lambda: client.get("/readyz").status_code == 200)
+                yield client
 
 
 def asked(client: Client, *requests: tuple[str, str, float], **fields: str) -> list[str]:
@@ -104,14 +103,12 @@ def made(tmp_path_factory: pytest.TempPathFactory, online_models: Any) -> World:
     """A wrong row for each song, and a right one."""
     world = World(tmp_path_factory.mktemp("degraded") / "world")
     world.folder.mkdir()
-    engine = open_database(world.database)
-    store_world(engine, HOME)
     rows = [rewrite_row(f"play song {song}", "play the drum") for song in SONGS]
     rows += [rewrite_row(f"play sonk {song}", f"play song {song}") for song in SONGS]
-    with engine.begin() as connection:
-        RewriteTable(engine, lambda: 1).put(connection, HOME, rows, [], "learned", 1)
-    use_models(engine, world.state, HOME, online_models.folder, online_models.names)
-    engine.dispose()
+    with opened(world.database) as engine:
+        store_world(engine, HOME)
+        put(RewriteTable(engine, lambda: 1), engine, rows)
+        use_models(engine, world.state, HOME, online_models.folder, online_models.names)
     return world
 
 
@@ -129,9 +126,8 @@ def asked_before(made: World, tmp_path_factory: pytest.TempPathFactory) -> World
 def judged(made: World, tmp_path_factory: pytest.TempPathFactory) -> World:
     """The ranker was asked no request, but has judged the rows on those of the log."""
     world = made.copy(tmp_path_factory.mktemp("judged") / "world")
-    engine = open_database(world.database)
-    assert judge_rows(work_on(engine, HOME, world.settings)) == 2 * len(SONGS)
-    engine.dispose()
+    with opened(world.database) as engine:
+        assert judge_rows(work_on(engine, HOME, world.settings)) == 2 * len(SONGS)
     return world
 
 
@@ -139,6 +135,11 @@ def judged(made: World, tmp_path_factory: pytest.TempPathFactory) -> World:
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
     known: World = request.getfixturevalue(str(request.param).replace(" ", "_"))
     return known.copy(tmp_path / "world")
+
+
+def verdicts_in(engine: Engine) -> list[Any]:
+    with reading(engine) as connection:
+        return list(connection.execute(select(ROW_VERDICTS)).all())
 
 
 def expect_no_back_door(client: Client) -> None:
@@ -213,34 +214,30 @@ def test_a_row_that_was_never_judged_is_not_served_in_the_place_of_the_ranker(
 
 def test_a_row_with_another_target_is_judged_anew(judged: World, tmp_path: Path) -> None:
     world = judged.copy(tmp_path / "world")
-    engine = open_database(world.database)
-    row = rewrite_row(f"play sonk {SONGS[0]}", "play the radio")
-    with engine.begin() as connection:
-        RewriteTable(engine, lambda: 1).put(connection, HOME, [row], [], "learned", 1)
-    with world.serving(HURRIED) as client:
-        assert asked(client, *ACCEPTED[:2]) == ["not_judged", f"play song {SONGS[1]}"]
-    judge_rows(work_on(engine, HOME, world.settings))
-    engine.dispose()
+    with opened(world.database) as engine:
+        put(RewriteTable(engine, lambda: 1), engine, [rewrite_row(f"play sonk {SONGS[0]}", "play the radio")])
+        with world.serving(HURRIED) as client:
+            assert asked(client, *ACCEPTED[:2]) == ["not_judged", f"play song {SONGS[1]}"]
+        judge_rows(work_on(engine, HOME, world.settings))
     with world.serving(HURRIED) as client:
         assert asked(client, *ACCEPTED[:2]) == ["rejected_earlier", f"play song {SONGS[1]}"]
 
 
 def test_a_row_of_one_locale_is_judged_and_served_there_alone(made: World, tmp_path: Path) -> None:
     world = made.copy(tmp_path / "world")
-    engine = open_database(world.database)
     everywhere = [rewrite_row(f"play sonk {song}", f"play song {song}") for song in SONGS]
     there = [
         rewrite_row(row.source_text, row.target_text, locale="en-GB", turn_kind="opening")
         for row in everywhere
     ]
-    with engine.begin() as connection:
-        learner = RequestLearner()
-        learner.absorb(connection, [structs.replace(one, locale="en_gb") for one in online_log(HOME)])
-        learner.write(connection)
-        withdrawn = [row.rewrite_id for row in everywhere]
-        RewriteTable(engine, lambda: 1).put(connection, HOME, there, withdrawn, "learned", 1)
-    assert judge_rows(work_on(engine, HOME, world.settings)) == 2 * len(SONGS)
-    engine.dispose()
+    with opened(world.database) as engine:
+        with engine.begin() as connection:
+            learner = RequestLearner()
+            learner.absorb(connection, [structs.replace(one, locale="en_gb") for one in online_log(HOME)])
+            learner.write(connection)
+            withdrawn = [row.rewrite_id for row in everywhere]
+            RewriteTable(engine, lambda: 1).put(connection, HOME, there, withdrawn, "learned", 1)
+        assert judge_rows(work_on(engine, HOME, world.settings)) == 2 * len(SONGS)
     with world.serving(HURRIED) as client:
         rewritten = [f"play song {song}" for song in SONGS]
         assert asked(client, *ACCEPTED, locale="EN-gb") == rewritten
@@ -251,53 +248,37 @@ def test_a_row_of_one_locale_is_judged_and_served_there_alone(made: World, tmp_p
 
 def test_without_a_ranker_in_use_the_table_answers(judged: World, tmp_path: Path) -> None:
     world = judged.copy(tmp_path / "world")
-    engine = open_database(world.database)
-    with engine.begin() as connection:
-        drop_model(connection, HOME, "ranker")
-    with world.serving() as client:
-        assert asked(client, *REJECTED) == ["play the drum"] * 60
-    assert judge_rows(work_on(engine, HOME, world.settings)) == 0
-    with reading(engine) as connection:
-        assert connection.execute(select(ROW_VERDICTS)).all() == []
-    engine.dispose()
+    with opened(world.database) as engine:
+        with engine.begin() as connection:
+            drop_model(connection, HOME, "ranker")
+        with world.serving() as client:
+            assert asked(client, *REJECTED) == ["play the drum"] * 60
+        assert judge_rows(work_on(engine, HOME, world.settings)) == 0
+        assert verdicts_in(engine) == []
 
 
 def test_what_was_taught_goes_before_the_ranker_and_needs_no_verdict(made: World, tmp_path: Path) -> None:
     world = made.copy(tmp_path / "world")
-    engine = open_database(world.database)
-    row = rewrite_row("play the usual", "play jazz", method="taught")
-    with engine.begin() as connection:
-        RewriteTable(engine, lambda: 1).put(connection, HOME, [row], [], "taught", 1)
-    engine.dispose()
+    with opened(world.database) as engine:
+        row = rewrite_row("play the usual", "play jazz", method="taught")
+        put(RewriteTable(engine, lambda: 1), engine, [row])
     with world.serving(HURRIED) as client:
         assert asked(client, ("ann", "play the usual", 0.9)) == ["play jazz"]
 
 
 def test_judging_again_changes_nothing(judged: World, tmp_path: Path) -> None:
     world = judged.copy(tmp_path / "world")
-    engine = open_database(world.database)
-
-    def stored() -> list[Any]:
-        with reading(engine) as connection:
-            return list(connection.execute(select(ROW_VERDICTS)).all())
-
-    before = stored()
-    assert judge_rows(work_on(engine, HOME, world.settings)) == 2 * len(SONGS)
-    assert stored() == before
-    engine.dispose()
+    with opened(world.database) as engine:
+        before = verdicts_in(engine)
+        assert judge_rows(work_on(engine, HOME, world.settings)) == 2 * len(SONGS)
+        assert verdicts_in(engine) == before
 
 
 def test_a_forgotten_user_leaves_no_verdict(asked_before: World, tmp_path: Path) -> None:
     world = asked_before.copy(tmp_path / "world")
-    engine = open_database(world.database)
-
-    def users() -> set[int]:
-        with reading(engine) as connection:
-            return set(connection.scalars(select(ROW_VERDICTS.c.user_key)))
-
-    before = users()
-    forget_user(engine, lambda: 1, HOME, UserId("user-59"))  # asked one request, and the last
-    assert len(before - users()) == 1
-    engine.dispose()
+    with opened(world.database) as engine:
+        before = {verdict.user_key for verdict in verdicts_in(engine)}
+        forget_user(engine, lambda: 1, HOME, UserId("user-59"))  # asked one request, and the last
+        assert len(before - {verdict.user_key for verdict in verdicts_in(engine)}) == 1
     with world.serving(HURRIED) as client:
         assert asked(client, *REJECTED) == ["rejected_earlier"] * 60  # of everybody

@@ -13,7 +13,8 @@ from pathlib import Path
 import httpx
 import msgspec
 import pytest
-from rewrites import rewrite_row
+from databases import opened
+from rewrites import put, rewrite_row
 from sqlalchemy import Engine
 from waiting import HANGS_AFTER_S, eventually
 
@@ -23,7 +24,6 @@ from services.lookup_api.errors import ServerStartError
 from services.lookup_api.server import BackgroundServer
 from services.platform.api_keys import new_api_key, new_key
 from services.platform.api_settings import LookupApiSettings
-from services.platform.database import open_database
 from streams.turn import AssistantId
 
 HOME = AssistantId("home")
@@ -34,8 +34,7 @@ SETTINGS = LookupApiSettings(port=0, stale_after_s=0.5, stop_timeout_s=5)
 
 
 def write(engine: Engine, source: str, target: str) -> None:
-    with engine.begin() as connection:
-        RewriteTable(engine, lambda: 1).put(connection, HOME, [rewrite_row(source, target)], [], "learned", 1)
+    put(RewriteTable(engine, lambda: 1), engine, [rewrite_row(source, target)])
 
 
 @pytest.fixture
@@ -45,10 +44,9 @@ def database(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def engine(database: Path) -> Iterator[Engine]:
-    engine = open_database(database)
-    write(engine, "turn of the lamp", "turn off the lamp")
-    yield engine
-    engine.dispose()
+    with opened(database) as engine:
+        write(engine, "turn of the lamp", "turn off the lamp")
+        yield engine
 
 
 def ask(server: BackgroundServer, text: str) -> str | None:

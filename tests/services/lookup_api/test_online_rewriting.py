@@ -9,7 +9,7 @@ import httpx
 import pytest
 from databases import new_database
 from online_world import NOW_MS, START_MS, nlu, store_world, use_models
-from rewrites import rewrite_row
+from rewrites import put, rewrite_row
 from sqlalchemy import text
 from waiting import HANGS_AFTER_S, eventually
 
@@ -45,9 +45,7 @@ class World:
         use_models(self.engine, self.state, HOME, self.models.folder, self.models.names | changes)
 
     def teach(self, source: str, target: str, **changes: Any) -> None:
-        with self.engine.begin() as connection:
-            row = rewrite_row(source, target, **changes)
-            RewriteTable(self.engine, lambda: 1).put(connection, row.assistant_id, [row], [], "learned", 1)
+        put(RewriteTable(self.engine, lambda: 1), self.engine, [rewrite_row(source, target, **changes)])
 
     def server(
         self, settings: OnlineSettings = PATIENT, api: LookupApiSettings = SETTINGS

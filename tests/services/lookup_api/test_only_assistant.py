@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+from databases import new_database, opened
 from litestar import Litestar
 from litestar.testing import TestClient
 from rewrites import put, rewrite_row
@@ -15,7 +16,6 @@ from rewriting.chains.store import CHAIN_STORE
 from rewriting.feedback.store import DatabaseFeedbackStore
 from rewriting.table.rewrite import GLOBAL, rewrite_id
 from rewriting.table.rewrite_table import RewriteTable
-from services.platform.database import open_database
 from streams.turn import AssistantId
 
 Client = TestClient[Litestar]
@@ -31,9 +31,8 @@ FEEDBACK = {"user_id": "ann", "event_id": "e", "feedback": "negative"}
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
     """A database in which nothing was learned."""
-    engine = open_database(tmp_path / "tables.db")
-    yield engine
-    engine.dispose()
+    with opened(new_database(tmp_path / "tables.db")) as engine:
+        yield engine
 
 
 def learn(engine: Engine, assistant_id: AssistantId) -> None:

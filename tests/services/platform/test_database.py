@@ -5,12 +5,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import sqlalchemy.exc
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from databases import opened
 from sqlalchemy import Engine, MetaData, column, create_engine, inspect, make_url, table, text, update
 from waiting import HANGS_AFTER_S
 
@@ -36,9 +38,8 @@ def sqlite_path(tmp_path: Path) -> Path:
 def sqlite_engine(sqlite_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     """A SQLite database whose writers give up at once."""
     monkeypatch.setattr(database, "LOCK_WAIT_S", 0.05)
-    engine = open_database(sqlite_path)
-    yield engine
-    engine.dispose()
+    with opened(sqlite_path) as engine:
+        yield engine
 
 
 def put(engine: Engine, assistant_id: str, version: int = 1) -> None:
@@ -60,11 +61,9 @@ def test_the_migrations_make_the_tables_that_the_code_declares(bare_database_loc
         for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
             if not module.name.startswith("services.migrations."):
                 importlib.import_module(module.name)
-    engine = open_database(bare_database_location)
-    with engine.connect() as connection:
+    with opened(bare_database_location) as engine, engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
         assert compare_metadata(context, METADATA) == []
-    engine.dispose()
 
 
 def test_a_missing_table_would_be_noticed(engine: Engine) -> None:
@@ -75,18 +74,16 @@ def test_a_missing_table_would_be_noticed(engine: Engine) -> None:
 
 def test_what_was_written_is_there_when_it_is_opened_again(bare_database_location: str) -> None:
     for number in (1, 2):
-        engine = open_database(bare_database_location)
-        put(engine, f"assistant {number}")
-        assert len(held(engine)) == number
-        engine.dispose()
+        with opened(bare_database_location) as engine:
+            put(engine, f"assistant {number}")
+            assert len(held(engine)) == number
 
 
 def test_sqlite_is_opened_by_path_or_url(tmp_path: Path) -> None:
     path = tmp_path / "a folder?#%é" / "re hear.db"
     for location in (path, str(path), f"sqlite:///{tmp_path}/other.db"):
-        engine = open_database(location)
-        put(engine, "home")
-        engine.dispose()
+        with opened(location) as engine:
+            put(engine, "home")
     assert path.is_file()
     assert (tmp_path / "other.db").is_file()
 
@@ -129,10 +126,8 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(sqlite_path: Path)
 
 
 def test_a_database_of_a_newer_version_is_refused(bare_database_location: str) -> None:
-    engine = open_database(bare_database_location)
-    with engine.begin() as connection:
+    with opened(bare_database_location) as engine, engine.begin() as connection:
         connection.execute(update(table(VERSION_TABLE, column("version_num"))).values(version_num="9999"))
-    engine.dispose()
     with pytest.raises(SchemaVersionError, match=r"schema 9999.*upgrade Rehear"):
         open_database(bare_database_location)
 
@@ -153,9 +148,8 @@ def test_several_processes_can_open_a_new_database_at_once(bare_database_locatio
     for process in processes:
         _, errors = process.communicate(timeout=HANGS_AFTER_S)
         assert process.returncode == 0, errors.decode()
-    engine = open_database(bare_database_location)
-    assert held(engine) == {}
-    engine.dispose()
+    with opened(bare_database_location) as engine:
+        assert held(engine) == {}
 
 
 # Transactions
@@ -164,23 +158,16 @@ def test_several_processes_can_open_a_new_database_at_once(bare_database_locatio
 def test_a_transaction_that_reads_first_and_then_writes_waits_its_turn(engine: Engine) -> None:
     """Two threads count up: no number is lost, and none fails because the other was faster."""
     put(engine, "home", 0)
-    failures: list[BaseException] = []
 
     def count() -> None:
-        try:
-            for _ in range(25):
-                with engine.begin() as connection:
-                    found = connection.execute(REWRITE_TABLES.select().with_for_update()).one()
-                    connection.execute(REWRITE_TABLES.update().values(version=found.version + 1))
-        except BaseException as error:
-            failures.append(error)
+        for _ in range(25):
+            with engine.begin() as connection:
+                found = connection.execute(REWRITE_TABLES.select().with_for_update()).one()
+                connection.execute(REWRITE_TABLES.update().values(version=found.version + 1))
 
-    threads = [threading.Thread(target=count) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
+    with ThreadPoolExecutor(2) as threads:
+        counted = [threads.submit(count) for _ in range(2)]
+    assert [one.exception() for one in counted] == [None, None]
     assert held(engine) == {"home": 50}
 
 
@@ -257,9 +244,8 @@ def test_a_file_that_was_replaced_is_taken_up(
     sqlite_engine: Engine, sqlite_path: Path, tmp_path: Path
 ) -> None:
     copy = tmp_path / "copy.db"
-    engine = open_database(copy)
-    put(engine, "copy")
-    engine.dispose()
+    with opened(copy) as engine:
+        put(engine, "copy")
     put(sqlite_engine, "original")
     for path in (Path(f"{sqlite_path}-wal"), Path(f"{sqlite_path}-shm")):
         path.unlink(missing_ok=True)
@@ -296,24 +282,17 @@ def test_one_of_two_transactions_in_each_others_way_is_worth_another_try(postgre
     put(engine, "home")
     put(engine, "car")
     change = REWRITE_TABLES.update().values(version=2)
-    failures: list[BaseException] = []
     both_hold_one = threading.Barrier(2, timeout=HANGS_AFTER_S)
 
     def write(first: str, second: str) -> None:
-        try:
-            with engine.begin() as connection:
-                connection.execute(change.where(REWRITE_TABLES.c.assistant_id == first))
-                both_hold_one.wait()
-                connection.execute(change.where(REWRITE_TABLES.c.assistant_id == second))
-        except BaseException as error:
-            failures.append(error)
+        with engine.begin() as connection:
+            connection.execute(change.where(REWRITE_TABLES.c.assistant_id == first))
+            both_hold_one.wait()
+            connection.execute(change.where(REWRITE_TABLES.c.assistant_id == second))
 
-    threads = [threading.Thread(target=write, args=names) for names in (("home", "car"), ("car", "home"))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    (failure,) = failures
+    with ThreadPoolExecutor(2) as threads:
+        written = threads.submit(write, "home", "car"), threads.submit(write, "car", "home")
+    (failure,) = filter(None, (one.exception() for one in written))
     assert is_retriable(failure)
     engine.dispose()
 

@@ -4,20 +4,19 @@ import msgspec
 import pytest
 from rewrites import rewrite_row
 from sqlalchemy import Engine
-from streaming import everything, requests_in, rewrites_in
+from streaming import everything, learn_log, requests_in, rewrites_in
 from structlog.testing import capture_logs
 
 from rewriting.feedback.store import DatabaseFeedbackStore, FeedbackEntry
 from rewriting.table.rewrite import GLOBAL, user_scope
 from rewriting.table.rewrite_table import RewriteTable
-from services.jobs.turn_logs import learn_from_files
 from services.learners.chains import ChainLearner
 from services.learners.requests import RequestLearner
 from services.platform.clock import now_ms
 from services.privacy.forgetting import forget_user
 from services.settings import Settings
 from services.simulator import PlantedPair, planted_log
-from streams.turn import AssistantId, TurnEvent, UserId, encode_turn
+from streams.turn import AssistantId, TurnEvent, UserId
 
 ASSISTANT = AssistantId("planted-assistant")
 FORGOTTEN, OTHER = UserId("u00001"), UserId("u00002")
@@ -43,12 +42,6 @@ def log() -> list[TurnEvent]:
         msgspec.structs.replace(turn, person_id=PERSON) if turn.user_id == FORGOTTEN else turn
         for turn in [*turns, own]
     ]
-
-
-def learn(engine: Engine, log: list[TurnEvent], tmp_path: Path) -> int:
-    file = tmp_path / "log.jsonl"
-    file.write_bytes(b"\n".join(map(encode_turn, log)))
-    return learn_from_files(engine, Settings(), [file], now_ms).new_turns
 
 
 def look(engine: Engine) -> None:
@@ -93,7 +86,7 @@ def add_what_is_personal(engine: Engine, user_id: UserId) -> None:
 def test_a_forgotten_user_is_in_no_table_and_nobody_else_is_touched(
     engine: Engine, log: list[TurnEvent], tmp_path: Path
 ) -> None:
-    learn(engine, log, tmp_path)
+    learn_log(engine, tmp_path, log)
     for user in (FORGOTTEN, OTHER):
         add_what_is_personal(engine, user)
     assert sources(engine) == {"play sonk", "call mop"}
@@ -132,7 +125,7 @@ def test_no_line_of_the_log_output_names_a_person(
 def test_a_rollback_does_not_hold_what_rests_on_a_forgotten_user(
     engine: Engine, log: list[TurnEvent], tmp_path: Path
 ) -> None:
-    learn(engine, log, tmp_path)
+    learn_log(engine, tmp_path, log)
     table = RewriteTable(engine, now_ms)
     assert sources(engine) == {"play sonk", "call mop"}
     table.rollback(ASSISTANT, table.version(ASSISTANT), "to be safe", "operator")
@@ -145,30 +138,30 @@ def test_a_rollback_does_not_hold_what_rests_on_a_forgotten_user(
 def test_a_replay_does_not_bring_a_forgotten_user_back(
     engine: Engine, log: list[TurnEvent], tmp_path: Path
 ) -> None:
-    learn(engine, log, tmp_path)
+    learn_log(engine, tmp_path, log)
     forget_user(engine, now_ms, ASSISTANT, FORGOTTEN)
-    assert learn(engine, log, tmp_path) == 0
+    assert learn_log(engine, tmp_path, log).new_turns == 0
     look(engine)
     assert FORGOTTEN not in everything(engine)
     assert sources(engine) == {"call mop"}
 
 
 def test_a_user_who_comes_again_is_new(engine: Engine, log: list[TurnEvent], tmp_path: Path) -> None:
-    learn(engine, log, tmp_path)
+    learn_log(engine, tmp_path, log)
     forget_user(engine, now_ms, ASSISTANT, FORGOTTEN)
     again = [
         msgspec.structs.replace(turn, event_id=f"again-{turn.event_id}", ts_ms=turn.ts_ms + 10**9)
         for turn in log
         if turn.user_id == FORGOTTEN
     ]
-    assert learn(engine, again, tmp_path) == len(again)
+    assert learn_log(engine, tmp_path, again).new_turns == len(again)
     assert sources(engine) == {"play sonk", "call mop"}
 
 
 def test_forgetting_whom_nobody_knows_changes_nothing(
     engine: Engine, log: list[TurnEvent], tmp_path: Path
 ) -> None:
-    learn(engine, log, tmp_path)
+    learn_log(engine, tmp_path, log)
     assert forget_user(engine, now_ms, ASSISTANT, UserId("nobody")) == 0
     assert forget_user(engine, now_ms, AssistantId("another"), FORGOTTEN) == 0
     look(engine)

@@ -12,11 +12,10 @@ from databases import new_database, opened
 from letter_detector import letter_log
 from letter_model import REFUSED
 from letter_models import CASES, ModelCase
-from streaming import compacted, drain, requests, rewrites, send_turns, stream_settings
+from streaming import compacted, drain, learn_log, requests, rewrites, send_turns, stream_settings
 from worker_faults import run_and_kill, run_while_locked
 from worker_pool import WorkerPool
 
-from services.jobs.turn_logs import learn_from_files
 from services.platform.clock import now_ms
 from services.privacy import forgetting
 from services.privacy.user_data import USER_DATA, UserData
@@ -27,7 +26,7 @@ from streams.kafka_settings import KafkaSettings
 from streams.stores.checkpoint import saved_offsets
 from streams.stores.database_schema import reading
 from streams.topics import end_offsets
-from streams.turn import AssistantId, TurnEvent, UserId, encode_turn
+from streams.turn import AssistantId, TurnEvent, UserId
 
 ASSISTANTS = AssistantId("letters-0"), AssistantId("letters-1")
 LEARNERS = "chains", "index"
@@ -103,11 +102,9 @@ def prepare(case: ModelCase, location: str) -> str:
 
 
 def learn_by_jobs(case: ModelCase, location: str, log: list[TurnEvent], folder: Path) -> None:
-    file = folder / "turns.jsonl"
-    file.write_bytes(b"\n".join(map(encode_turn, log)))
     prepare(case, location)
     with opened(location) as engine:
-        learn_from_files(engine, Settings(**case.settings), [file], now_ms)
+        learn_log(engine, folder, log, Settings(**case.settings))
         for assistant_id in ASSISTANTS:
             case.fill(engine, assistant_id)
 

@@ -219,37 +219,21 @@ def test_a_program_hears_the_prompt_or_else_the_previous_response() -> None:
 
 
 @pytest.mark.parametrize(
-    ("predictions", "gold", "message"),
+    ("turns", "gold", "predictions", "message"),
     [
-        (
-            [answer(0, None)],
-            [meant(0, "x"), meant(1, "x")],
-            "1 turns have no line in the predictions of 'ours'",
-        ),
-        (
-            [answer(0, None), answer(1, None), answer(7, None)],
-            [meant(0, "x"), meant(1, "x")],
-            r"belong to no turn \(e7\): make them from this very turns file",
-        ),
-        (
-            [answer(0, None), answer(1, None), answer(1, None)],
-            [meant(0, "x"), meant(1, "x")],
-            r"more than once in the predictions of 'ours' \(e1\)",
-        ),
-        ([answer(0, None), answer(1, None)], [meant(0, "x")], r"1 turns have no line in the gold \(e1\)"),
+        ([0, 1], [0, 1], [0], "1 turns have no line in the predictions of 'ours'"),
+        ([0, 1], [0, 1], [0, 1, 7], r"belong to no turn \(e7\): make them from this very turns file"),
+        ([0, 1], [0, 1], [0, 1, 1], r"more than once in the predictions of 'ours' \(e1\)"),
+        ([0, 1], [0], [0, 1], r"1 turns have no line in the gold \(e1\)"),
+        ([0, 0], [0], [0], "more than once in the turns"),
     ],
 )
 def test_refuses_files_that_do_not_belong_together(
-    predictions: list[Prediction], gold: list[GoldTurn], message: str
+    turns: list[int], gold: list[int], predictions: list[int], message: str
 ) -> None:
+    lines = [meant(number, "x") for number in gold], [answer(number, None) for number in predictions]
     with pytest.raises(MismatchError, match=message):
-        evaluate([request(0, "x"), request(1, "x")], gold, predictions)
-
-
-def test_refuses_a_turns_file_given_twice() -> None:
-    turns = [request(0, "x"), request(0, "x")]
-    with pytest.raises(MismatchError, match="more than once in the turns"):
-        evaluate(turns, [meant(0, "x")], [answer(0, None)])
+        evaluate([request(number, "x") for number in turns], *lines)
 
 
 def test_the_interval_is_that_of_users_and_covers_a_known_rate() -> None:

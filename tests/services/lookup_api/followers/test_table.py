@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from databases import new_database
+from databases import new_database, opened
 from rewrites import rewrite_row
 from sqlalchemy import Engine
 from waiting import eventually
@@ -46,9 +46,8 @@ class RestoredTable(RewriteTable):
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_database(new_database(tmp_path / "tables.db"))
-    yield engine
-    engine.dispose()
+    with opened(new_database(tmp_path / "tables.db")) as engine:
+        yield engine
 
 
 @pytest.fixture
