@@ -114,7 +114,7 @@ def test_no_line_of_the_log_output_names_a_person(
     engine: Engine, log: list[TurnEvent], tmp_path: Path
 ) -> None:
     with capture_logs() as said:
-        learn_log(engine, log, tmp_path)
+        learn_log(engine, tmp_path, log)
         look(engine)
         forget_user(engine, now_ms, ASSISTANT, FORGOTTEN)
         look(engine)
