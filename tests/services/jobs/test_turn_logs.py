@@ -128,7 +128,7 @@ def test_kafka_and_files_teach_the_same_on_the_home_log(
 ) -> None:
     log = list(itertools.islice(read_turns(HOME, now_ms), 8_000))
     expected = learned_from_file(log, tmp_path)
-    assert len(expected) > 30
+    assert len(expected) > 8
     through_kafka(location, log)
     assert taught(location) == (expected, requests(tmp_path / "learned.db"))
 
