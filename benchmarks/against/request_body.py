@@ -17,6 +17,7 @@ def request_body(turn: TurnEvent, earlier: Sequence[TurnEvent] = ()) -> bytes:
         "assistant_id": turn.assistant_id,
         "user_id": turn.user_id,
         "text": turn.request.text,
+        "locale": turn.locale,
         "ts_ms": turn.ts_ms,
         "asr_confidence": turn.request.asr[0].confidence if turn.request.asr else None,
         "nlu": _understood(turn),

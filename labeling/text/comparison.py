@@ -83,21 +83,28 @@ def compare(source: str, target: str, locale: str = "") -> Comparison:
 
 
 def _as_heard(text: str, other: str, readers: Sequence[Language]) -> str:
-    """A text whose number words are written as the words in their place in another that sound the same.
+    """A text with the words of another in the place of its own that sound the same, where one is a number.
 
-    These are no numbers: who says "two" for "to" asks for no other number.
+    Who says "two" for "to" asks for no other number, and "hunndred" is one.
     """
     numbers = [spoken_numbers(language.code) for language in readers]
     heard: dict[str, str] = {}
     for before, after in _blocks(text.split(), other.split()):
         spoken = [word for word in before if any(word in known for known in numbers)]
-        if spoken and not any(word in known for word in after for known in numbers):
+        spoken_after = [word for word in after if any(word in known for known in numbers)]
+        if spoken and not spoken_after:
             heard |= {a: b for a in spoken for b in after if alike(a, b) >= HOMOPHONE_LIKENESS}
+        unread = [word for word in before if word not in spoken and len(word) >= SHORTEST_MISSPELT]
+        heard |= {a: b for a in unread for b in spoken_after if alike(a, b) >= MISSPELT_LIKENESS}
     return " ".join(heard.get(word, word) for word in text.split()) if heard else text
 
 
 SAME_WORD_LIKENESS: Final = 0.6
 """How alike words must sound to be taken for one another though one of them tells no requests apart."""
+
+SHORTEST_MISSPELT: Final = 5
+MISSPELT_LIKENESS: Final = 0.85
+"""Letters of a word, and how alike it must be to a number word, to be that number misspelt."""
 
 HOMOPHONE_LIKENESS: Final = 0.8
 """How alike a number and a word must sound to be taken for one another."""

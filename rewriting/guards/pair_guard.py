@@ -128,7 +128,8 @@ class PairGuard:
     ) -> Iterator[RefusalReason]:
         counted = sum(weight(user.trust) for user in (users if is_plausible else visible))
         least_visible = self.settings.min_visible_share * len(users)
-        if not visible or counted < self.settings.min_users or len(visible) < least_visible:
+        is_seen_to_fail = len(visible) >= least_visible and (visible or not least_visible)
+        if counted < self.settings.min_users or not is_seen_to_fail:
             yield "few_people"
 
     def _by_share(

@@ -13,35 +13,35 @@ def every_day(days: int, sessions: int = 1) -> dict[int, int]:
 
 @pytest.mark.parametrize(("days", "trusted"), [(0, 0.0), (1, 0.0), (AGE - 1, 0.0), (AGE, 1.0)])
 def test_an_account_is_trusted_from_its_fourteenth_day(days: int, trusted: float) -> None:
-    assert trust(every_day(days), {}) == trusted
+    assert trust(every_day(days)) == trusted
 
 
 def test_trust_grows_with_age_up_to_its_most() -> None:
-    grown = [trust(every_day(days), {}) for days in range(AGE, 40)]
+    grown = [trust(every_day(days)) for days in range(AGE, 40)]
     assert grown == sorted(grown)
     assert grown[1] == pytest.approx((15 / 14) ** 4)
     assert grown[-1] == MOST_TRUST
-    assert trust(every_day(400), {}) == MOST_TRUST
+    assert trust(every_day(400)) == MOST_TRUST
 
 
 def test_what_is_done_in_one_day_makes_no_trust_however_much() -> None:
-    assert trust({100: 10_000}, {}) == 0
+    assert trust({100: 10_000}) == 0
 
 
-def test_days_on_which_it_spoke_for_the_pair_alone_are_no_ordinary_use() -> None:
+def test_who_says_nothing_but_the_pair_has_no_ordinary_use() -> None:
     days = every_day(AGE)
-    assert trust(days, days) == 0
-    assert trust(days, {100: 1}) == 0  # thirteen are left
-    assert trust(days, {101: 1}) == 1  # one in between is missing
-    assert trust(every_day(AGE, sessions=2), days) == 1  # each day something else, too
+    assert trust(days, AGE) == 0
+    assert trust(days, AGE - int(AGE * ACTIVE_SHARE)) == 0  # too few are left
+    assert trust(days, 1) == 1
+    assert trust(every_day(AGE, sessions=2), AGE) == 1  # each day something else, too
 
 
 def test_an_account_that_slept_between_is_not_trusted() -> None:
-    assert trust({100: 1, 100 + AGE - 1: 1}, {}) == 0
+    assert trust({100: 1, 100 + AGE - 1: 1}) == 0
     least = int(AGE * ACTIVE_SHARE) + 1
     days = [100, *range(101, 101 + least - 2), 100 + AGE - 1]
-    assert trust(dict.fromkeys(days, 1), {}) == 1
-    assert trust(dict.fromkeys(days[1:], 1), {}) == 0
+    assert trust(dict.fromkeys(days, 1)) == 1
+    assert trust(dict.fromkeys(days[1:], 1)) == 0
 
 
 def test_a_known_account_weighs_up_to_one_and_a_half_new_ones() -> None:
@@ -53,15 +53,16 @@ def test_a_known_account_weighs_up_to_one_and_a_half_new_ones() -> None:
 counts = st.dictionaries(st.integers(0, 60), st.integers(1, 5))
 
 
-@given(counts, counts)
-def test_trust_has_bounds_and_evidence_never_adds_to_it(
-    sessions: dict[int, int], evidence: dict[int, int]
+@given(counts, st.integers(0, 50))
+def test_trust_has_bounds_and_requests_of_the_pair_never_add_to_it(
+    sessions: dict[int, int], of_pair: int
 ) -> None:
-    trusted = trust(sessions, evidence)
+    trusted = trust(sessions, of_pair)
     assert trusted == 0 or 1 <= trusted <= MOST_TRUST
+    assert trusted <= trust(sessions)
     assert 1 <= weight(trusted) <= 1.5
 
 
 @given(counts)
 def test_one_who_only_plants_is_never_trusted(sessions: dict[int, int]) -> None:
-    assert trust(sessions, sessions) == 0
+    assert trust(sessions, sum(sessions.values())) == 0

@@ -61,7 +61,10 @@ THING_ALONE: dict[str, tuple[str, tuple[str, ...]]] = {
         ("start the immersion heater", "stop the immersion heater", "check the immersion heater"),
     ),
     "de": ("Teichpumpe", ("Teichpumpe starten", "Teichpumpe drosseln", "Teichpumpe anhalten")),
-    "it": ("il montacarichi", ("manda il montacarichi", "ferma il montacarichi", "chiama il montacarichi")),
+    "it": (
+        "il montacarichi",
+        ("manda il montacarichi", "ferma il montacarichi", "ispeziona il montacarichi"),
+    ),
     "nl": ("de vijverpomp", ("start de vijverpomp", "stop de vijverpomp", "temper de vijverpomp")),
     "ja": ("加湿器", ("加湿器をつけて", "加湿器を消して", "加湿器を弱めて")),
 }
