@@ -124,7 +124,7 @@ def spoken_numbers(code: str) -> Mapping[str, str]:
         for form in (key, " ".join(word for word in key.split() if word not in drop)):
             spoken.setdefault(form, str(value))
     for value in _ORDINALS:
-        with suppress(NotImplementedError, TypeError):
+        with suppress(NotImplementedError, TypeError, KeyError):
             spoken.setdefault(normalise(num2words(value, lang=code, to="ordinal")), str(value))
     return spoken
 
