@@ -13,7 +13,7 @@ from typing import Final, Literal
 from msgspec import Struct
 from rapidfuzz.distance import Indel, Levenshtein
 
-from labeling.text.language import Language, languages, languages_of, spoken_numbers
+from labeling.text.language import Language, languages, languages_of, number_words
 from labeling.text.phonetics import phonetic_similarity
 from labeling.text.wish import Wish, phrases, wish_of
 
@@ -87,20 +87,26 @@ def _as_heard(text: str, other: str, readers: Sequence[Language]) -> str:
 
     Who says "two" for "to" asks for no other number, and "hunndred" is one.
     """
-    numbers = [spoken_numbers(language.code) for language in readers]
+    numbers = frozenset[str]().union(*(number_words(language.code) for language in readers))
     heard: dict[str, str] = {}
     for before, after in _blocks(text.split(), other.split()):
-        spoken = [word for word in before if any(word in known for known in numbers)]
-        spoken_after = [word for word in after if any(word in known for known in numbers)]
-        if spoken and not spoken_after:
+        spoken = [word for word in before if word in numbers]
+        spoken_after = [word for word in after if word in numbers]
+        unread = [word for word in before if word not in numbers]
+        heard |= {a: b for a in unread for b in spoken_after if _is_misspelt(a, b)}
+        if spoken and not spoken_after and not any(_is_misspelt(b, a) for a in spoken for b in after):
             heard |= {a: b for a in spoken for b in after if alike(a, b) >= HOMOPHONE_LIKENESS}
-        unread = [word for word in before if word not in spoken and len(word) >= SHORTEST_MISSPELT]
-        heard |= {a: b for a in unread for b in spoken_after if alike(a, b) >= MISSPELT_LIKENESS}
     return " ".join(heard.get(word, word) for word in text.split()) if heard else text
 
 
 SAME_WORD_LIKENESS: Final = 0.6
 """How alike words must sound to be taken for one another though one of them tells no requests apart."""
+
+
+def _is_misspelt(word: str, number: str) -> bool:
+    """Whether a word is a number word with a letter too many, too few, or another."""
+    return len(word) >= SHORTEST_MISSPELT and alike(word, number) >= MISSPELT_LIKENESS
+
 
 SHORTEST_MISSPELT: Final = 5
 MISSPELT_LIKENESS: Final = 0.85

@@ -129,6 +129,13 @@ def spoken_numbers(code: str) -> Mapping[str, str]:
     return spoken
 
 
+@cache
+def number_words(code: str) -> frozenset[str]:
+    """The words that a language's spoken numbers are made of, without those that join them."""
+    words = frozenset(word for number in spoken_numbers(code) for word in number.split())
+    return words - (languages()[code].conjunctions if code in languages() else frozenset())
+
+
 _ORDINALS = range(3, 32)  # of dates; "second" is a unit, too
 _SPOKEN = (*range(LARGEST_SPOKEN + 1), *range(1_000, 10_000, 1_000))
 
