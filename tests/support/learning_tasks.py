@@ -17,10 +17,12 @@ from services.tasks.index import IndexTask
 from streams.topic_names import Topics
 
 
-def chain_task(engine: Engine) -> ChainTask:
+def chain_task(engine: Engine, settings: Settings | None = None) -> ChainTask:
+    settings = settings or Settings()
     table = RewriteTable(engine, now_ms)
-    learner = ChainLearner(table, Settings(), now_ms)
-    task = ChainTask(engine, Topics(), learner, RewritePublication(engine, table, Topics().rewrites, now_ms))
+    learner = ChainLearner(table, settings, now_ms)
+    publication = RewritePublication(engine, table, Topics().rewrites, now_ms)
+    task = ChainTask(engine, Topics(), learner, publication, settings.evidence)
     task.assigned([0])
     return task
 

@@ -2,31 +2,27 @@ from typing import Any
 
 import msgspec
 import pytest
+from learning_tasks import chain_task, rest
 from letter_detector import LIKELY, LetterDetector, letter_log
 from letter_models import CASE_OF
 from sqlalchemy import Engine
 from streaming import feed, record_of, records_of, row_count, store_log
 
-from rewriting.evidence_settings import EvidenceSettings
 from rewriting.guards.settings import GuardSettings
 from rewriting.rephrases.settings import RephraseSettings
 from rewriting.rephrases.store import REPHRASE_PAIR, REPHRASE_SESSION, STALE_CANDIDATE, links_of
 from rewriting.table.lookup import LookupTable
-from rewriting.table.publication import RewritePublication
 from rewriting.table.rewrite import Rewrite
 from rewriting.table.rewrite_table import RewriteTable
 from services.explaining.explanation import explanation
-from services.learners.chains import ChainLearner
 from services.lookup_api.routes.explanation import explanation_words
 from services.platform.clock import now_ms
 from services.privacy.forgetting import forget_user
 from services.settings import Settings
-from services.tasks.chain import ChainTask
 from services.tasks.session_model import SessionModelTask
 from streams.session import sessionize
 from streams.session_record import SessionRecord, decode_session
 from streams.stores.database_schema import reading
-from streams.topic_names import Topics
 from streams.turn import AssistantId, TurnEvent, UserId
 
 LETTERS = AssistantId("letters")
@@ -40,27 +36,6 @@ LENIENT = GuardSettings(**dict.fromkeys(GuardSettings.__struct_fields__, 0))
 @pytest.fixture
 def log() -> list[TurnEvent]:
     return letter_log("ab")
-
-
-def chain_task(engine: Engine) -> ChainTask:
-    table = RewriteTable(engine, now_ms)
-    publication = RewritePublication(engine, table, Topics().rewrites, now_ms)
-    task = ChainTask(
-        engine,
-        Topics(),
-        ChainLearner(table, Settings(guards=LENIENT), now_ms),
-        publication,
-        EvidenceSettings.of(SETTINGS),
-    )
-    task.assigned([0])
-    return task
-
-
-def settle(chains: ChainTask) -> None:
-    while (work := chains.idle(now_ms())) is not None:
-        chains.write(work, {})
-        list(chains.outgoing())
-        chains.produced()
 
 
 def announced(task: SessionModelTask[Any, Any]) -> list[SessionRecord]:
@@ -103,13 +78,13 @@ def test_chains_go_by_the_links_whichever_worker_comes_first(engine: Engine, log
     store_log(engine, log)
     CASE.use(engine, LETTERS)
     records = records_of(log)
-    chains, task = chain_task(engine), CASE.task(engine)
+    chains, task = chain_task(engine, Settings(guards=LENIENT, rephrases=SETTINGS)), CASE.task(engine)
     place = feed(chains, records)
-    settle(chains)
+    rest(chains)
     assert sources(engine, "chain") == {"play sonk"}  # by their words
     feed(task, records)
     feed(chains, announced(task), place)
-    settle(chains)
+    rest(chains)
     assert sources(engine, "chain") == {"ahush", "bhush"}
     assert sources(engine, "rephrase") == {"ahush", "bhush"}  # beside them
     table = LookupTable.of(LETTERS, RewriteTable(engine, now_ms).version(LETTERS), rows(engine))
