@@ -30,6 +30,18 @@ are compared each by itself; of requests that differ in most of their words, who
 SHORTEST_STEM: Final = 3
 """Letters that two words must end with, for their beginnings to make them opposites ("lock", "unlock")."""
 
+SAME_WORD_LIKENESS: Final = 0.6
+"""How alike words must sound to be taken for one another though one of them tells no requests apart."""
+
+SHORTEST_MISSPELT: Final = 5
+MISSPELT_LIKENESS: Final = 0.85
+"""Letters of a word, and how alike it must be to a number word, to be that number misspelt."""
+
+HOMOPHONE_LIKENESS: Final = 0.8
+"""How alike a number and a word must sound to be taken for one another."""
+
+_MOST_READERS = 3  # of languages that are equally likely: more, and none is
+
 
 class Comparison(Struct, frozen=True):
     """How a second request stands to a first."""
@@ -67,10 +79,8 @@ def compare(source: str, target: str, locale: str = "") -> Comparison:
         differences.add("opposite")
     is_framed = sum(len("".join(before)) for before, _ in replaced) <= (1 - FRAME_SHARE) * first.letters
     if not is_framed:  # what stands in what place is not known any more
-        before, after = (
-            " ".join(word for words in side for word in words) for side in zip(*replaced, strict=True)
-        )
-        replaced = [(before.split(), after.split())]
+        before, after = ([word for words in side for word in words] for side in zip(*replaced, strict=True))
+        replaced = [(before, after)]
     likeness = min((alike(" ".join(before), " ".join(after)) for before, after in replaced), default=1.0)
     return Comparison(
         differences=frozenset(differences),
@@ -99,23 +109,9 @@ def _as_heard(text: str, other: str, readers: Sequence[Language]) -> str:
     return " ".join(heard.get(word, word) for word in text.split()) if heard else text
 
 
-SAME_WORD_LIKENESS: Final = 0.6
-"""How alike words must sound to be taken for one another though one of them tells no requests apart."""
-
-
 def _is_misspelt(word: str, number: str) -> bool:
     """Whether a word is a number word with a letter too many, too few, or another."""
     return len(word) >= SHORTEST_MISSPELT and alike(word, number) >= MISSPELT_LIKENESS
-
-
-SHORTEST_MISSPELT: Final = 5
-MISSPELT_LIKENESS: Final = 0.85
-"""Letters of a word, and how alike it must be to a number word, to be that number misspelt."""
-
-HOMOPHONE_LIKENESS: Final = 0.8
-"""How alike a number and a word must sound to be taken for one another."""
-
-_MOST_READERS = 3  # of languages that are equally likely: more, and none is
 
 
 def sounds_alike(source: str, target: str, locale: str = "") -> float:

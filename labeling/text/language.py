@@ -47,7 +47,6 @@ class Language(Struct, frozen=True, kw_only=True, eq=False):
     opposites: Mapping[str, frozenset[str]]  # a word -> words that ask for the opposite
     giving_up: frozenset[str]  # what people say who want nothing more
     corrections: tuple[str, ...]  # how a correction begins that cannot stand alone
-    continuations: tuple[str, ...]  # how a request begins that leans on the one before
     conjunctions: frozenset[str]  # between two requests
     light: frozenset[str]  # words that tell no two requests apart
     minus: frozenset[str]
@@ -80,7 +79,7 @@ def languages_of(locale: str | None, texts: Iterable[str]) -> tuple[Language, ..
         texts: normalised, and all in one language.
 
     Returns:
-        None where the locale's language is not known, or no word of any language occurs.
+        Nothing where the locale's language is not known, or no word of any language occurs.
     """
     if locale:
         known = languages().get(locale.replace("_", "-").partition("-")[0].lower())
@@ -188,7 +187,6 @@ def _read(code: str, text: str) -> Language:
         opposites={word: frozenset(others) for word, others in opposites.items()},
         giving_up=frozenset(words("giving_up")),
         corrections=words("corrections"),
-        continuations=words("continuations"),
         conjunctions=frozenset(words("conjunctions")),
         light=frozenset(words("light")),
         minus=frozenset(words("minus")),

@@ -13,7 +13,7 @@ def codes_of(locale: str | None, *texts: str) -> list[str]:
 @pytest.mark.parametrize("code", CODES)
 def test_the_words_of_a_language_are_keys_of_texts(code: str) -> None:
     language = languages()[code]
-    several = (*language.giving_up, *language.corrections, *language.continuations, *language.opposites)
+    several = (*language.giving_up, *language.corrections, *language.opposites)
     for word in (*language.words, *several, *language.minus, *language.point, *language.percent):
         assert word
         assert normalise(word) == word
