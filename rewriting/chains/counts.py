@@ -210,9 +210,9 @@ class ChainCounts:
                 if not led_to[target]:
                     del led_to[target]
         run_for = {text_key(step.said, locale) for step in steps if step.said}
-        elsewhere = {
-            key for step in steps if len({locale, *self.locales}) > 1 for key in self.keys_of(step.text)
-        }  # rows there may depend on what is said here
+        elsewhere: set[TextKey] = set()  # rows there may depend on what is said here
+        if len({locale, *self.locales}) > 1:
+            elsewhere.update(key for step in steps for key in self.keys_of(step.text))
         touched = {
             *numbers,
             *(number for key in run_for | elsewhere for number in self.texts[key].interpretations),

@@ -89,19 +89,18 @@ def session_steps(session: Session, evidence: SessionEvidence = NO_EVIDENCE) -> 
     """
     previous = (None, *session.turns)
     spoken = [
-        (position, turn, question_before(turn, before))
+        (position, turn, text, question_before(turn, before))
         for position, (turn, before) in enumerate(zip(session.turns, previous, strict=False))
-        if normalise(turn.executed)
+        if (text := normalise(turn.executed))
     ]
-    positions = [position for position, _, _ in spoken]
-    outcomes = judge_turns([turn for _, turn, _ in spoken])
+    positions = [position for position, *_ in spoken]
+    outcomes = judge_turns([turn for _, turn, _, _ in spoken])
     if evidence.links is not None:
         outcomes = judged_by_links(outcomes, evidence.links, positions, evidence.rule)
     outcomes = judged_by_defects(outcomes, evidence.defects, positions)
     steps = []
     before: TurnEvent | None = None  # where this is a second try of it
-    for (_, turn, question), outcome in zip(spoken, outcomes, strict=True):
-        text = normalise(turn.executed)
+    for (_, turn, text, question), outcome in zip(spoken, outcomes, strict=True):
         steps.append(
             ChainStep(
                 text,
