@@ -90,7 +90,12 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def online_task(self) -> OnlineTask:
         """What the lookup API needs to rewrite requests online."""
-        return OnlineTask(state=str(self.state_folder), settings=self.online)
+        return OnlineTask(
+            state=str(self.state_folder),
+            settings=self.online,
+            guards=self.guards,
+            sensitive=self.sensitive,
+        )
 
     @property
     def evidence(self) -> EvidenceSettings:

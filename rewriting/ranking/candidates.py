@@ -117,6 +117,12 @@ def rewrite_candidates(
     return found
 
 
+def is_personal(candidate: Candidate) -> bool:
+    """Whether only the user's own history speaks for a candidate."""
+    own = candidate.source & (Source.HABIT | Source.OWN_REPAIR)
+    return bool(own) and not candidate.source & (Source.TEXT_REPAIR | Source.QUESTION)
+
+
 def _text_of(
     interpretation: Interpretation,
     statistics: StatisticsSource,

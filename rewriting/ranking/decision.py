@@ -3,7 +3,8 @@
 1. **Taught**: what the user has explained holds before everything.
 2. **Blocked**: what an operator has taken back is not brought back by another layer.
 3. **Answers**: rows of the table for the very question that was asked.
-4. **Online**: the ranker over the user's history, the second tries of all users and the global index.
+4. **Online**: the ranker over the user's history, the second tries of all users and the global index. What
+   it decides for and the guard refuses is served only where a row says the same.
 5. **Precomputed**: the other rows of the table, where no ranker was trained or its gates are closed. Where
    one was trained and cannot be asked, of these the rows that it has accepted for requests like this one.
 
@@ -107,13 +108,15 @@ def decided(
         return RewriteDecision(known, None)
     if online is None or online.reason is AbstainReason.OUT_OF_TIME:
         return RewriteDecision(_undecided(known, user_id, confidence, online, verdicts), online)
+    chosen = online.rewrite or online.refused
+    if known.rewrite is not None and chosen is not None:
+        if normalise(known.rewrite.text) == normalise(chosen.text):
+            return RewriteDecision(known, online, True)  # the row, which an operator can look up and block
     if online.rewrite is None:
         rejects = None if known.rewrite is None else False
         return RewriteDecision(LookupAnswer(None, online.reason, known.table_version), online, rejects)
     if known.rewrite is None:
         return RewriteDecision(_online_answer(table, text, user_id, occasion, known, online.rewrite), online)
-    if normalise(known.rewrite.text) == normalise(online.rewrite.text):
-        return RewriteDecision(known, online, True)  # the row that an operator can look up and block
     answer = _online_answer(table, text, user_id, occasion, known, online.rewrite)
     return RewriteDecision(answer, online, False)
 

@@ -5,7 +5,7 @@ session shows later: itself where it was met, else the request that its second t
 """
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 from msgspec import Struct
 
@@ -15,7 +15,8 @@ from rewriting.ranking.features import Features, candidate_features, request_fea
 from rewriting.requests.asked_request import AskedRequest, EarlierRequest
 from rewriting.requests.counts import RequestCounts, SharedStatistics
 from rewriting.requests.history import RequestHistory
-from rewriting.requests.step import RequestStep, SessionRequests
+from rewriting.requests.step import RequestText, SessionRequests
+from rewriting.table.occasion import locale_key
 from streams.session import DEFAULT_GAP_MS
 from streams.turn import UserId
 
@@ -37,6 +38,8 @@ class RankExample(Struct, frozen=True):
 
     ts_ms: int
     user_id: UserId
+    text: RequestText
+    locale: str  # empty: not known
     own: Interpretation
     meant: Interpretation | None  # None: it went wrong, and the session does not show what was meant
     weight: float  # of the outcome that shows it, 0..1
@@ -45,8 +48,9 @@ class RankExample(Struct, frozen=True):
     features: Features  # (candidates, len(CANDIDATE_FEATURES))
 
 
-def asked_step(steps: Sequence[RequestStep], index: int) -> AskedRequest:
-    """A step as it was before it was run."""
+def asked_step(session: SessionRequests, index: int) -> AskedRequest:
+    """A step of a session as it was before it was run."""
+    steps = session.steps
     step = steps[index]
     return AskedRequest(
         text=step.text,
@@ -57,6 +61,7 @@ def asked_step(steps: Sequence[RequestStep], index: int) -> AskedRequest:
         nlu_confidence=step.nlu_confidence,
         question=step.question,
         device=step.device,
+        locale=locale_key(session.locale),
         earlier=tuple(
             EarlierRequest(
                 text=before.text,
@@ -98,13 +103,15 @@ def rank_examples(
             history = histories.get(session.user_id) or RequestHistory()
             for i, step in enumerate(session.steps):
                 meant = session.meant(i)
-                request = asked_step(session.steps, i)
+                request = asked_step(session, i)
                 near = retrieve(request, counts)
                 candidates = rewrite_candidates(request, shared, history, near, settings)
                 scores = pair_scores(request.text, candidates) if pair_scores and candidates else None
                 yield RankExample(
                     ts_ms=step.ts_ms,
                     user_id=session.user_id,
+                    text=request.text,
+                    locale=request.locale,
                     own=step.interpretation,
                     meant=None if meant is None else session.steps[meant].interpretation,
                     weight=1.0 if meant is None else session.steps[meant].success,

@@ -384,6 +384,9 @@ def gate_summaries(table: Features) -> Features:
 
 
 _COLUMN = {name: i for i, (name, _) in enumerate(CANDIDATE_FEATURES)}
+_SUCCESS_NEAR, _WEIGHT_NEAR = (
+    [name for name, _ in REQUEST_FEATURES].index(name) for name in ("text_success_near", "text_weight_near")
+)
 _LEADS = (
     ("likeness_lead", "likeness"),
     ("phonetics_lead", "phonetics"),
@@ -428,6 +431,25 @@ def _frame(interpretation: Interpretation | None) -> tuple[str, str, frozenset[s
     if len(parts) < 3:
         return interpretation or "", "", frozenset()
     return parts[0], parts[1], frozenset(parts[2].split(";")) - {""}
+
+
+def users_behind(candidate: Features) -> int:
+    """Distinct users who succeeded with a candidate.
+
+    Args:
+        candidate: (len(CANDIDATE_FEATURES),), from `candidate_features`.
+    """
+    return int(candidate[_COLUMN["target_users"]])
+
+
+def met_near(request: Features) -> tuple[float, float]:
+    """How many requests in the same words, understood about as surely, were met, and how many there were.
+
+    Args:
+        request: (len(REQUEST_FEATURES),), from `request_features`.
+    """
+    rate, requests = float(request[_SUCCESS_NEAR]), float(request[_WEIGHT_NEAR])
+    return max(rate * (requests + 1) - 0.5, 0.0), requests  # as `_success_near` has smoothed it
 
 
 @lru_cache(maxsize=CONFIDENCE_BINS + 1)

@@ -24,6 +24,10 @@ MOST_CHANGED = 0.5
 """Share of the requests that may be changed, at most, of those that pass the defect gate: more than ever fail
 in an assistant that is in use."""
 
+LOSS_WEIGHT = 4.0
+"""Wins that a loss outweighs where thresholds are compared: people hold it against an assistant more that it
+broke what worked than that it mended what did not. Raised, the last rewrites let through must win more."""
+
 CAUTION = 1.0
 """Standard deviations by which losses are taken to be more than was counted."""
 
@@ -63,30 +67,36 @@ class HeldBack(Struct, frozen=True):
     shown_right: Bools  # nothing spoke against the request as it was
     shown_wrong: Bools  # something did
     mended: Bools  # the best candidate is what the session shows to have been meant
+    right: Floats | None = None  # `right_probability` of the request; NaN, or None for all: not known
 
 
 def choose_gates(days: HeldBack, silent: SilentFailures, win_loss: float) -> RewriteGates:
-    """The thresholds with the most wins less losses among those that reach the wanted win/loss.
+    """The thresholds with the most wins less weighted losses among those that reach the wanted win/loss.
 
     With the silent share s of what goes wrong, W requests that are mended and O others that visibly go wrong
     stand for W / (1 - s) and O / (1 - s) in all. The silent ones are among the L that look right, so
 
         wins = W / (1 - s)      losses = L - (W + O) s / (1 - s) + CAUTION sqrt(L)
 
+    Where enough requests like one are known to tell whether it is right, this needs no share: of those that
+    look right, as many are losses as their probabilities of being right add up to, with the same caution.
+
     Args:
         days: the held-back requests.
         silent: how much goes wrong without a sign.
         win_loss: wanted wins for each loss.
     """
-    best = CLOSED
+    most, best = 0.0, CLOSED
+    weight = min(LOSS_WEIGHT, win_loss)  # what is wanted is not to be refused for its losses
     for min_defect in _thresholds(days.defect, np.linspace(1.0, 0.05, DEFECT_STEPS)):
         likely = days.defect >= min_defect
         for min_win in _thresholds(
             days.win[likely], np.linspace(MOST_CHANGED, 0.0, WIN_STEPS, endpoint=False)
         ):
             wins, losses = _expected(days, likely & (days.win >= min_win), silent)
-            gain = wins - losses
-            if wins >= win_loss * losses and gain > best.expected_wins - best.expected_losses:
+            gain = wins - weight * losses
+            if wins >= win_loss * losses and gain > most:
+                most = gain
                 best = RewriteGates(
                     min_defect=float(min_defect),
                     min_win=float(min_win),
@@ -101,11 +111,14 @@ def _expected(days: HeldBack, passed: Bools, silent: SilentFailures) -> tuple[fl
     """Wins and losses among the requests that pass."""
     visible = 1 - silent.silent_share
     mended = int((passed & days.mended & days.shown_wrong).sum())
-    other = int((passed & ~days.mended & days.shown_wrong).sum())
-    looks_right = int((passed & ~days.mended & days.shown_right).sum())
-    silent_wrong = (mended + other) * silent.silent_share / visible
-    losses = max(looks_right - silent_wrong, 0.0) + CAUTION * float(np.sqrt(looks_right))
-    return mended / visible, losses
+    changed = passed & ~days.mended & days.shown_right
+    is_known = np.zeros(len(passed), dtype=bool) if days.right is None else ~np.isnan(days.right)
+    known = 0.0 if days.right is None else float(days.right[changed & is_known].sum())
+    looks_right = int((changed & ~is_known).sum())
+    wrong = int((passed & ~is_known & days.shown_wrong).sum())
+    silent_wrong = wrong * silent.silent_share / visible
+    losses = max(looks_right - silent_wrong, 0.0) + known
+    return mended / visible, losses + CAUTION * float(np.sqrt(looks_right) + np.sqrt(known))
 
 
 def _thresholds(values: Floats, shares: Floats) -> Sequence[float]:

@@ -5,7 +5,7 @@ It answers what no table can: requests in words, or of users, that were never se
     encode    the request's vector
     search    near successful requests in the global index
     gather    candidates, from the user's history, from second tries and from the index
-    judge     the ranker and its two gates
+    judge     the ranker and its two gates, and the guard of what they let pass
 
 and each is left out, or the whole given up, where its part is missing or the time is over.
 """
@@ -25,8 +25,15 @@ from rapidfuzz import fuzz
 from rewriting.encoders.text_encoder import PairEncoder, RequestEncoder
 from rewriting.evidence.interpretation import Interpretation
 from rewriting.index.request_index import RequestIndex
-from rewriting.ranking.candidates import Candidate, NearRequest, Source, rewrite_candidates
-from rewriting.ranking.features import candidate_features, request_features
+from rewriting.ranking.candidate_guard import CandidateGuard
+from rewriting.ranking.candidates import (
+    Candidate,
+    NearRequest,
+    Source,
+    is_personal,
+    rewrite_candidates,
+)
+from rewriting.ranking.features import candidate_features, request_features, users_behind
 from rewriting.ranking.online_settings import OnlineSettings
 from rewriting.ranking.ranker import Judge, Judgement
 from rewriting.requests.asked_request import AskedRequest
@@ -60,6 +67,7 @@ class OnlineAnswer(Struct, frozen=True):
     rewrite: OnlineRewrite | None
     reason: AbstainReason | None
     judgement: Judgement | None = None
+    refused: OnlineRewrite | None = None  # what was decided for, where the guard refuses it
     seconds: dict[Stage, float] = {}  # how long each stage took
 
 
@@ -71,6 +79,7 @@ class OnlineRewriter:
         encoder: of requests; None: the global index is not searched.
         pair_encoder: reads request and candidate together; None: not used.
         settings: of the answers.
+        guard: of what is decided for; by default one of default settings.
         clock_s: monotonic seconds.
     """
 
@@ -80,12 +89,14 @@ class OnlineRewriter:
         encoder: RequestEncoder | None,
         pair_encoder: PairEncoder | None,
         settings: OnlineSettings,
+        guard: CandidateGuard | None = None,
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.ranker = ranker
         self.encoder = encoder
         self.pair_encoder = pair_encoder
         self.settings = settings
+        self._guard = guard or CandidateGuard()
         self._clock_s = clock_s
 
     def answer(
@@ -117,25 +128,27 @@ class OnlineRewriter:
         with watch.stage(Stage.GATHER):
             candidates = rewrite_candidates(request, statistics, history, near, self.settings.candidates)
         if not candidates:
-            return OnlineAnswer(None, AbstainReason.NO_CANDIDATE, None, watch.seconds)
+            return OnlineAnswer(None, AbstainReason.NO_CANDIDATE, seconds=watch.seconds)
         if watch.is_over:
             return watch.out_of_time()
         with watch.stage(Stage.JUDGE):
             scores = pair_scores(self.pair_encoder, request.text, candidates, self.settings.pairs)
-            judgement = self.ranker.judge(
-                request_features(request, statistics, history),
-                candidate_features(request, candidates, statistics, history, scores),
-            )
+            features = candidate_features(request, candidates, statistics, history, scores)
+            judgement = self.ranker.judge(request_features(request, statistics, history), features)
         if watch.is_over:
             return watch.out_of_time()
         gates = self.ranker.gates
         if not gates.pass_defect(judgement.defect):
-            return OnlineAnswer(None, AbstainReason.SEEMS_RIGHT, judgement, watch.seconds)
+            return OnlineAnswer(None, AbstainReason.SEEMS_RIGHT, judgement, seconds=watch.seconds)
         if judgement.best is None or not gates.pass_win(judgement.win):
-            return OnlineAnswer(None, AbstainReason.NOT_SURE, judgement, watch.seconds)
+            return OnlineAnswer(None, AbstainReason.NOT_SURE, judgement, seconds=watch.seconds)
         best = candidates[judgement.best]
         rewrite = OnlineRewrite(best.text, best.interpretation, is_personal(best), judgement.win, best.source)
-        return OnlineAnswer(rewrite, None, judgement, watch.seconds)
+        if self._guard.refusals(
+            request.text, request.interpretation, request.locale, best, users_behind(features[judgement.best])
+        ):
+            return OnlineAnswer(None, AbstainReason.GUARDED, judgement, rewrite, watch.seconds)
+        return OnlineAnswer(rewrite, None, judgement, None, watch.seconds)
 
 
 def near_requests(index: RequestIndex, vector: NDArray[np.float32], k: int) -> list[NearRequest]:
@@ -159,12 +172,6 @@ def pair_scores(
     return scores
 
 
-def is_personal(candidate: Candidate) -> bool:
-    """Whether only the user's own history speaks for a candidate."""
-    own = candidate.source & (Source.HABIT | Source.OWN_REPAIR)
-    return bool(own) and not candidate.source & (Source.TEXT_REPAIR | Source.QUESTION)
-
-
 class _Watch:
     """The time of one answer."""
 
@@ -184,4 +191,4 @@ class _Watch:
         return self._clock_s() > self._ends_s
 
     def out_of_time(self) -> OnlineAnswer:
-        return OnlineAnswer(None, AbstainReason.OUT_OF_TIME, None, self.seconds)
+        return OnlineAnswer(None, AbstainReason.OUT_OF_TIME, seconds=self.seconds)

@@ -1,5 +1,6 @@
 """Training of the ranker from logged outcomes."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,8 +10,10 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from rewriting.ranking.candidate_guard import CandidateGuard
+from rewriting.ranking.candidates import is_personal
 from rewriting.ranking.examples import RankExample
-from rewriting.ranking.features import Features, Group
+from rewriting.ranking.features import Features, Group, met_near, users_behind
 from rewriting.ranking.gates import CLOSED, HeldBack, RewriteGates, choose_gates
 from rewriting.ranking.ranker import (
     Judgement,
@@ -24,7 +27,7 @@ from rewriting.ranking.ranker import (
     rank_rows,
 )
 from rewriting.ranking.settings import RankerSettings
-from rewriting.requests.silent_failures import SilentFailures
+from rewriting.requests.silent_failures import SilentFailures, right_probability
 
 
 class TrainedRanker(Struct, frozen=True):
@@ -40,6 +43,7 @@ def train_ranker(
     silent: SilentFailures,
     settings: RankerSettings,
     on_step: Callable[[str], None] = lambda step: None,
+    guard: CandidateGuard | None = None,
 ) -> TrainedRanker | None:
     """Trains both models and sets the gates; None from too few examples.
 
@@ -51,6 +55,7 @@ def train_ranker(
         silent: how much goes wrong without a sign.
         settings: of the training.
         on_step: called with what is done next.
+        guard: of what is decided for; by default one of default settings.
     """
     if len(examples) < settings.min_examples:
         return None
@@ -71,7 +76,9 @@ def train_ranker(
     if rank is None or defect is None:
         return None
     on_step("gates")
-    gates = ranker_gates(Ranker(rank.model, defect.model, facts), late, settings.win_loss)
+    gates = ranker_gates(
+        Ranker(rank.model, defect.model, facts), late, settings.win_loss, guard or CandidateGuard()
+    )
     served = Ranker(rank.model, defect.model, msgspec.structs.replace(facts, gates=gates))
     return TrainedRanker(served, len(examples), (rank.trees, defect.trees))
 
@@ -163,13 +170,33 @@ def held_back_from_ms(examples: Sequence[RankExample], settings: RankerSettings)
     return times[min(int(len(times) * (1 - settings.held_back_share)), len(times) - 1)]
 
 
-def held_back_days(judged: Sequence[Judgement], examples: Sequence[RankExample]) -> HeldBack:
+def held_back_days(
+    judged: Sequence[Judgement],
+    examples: Sequence[RankExample],
+    silent: SilentFailures,
+    guard: CandidateGuard,
+) -> HeldBack:
     """What the sessions of the held-back days show of judgements.
+
+    What the guard refuses passes no gate. How likely a request is right is told by how others in its words
+    went, but not where only its user's own history speaks for another.
 
     Args:
         judged: in the order of the examples.
         examples: of the held-back days.
+        silent: how much goes wrong without a sign.
+        guard: of what is decided for.
     """
+    served = [
+        judgement.best is not None and not _is_refused(guard, one, judgement.best)
+        for judgement, one in zip(judged, examples, strict=True)
+    ]
+    right = [
+        math.nan
+        if judgement.best is not None and is_personal(one.candidates[judgement.best])
+        else right_probability(*met_near(one.request), silent)
+        for judgement, one in zip(judged, examples, strict=True)
+    ]
     mended = [
         judgement.best is not None and one.candidates[judgement.best].interpretation == one.meant
         for judgement, one in zip(judged, examples, strict=True)
@@ -177,14 +204,29 @@ def held_back_days(judged: Sequence[Judgement], examples: Sequence[RankExample])
     shown_right = np.array([one.own == one.meant for one in examples], dtype=bool)
     return HeldBack(
         defect=np.array([judgement.defect for judgement in judged]),
-        win=np.array([judgement.win for judgement in judged]),
+        win=np.array([judgement.win for judgement in judged]) * np.array(served, dtype=bool),
         shown_right=shown_right,
         shown_wrong=~shown_right,
         mended=np.array(mended, dtype=bool),
+        right=np.array(right, dtype=np.float64),
     )
 
 
-def ranker_gates(ranker: Ranker, late: Sequence[RankExample], win_loss: float) -> RewriteGates:
+def _is_refused(guard: CandidateGuard, example: RankExample, best: int) -> bool:
+    refusals = guard.refusals(
+        example.text,
+        example.own,
+        example.locale,
+        example.candidates[best],
+        users_behind(example.features[best]),
+    )
+    return bool(refusals)
+
+
+def ranker_gates(
+    ranker: Ranker, late: Sequence[RankExample], win_loss: float, guard: CandidateGuard
+) -> RewriteGates:
     """The gates of a ranker for a wanted win/loss, set on the examples of the held-back days."""
     judged = ranker.judge_all([one.request for one in late], [one.features for one in late])
-    return choose_gates(held_back_days(judged, late), ranker.facts.silent, win_loss)
+    silent = ranker.facts.silent
+    return choose_gates(held_back_days(judged, late, silent, guard), silent, win_loss)

@@ -9,6 +9,7 @@ from labeling.text.question import NO_QUESTION, Question, question_before
 from rewriting.evidence.interpretation import Interpretation, interpretation_of
 from rewriting.evidence.understanding_confidence import turn_confidence
 from rewriting.requests.step import RequestText, has_failed
+from rewriting.table.occasion import locale_key
 from streams.turn import TurnEvent
 
 
@@ -32,6 +33,7 @@ class AskedRequest(Struct, frozen=True, kw_only=True, gc=False):
     nlu_confidence: float | None = None
     question: Question = NO_QUESTION
     device: str | None = None
+    locale: str = ""  # as in the keys of rows (`locale_key`); empty: not known
     earlier: tuple[EarlierRequest, ...] = ()  # of the session, oldest first
 
 
@@ -51,6 +53,7 @@ def asked_request(turn: TurnEvent, earlier: Sequence[TurnEvent]) -> AskedRequest
         nlu_confidence=turn.nlu[0].confidence if turn.nlu else None,
         question=question_before(turn, earlier[-1] if earlier else None),
         device=turn.device.type if turn.device else None,
+        locale=locale_key(turn.locale),
         earlier=tuple(
             EarlierRequest(
                 text=RequestText(normalise(before.executed)),

@@ -8,6 +8,7 @@ silent share (a mixture of two binomials, fitted by expectation maximisation, as
 model).
 """
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -23,6 +24,7 @@ MIN_CELLS = 100
 
 _ROUNDS = 500
 _CLOSE = 1e-9
+_MOST_LOG_ODDS = 500.0
 
 
 class SilentFailures(Struct, frozen=True):
@@ -66,6 +68,26 @@ def silent_failures(texts: Iterable[TextStatistics]) -> SilentFailures:
     if wrong >= right:
         return NONE_SILENT
     return SilentFailures(float(wrong), float(right), float(share), len(cells))
+
+
+def right_probability(met: float, requests: float, silent: SilentFailures) -> float:
+    """How likely requests are right that came in the same words, and were understood about as surely, 0..1.
+
+    By Bayes' rule over the two heaps. NaN where they are fewer than `MIN_REQUESTS`, or nothing is known of
+    the heaps.
+
+    Args:
+        met: how many of them showed success.
+        requests: how many there were.
+        silent: the heaps.
+    """
+    if requests < MIN_REQUESTS or not silent.cells:
+        return math.nan
+    failed = requests - met
+    if_wrong = met * math.log(silent.silent_share) + failed * math.log(1 - silent.silent_share)
+    if_right = met * math.log(silent.right_success) + failed * math.log(1 - silent.right_success)
+    log_odds = if_right - if_wrong + math.log((1 - silent.wrong_share) / silent.wrong_share)
+    return 1 / (1 + math.exp(min(-log_odds, _MOST_LOG_ODDS)))
 
 
 def _inside(value: float) -> float:

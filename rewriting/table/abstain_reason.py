@@ -15,6 +15,7 @@ class AbstainReason(enum.StrEnum):
     NO_CANDIDATE = "no_candidate"  # nothing is known that it could have meant instead
     SEEMS_RIGHT = "seems_right"  # the defect gate: not likely enough to fail as it is
     NOT_SURE = "not_sure"  # the rank gate: no candidate is likely enough to win
+    GUARDED = "guarded"  # the guards refuse what the ranker would run in its place
     OUT_OF_TIME = "out_of_time"  # the budget was spent, and the table has no rewrite
     REJECTED_EARLIER = "rejected_earlier"  # the ranker is away; it has rejected the table's rewrite before
     NOT_JUDGED = "not_judged"  # the ranker is away; it never judged the table's rewrite for such requests

@@ -29,6 +29,7 @@ from services.assistant_work import AssistantWork, shown_steps
 from services.jobs.ranker import learn_ranker, ranker_examples, silent_failures_of
 from services.jobs.ranker_warm_up import warm_up_ends_ms
 from services.jobs.row_judging import judge_rows
+from services.learners.assistant_miners import candidate_guard_of
 from services.learners.index_encoding import encode_all
 from services.session_models.model_files import delete_other_models, put_model
 from services.settings import Settings
@@ -96,7 +97,8 @@ def learn_online(work: AssistantWork) -> OnlineLearning:
         return pair_scores(pair_encoder, text, found, settings.online.pairs)
 
     examples = ranker_examples(sessions, encoder, candidates, ranker_settings, progress, pairs=pairs)
-    trained = learn_ranker(examples, silent, ranker_settings, progress)
+    guard = candidate_guard_of(settings)
+    trained = learn_ranker(examples, silent, ranker_settings, progress, guard=guard)
     serves = trained is not None and trained.ranker.facts.gates.are_open
     if trained is not None and serves:
         named["ranker"] = put_model(folder, "ranker", lambda path: _write_ranker(trained.ranker, path))

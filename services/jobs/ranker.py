@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from rich.progress import Progress
 
 from rewriting.encoders.text_encoder import RequestEncoder
+from rewriting.ranking.candidate_guard import CandidateGuard
 from rewriting.ranking.candidates import CandidateSettings
 from rewriting.ranking.daily_retrieval import DailyRetrieval
 from rewriting.ranking.examples import PairScores, RankExample, Retrieve, rank_examples, retrieve_nothing
@@ -71,6 +72,7 @@ def learn_ranker(
     settings: RankerSettings,
     progress: Progress | None = None,
     description: str = "ranker",
+    guard: CandidateGuard | None = None,
 ) -> TrainedRanker | None:
     """Trains a ranker (`train_ranker`), with a bar."""
     bar = progress.add_task(description, total=None) if progress else None
@@ -79,7 +81,7 @@ def learn_ranker(
         if progress and bar is not None:
             progress.update(bar, description=f"{description}: {step}")
 
-    trained = train_ranker(examples, silent, settings, show)
+    trained = train_ranker(examples, silent, settings, show, guard)
     if progress and bar is not None:
         progress.update(bar, description=description, total=1, completed=1)
     return trained

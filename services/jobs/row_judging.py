@@ -28,6 +28,7 @@ from rewriting.verdicts.row_verdicts import EVERYBODY
 from rewriting.verdicts.store import clear_verdicts, replace_verdicts
 from services.assistant_work import AssistantWork
 from services.jobs.ranker_warm_up import warm_up_ends_ms
+from services.learners.assistant_miners import candidate_guard_of
 from services.lookup_api.followers.online import OnlineFollower, OnlineParts
 from streams.stores.database_schema import reading
 from streams.stores.session_store import user_key
@@ -54,7 +55,9 @@ def judge_rows(work: AssistantWork) -> int:
         return 0
     unhurried = msgspec.structs.replace(settings.online, budget_ms=inf)
     state = settings.state_folder
-    follower = OnlineFollower(engine, state, unhurried, assistants=frozenset({assistant_id}))
+    follower = OnlineFollower(
+        engine, state, unhurried, candidate_guard_of(settings), assistants=frozenset({assistant_id})
+    )
     follower.look()
     parts = follower.parts.get(assistant_id)
     if parts is None or not sessions:
@@ -99,9 +102,8 @@ def _judged(
             if known.rewrite is None or is_settled(known):
                 continue
             history = histories.get(session.user_id) or RequestHistory()
-            answer = parts.rewriter.answer(
-                asked_step(session.steps, i), statistics, history, parts.index
-            ).rewrite
-            accepted = answer is not None and normalise(answer.text) == normalise(known.rewrite.text)
+            answer = parts.rewriter.answer(asked_step(session, i), statistics, history, parts.index)
+            chosen = answer.rewrite or answer.refused
+            accepted = chosen is not None and normalise(chosen.text) == normalise(known.rewrite.text)
             key = user_key(session.assistant_id, session.user_id)
             yield JudgedRequest(known.rewrite, key, step.confidence, accepted)

@@ -16,6 +16,7 @@ from rewriting.requests.statistics import StatisticsSource
 from rewriting.table.lookup import LookupTable
 from rewriting.table.rewrite_table import RewriteTable
 from rewriting.verdicts.row_verdicts import RowVerdicts
+from services.learners.assistant_miners import candidate_guard_of
 from services.lookup_api.followers.online import OnlineFollower
 from services.lookup_api.followers.verdict_memory import VerdictMemory
 from services.settings import Settings
@@ -70,7 +71,7 @@ def served_layers(engine: Engine, settings: Settings, clock_ms: Callable[[], int
         snapshot = table.read(assistant_id)
         tables[assistant_id] = LookupTable.of(assistant_id, snapshot.version, snapshot.rewrites)
     unhurried = msgspec.structs.replace(settings.online, budget_ms=math.inf)
-    follower = OnlineFollower(engine, settings.state_folder, unhurried)
+    follower = OnlineFollower(engine, settings.state_folder, unhurried, candidate_guard_of(settings))
     follower.look()
     memory = VerdictMemory(engine)
     memory.look()

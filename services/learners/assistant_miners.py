@@ -10,6 +10,7 @@ from rewriting.chains.step import SessionSteps
 from rewriting.guards.pair_guard import PairGuard
 from rewriting.guards.reason import REFUSAL_REASONS, RefusalReason
 from rewriting.guards.refused_rewrites import RefusedRewrite
+from rewriting.ranking.candidate_guard import CandidateGuard
 from rewriting.table.occasion import locale_key
 from rewriting.table.rewrite import Rewrite, RewriteId
 from services.settings import Settings
@@ -115,6 +116,11 @@ class AssistantMiners:
 def guard_of(settings: Settings) -> PairGuard:
     """The guard of these settings."""
     return PairGuard(settings.guards, settings.sensitive)
+
+
+def candidate_guard_of(settings: Settings) -> CandidateGuard:
+    """The same of what is decided online."""
+    return CandidateGuard(guard_of(settings))
 
 
 def in_order(reasons: Collection[RefusalReason]) -> tuple[RefusalReason, ...]:

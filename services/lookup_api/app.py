@@ -24,6 +24,8 @@ from rewriting.feedback.store import (
     FeedbackStore,
     ForgetUser,
 )
+from rewriting.guards.pair_guard import PairGuard
+from rewriting.ranking.candidate_guard import CandidateGuard
 from rewriting.table.lookup_loading import load_lookup_table
 from rewriting.table.rewrite_table import RewriteTable
 from services.lookup_api.access import API_KEY_HEADER
@@ -88,7 +90,8 @@ def build_app(
     )
     models = None
     if online is not None:
-        models = OnlineFollower(engine, Path(online.state), online.settings, settings.poll_interval_s)
+        guard = CandidateGuard(PairGuard(online.guards, online.sensitive))
+        models = OnlineFollower(engine, Path(online.state), online.settings, guard, settings.poll_interval_s)
     metrics = ApiMetrics(follower, metrics_folder, models)
     answers = None if models is None else OnlineAnswers(online_engine or engine, models, metrics, clock_ms)
     followers = [follower] if models is None else [follower, models, VerdictWriter(verdicts)]

@@ -10,6 +10,7 @@ from rewriting.ranking.candidates import Source
 from rewriting.requests.asked_request import AskedRequest, EarlierRequest
 from rewriting.requests.step import RequestText
 from rewriting.table.lookup import LONGEST_TEXT
+from rewriting.table.occasion import locale_key
 from services.lookup_api.messages import NluGuess, RewriteQuery
 
 _FAILED = frozenset({"error", "no_result"})
@@ -41,6 +42,7 @@ def asked_online(query: RewriteQuery, now_ms: int) -> AskedRequest:
         nlu_confidence=None if query.nlu is None else query.nlu.confidence,
         question=question_asked(query),
         device=None if query.device is None else query.device.type,
+        locale=locale_key(query.locale),
         earlier=tuple(_earlier(query, ts_ms)),
     )
 

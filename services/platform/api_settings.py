@@ -6,6 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from rewriting.guards.settings import GuardSettings, SensitiveSettings
 from rewriting.ranking.online_settings import OnlineSettings
 from services.errors import UnsafeBindingError
 from services.platform.api_keys import ApiKey
@@ -57,6 +58,8 @@ class OnlineTask(Struct, frozen=True, kw_only=True):
 
     state: str  # absolute path of the folder of models and indexes
     settings: OnlineSettings = OnlineSettings()
+    guards: GuardSettings = GuardSettings()
+    sensitive: SensitiveSettings = SensitiveSettings()
 
 
 def is_loopback(host: str) -> bool:

@@ -136,7 +136,7 @@ def _examples() -> Iterator[RankExample]:
         for i, step in enumerate(session.steps):
             meant = session.meant(i)
             assert meant is not None
-            request = asked_step(session.steps, i)
+            request = asked_step(session, i)
             # What an encoder of random weights finds near tells nothing; and at times there is none.
             near = [
                 NearRequest(understood(f"play song {song}"), chance.uniform(0.5, 1.0))

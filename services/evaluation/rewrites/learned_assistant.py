@@ -12,6 +12,7 @@ from rewriting.encoders.text_encoder import PairEncoder, TextEncoder, encoder_id
 from rewriting.index.follower import follow
 from rewriting.index.request_index import RequestIndex
 from rewriting.index.store import index_folder
+from rewriting.ranking.candidate_guard import CandidateGuard
 from rewriting.ranking.candidates import CandidateSettings
 from rewriting.ranking.online_rewriter import OnlineRewriter
 from rewriting.ranking.online_settings import OnlineSettings
@@ -25,6 +26,7 @@ from rewriting.table.rewrite_table import RewriteTable
 from services.evaluation.common.vector_memory import VectorMemory
 from services.jobs.ranker import silent_failures_of
 from services.jobs.served_layers import RequestRewriter
+from services.learners.assistant_miners import candidate_guard_of
 from services.settings import Settings
 from streams.stores.database_schema import reading
 from streams.turn import AssistantId
@@ -49,6 +51,7 @@ class LearnedAssistant(Struct, frozen=True, kw_only=True):
     pair_encoder: PairEncoder | None
     index: RequestIndex | None
     silent: SilentFailures
+    guard: CandidateGuard
     settings: OnlineSettings  # with no limit of time: a replay must not depend on how busy the machine is
 
     def table(self, keeps: Callable[[Rewrite], bool] = lambda row: True) -> LookupTable:
@@ -65,7 +68,7 @@ class LearnedAssistant(Struct, frozen=True, kw_only=True):
         settings = self.settings
         if candidates is not None:
             settings = msgspec.structs.replace(settings, candidates=candidates)
-        rewriter = OnlineRewriter(judge, self.encoder, self.pair_encoder, settings)
+        rewriter = OnlineRewriter(judge, self.encoder, self.pair_encoder, settings, self.guard)
         return OnlineVariant(rewriter, self.index)
 
 
@@ -101,5 +104,6 @@ def read_learned_assistant(
         ),
         index=index,
         silent=silent_failures_of(sessions, settings.online.candidates.min_users),
+        guard=candidate_guard_of(settings),
         settings=msgspec.structs.replace(settings.online, budget_ms=math.inf),
     )

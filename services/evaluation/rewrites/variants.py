@@ -112,7 +112,7 @@ def make_variants(
     def trained(name: str, left_out: Group) -> Ranker | None:
         known = settings.ranker
         without = msgspec.structs.replace(known, left_out=tuple(dict.fromkeys((*known.left_out, left_out))))
-        made = learn_ranker(examples, learned.silent, without, progress, f"ranker, {name}")
+        made = learn_ranker(examples, learned.silent, without, progress, f"ranker, {name}", learned.guard)
         return None if made is None else made.ranker
 
     without_answers = learned.table(lambda row: not row.question)
@@ -159,11 +159,13 @@ def _system_ranker(
 ) -> Ranker | None:
     """The ranker of the state; with gates of its own for another win/loss; else one that is trained anew."""
     if learned.ranker is None:  # without gates, it may show what the closed ones spared users
-        made = learn_ranker(examples, learned.silent, settings.ranker, progress, f"ranker, {ALL_LAYERS}")
+        made = learn_ranker(
+            examples, learned.silent, settings.ranker, progress, f"ranker, {ALL_LAYERS}", learned.guard
+        )
         return None if made is None else made.ranker
     if settings.win_loss is None or not late:
         return learned.ranker
-    return learned.ranker.with_gates(ranker_gates(learned.ranker, late, settings.win_loss))
+    return learned.ranker.with_gates(ranker_gates(learned.ranker, late, settings.win_loss, learned.guard))
 
 
 def _similarity_gates(
@@ -173,7 +175,9 @@ def _similarity_gates(
         return CLOSED
     judge = SimilarityJudge(CLOSED)
     judged = [judge.judge(one.request, one.features) for one in late]
-    return choose_gates(held_back_days(judged, late), learned.silent, settings.ranker.win_loss)
+    return choose_gates(
+        held_back_days(judged, late, learned.silent, learned.guard), learned.silent, settings.ranker.win_loss
+    )
 
 
 def _baselines(

@@ -17,6 +17,7 @@ from rewriting.encoders.text_encoder import PairEncoder, TextEncoder, encoder_id
 from rewriting.index.follower import follow
 from rewriting.index.request_index import RequestIndex
 from rewriting.index.store import INDEX_STATES, IndexState, index_folder
+from rewriting.ranking.candidate_guard import CandidateGuard
 from rewriting.ranking.features import CANDIDATE_FEATURES, REQUEST_FEATURES
 from rewriting.ranking.online_rewriter import OnlineRewriter
 from rewriting.ranking.online_settings import OnlineSettings
@@ -63,6 +64,7 @@ class OnlineFollower(DatabaseFollower):
         engine: of the database.
         state: folder of models and indexes.
         settings: of the answers.
+        guard: of what the ranker decides for.
         poll_interval_s: from one look to the next.
         clock_s: monotonic.
         assistants: whose models are followed; None: all.
@@ -73,6 +75,7 @@ class OnlineFollower(DatabaseFollower):
         engine: Engine,
         state: Path,
         settings: OnlineSettings,
+        guard: CandidateGuard,
         poll_interval_s: float = 0.25,
         clock_s: Callable[[], float] = time.monotonic,
         assistants: Collection[AssistantId] | None = None,
@@ -81,6 +84,7 @@ class OnlineFollower(DatabaseFollower):
         self._engine = engine
         self._state = state
         self._settings = settings
+        self._guard = guard
         self._assistants = assistants
         self._parts: Mapping[AssistantId, OnlineParts] = {}
         self._troubles: dict[AssistantId, _Trouble] = {}
@@ -156,6 +160,7 @@ class OnlineFollower(DatabaseFollower):
                 None if encoder is None else TextEncoder.load(folder / encoder),
                 None if pairs is None else PairEncoder.load(folder / pairs),
                 self._settings,
+                self._guard,
             )
             index = self._index_for(assistant_id, rewriter, folder / (encoder or ""), index)
         if index is not None:

@@ -20,6 +20,7 @@ FOUND = OnlineAnswer(OnlineRewrite("play blues", Interpretation("i"), False, 0.9
 OWN = OnlineAnswer(OnlineRewrite("play my mix", Interpretation("i"), True, 0.9, Source.HABIT), None)
 
 
+GUARDED = OnlineAnswer(None, AbstainReason.GUARDED, refused=FOUND.rewrite)
 LATE = OnlineAnswer(None, AbstainReason.OUT_OF_TIME)
 SURE = OnlineAnswer(None, AbstainReason.SEEMS_RIGHT)
 
@@ -104,6 +105,19 @@ def test_what_the_ranker_makes_of_the_row_is_said() -> None:
         assert answered(online, jazz).accepts_row is None
     assert answered(FOUND).accepts_row is None
     assert answered(SURE).accepts_row is None
+
+
+def test_what_the_guard_refuses_is_not_run() -> None:
+    assert answered(GUARDED).answer.reason is AbstainReason.GUARDED
+    other = answered(GUARDED, row("play jazz"))
+    assert other.answer.reason is AbstainReason.GUARDED
+    assert other.accepts_row is False
+
+
+def test_what_the_guard_refuses_is_run_where_a_row_says_the_same() -> None:
+    decision = answered(GUARDED, row("Play Blues!"))
+    assert text(decision) == "Play Blues!"
+    assert decision.accepts_row is True
 
 
 def test_a_spent_budget_without_a_row_is_the_reason() -> None:

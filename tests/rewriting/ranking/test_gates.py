@@ -82,9 +82,37 @@ def test_what_goes_wrong_in_silence_is_counted_among_wins_and_taken_off_losses()
     assert gates.expected_losses == (64 - 80 * 0.2 / 0.8) + 8
 
 
+def test_where_requests_are_known_to_be_wrong_silence_is_no_loss() -> None:
+    days = alike(80, 64)
+    silent = SilentFailures(0.2, 1.0, 0.2, 500)
+    wrong = HeldBack(days.defect, days.win, days.shown_right, days.shown_wrong, days.mended, np.zeros(144))
+    assert choose_gates(wrong, silent, 1.0).expected_losses == 0
+    unknown = HeldBack(
+        days.defect, days.win, days.shown_right, days.shown_wrong, days.mended, np.full(144, np.nan)
+    )
+    assert choose_gates(unknown, silent, 1.0) == choose_gates(days, silent, 1.0)
+
+
+def test_where_requests_are_known_to_be_right_each_is_a_loss() -> None:
+    days = alike(80, 64)
+    right = HeldBack(days.defect, days.win, days.shown_right, days.shown_wrong, days.mended, np.ones(144))
+    gates = choose_gates(right, SilentFailures(0.5, 1.0, 0.2, 500), 1.0)
+    assert gates.expected_losses == 64 + 8
+
+
 def test_at_most_half_of_the_requests_are_changed_however_well_rewrites_do() -> None:
     win = np.linspace(0.01, 1.0, N)
     all_wrong = np.ones(N, dtype=bool)
     days = HeldBack(np.ones(N), win, shown_right=~all_wrong, shown_wrong=all_wrong, mended=all_wrong)
     gates = choose_gates(days, NONE_SILENT, 1.0)
     assert (win >= gates.min_win).sum() == N // 2
+
+
+def test_the_last_rewrites_let_through_must_win_more_than_their_losses_outweigh() -> None:
+    # Of 200 all win; of the next 200 three in four do: more than half, and too few. The rest is right.
+    number = np.arange(1000)
+    wrong = (number < 200) | ((number < 400) & (number % 4 != 0))
+    win = np.select([number < 200, number < 400], [0.9, 0.6], 0.0)
+    days = HeldBack(np.ones(1000), win, shown_right=~wrong, shown_wrong=wrong, mended=wrong)
+    assert choose_gates(days, NONE_SILENT, 4.0).min_win > 0.6
+    assert 0 < choose_gates(days, NONE_SILENT, 1.0).min_win <= 0.6

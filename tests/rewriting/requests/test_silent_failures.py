@@ -1,7 +1,16 @@
+import math
+
 import numpy as np
 import pytest
 
-from rewriting.requests.silent_failures import MIN_CELLS, NONE_SILENT, silent_failures
+from rewriting.requests.silent_failures import (
+    MIN_CELLS,
+    MIN_REQUESTS,
+    NONE_SILENT,
+    SilentFailures,
+    right_probability,
+    silent_failures,
+)
 from rewriting.requests.statistics import Outcomes, TextStatistics
 
 
@@ -36,3 +45,19 @@ def test_as_many_cells_as_are_needed_are_enough() -> None:
 def test_the_order_of_the_texts_does_not_matter() -> None:
     made = texts(400, 0.3)
     assert silent_failures(made) == silent_failures(reversed(made))
+
+
+HEAPS = SilentFailures(silent_share=0.3, right_success=0.98, wrong_share=0.2, cells=500)
+
+
+def test_enough_requests_tell_whether_they_are_right() -> None:
+    assert right_probability(98, 100, HEAPS) > 0.999
+    assert right_probability(30, 100, HEAPS) < 0.001
+    # By hand: 0.8 * 0.98^9 * 0.02 against 0.2 * 0.3^9 * 0.7.
+    by_hand = 0.8 * 0.98**9 * 0.02 / (0.8 * 0.98**9 * 0.02 + 0.2 * 0.3**9 * 0.7)
+    assert right_probability(9, 10, HEAPS) == pytest.approx(by_hand)
+
+
+def test_of_few_requests_or_unknown_heaps_nothing_is_claimed() -> None:
+    assert math.isnan(right_probability(9, MIN_REQUESTS - 1, HEAPS))
+    assert math.isnan(right_probability(98, 100, NONE_SILENT))

@@ -1,0 +1,61 @@
+"""The candidate guard: whether what the ranker has chosen may take the place of a request.
+
+The ranker learns what usually was meant; it knows nothing of what must never be exchanged. So its choice is
+held to what every pair is held to (`rewriting.guards.pair_guard`). What names another thing than the request
+is left to the user's own history, and to rows of the table, which many trusted users stand behind.
+"""
+
+from labeling.text.normalisation import normalise
+from rewriting.evidence.interpretation import Interpretation, slots_of
+from rewriting.guards.pair_guard import PairGuard
+from rewriting.guards.reason import REFUSAL_REASONS, RefusalReason
+from rewriting.guards.sensitive import private_parts, sensitive_kinds
+from rewriting.ranking.candidates import Candidate, Source
+
+_OWN = Source.HABIT | Source.OWN_REPAIR
+
+
+class CandidateGuard:
+    """Judges candidates by the settings of a pair guard."""
+
+    def __init__(self, pairs: PairGuard | None = None) -> None:
+        self._pairs = pairs or PairGuard()
+
+    def refusals(
+        self,
+        text: str,
+        interpretation: Interpretation | None,
+        locale: str,
+        candidate: Candidate,
+        users: int,
+    ) -> tuple[RefusalReason, ...]:
+        """Why a candidate must not take the place of a request; empty if nothing speaks against it.
+
+        Args:
+            text: of the request, normalised.
+            interpretation: what the assistant would make of it; None: not known.
+            locale: of the request; empty: not known.
+            candidate: what would be run.
+            users: distinct, who succeeded with it.
+
+        Returns:
+            In the order of `REFUSAL_REASONS`.
+        """
+        target = normalise(candidate.text)
+        found = set(self._pairs.refusals_of_text(text, target, locale))
+        is_plausible = self._pairs.is_plausible(text, target, locale)
+        is_own = bool(candidate.source & _OWN)
+        if not (is_plausible or is_own):
+            found.add("other_name")
+        settings = self._pairs.sensitive
+        kinds = sensitive_kinds(target, candidate.interpretation, settings)
+        if is_plausible:
+            kinds -= sensitive_kinds(text, interpretation, settings)
+        vouched = Source.HABIT | Source.OWN_REPAIR if is_plausible else Source.OWN_REPAIR
+        if kinds and (settings.forbidden or not candidate.source & vouched):
+            found.add("sensitive")
+        if not is_own and users < self._pairs.settings.private_trust:
+            parts = private_parts(target, slots_of(candidate.interpretation))
+            if any(f" {part} " not in f" {text} " for part in parts):
+                found.add("private")
+        return tuple(reason for reason in REFUSAL_REASONS if reason in found)
