@@ -9,7 +9,8 @@ from typing import NewType
 
 from msgspec import Struct
 
-from rewriting.chains.step import N_BANDS, ChainStep, SessionSteps
+from rewriting.chains.confidence_cell import ConfidenceCell, cell_of
+from rewriting.chains.step import ChainStep, SessionSteps
 from rewriting.evidence.exact_count import add_count, add_nested_count
 from rewriting.evidence.interpretation import Interpretation, slots_of
 from rewriting.evidence.wordings import Wordings
@@ -78,14 +79,34 @@ class OutcomeCounts:
             add_count(self.following, following, sign * step.goes_on)
 
 
+class CellCounts:
+    """How the requests of one text ended that were understood as surely."""
+
+    __slots__ = ("following", "requests", "success")
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.success = 0.0
+        self.following: dict[int, float] | None = None  # as in `OutcomeCounts`; None: nothing, as of most
+
+    def add(self, step: ChainStep, following: int | None, sign: int) -> None:
+        """Adds (sign 1) or takes away (sign -1) one step; `following` where it goes on."""
+        self.requests += sign
+        self.success += sign * step.success
+        if following is not None:
+            if self.following is None:
+                self.following = {}
+            add_count(self.following, following, sign * step.goes_on)
+
+
 class TextCounts(Wordings):
     """What is known of one normalised text."""
 
-    __slots__ = ("bands", "interpretations", "led_to", "run")
+    __slots__ = ("cells", "interpretations", "led_to", "run")
 
     def __init__(self) -> None:
         super().__init__()
-        self.bands: list[OutcomeCounts | None] = [None] * N_BANDS
+        self.cells: dict[ConfidenceCell, CellCounts] = {}  # by how surely it was understood
         self.interpretations: dict[int, int] = {}  # number of the interpretation -> times
         self.led_to: dict[int, dict[SessionId, SecondTry]] = {}
         """Number of an interpretation -> sessions that came to it from this text by second tries. These are
@@ -96,23 +117,23 @@ class TextCounts(Wordings):
     @property
     def requests(self) -> int:
         """Times it was said."""
-        return sum(band.requests for band in self.bands if band)
+        return sum(cell.requests for cell in self.cells.values())
 
     @property
     def success(self) -> float:
         """Weight of success."""
-        return sum(band.success for band in self.bands if band)
+        return sum(cell.success for cell in self.cells.values())
 
     @property
     def success_rate(self) -> float:
         """Share of its requests that were met as they are, 0..1."""
         return self.success / self.requests if self.requests else 0.0
 
-    def band(self, index: int) -> OutcomeCounts:
-        """The counts of one confidence band."""
-        counts = self.bands[index]
+    def cell(self, index: ConfidenceCell) -> CellCounts:
+        """The counts of the requests that were understood as surely, by all that is known of it."""
+        counts = self.cells.get(index)
         if counts is None:
-            counts = self.bands[index] = OutcomeCounts()
+            counts = self.cells[index] = CellCounts()
         return counts
 
 
@@ -187,7 +208,7 @@ class ChainCounts:
                 add_nested_count(run, step.text, RunOutcome(session.day, step.failed), sign)
                 continue
             text = self._text(key)
-            text.band(step.band).add(step, following, sign)
+            text.cell(cell_of(step)).add(step, following, sign)
             self.outcomes[number].add(step, following, sign)
             text.note(step.surface, user, bool(step.success), sign)
             add_count(text.interpretations, number, sign)

@@ -18,17 +18,11 @@ import scipy.sparse as sparse
 from msgspec import Struct
 
 from labeling.text.normalisation import normalise
-from rewriting.chains.absorbing_chain import (
-    STARTS_PER_BLOCK,
-    AbsorbingChain,
-    Floats,
-    absorbing_chain,
-    components,
-    last_states,
-)
+from rewriting.chains.absorbing_chain import AbsorbingChain, absorbing_chain, components, last_states
+from rewriting.chains.confidence_cell import ConfidenceCell
+from rewriting.chains.confidence_guard import CellEvidence, RowLimits, row_limits
 from rewriting.chains.counts import (
     ChainCounts,
-    OutcomeCounts,
     RunOutcome,
     SecondTry,
     TextCounts,
@@ -37,7 +31,6 @@ from rewriting.chains.counts import (
     text_of,
 )
 from rewriting.chains.settings import ChainSettings
-from rewriting.chains.step import CONFIDENCE_BANDS, N_BANDS
 from rewriting.evidence.exact_count import add_nested_count
 from rewriting.evidence.wordings import written_by_most
 from rewriting.guards.pair_guard import PairEvidence, PairGuard, PairUser
@@ -45,9 +38,6 @@ from rewriting.guards.reason import RefusalReason
 from rewriting.guards.trust import trust
 from rewriting.table.rewrite import GLOBAL, Rewrite, rewrite_id
 from streams.turn import AssistantId, UserId
-
-SOURCES_PER_BLOCK = STARTS_PER_BLOCK // N_BANDS
-"""Sources solved together, each with a start for every confidence band."""
 
 
 class MinedChange(Struct, frozen=True):
@@ -191,18 +181,25 @@ class ChainMiner:
         if not sources:
             return []
         chain = self._chain(states, position)
-        starts = sparse.vstack(
-            [_starts(counts, position, len(states)) for _, counts, _ in sources], format="csr"
-        )
-        found: list[tuple[TextKey, Rewrite]] = []
-        for block, solution in last_states(chain, starts, block_size=SOURCES_PER_BLOCK * N_BANDS):
-            for row in range(block.start, block.stop, N_BANDS):
-                key, counts, wanted = sources[row // N_BANDS]
-                here = slice(row - block.start, row - block.start + N_BANDS)
-                scores, error = solution.scores[here], solution.error[here]
-                rewrite = self._decide(key, counts, wanted, position, scores, error)
-                if rewrite is not None:
-                    found.append((key, rewrite))
+        cells = [
+            (source, cell, following)
+            for source, (_, counts, _) in enumerate(sources)
+            for cell, outcomes in sorted(counts.cells.items())
+            if (following := outcomes.following)
+        ]
+        starts = _starts([following for *_, following in cells], position, len(states))
+        ways: list[dict[ConfidenceCell, _Ways]] = [{} for _ in sources]
+        for block, solution in last_states(chain, starts):
+            for (source, cell, _), scores, error in zip(
+                cells[block], solution.scores, solution.error, strict=True
+            ):
+                by_target = {number: float(scores[position[number]]) for number in sources[source][2]}
+                ways[source][cell] = _Ways(by_target, float(scores.sum()), float(error))
+        found = [
+            (key, rewrite)
+            for (key, counts, wanted), by_cell in zip(sources, ways, strict=True)
+            if (rewrite := self._decide(key, counts, wanted, by_cell)) is not None
+        ]
         return self._widened(_without_chains(found))
 
     def _widened(self, found: Sequence[tuple[TextKey, Rewrite]]) -> list[tuple[TextKey, Rewrite]]:
@@ -363,9 +360,7 @@ class ChainMiner:
         key: TextKey,
         counts: TextCounts,
         wanted: dict[int, str],
-        position: dict[int, int],
-        scores: Floats,
-        error: Floats,
+        ways: Mapping[ConfidenceCell, "_Ways"],
     ) -> Rewrite | None:
         """The rewrite of one text, or none.
 
@@ -373,26 +368,24 @@ class ChainMiner:
             key: the source.
             counts: of the source.
             wanted: what it could be rewritten to: interpretation -> text.
-            position: of each interpretation among the n states.
-            scores: (N_BANDS, n): success by last state, as weights: times the requests of the band.
-            error: (N_BANDS,): bounds of the errors of `scores`.
+            ways: to success, by the cell of the requests that went on.
         """
         text, locale = text_of(key)
-        total = scores.sum(axis=0)
-        ranked = sorted(wanted, key=lambda number: (-round(total[position[number]], 9), wanted[number]))
+        total = {number: sum(way.by_target[number] for way in ways.values()) for number in wanted}
+        ranked = sorted(wanted, key=lambda number: (-round(total[number], 9), wanted[number]))
         for best in ranked:
             sessions = counts.led_to[best]
             users = len({tried.user_id for tried in sessions.values()})
-            by_target = scores[:, position[best]] - error
-            a_try = users / len(sessions)  # sessions of one account add no more than its first
-            limit = self._limit(counts, by_target * a_try, scores.sum(axis=1) * a_try)
+            limits = self._limits(counts, best, ways, users / len(sessions))
             target = self.counts.texts[text_key(wanted[best], locale)]
             if fails_lately(counts.run.get(wanted[best], {})):
                 continue
-            if limit is not None and target.success_rate - counts.success_rate >= self._settings.min_gain:
+            if limits is not None and target.success_rate - counts.success_rate >= self._settings.min_gain:
                 break
         else:
             return None
+        won = sum(way.by_target[best] - way.error for way in ways.values())
+        success = counts.success + sum(way.by_any for way in ways.values())
         names = self.counts.interpretations
         return Rewrite(
             rewrite_id=rewrite_id(self.assistant_id, GLOBAL, text, locale=locale),
@@ -404,8 +397,10 @@ class ChainMiner:
             target_text=target.surface,
             target_interpretation=names[best],
             method="chain",
-            max_confidence=limit if limit < 1 else None,
-            score=round(float(by_target.sum() / (counts.success + total.sum())), 6),
+            max_confidence=limits.product,
+            max_asr_confidence=limits.asr,
+            max_nlu_confidence=limits.nlu,
+            score=round(won / success, 6),
             sessions=len(sessions),
             users=users,
             source_success_rate=round(counts.success_rate, 6),
@@ -416,38 +411,37 @@ class ChainMiner:
             evidence=tuple(sorted(sessions)[: self._settings.evidence]),
         )
 
-    def _limit(self, counts: TextCounts, by_target: Floats, by_any: Floats) -> float | None:
-        """The confidence below which the rewrite is the better bet; 1 if at any; None if at none.
+    def _limits(
+        self, counts: TextCounts, target: int, ways: Mapping[ConfidenceCell, "_Ways"], a_try: float
+    ) -> RowLimits | None:
+        """Below which confidence a rewrite is the better bet; None if at none.
 
-        Bands are judged from the lowest up, each with what it borrows from those below, and only where the
-        text was heard with such confidence. Above one in which most requests are right as they are, it holds
-        in none. What one account succeeds with again and again weighs no more than once, on either side.
+        What one account does again and again weighs no more than once, on either side.
+
+        Args:
+            counts: of the source.
+            target: the number of its interpretation.
+            ways: from the source to success.
+            a_try: users behind the pair per session, 0..1.
         """
-        settings = self._settings
+        evidence = []
+        for cell, outcomes in sorted(counts.cells.items()):
+            if outcomes.requests:
+                way = ways.get(cell)
+                won, any_won = (0.0, 0.0) if way is None else (way.by_target[target] - way.error, way.by_any)
+                evidence.append(
+                    CellEvidence(cell, outcomes.requests, outcomes.success, won * a_try, any_won * a_try)
+                )
         a_success = len(counts.met_users) / max(sum(counts.met_users.values()), 1)
-        limit: float | None = None
-        heard, own, won, any_won = 0, 0.0, 0.0, 0.0
-        for i, band in enumerate(counts.bands):
-            if band is None or not band.requests:
-                continue
-            heard, own, won, any_won = (
-                heard + band.requests,
-                own + a_success * band.success,
-                won + by_target[i],
-                any_won + by_any[i],
-            )
-            borrowed = settings.band_shrinkage / heard
-            as_it_is = a_success * band.success + borrowed * own + settings.band_prior[i]
-            by_rewrite = by_target[i] + borrowed * won
-            in_all = as_it_is + by_any[i] + borrowed * any_won
-            holds = by_rewrite >= settings.min_odds * as_it_is and by_rewrite >= settings.min_share * in_all
-            if holds and by_rewrite > 0:
-                limit = (*CONFIDENCE_BANDS, 1.0)[i]
-            elif limit is not None or (
-                band.requests >= settings.min_requests and 2 * band.success > band.requests
-            ):
-                break  # a row is served for all that is heard less surely than its limit
-        return limit
+        return row_limits(evidence, a_success, self._settings)
+
+
+class _Ways(Struct, frozen=True):
+    """The ways to success of the requests of one cell of a source, as weights."""
+
+    by_target: dict[int, float]  # interpretation -> success by way of it
+    by_any: float  # success by way of anything
+    error: float  # no weight is farther from the truth
 
 
 def fails_lately(run: Mapping[RunOutcome, int]) -> bool:
@@ -473,13 +467,15 @@ for longer; lowered, a bad day takes a good one away."""
 FEWEST_FAILED = 3
 
 
-def _starts(counts: TextCounts, position: dict[int, int], n: int) -> sparse.csr_array:
-    """(N_BANDS, n): weights with which the text's requests went on to each state, by confidence band."""
-    starts = sparse.lil_array((N_BANDS, n))
-    for i, band in enumerate(counts.bands):
-        for following, weight in (band or OutcomeCounts()).following.items():
-            starts[i, position[following]] = weight
-    return starts.tocsr()
+def _starts(cells: Sequence[Mapping[int, float]], position: Mapping[int, int], n: int) -> sparse.csr_array:
+    """(m, n): weights with which the requests of each of m cells went on to each of n states."""
+    entries = [
+        (row, position[number], weight)
+        for row, following in enumerate(cells)
+        for number, weight in following.items()
+    ]
+    rows, columns, weights = zip(*entries, strict=True) if entries else ((), (), ())
+    return sparse.csr_array((np.array(weights, float), (rows, columns)), shape=(len(cells), n))
 
 
 def _without_chains(found: Sequence[tuple[TextKey, Rewrite]]) -> list[tuple[TextKey, Rewrite]]:
