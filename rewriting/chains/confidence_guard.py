@@ -5,12 +5,13 @@ A row gets a limit for the product of both, which is counted over the requests t
 each alone, which is counted over all that have it (docs/chains.md).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, get_args
 
 from msgspec import Struct
 
 from rewriting.chains.confidence_cell import ConfidenceCell, bands_of, known_parts
+from rewriting.chains.counts import CellCounts, TextCounts
 from rewriting.chains.settings import ChainSettings
 from rewriting.chains.step import CONFIDENCE_BANDS, N_BANDS
 from rewriting.table.confidence_limits import NO_LIMIT, KnownParts
@@ -19,14 +20,12 @@ _PARTS: Final[tuple[KnownParts, ...]] = get_args(KnownParts)
 _NEVER: Final = 0.0
 
 
-class CellEvidence(Struct, frozen=True):
-    """What the requests of one confidence cell show of a source and a target."""
+class CellWays(Struct, frozen=True):
+    """The ways to success of the requests of one confidence cell of a source, as weights."""
 
-    cell: ConfidenceCell
-    requests: int
-    success: float  # weight of success as they were
-    by_target: float  # weight of success by way of the target
-    by_any: float  # weight of success by way of anything
+    by_target: Mapping[int, float]  # interpretation -> success by way of it
+    by_any: float  # success by way of anything
+    error: float  # no weight of a target is farther from the truth
 
 
 class RowLimits(Struct, frozen=True):
@@ -38,30 +37,42 @@ class RowLimits(Struct, frozen=True):
 
 
 def row_limits(
-    evidence: Iterable[CellEvidence], a_success: float, settings: ChainSettings
+    counts: TextCounts,
+    target: int,
+    ways: Mapping[ConfidenceCell, CellWays],
+    a_try: float,
+    settings: ChainSettings,
 ) -> RowLimits | None:
     """Below which confidence a rewrite is the better bet, by what is known of a request.
 
     A rewrite must be so for requests as they came: by the product where both confidences are logged, else by
     the one that is. A limit of which the log shows nothing follows from the others: if they are none, it is
-    none; else the row is not served for such requests.
+    none; else the row is not served for such requests. What one account does again and again weighs no more
+    than once, on either side.
 
     Args:
-        evidence: of the cells of the source, each at most once, in an order that is always the same.
-        a_success: users who succeeded with the source per success: one account counts once, 0..1.
+        counts: of the source.
+        target: the number of its interpretation.
+        ways: from the source to success, by cell; none from a cell of which no request went on.
+        a_try: users behind the pair per session, 0..1.
         settings: of the chain.
 
     Returns:
         The limits; None if the rewrite is the better bet at no confidence.
     """
+    a_success = len(counts.met_users) / max(sum(counts.met_users.values()), 1)
     bands = {parts: [_Band() for _ in range(N_BANDS)] for parts in _PARTS}
     carried: set[KnownParts] = set()
     learned: set[KnownParts] = set()
-    for one in evidence:
-        known = known_parts(one.cell)
+    for cell, outcomes in sorted(counts.cells.items()):
+        if not outcomes.requests:
+            continue
+        way = ways.get(cell)
+        won, any_won = (0.0, 0.0) if way is None else (way.by_target[target] - way.error, way.by_any)
+        known = known_parts(cell)
         carried.add(known or "product")
-        for parts, band in bands_of(one.cell):
-            bands[parts][band].add(one)
+        for parts, band in bands_of(cell):
+            bands[parts][band].add(outcomes, won * a_try, any_won * a_try)
             if known is not None:
                 learned.add(parts)
     limits = {parts: _band_limit(bands[parts], a_success, settings) for parts in carried | learned}
@@ -87,11 +98,11 @@ class _Band:
         self.requests = 0
         self.success = self.by_target = self.by_any = 0.0
 
-    def add(self, evidence: CellEvidence) -> None:
-        self.requests += evidence.requests
-        self.success += evidence.success
-        self.by_target += evidence.by_target
-        self.by_any += evidence.by_any
+    def add(self, outcomes: CellCounts, by_target: float, by_any: float) -> None:
+        self.requests += outcomes.requests
+        self.success += outcomes.success
+        self.by_target += by_target
+        self.by_any += by_any
 
 
 def _band_limit(bands: Sequence[_Band], a_success: float, settings: ChainSettings) -> float:

@@ -20,7 +20,7 @@ from msgspec import Struct
 from labeling.text.normalisation import normalise
 from rewriting.chains.absorbing_chain import AbsorbingChain, absorbing_chain, components, last_states
 from rewriting.chains.confidence_cell import ConfidenceCell
-from rewriting.chains.confidence_guard import CellEvidence, RowLimits, row_limits
+from rewriting.chains.confidence_guard import CellWays, row_limits
 from rewriting.chains.counts import (
     ChainCounts,
     RunOutcome,
@@ -32,6 +32,7 @@ from rewriting.chains.counts import (
 )
 from rewriting.chains.settings import ChainSettings
 from rewriting.evidence.exact_count import add_nested_count
+from rewriting.evidence.interpretation import Interpretation, told_by
 from rewriting.evidence.wordings import written_by_most
 from rewriting.guards.pair_guard import PairEvidence, PairGuard, PairUser
 from rewriting.guards.reason import RefusalReason
@@ -188,13 +189,13 @@ class ChainMiner:
             if (following := outcomes.following)
         ]
         starts = _starts([following for *_, following in cells], position, len(states))
-        ways: list[dict[ConfidenceCell, _Ways]] = [{} for _ in sources]
+        ways: list[dict[ConfidenceCell, CellWays]] = [{} for _ in sources]
         for block, solution in last_states(chain, starts):
             for (source, cell, _), scores, error in zip(
                 cells[block], solution.scores, solution.error, strict=True
             ):
                 by_target = {number: float(scores[position[number]]) for number in sources[source][2]}
-                ways[source][cell] = _Ways(by_target, float(scores.sum()), float(error))
+                ways[source][cell] = CellWays(by_target, float(scores.sum()), float(error))
         found = [
             (key, rewrite)
             for (key, counts, wanted), by_cell in zip(sources, ways, strict=True)
@@ -360,7 +361,7 @@ class ChainMiner:
         key: TextKey,
         counts: TextCounts,
         wanted: dict[int, str],
-        ways: Mapping[ConfidenceCell, "_Ways"],
+        ways: Mapping[ConfidenceCell, CellWays],
     ) -> Rewrite | None:
         """The rewrite of one text, or none.
 
@@ -376,7 +377,7 @@ class ChainMiner:
         for best in ranked:
             sessions = counts.led_to[best]
             users = len({tried.user_id for tried in sessions.values()})
-            limits = self._limits(counts, best, ways, users / len(sessions))
+            limits = row_limits(counts, best, ways, users / len(sessions), self._settings)
             target = self.counts.texts[text_key(wanted[best], locale)]
             if fails_lately(counts.run.get(wanted[best], {})):
                 continue
@@ -386,16 +387,17 @@ class ChainMiner:
             return None
         won = sum(way.by_target[best] - way.error for way in ways.values())
         success = counts.success + sum(way.by_any for way in ways.values())
-        names = self.counts.interpretations
         return Rewrite(
             rewrite_id=rewrite_id(self.assistant_id, GLOBAL, text, locale=locale),
             locale=locale,
             assistant_id=self.assistant_id,
             scope=GLOBAL,
             source_text=text,
-            source_interpretation=names[self._home(key)],
+            source_interpretation=self._shown(self._home(key), text),
             target_text=target.surface,
-            target_interpretation=names[best],
+            target_interpretation=self._shown(
+                best, wanted[best], {tried.user_id for tried in sessions.values()}
+            ),
             method="chain",
             max_confidence=limits.product,
             max_asr_confidence=limits.asr,
@@ -411,37 +413,23 @@ class ChainMiner:
             evidence=tuple(sorted(sessions)[: self._settings.evidence]),
         )
 
-    def _limits(
-        self, counts: TextCounts, target: int, ways: Mapping[ConfidenceCell, "_Ways"], a_try: float
-    ) -> RowLimits | None:
-        """Below which confidence a rewrite is the better bet; None if at none.
-
-        What one account does again and again weighs no more than once, on either side.
+    def _shown(self, number: int, text: str, users: AbstractSet[UserId] = frozenset()) -> Interpretation:
+        """An interpretation as a row tells it: whole only if `min_text_users` users are known to have had it.
 
         Args:
-            counts: of the source.
-            target: the number of its interpretation.
-            ways: from the source to success.
-            a_try: users behind the pair per session, 0..1.
+            number: of the interpretation.
+            text: of the row, normalised, that is understood so.
+            users: some who had it. So had all who said a text that was never understood otherwise.
         """
-        evidence = []
-        for cell, outcomes in sorted(counts.cells.items()):
-            if outcomes.requests:
-                way = ways.get(cell)
-                won, any_won = (0.0, 0.0) if way is None else (way.by_target[target] - way.error, way.by_any)
-                evidence.append(
-                    CellEvidence(cell, outcomes.requests, outcomes.success, won * a_try, any_won * a_try)
-                )
-        a_success = len(counts.met_users) / max(sum(counts.met_users.values()), 1)
-        return row_limits(evidence, a_success, self._settings)
-
-
-class _Ways(Struct, frozen=True):
-    """The ways to success of the requests of one cell of a source, as weights."""
-
-    by_target: dict[int, float]  # interpretation -> success by way of it
-    by_any: float  # success by way of anything
-    error: float  # no weight is farther from the truth
+        known = set(users)
+        texts = iter(self.counts.texts_at[number])
+        while len(known) < self._settings.min_text_users and (key := next(texts, None)) is not None:
+            counts = self.counts.texts[key]
+            if len(counts.interpretations) == 1:
+                known |= counts.users
+        interpretation = self.counts.interpretations[number]
+        is_shared = len(known) >= self._settings.min_text_users
+        return interpretation if is_shared else told_by(interpretation, text)
 
 
 def fails_lately(run: Mapping[RunOutcome, int]) -> bool:
