@@ -147,6 +147,9 @@ class ChainCounts:
         self.texts_at: list[dict[TextKey, int]] = []  # by number: text -> times it was understood so
         self.days: dict[UserId, dict[int, int]] = {}  # user -> day -> sessions without a second try
         self.locales: dict[str, int] = {}  # -> sessions
+        self.unordered: dict[TextKey, dict[TextKey, dict[UserId, int]]] = {}
+        """Text -> another of the same time, one of which may be a second try -> by whom -> times;
+        each pair both ways."""
         self._tried: dict[UserId, set[TextKey]] = {}  # user -> texts that they ever came from by second tries
         self._seen: set[UserId] = set()  # users of sessions that came or went since `take_seen`
         self._slotted = 0  # requests that were understood with slots
@@ -214,6 +217,8 @@ class ChainCounts:
             add_count(text.interpretations, number, sign)
             self._slotted += sign * self._with_slots[number]
             add_count(self.texts_at[number], key, sign)
+            if step.is_unordered:
+                self._note_unordered(key, keys[i + 1], user, sign)
             if following is not None:
                 self._join(number, following)
             for other in text.interpretations:
@@ -242,6 +247,13 @@ class ChainCounts:
             if key in self.texts and not self.texts[key].said and not self.texts[key].run:
                 del self.texts[key]
         return touched
+
+    def _note_unordered(self, first: TextKey, second: TextKey, user: UserId, sign: int) -> None:
+        for one, other in {(first, second), (second, first)}:
+            others = self.unordered.setdefault(one, {})
+            add_nested_count(others, other, user, sign)
+            if not others:
+                del self.unordered[one]
 
     def _text(self, text: TextKey) -> TextCounts:
         counts = self.texts.get(text)

@@ -9,7 +9,7 @@ interpretations that followed, pooled over all texts that were understood so (do
 u is rewritten to the interpretation j with the greatest w_j if w_j >= odds * s; else it stays as it is.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 import msgspec
@@ -23,13 +23,13 @@ from rewriting.chains.confidence_cell import ConfidenceCell
 from rewriting.chains.confidence_guard import CellWays, row_limits
 from rewriting.chains.counts import (
     ChainCounts,
-    RunOutcome,
     SecondTry,
     TextCounts,
     TextKey,
     text_key,
     text_of,
 )
+from rewriting.chains.latest_runs import fails_lately
 from rewriting.chains.settings import ChainSettings
 from rewriting.evidence.exact_count import add_nested_count
 from rewriting.evidence.interpretation import Interpretation, told_by
@@ -83,6 +83,7 @@ class ChainMiner:
         self._allowed = allowed
         self._rewrites: dict[TextKey, Rewrite] = {}
         self._refused: dict[TextKey, list[RefusedPair]] = {}
+        self._unordered: dict[TextKey, list[RefusedPair]] = {}
         self._parts: dict[TextKey, dict[TextKey, bool]] = {}  # source -> part -> whether that is a request
         self._touched: set[int] = set()
         self._had_slots = False
@@ -95,7 +96,10 @@ class ChainMiner:
     @property
     def refused(self) -> list[RefusedPair]:
         """What the guard held back, as of the last `solve`, sorted by source and locale."""
-        return [pair for _, pairs in sorted(self._refused.items()) for pair in pairs]
+        keys = sorted({*self._refused, *self._unordered})
+        return [
+            pair for key in keys for held in (self._refused, self._unordered) for pair in held.get(key, ())
+        ]
 
     def touch(self, numbers: Iterable[int]) -> None:
         """Notes interpretations whose counts have changed."""
@@ -107,7 +111,7 @@ class ChainMiner:
         if self.counts.has_slots != self._had_slots:  # all pairs are told by it
             self._had_slots = self.counts.has_slots
             self._touched.update(range(len(self.counts.interpretations)))
-        for key in {*self._refused, *self._parts} - self.counts.texts.keys():
+        for key in {*self._refused, *self._unordered, *self._parts} - self.counts.texts.keys():
             self._forget_pairs(key)
         before: dict[TextKey, Rewrite] = {}
         after: dict[TextKey, Rewrite] = {}
@@ -118,6 +122,9 @@ class ChainMiner:
             before |= {text: self._rewrites[text] for text in texts if text in self._rewrites}
             for states in self._components(group):
                 after |= self._mine(states)
+            for text in self.counts.unordered.keys() & texts:
+                for key in (text, *self.counts.unordered[text]):
+                    self._unordered[key] = list(self._without_order(key))
         self._touched.clear()
         # A text that nobody has said any more is in no component.
         before |= {text: row for text, row in self._rewrites.items() if text not in self.counts.texts}
@@ -135,7 +142,21 @@ class ChainMiner:
     def _forget_pairs(self, source: TextKey) -> None:
         """Forgets what the last `solve` found of the pairs of a source."""
         self._refused.pop(source, None)
+        self._unordered.pop(source, None)
         self._parts.pop(source, None)
+
+    def _without_order(self, key: TextKey) -> Iterator[RefusedPair]:
+        """The pairs of a text that enough users said at one time, so that it is not known what came first."""
+        texts, settings = self.counts.texts, self._settings
+        source, locale = text_of(key)
+        tried = {tried.text for tries in texts[key].led_to.values() for tried in tries.values()}
+        if len(texts[key].users) < settings.min_text_users:
+            return
+        for other, users in sorted(self.counts.unordered[key].items()):
+            target = text_of(other)[0]
+            is_shared = len(texts[other].met_users) >= settings.min_text_users
+            if len(users) >= self._guard.settings.min_users and is_shared and target not in {source, *tried}:
+                yield RefusedPair(source, target, locale, ("no_order",))
 
     def _with_other_parts(self) -> set[int]:
         """The interpretations of sources of which another part is a request by now, or none any more."""
@@ -430,29 +451,6 @@ class ChainMiner:
         interpretation = self.counts.interpretations[number]
         is_shared = len(known) >= self._settings.min_text_users
         return interpretation if is_shared else told_by(interpretation, text)
-
-
-def fails_lately(run: Mapping[RunOutcome, int]) -> bool:
-    """Whether most of the last requests that a rewrite was run for have failed, and three at least.
-
-    Args:
-        run: how requests ended that it was run for -> times.
-    """
-    failed, all_of_them, day = 0, 0, 0
-    for outcome in sorted(run, key=lambda outcome: -outcome.day):
-        if all_of_them >= LATEST_RUNS and outcome.day < day:
-            break
-        day = outcome.day
-        all_of_them += run[outcome]
-        failed += outcome.failed * run[outcome]
-    return failed >= FEWEST_FAILED and failed > all_of_them / 2
-
-
-LATEST_RUNS = 10
-"""Requests by which a rewrite is judged: the last ones, of whole days. Raised, one whose target is gone stays
-for longer; lowered, a bad day takes a good one away."""
-
-FEWEST_FAILED = 3
 
 
 def _starts(cells: Sequence[Mapping[int, float]], position: Mapping[int, int], n: int) -> sparse.csr_array:

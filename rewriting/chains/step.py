@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import Struct
 
 from labeling.text.normalisation import normalise
-from labeling.text.outcome import VISIBLE_FAILURES, judge_turns
+from labeling.text.outcome import VISIBLE_FAILURES, is_similar, judge_turns
 from labeling.text.question import (
     NO_QUESTION,
     Question,
@@ -70,6 +70,7 @@ class ChainStep(Struct, frozen=True, array_like=True):
     is_echo: bool = False  # of a second try: its words are the assistant's own
     asr_band: int = NOT_KNOWN  # of the recogniser's confidence
     nlu_band: int = NOT_KNOWN  # of the NLU's
+    is_unordered: bool = False  # it would be followed by a second try, but that has the same time
 
 
 class SessionSteps(SteppedSession, frozen=True, array_like=True):
@@ -110,7 +111,7 @@ def session_steps(session: Session, evidence: SessionEvidence = NO_EVIDENCE) -> 
     outcomes = judged_by_defects(outcomes, evidence.defects, positions)
     steps = []
     before: TurnEvent | None = None  # where this is a second try of it
-    for (_, turn, text, question), outcome in zip(spoken, outcomes, strict=True):
+    for i, ((_, turn, text, question), outcome) in enumerate(zip(spoken, outcomes, strict=True)):
         asr, nlu = logged_confidences(turn)
         steps.append(
             ChainStep(
@@ -129,6 +130,8 @@ def session_steps(session: Session, evidence: SessionEvidence = NO_EVIDENCE) -> 
                 before is not None and _repeats(text, before),
                 NOT_KNOWN if asr is None else confidence_band(asr),
                 NOT_KNOWN if nlu is None else confidence_band(nlu),
+                outcome.reason == "unordered"
+                and (outcome.failure == 1 or is_similar(turn, spoken[i + 1][1])),
             )
         )
         before = turn if outcome.goes_on == 1 else None

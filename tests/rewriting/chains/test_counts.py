@@ -60,6 +60,7 @@ def step(word: int, meaning: int, outcome: int, last: bool, shout: bool, band: i
         failed=goes_on == 1,
         asr_band=band if known % 2 else NOT_KNOWN,
         nlu_band=5 if known > 1 else NOT_KNOWN,
+        is_unordered=not last and outcome == 2 and known == 3,
     )
 
 
@@ -127,6 +128,7 @@ def state_of(counts: ChainCounts) -> dict[str, Any]:
         "texts_at": {names[number]: texts for number, texts in enumerate(counts.texts_at) if texts},
         "days": counts.days,
         "locales": counts.locales,
+        "unordered": counts.unordered,
     }
 
 
