@@ -318,7 +318,6 @@ class ChainMiner:
             target_interpretation=self.counts.interpretations[number],
             users=[
                 PairUser(
-                    user_id=user_id,
                     trust=trust(
                         self.counts.days.get(user_id, {}),
                         counts.times_said(user_id)
