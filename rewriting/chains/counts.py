@@ -217,7 +217,7 @@ class ChainCounts:
             add_count(text.interpretations, number, sign)
             self._slotted += sign * self._with_slots[number]
             add_count(self.texts_at[number], key, sign)
-            if step.is_unordered:
+            if step.is_unordered and not steps[i + 1].said:
                 self._note_unordered(key, keys[i + 1], user, sign)
             if following is not None:
                 self._join(number, following)
