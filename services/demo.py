@@ -18,6 +18,7 @@ from labeling.labels.settings import LabelSettings
 from labeling.labels.weak_defects import visible_defect
 from rewriting.ranking.online_settings import OnlineSettings
 from rewriting.rephrases.settings import RephraseSettings
+from rewriting.table.confidence_limits import limit_words
 from rewriting.table.occasion import locale_key, turn_kind_of
 from rewriting.table.rewrite import GLOBAL, Rewrite, Scope
 from rewriting.table.rewrite_table import RewriteTable
@@ -393,8 +394,9 @@ def _print_table(table: RewriteTable, console: Console) -> None:
         rows = [row for row in table.read(assistant_id).rewrites if row.status == "live"]
         console.print(f"{assistant_id}: {len(rows):,} live rewrites, version {version}. The strongest:")
         for row in _strongest(rows):
-            limit = row.max_confidence
-            sure = "" if limit is None else f", when understood with less than {limit:g}"
+            sure = (
+                "" if row.limits is None else f", when understood with a confidence {limit_words(row.limits)}"
+            )
             when = "".join(f" {words}" for words in place_words(row))
             console.print(
                 f"  {row.source_text!r}{when} → [bold]{row.target_text!r}[/]"

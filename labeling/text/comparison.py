@@ -53,6 +53,11 @@ class Comparison(Struct, frozen=True):
     dropped: float  # share of the first's letters that nothing in the second stands for, 0..1
     dropped_words: tuple[str, ...]  # these, in their order
 
+    @property
+    def sounds_alike(self) -> float:
+        """How likely the first was said as the second, by sound and spelling of what differs, 0..1."""
+        return 0.0 if self.differences else self.likeness
+
 
 @lru_cache(maxsize=65_536)
 def compare(source: str, target: str, locale: str = "") -> Comparison:
@@ -117,13 +122,14 @@ def _is_misspelt(word: str, number: str) -> bool:
 def sounds_alike(source: str, target: str, locale: str = "") -> float:
     """How likely the first was said as the second, by sound and spelling of what differs, 0..1.
 
+    The guard of rewrites takes a pair from its least likeness on for misheard.
+
     Args:
         source: what was heard, normalised.
         target: what may have been said, normalised.
         locale: of both; empty: not known.
     """
-    compared = compare(source, target, locale)
-    return 0.0 if compared.differences else compared.likeness
+    return compare(source, target, locale).sounds_alike
 
 
 def alike(first: str, second: str) -> float:

@@ -40,7 +40,7 @@ class AnswerText(Wordings):
         """Adds (sign 1) or takes away (sign -1) one step of a session."""
         self.requests += sign
         self.success += sign * step.success
-        self.note(step.surface, session.user_id, bool(step.success), sign)
+        self.note(step.surface, session.person, bool(step.success), sign)
         add_count(self.interpretations, step.interpretation, sign)
         if step.told:
             add_nested_count(self.told, (step.interpretation, step.told), session.session_id, sign)
@@ -79,11 +79,11 @@ class AnswerCounts:
             text.change(step, session, sign)
             if not text.requests:
                 del counts.texts[step.text]
-            add_nested_count(counts.answers, step.interpretation, session.user_id, sign)
+            add_nested_count(counts.answers, step.interpretation, session.person, sign)
             if not counts.texts:
                 del self.questions[step.question]
         if asked and sign > 0:
-            self.users[session.session_id] = session.user_id
+            self.users[session.session_id] = session.person
         elif asked:
             del self.users[session.session_id]
         return {step.question for step in asked}

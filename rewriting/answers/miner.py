@@ -13,7 +13,7 @@ from rewriting.answers.counts import AnswerCounts, AnswerText, QuestionCounts
 from rewriting.answers.settings import AnswerSettings
 from rewriting.chains.miner import MinedChange
 from rewriting.chains.step import BETWEEN_SENTENCES
-from rewriting.evidence.interpretation import Interpretation, slots_of
+from rewriting.evidence.interpretation import Interpretation, slots_of, told_by
 from rewriting.guards.pair_guard import PairGuard
 from rewriting.table.rewrite import GLOBAL, Rewrite, rewrite_id
 from streams.session import SessionId
@@ -111,9 +111,9 @@ class AnswerMiner:
             assistant_id=self.assistant_id,
             scope=GLOBAL,
             source_text=text,
-            source_interpretation=answer.home,
+            source_interpretation=self._shown(counts, answer.home, text),
             target_text=target.surface,
-            target_interpretation=target_interpretation,
+            target_interpretation=self._shown(counts, target_interpretation, target_text),
             method="answer",
             score=round(share, 6),
             sessions=len(sessions),
@@ -126,6 +126,11 @@ class AnswerMiner:
             evidence=tuple(sorted(sessions)[: settings.evidence]),
             question=question,
         )
+
+    def _shown(self, counts: QuestionCounts, interpretation: Interpretation, text: str) -> Interpretation:
+        """An interpretation as a row tells it: whole if `min_text_users` users had it after the question."""
+        is_shared = len(counts.answers[interpretation]) >= self._settings.min_text_users
+        return interpretation if is_shared else told_by(interpretation, text)
 
     def _confirmed(
         self, answer: AnswerText, slot: str, values: "_Values"

@@ -9,7 +9,8 @@ from typing import NewType
 
 from msgspec import Struct
 
-from rewriting.chains.step import N_BANDS, ChainStep, SessionSteps
+from rewriting.chains.confidence_cell import ConfidenceCell, cell_of
+from rewriting.chains.step import ChainStep, SessionSteps
 from rewriting.evidence.exact_count import add_count, add_nested_count
 from rewriting.evidence.interpretation import Interpretation, slots_of
 from rewriting.evidence.wordings import Wordings
@@ -78,14 +79,34 @@ class OutcomeCounts:
             add_count(self.following, following, sign * step.goes_on)
 
 
+class CellCounts:
+    """How the requests of one text ended that were understood as surely."""
+
+    __slots__ = ("following", "requests", "success")
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.success = 0.0
+        self.following: dict[int, float] | None = None  # as in `OutcomeCounts`; None: nothing, as of most
+
+    def add(self, step: ChainStep, following: int | None, sign: int) -> None:
+        """Adds (sign 1) or takes away (sign -1) one step; `following` where it goes on."""
+        self.requests += sign
+        self.success += sign * step.success
+        if following is not None:
+            if self.following is None:
+                self.following = {}
+            add_count(self.following, following, sign * step.goes_on)
+
+
 class TextCounts(Wordings):
     """What is known of one normalised text."""
 
-    __slots__ = ("bands", "interpretations", "led_to", "run")
+    __slots__ = ("cells", "interpretations", "led_to", "run")
 
     def __init__(self) -> None:
         super().__init__()
-        self.bands: list[OutcomeCounts | None] = [None] * N_BANDS
+        self.cells: dict[ConfidenceCell, CellCounts] = {}  # by how surely it was understood
         self.interpretations: dict[int, int] = {}  # number of the interpretation -> times
         self.led_to: dict[int, dict[SessionId, SecondTry]] = {}
         """Number of an interpretation -> sessions that came to it from this text by second tries. These are
@@ -96,23 +117,23 @@ class TextCounts(Wordings):
     @property
     def requests(self) -> int:
         """Times it was said."""
-        return sum(band.requests for band in self.bands if band)
+        return sum(cell.requests for cell in self.cells.values())
 
     @property
     def success(self) -> float:
         """Weight of success."""
-        return sum(band.success for band in self.bands if band)
+        return sum(cell.success for cell in self.cells.values())
 
     @property
     def success_rate(self) -> float:
         """Share of its requests that were met as they are, 0..1."""
         return self.success / self.requests if self.requests else 0.0
 
-    def band(self, index: int) -> OutcomeCounts:
-        """The counts of one confidence band."""
-        counts = self.bands[index]
+    def cell(self, index: ConfidenceCell) -> CellCounts:
+        """The counts of the requests that were understood as surely, by all that is known of it."""
+        counts = self.cells.get(index)
         if counts is None:
-            counts = self.bands[index] = OutcomeCounts()
+            counts = self.cells[index] = CellCounts()
         return counts
 
 
@@ -126,6 +147,9 @@ class ChainCounts:
         self.texts_at: list[dict[TextKey, int]] = []  # by number: text -> times it was understood so
         self.days: dict[UserId, dict[int, int]] = {}  # user -> day -> sessions without a second try
         self.locales: dict[str, int] = {}  # -> sessions
+        self.unordered: dict[TextKey, dict[TextKey, dict[UserId, int]]] = {}
+        """Text -> another of the same time, one of which may be a second try -> by whom -> times;
+        each pair both ways."""
         self._tried: dict[UserId, set[TextKey]] = {}  # user -> texts that they ever came from by second tries
         self._seen: set[UserId] = set()  # users of sessions that came or went since `take_seen`
         self._slotted = 0  # requests that were understood with slots
@@ -187,12 +211,14 @@ class ChainCounts:
                 add_nested_count(run, step.text, RunOutcome(session.day, step.failed), sign)
                 continue
             text = self._text(key)
-            text.band(step.band).add(step, following, sign)
+            text.cell(cell_of(step)).add(step, following, sign)
             self.outcomes[number].add(step, following, sign)
             text.note(step.surface, user, bool(step.success), sign)
             add_count(text.interpretations, number, sign)
             self._slotted += sign * self._with_slots[number]
             add_count(self.texts_at[number], key, sign)
+            if step.is_unordered and not steps[i + 1].said:
+                self._note_unordered(key, keys[i + 1], user, sign)
             if following is not None:
                 self._join(number, following)
             for other in text.interpretations:
@@ -221,6 +247,13 @@ class ChainCounts:
             if key in self.texts and not self.texts[key].said and not self.texts[key].run:
                 del self.texts[key]
         return touched
+
+    def _note_unordered(self, first: TextKey, second: TextKey, user: UserId, sign: int) -> None:
+        for one, other in {(first, second), (second, first)}:
+            others = self.unordered.setdefault(one, {})
+            add_nested_count(others, other, user, sign)
+            if not others:
+                del self.unordered[one]
 
     def _text(self, text: TextKey) -> TextCounts:
         counts = self.texts.get(text)

@@ -15,8 +15,8 @@ from rewriting.table.rewrite import Rewrite
 SUCCESS, FAILURE = "success", "failure"
 """The two ends. No other node is named so: texts stand in quotes, interpretations have a bar or a colon."""
 
-MIN_USERS = 2
-"""Distinct users who came to a state in between: what one alone has said is private, and explains nothing."""
+MIN_USERS = 3
+"""Distinct users who came to a state in between: what fewer have said is private, and explains little."""
 
 
 def chain_graph(sessions: Iterable[SessionSteps], rewrite: Rewrite, max_states: int = 12) -> nx.DiGraph:
@@ -43,10 +43,10 @@ def chain_graph(sessions: Iterable[SessionSteps], rewrite: Rewrite, max_states: 
     weights: defaultdict[tuple[str, str], float] = defaultdict(float)
     for session in sessions:
         for path in _paths(session, rewrite):
-            names = [source, *(step.interpretation for step in path[1:])]
+            names = [source, *(_name(step, rewrite, target) for step in path[1:])]
             visits.update(names)
             for name in names:
-                users[name].add(session.user_id)
+                users[name].add(session.person)
             for i, step in enumerate(path):
                 weights[names[i], SUCCESS] += step.success
                 weights[names[i], FAILURE] += step.failure
@@ -61,6 +61,11 @@ def chain_graph(sessions: Iterable[SessionSteps], rewrite: Rewrite, max_states: 
     between.sort(key=lambda name: (-visits[name], name))
     kinds |= dict.fromkeys(between[: max(max_states - len(kinds), 0)], "transient")
     return _graph(visits, weights, kinds)
+
+
+def _name(step: ChainStep, rewrite: Rewrite, target: str) -> str:
+    """The state of a step; that of the target's text is the target, though a row may tell less of it."""
+    return target if step.text == normalise(rewrite.target_text) else step.interpretation
 
 
 def _paths(session: SessionSteps, rewrite: Rewrite) -> Iterable[Sequence[ChainStep]]:

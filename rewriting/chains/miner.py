@@ -9,7 +9,7 @@ interpretations that followed, pooled over all texts that were understood so (do
 u is rewritten to the interpretation j with the greatest w_j if w_j >= odds * s; else it stays as it is.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 import msgspec
@@ -18,36 +18,27 @@ import scipy.sparse as sparse
 from msgspec import Struct
 
 from labeling.text.normalisation import normalise
-from rewriting.chains.absorbing_chain import (
-    STARTS_PER_BLOCK,
-    AbsorbingChain,
-    Floats,
-    absorbing_chain,
-    components,
-    last_states,
-)
+from rewriting.chains.absorbing_chain import AbsorbingChain, absorbing_chain, components, last_states
+from rewriting.chains.confidence_cell import ConfidenceCell
+from rewriting.chains.confidence_guard import CellWays, row_limits
 from rewriting.chains.counts import (
     ChainCounts,
-    OutcomeCounts,
-    RunOutcome,
     SecondTry,
     TextCounts,
     TextKey,
     text_key,
     text_of,
 )
+from rewriting.chains.latest_runs import fails_lately
 from rewriting.chains.settings import ChainSettings
-from rewriting.chains.step import CONFIDENCE_BANDS, N_BANDS
 from rewriting.evidence.exact_count import add_nested_count
+from rewriting.evidence.interpretation import Interpretation, told_by
 from rewriting.evidence.wordings import written_by_most
 from rewriting.guards.pair_guard import PairEvidence, PairGuard, PairUser
 from rewriting.guards.reason import RefusalReason
 from rewriting.guards.trust import trust
 from rewriting.table.rewrite import GLOBAL, Rewrite, rewrite_id
 from streams.turn import AssistantId, UserId
-
-SOURCES_PER_BLOCK = STARTS_PER_BLOCK // N_BANDS
-"""Sources solved together, each with a start for every confidence band."""
 
 
 class MinedChange(Struct, frozen=True):
@@ -92,6 +83,7 @@ class ChainMiner:
         self._allowed = allowed
         self._rewrites: dict[TextKey, Rewrite] = {}
         self._refused: dict[TextKey, list[RefusedPair]] = {}
+        self._unordered: dict[TextKey, list[RefusedPair]] = {}
         self._parts: dict[TextKey, dict[TextKey, bool]] = {}  # source -> part -> whether that is a request
         self._touched: set[int] = set()
         self._had_slots = False
@@ -104,7 +96,10 @@ class ChainMiner:
     @property
     def refused(self) -> list[RefusedPair]:
         """What the guard held back, as of the last `solve`, sorted by source and locale."""
-        return [pair for _, pairs in sorted(self._refused.items()) for pair in pairs]
+        keys = sorted({*self._refused, *self._unordered})
+        return [
+            pair for key in keys for held in (self._refused, self._unordered) for pair in held.get(key, ())
+        ]
 
     def touch(self, numbers: Iterable[int]) -> None:
         """Notes interpretations whose counts have changed."""
@@ -116,7 +111,7 @@ class ChainMiner:
         if self.counts.has_slots != self._had_slots:  # all pairs are told by it
             self._had_slots = self.counts.has_slots
             self._touched.update(range(len(self.counts.interpretations)))
-        for key in {*self._refused, *self._parts} - self.counts.texts.keys():
+        for key in {*self._refused, *self._unordered, *self._parts} - self.counts.texts.keys():
             self._forget_pairs(key)
         before: dict[TextKey, Rewrite] = {}
         after: dict[TextKey, Rewrite] = {}
@@ -127,6 +122,9 @@ class ChainMiner:
             before |= {text: self._rewrites[text] for text in texts if text in self._rewrites}
             for states in self._components(group):
                 after |= self._mine(states)
+            for text in self.counts.unordered.keys() & texts:
+                for key in (text, *self.counts.unordered[text]):
+                    self._unordered[key] = list(self._without_order(key))
         self._touched.clear()
         # A text that nobody has said any more is in no component.
         before |= {text: row for text, row in self._rewrites.items() if text not in self.counts.texts}
@@ -144,7 +142,21 @@ class ChainMiner:
     def _forget_pairs(self, source: TextKey) -> None:
         """Forgets what the last `solve` found of the pairs of a source."""
         self._refused.pop(source, None)
+        self._unordered.pop(source, None)
         self._parts.pop(source, None)
+
+    def _without_order(self, key: TextKey) -> Iterator[RefusedPair]:
+        """The pairs of a text that enough users said at one time, so that it is not known what came first."""
+        texts, settings = self.counts.texts, self._settings
+        source, locale = text_of(key)
+        tried = {tried.text for tries in texts[key].led_to.values() for tried in tries.values()}
+        if len(texts[key].users) < settings.min_text_users:
+            return
+        for other, users in sorted(self.counts.unordered[key].items()):
+            target = text_of(other)[0]
+            is_shared = len(texts[other].met_users) >= settings.min_text_users
+            if len(users) >= self._guard.settings.min_users and is_shared and target not in {source, *tried}:
+                yield RefusedPair(source, target, locale, ("no_order",))
 
     def _with_other_parts(self) -> set[int]:
         """The interpretations of sources of which another part is a request by now, or none any more."""
@@ -191,18 +203,25 @@ class ChainMiner:
         if not sources:
             return []
         chain = self._chain(states, position)
-        starts = sparse.vstack(
-            [_starts(counts, position, len(states)) for _, counts, _ in sources], format="csr"
-        )
-        found: list[tuple[TextKey, Rewrite]] = []
-        for block, solution in last_states(chain, starts, block_size=SOURCES_PER_BLOCK * N_BANDS):
-            for row in range(block.start, block.stop, N_BANDS):
-                key, counts, wanted = sources[row // N_BANDS]
-                here = slice(row - block.start, row - block.start + N_BANDS)
-                scores, error = solution.scores[here], solution.error[here]
-                rewrite = self._decide(key, counts, wanted, position, scores, error)
-                if rewrite is not None:
-                    found.append((key, rewrite))
+        cells = [
+            (source, cell, following)
+            for source, (_, counts, _) in enumerate(sources)
+            for cell, outcomes in sorted(counts.cells.items())
+            if (following := outcomes.following)
+        ]
+        starts = _starts([following for *_, following in cells], position, len(states))
+        ways: list[dict[ConfidenceCell, CellWays]] = [{} for _ in sources]
+        for block, solution in last_states(chain, starts):
+            for (source, cell, _), scores, error in zip(
+                cells[block], solution.scores, solution.error, strict=True
+            ):
+                by_target = {number: float(scores[position[number]]) for number in sources[source][2]}
+                ways[source][cell] = CellWays(by_target, float(scores.sum()), float(error))
+        found = [
+            (key, rewrite)
+            for (key, counts, wanted), by_cell in zip(sources, ways, strict=True)
+            if (rewrite := self._decide(key, counts, wanted, by_cell)) is not None
+        ]
         return self._widened(_without_chains(found))
 
     def _widened(self, found: Sequence[tuple[TextKey, Rewrite]]) -> list[tuple[TextKey, Rewrite]]:
@@ -299,7 +318,6 @@ class ChainMiner:
             target_interpretation=self.counts.interpretations[number],
             users=[
                 PairUser(
-                    user_id=user_id,
                     trust=trust(
                         self.counts.days.get(user_id, {}),
                         counts.times_said(user_id)
@@ -363,9 +381,7 @@ class ChainMiner:
         key: TextKey,
         counts: TextCounts,
         wanted: dict[int, str],
-        position: dict[int, int],
-        scores: Floats,
-        error: Floats,
+        ways: Mapping[ConfidenceCell, CellWays],
     ) -> Rewrite | None:
         """The rewrite of one text, or none.
 
@@ -373,39 +389,40 @@ class ChainMiner:
             key: the source.
             counts: of the source.
             wanted: what it could be rewritten to: interpretation -> text.
-            position: of each interpretation among the n states.
-            scores: (N_BANDS, n): success by last state, as weights: times the requests of the band.
-            error: (N_BANDS,): bounds of the errors of `scores`.
+            ways: to success, by the cell of the requests that went on.
         """
         text, locale = text_of(key)
-        total = scores.sum(axis=0)
-        ranked = sorted(wanted, key=lambda number: (-round(total[position[number]], 9), wanted[number]))
+        total = {number: sum(way.by_target[number] for way in ways.values()) for number in wanted}
+        ranked = sorted(wanted, key=lambda number: (-round(total[number], 9), wanted[number]))
         for best in ranked:
             sessions = counts.led_to[best]
             users = len({tried.user_id for tried in sessions.values()})
-            by_target = scores[:, position[best]] - error
-            a_try = users / len(sessions)  # sessions of one account add no more than its first
-            limit = self._limit(counts, by_target * a_try, scores.sum(axis=1) * a_try)
+            limits = row_limits(counts, best, ways, users / len(sessions), self._settings)
             target = self.counts.texts[text_key(wanted[best], locale)]
             if fails_lately(counts.run.get(wanted[best], {})):
                 continue
-            if limit is not None and target.success_rate - counts.success_rate >= self._settings.min_gain:
+            if limits is not None and target.success_rate - counts.success_rate >= self._settings.min_gain:
                 break
         else:
             return None
-        names = self.counts.interpretations
+        won = sum(way.by_target[best] - way.error for way in ways.values())
+        success = counts.success + sum(way.by_any for way in ways.values())
         return Rewrite(
             rewrite_id=rewrite_id(self.assistant_id, GLOBAL, text, locale=locale),
             locale=locale,
             assistant_id=self.assistant_id,
             scope=GLOBAL,
             source_text=text,
-            source_interpretation=names[self._home(key)],
+            source_interpretation=self._shown(self._home(key), text),
             target_text=target.surface,
-            target_interpretation=names[best],
+            target_interpretation=self._shown(
+                best, wanted[best], {tried.user_id for tried in sessions.values()}
+            ),
             method="chain",
-            max_confidence=limit if limit < 1 else None,
-            score=round(float(by_target.sum() / (counts.success + total.sum())), 6),
+            max_confidence=limits.product,
+            max_asr_confidence=limits.asr,
+            max_nlu_confidence=limits.nlu,
+            score=round(won / success, 6),
             sessions=len(sessions),
             users=users,
             source_success_rate=round(counts.success_rate, 6),
@@ -416,70 +433,34 @@ class ChainMiner:
             evidence=tuple(sorted(sessions)[: self._settings.evidence]),
         )
 
-    def _limit(self, counts: TextCounts, by_target: Floats, by_any: Floats) -> float | None:
-        """The confidence below which the rewrite is the better bet; 1 if at any; None if at none.
+    def _shown(self, number: int, text: str, users: AbstractSet[UserId] = frozenset()) -> Interpretation:
+        """An interpretation as a row tells it: whole only if `min_text_users` users are known to have had it.
 
-        Bands are judged from the lowest up, each with what it borrows from those below, and only where the
-        text was heard with such confidence. Above one in which most requests are right as they are, it holds
-        in none. What one account succeeds with again and again weighs no more than once, on either side.
+        Args:
+            number: of the interpretation.
+            text: of the row, normalised, that is understood so.
+            users: some who had it. So had all who said a text that was never understood otherwise.
         """
-        settings = self._settings
-        a_success = len(counts.met_users) / max(sum(counts.met_users.values()), 1)
-        limit: float | None = None
-        heard, own, won, any_won = 0, 0.0, 0.0, 0.0
-        for i, band in enumerate(counts.bands):
-            if band is None or not band.requests:
-                continue
-            heard, own, won, any_won = (
-                heard + band.requests,
-                own + a_success * band.success,
-                won + by_target[i],
-                any_won + by_any[i],
-            )
-            borrowed = settings.band_shrinkage / heard
-            as_it_is = a_success * band.success + borrowed * own + settings.band_prior[i]
-            by_rewrite = by_target[i] + borrowed * won
-            in_all = as_it_is + by_any[i] + borrowed * any_won
-            holds = by_rewrite >= settings.min_odds * as_it_is and by_rewrite >= settings.min_share * in_all
-            if holds and by_rewrite > 0:
-                limit = (*CONFIDENCE_BANDS, 1.0)[i]
-            elif limit is not None or (
-                band.requests >= settings.min_requests and 2 * band.success > band.requests
-            ):
-                break  # a row is served for all that is heard less surely than its limit
-        return limit
+        known = set(users)
+        texts = iter(self.counts.texts_at[number])
+        while len(known) < self._settings.min_text_users and (key := next(texts, None)) is not None:
+            counts = self.counts.texts[key]
+            if len(counts.interpretations) == 1:
+                known |= counts.users
+        interpretation = self.counts.interpretations[number]
+        is_shared = len(known) >= self._settings.min_text_users
+        return interpretation if is_shared else told_by(interpretation, text)
 
 
-def fails_lately(run: Mapping[RunOutcome, int]) -> bool:
-    """Whether most of the last requests that a rewrite was run for have failed, and three at least.
-
-    Args:
-        run: how requests ended that it was run for -> times.
-    """
-    failed, all_of_them, day = 0, 0, 0
-    for outcome in sorted(run, key=lambda outcome: -outcome.day):
-        if all_of_them >= LATEST_RUNS and outcome.day < day:
-            break
-        day = outcome.day
-        all_of_them += run[outcome]
-        failed += outcome.failed * run[outcome]
-    return failed >= FEWEST_FAILED and failed > all_of_them / 2
-
-
-LATEST_RUNS = 10
-"""Requests by which a rewrite is judged: the last ones, of whole days. Raised, one whose target is gone stays
-for longer; lowered, a bad day takes a good one away."""
-
-FEWEST_FAILED = 3
-
-
-def _starts(counts: TextCounts, position: dict[int, int], n: int) -> sparse.csr_array:
-    """(N_BANDS, n): weights with which the text's requests went on to each state, by confidence band."""
-    starts = sparse.lil_array((N_BANDS, n))
-    for i, band in enumerate(counts.bands):
-        for following, weight in (band or OutcomeCounts()).following.items():
-            starts[i, position[following]] = weight
-    return starts.tocsr()
+def _starts(cells: Sequence[Mapping[int, float]], position: Mapping[int, int], n: int) -> sparse.csr_array:
+    """(m, n): weights with which the requests of each of m cells went on to each of n states."""
+    entries = [
+        (row, position[number], weight)
+        for row, following in enumerate(cells)
+        for number, weight in following.items()
+    ]
+    rows, columns, weights = zip(*entries, strict=True) if entries else ((), (), ())
+    return sparse.csr_array((np.array(weights, float), (rows, columns)), shape=(len(cells), n))
 
 
 def _without_chains(found: Sequence[tuple[TextKey, Rewrite]]) -> list[tuple[TextKey, Rewrite]]:

@@ -1,11 +1,12 @@
 """Chain steps: what one session adds to the chain, in the few numbers that the chain needs."""
 
+from bisect import bisect_right
 from typing import Final
 
 from msgspec import Struct
 
 from labeling.text.normalisation import normalise
-from labeling.text.outcome import VISIBLE_FAILURES, judge_turns
+from labeling.text.outcome import VISIBLE_FAILURES, is_similar, judge_turns
 from labeling.text.question import (
     NO_QUESTION,
     Question,
@@ -18,19 +19,26 @@ from rewriting.evidence.defect_outcome import judged_by_defects
 from rewriting.evidence.interpretation import Interpretation, interpretation_of, slot_words
 from rewriting.evidence.rephrase_outcome import judged_by_links
 from rewriting.evidence.session_evidence import NO_EVIDENCE, SessionEvidence
-from rewriting.evidence.understanding_confidence import turn_confidence
+from rewriting.evidence.understanding_confidence import (
+    logged_confidences,
+    understanding_confidence,
+    value_of,
+)
 from rewriting.table.occasion import locale_key
 from streams.session import Session
 from streams.stores.step_store import SteppedSession
 from streams.turn import TurnEvent, UserId
 
 CONFIDENCE_BANDS = (0.25, 0.35, 0.45, 0.55, 0.65)
-"""Upper ends of the lower bands of `understanding_confidence`; the last band is everything above, and what
-has no confidence. Finer bands fit the guard of a rewrite closer, and leave fewer requests in each."""
+"""Upper ends of the lower bands of a confidence; the last is everything above, and what has no confidence.
+Finer bands fit the guard of a rewrite closer, and leave fewer requests in each."""
+
+NOT_KNOWN: Final = -1
+"""In the place of the band of a confidence that is not known."""
 
 DAY_MS = 86_400_000
 
-STEPS_FORM: Final = 1
+STEPS_FORM: Final = 2
 """Number of what `session_steps` makes of a session. Raise it when a rule needs more than stored steps have:
 they are then made anew from the turns. Steps from before there were forms have 0."""
 
@@ -50,7 +58,7 @@ class ChainStep(Struct, frozen=True, array_like=True):
     text: str  # normalised, as it was run
     surface: str  # the same as it was said
     interpretation: Interpretation
-    band: int  # index of the confidence band, 0..len(CONFIDENCE_BANDS)
+    band: int  # of `understanding_confidence`: index of the confidence band, 0..len(CONFIDENCE_BANDS)
     success: float
     failure: float
     goes_on: float
@@ -60,6 +68,9 @@ class ChainStep(Struct, frozen=True, array_like=True):
     said: str = ""  # where a rewrite was run in its place: what was said, normalised
     is_answer: bool = False  # of a second try: the assistant had just asked something
     is_echo: bool = False  # of a second try: its words are the assistant's own
+    asr_band: int = NOT_KNOWN  # of the recogniser's confidence
+    nlu_band: int = NOT_KNOWN  # of the NLU's
+    is_unordered: bool = False  # it would be followed by a second try, but that has the same time
 
 
 class SessionSteps(SteppedSession, frozen=True, array_like=True):
@@ -100,13 +111,14 @@ def session_steps(session: Session, evidence: SessionEvidence = NO_EVIDENCE) -> 
     outcomes = judged_by_defects(outcomes, evidence.defects, positions)
     steps = []
     before: TurnEvent | None = None  # where this is a second try of it
-    for (_, turn, text, question), outcome in zip(spoken, outcomes, strict=True):
+    for i, ((_, turn, text, question), outcome) in enumerate(zip(spoken, outcomes, strict=True)):
+        asr, nlu = logged_confidences(turn)
         steps.append(
             ChainStep(
                 text,
                 " ".join(turn.executed.split()),
                 interpretation_of(turn),
-                confidence_band(turn_confidence(turn)),
+                confidence_band(value_of(understanding_confidence(asr, nlu))),
                 outcome.success,
                 outcome.failure,
                 outcome.goes_on,
@@ -116,6 +128,10 @@ def session_steps(session: Session, evidence: SessionEvidence = NO_EVIDENCE) -> 
                 _said(turn, text),
                 before is not None and bool(question_after(before) or question_of(turn.prompt)),
                 before is not None and _repeats(text, before),
+                NOT_KNOWN if asr is None else confidence_band(asr),
+                NOT_KNOWN if nlu is None else confidence_band(nlu),
+                outcome.reason == "unordered"
+                and (outcome.failure == 1 or is_similar(turn, spoken[i + 1][1])),
             )
         )
         before = turn if outcome.goes_on == 1 else None
@@ -160,4 +176,4 @@ def confidence_band(confidence: float | None) -> int:
     """The band of a confidence; unknown is in the last one."""
     if confidence is None:
         return len(CONFIDENCE_BANDS)
-    return next((i for i, end in enumerate(CONFIDENCE_BANDS) if confidence < end), len(CONFIDENCE_BANDS))
+    return bisect_right(CONFIDENCE_BANDS, confidence)

@@ -57,6 +57,27 @@ def slots_of(interpretation: str) -> tuple[tuple[str, str], ...]:
     return tuple((name, value) for name, _, value in pairs)
 
 
+def told_by(interpretation: Interpretation, text: str) -> Interpretation:
+    """The interpretation with those slots alone whose values a text says: for rows that others may read.
+
+    What the assistant has put there beside the words, such as the number that it found for a name, may be one
+    user's own. Where the log has no understanding, it is the text.
+
+    Args:
+        interpretation: of the text.
+        text: normalised, of which enough users are known to have said it.
+
+    >>> told_by(Interpretation("phone|call|contact=mum;number=079 1234"), "call my mum")
+    'phone|call|contact=mum'
+    """
+    if not is_understood(interpretation):
+        return Interpretation(f"{_TEXT_ALONE}{text}")
+    said = f" {slot_words(text)} "
+    kept = (f"{name}={value}" for name, value in slots_of(interpretation) if f" {value} " in said)
+    understood, _, _ = interpretation.rpartition("|")
+    return Interpretation(f"{understood}|{';'.join(kept)}")
+
+
 def slot_words(value: str) -> str:
     """The words that tell a value from others; all of them if there are no others.
 

@@ -15,7 +15,6 @@ from rewriting.guards.reason import REFUSAL_REASONS, RefusalReason
 from rewriting.guards.sensitive import private_parts, sensitive_kinds
 from rewriting.guards.settings import GuardSettings, SensitiveSettings
 from rewriting.guards.trust import weight
-from streams.turn import UserId
 
 _MOST_DROPPED = 0.7  # share of the source's letters that a target may leave out
 _SOUNDS_THE_SAME = 0.7  # likeness from which two texts are taken for one
@@ -25,7 +24,6 @@ _SOUNDS_LIKE_A_REQUEST = 0.6  # likeness from which a text is taken for the sour
 class PairUser(Struct, frozen=True):
     """One user who said a source and went on to a target."""
 
-    user_id: UserId
     trust: float  # `rewriting.guards.trust.trust`
     visible: bool  # a request of theirs with the source failed visibly
     answered: bool  # whenever they went on, the assistant had just asked something
@@ -86,8 +84,7 @@ class PairGuard:
 
     def _is_plausible(self, compared: Comparison) -> bool:
         least = self.settings.min_likeness if compared.is_framed else self.settings.min_whole_likeness
-        is_alike = compared.likeness >= least and compared.dropped <= _MOST_DROPPED
-        return is_alike and not compared.differences
+        return compared.sounds_alike >= least and compared.dropped <= _MOST_DROPPED
 
     def _by_text(self, pair: PairEvidence, compared: Comparison) -> Iterator[RefusalReason]:
         yield from compared.differences

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from labeling.text.normalisation import normalise
+from rewriting.evidence.understanding_confidence import UnderstandingConfidence, value_of
 from rewriting.ranking.online_rewriter import OnlineAnswer, OnlineRewrite
 from rewriting.table.abstain_reason import AbstainReason
 from rewriting.table.lookup import LiveRewrite, LookupAnswer, LookupTable
@@ -46,7 +47,7 @@ def decide(
     table: LookupTable,
     text: str,
     user_id: UserId,
-    confidence: float | None,
+    confidence: UnderstandingConfidence | None,
     occasion: Occasion,
     ask_online: Callable[[], OnlineAnswer | None] | None,
     verdicts: RowVerdicts | None = None,
@@ -57,7 +58,7 @@ def decide(
         table: of the assistant.
         text: as the user said it.
         user_id: who said it.
-        confidence: `understanding_confidence`, 0..1; None: not known.
+        confidence: `understanding_confidence`; None: not known.
         occasion: on which it was said.
         ask_online: asks the online rewriter, which is done only where it may answer; it gives None where it
             cannot. None: there is no online rewriter.
@@ -69,16 +70,21 @@ def decide(
 
 
 def looked_up(
-    table: LookupTable, text: str, user_id: UserId, confidence: float | None, occasion: Occasion
+    table: LookupTable,
+    text: str,
+    user_id: UserId,
+    confidence: UnderstandingConfidence | None,
+    occasion: Occasion,
 ) -> LookupAnswer:
     """What the table says of a request; arguments as for `decide`."""
     return table.look_up(
         text,
         user_id,
-        confidence,
+        value_of(confidence),
         occasion.question,
         locale=occasion.locale,
         turn_kind=occasion.turn_kind,
+        parts="product" if confidence is None else confidence.parts,
     )
 
 
@@ -93,7 +99,7 @@ def decided(
     table: LookupTable,
     text: str,
     user_id: UserId,
-    confidence: float | None,
+    confidence: UnderstandingConfidence | None,
     occasion: Occasion,
     known: LookupAnswer,
     online: OnlineAnswer | None,
@@ -124,14 +130,14 @@ def decided(
 def _undecided(
     known: LookupAnswer,
     user_id: UserId,
-    confidence: float | None,
+    confidence: UnderstandingConfidence | None,
     online: OnlineAnswer | None,
     verdicts: RowVerdicts | None,
 ) -> LookupAnswer:
     """The answer where the ranker has not decided."""
     if known.rewrite is None:
         return known if online is None else LookupAnswer(None, online.reason, known.table_version)
-    refusal = None if verdicts is None else verdicts.refusal(known.rewrite, user_id, confidence)
+    refusal = None if verdicts is None else verdicts.refusal(known.rewrite, user_id, value_of(confidence))
     return known if refusal is None else LookupAnswer(None, refusal, known.table_version)
 
 

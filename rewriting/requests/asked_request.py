@@ -7,7 +7,11 @@ from msgspec import Struct
 from labeling.text.normalisation import normalise
 from labeling.text.question import NO_QUESTION, Question, question_before
 from rewriting.evidence.interpretation import Interpretation, interpretation_of
-from rewriting.evidence.understanding_confidence import turn_confidence
+from rewriting.evidence.understanding_confidence import (
+    logged_confidences,
+    understanding_confidence,
+    value_of,
+)
 from rewriting.requests.step import RequestText, has_failed
 from rewriting.table.occasion import locale_key
 from streams.turn import TurnEvent
@@ -28,7 +32,7 @@ class AskedRequest(Struct, frozen=True, kw_only=True, gc=False):
     text: RequestText  # normalised
     ts_ms: int
     interpretation: Interpretation | None = None  # what the assistant would make of it
-    confidence: float | None = None  # `understanding_confidence`, 0..1
+    confidence: float | None = None  # value of `understanding_confidence`, 0..1
     asr_confidence: float | None = None
     nlu_confidence: float | None = None
     question: Question = NO_QUESTION
@@ -44,13 +48,14 @@ def asked_request(turn: TurnEvent, earlier: Sequence[TurnEvent]) -> AskedRequest
         turn: of a log.
         earlier: the turns before it in its session, oldest first.
     """
+    asr, nlu = logged_confidences(turn)
     return AskedRequest(
         text=RequestText(normalise(turn.request.text)),
         ts_ms=turn.ts_ms,
         interpretation=interpretation_of(turn),
-        confidence=turn_confidence(turn),
-        asr_confidence=turn.request.asr[0].confidence if turn.request.asr else None,
-        nlu_confidence=turn.nlu[0].confidence if turn.nlu else None,
+        confidence=value_of(understanding_confidence(asr, nlu)),
+        asr_confidence=asr,
+        nlu_confidence=nlu,
         question=question_before(turn, earlier[-1] if earlier else None),
         device=turn.device.type if turn.device else None,
         locale=locale_key(turn.locale),

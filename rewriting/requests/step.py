@@ -15,7 +15,11 @@ from rewriting.evidence.defect_outcome import judged_by_defects
 from rewriting.evidence.interpretation import Interpretation, interpretation_of
 from rewriting.evidence.rephrase_outcome import judged_by_links
 from rewriting.evidence.session_evidence import NO_EVIDENCE, SessionEvidence
-from rewriting.evidence.understanding_confidence import turn_confidence
+from rewriting.evidence.understanding_confidence import (
+    logged_confidences,
+    understanding_confidence,
+    value_of,
+)
 from streams.session import Session
 from streams.stores.step_store import SteppedSession
 from streams.turn import TurnEvent
@@ -36,7 +40,7 @@ class RequestStep(Struct, frozen=True, array_like=True, gc=False):
     interpretation: Interpretation
     ts_ms: int
     question: Question  # what the assistant had just asked; empty: nothing that is known
-    confidence: float | None  # `turn_confidence`, 0..1
+    confidence: float | None  # value of `understanding_confidence`, 0..1
     asr_confidence: float | None  # 0..1
     nlu_confidence: float | None
     device: str | None
@@ -88,6 +92,7 @@ def session_requests(session: Session, evidence: SessionEvidence = NO_EVIDENCE) 
     for i, (turn, outcome) in enumerate(zip(turns, outcomes, strict=True)):
         if is_weak and outcome.reason in _WEAK_IN_DIALOGUES and i + 1 < len(turns):
             outcome = TurnOutcome(UNKNOWN, 1 - UNKNOWN, 0, outcome.reason)
+        asr, nlu = logged_confidences(turn)
         steps.append(
             RequestStep(
                 text=RequestText(normalise(turn.executed)),
@@ -95,9 +100,9 @@ def session_requests(session: Session, evidence: SessionEvidence = NO_EVIDENCE) 
                 interpretation=interpretation_of(turn),
                 ts_ms=turn.ts_ms,
                 question=question_before(turn, turns[i - 1] if i else None),
-                confidence=turn_confidence(turn),
-                asr_confidence=turn.request.asr[0].confidence if turn.request.asr else None,
-                nlu_confidence=turn.nlu[0].confidence if turn.nlu else None,
+                confidence=value_of(understanding_confidence(asr, nlu)),
+                asr_confidence=asr,
+                nlu_confidence=nlu,
                 device=turn.device.type if turn.device else None,
                 failed=has_failed(turn),
                 success=outcome.success,

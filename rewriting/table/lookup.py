@@ -19,6 +19,7 @@ from msgspec import Struct, structs
 from labeling.text.normalisation import normalise
 from labeling.text.question import NO_QUESTION
 from rewriting.table.abstain_reason import AbstainReason
+from rewriting.table.confidence_limits import ConfidenceLimits, KnownParts, is_below
 from rewriting.table.occasion import (
     ANY_KIND,
     ANY_LOCALE,
@@ -74,7 +75,7 @@ class _Row(Struct, frozen=True, gc=False):
     text: str
     method: Method
     score: float
-    max_confidence: float | None
+    limits: ConfidenceLimits | None
     blocked: bool
 
 
@@ -190,6 +191,7 @@ class LookupTable:
         *,
         locale: str | None = None,
         turn_kind: AskedKind | None = None,
+        parts: KnownParts = "product",
     ) -> LookupAnswer:
         """The rewrite of a request.
 
@@ -201,11 +203,12 @@ class LookupTable:
         Args:
             text: as the user said it.
             user_id: who said it; None for rewrites of everybody alone.
-            confidence: how surely it was understood (`understanding_confidence`), 0..1. Some rewrites are
+            confidence: how surely it was understood, 0..1 (`understanding_confidence`). Some rewrites are
                 only for requests that were not understood surely; unknown counts as sure.
             question: what the assistant had just asked (`question_of`); empty: nothing that is known.
             locale: of the request, in any spelling; None, or no locale at all: for rows of any locale alone.
             turn_kind: of the request (`turn_kind_of`); None: for rows of any kind alone.
+            parts: of what the confidence was made: a row has a limit for each (`ConfidenceLimits`).
         """
         if len(text) > LONGEST_TEXT:
             return self._abstain(AbstainReason.TEXT_TOO_LONG)
@@ -230,7 +233,7 @@ class LookupTable:
                 continue
             if row.blocked:
                 reason = AbstainReason.BLOCKED
-            elif row.max_confidence is not None and (confidence is None or confidence >= row.max_confidence):
+            elif row.limits is not None and not is_below(row.limits, confidence, parts):
                 reason = AbstainReason.UNDERSTOOD_SURELY
             else:
                 return self._answer(row, scope)
@@ -328,6 +331,6 @@ def _row(rewrite: Rewrite, shared: dict[object, object]) -> _Row:
         text=once(rewrite.target_text),
         method=once(rewrite.method),
         score=rewrite.score,
-        max_confidence=once(rewrite.max_confidence),
+        limits=once(rewrite.limits),
         blocked=rewrite.status == "blocked",
     )

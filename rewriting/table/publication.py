@@ -14,8 +14,9 @@ from msgspec import Struct
 from sqlalchemy import Engine, select
 
 from rewriting.table.rewrite import TableVersion
-from rewriting.table.rewrite_table import RewriteTable, TableDelta
+from rewriting.table.rewrite_table import RewriteTable
 from rewriting.table.schema import PUBLICATION_MARKS
+from rewriting.table.table_snapshot import TableDelta
 from streams.stores.database_schema import reading, upsert
 from streams.turn import AssistantId
 

@@ -5,6 +5,7 @@ from typing import Literal, NewType
 
 from msgspec import Struct
 
+from rewriting.table.confidence_limits import ConfidenceLimits, confidence_limits
 from rewriting.table.occasion import ANY_KIND, ANYWHERE, Place, TurnKind, locale_key
 from streams.session import SessionId
 from streams.turn import AssistantId, UserId
@@ -37,6 +38,8 @@ class Rewrite(Struct, frozen=True, kw_only=True):
     target_interpretation: str | None
     method: Method
     max_confidence: float | None = None  # for requests understood less surely than this, 0..1; None: all
+    max_asr_confidence: float | None = None  # where the recogniser's alone is known; None: `max_confidence`
+    max_nlu_confidence: float | None = None  # where the NLU's alone is known; None: `max_confidence`
     score: float  # share of the chain's success that ends in the target, 0..1
     sessions: int  # sessions in which the source led to the target
     users: int  # distinct users of these sessions
@@ -53,6 +56,11 @@ class Rewrite(Struct, frozen=True, kw_only=True):
     question: str = ""  # only after this question of the assistant (`question_of`); empty: whatever was asked
     locale: str = ""  # only in this locale (`locale_key`); empty: in any
     turn_kind: TurnKind = ANY_KIND  # only for this kind of turn (`turn_kind_of`)
+
+    @property
+    def limits(self) -> ConfidenceLimits | None:
+        """Below which confidence it is served, by what is known of a request; None: below any."""
+        return confidence_limits(self.max_confidence, self.max_asr_confidence, self.max_nlu_confidence)
 
     @property
     def place(self) -> Place:

@@ -1,26 +1,16 @@
 """The rewrite table: what requests are replaced by, with every earlier version of it."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
 import structlog
-from msgspec import Struct, structs
+from msgspec import structs
 from sqlalchemy import Connection, Engine, select, text
 
-from rewriting.errors import UnknownRewriteError, UnknownVersionError
 from rewriting.table.occasion import ANYWHERE
-from rewriting.table.revision import (
-    STANDS,
-    TableRevision,
-    blocked_targets,
-    held_wishes,
-    newest_version,
-    rewrites_where,
-    stood_at,
-    stored_rewrites,
-)
-from rewriting.table.rewrite import Method, Rewrite, RewriteId, RewriteStatus, TableVersion, user_scope
+from rewriting.table.revision import STANDS, TableRevision, blocked_targets, held_wishes, stored_rewrites
+from rewriting.table.rewrite import Method, Rewrite, RewriteId, TableVersion, user_scope
 from rewriting.table.rollback import Rollback, roll_back
 from rewriting.table.row_change import (
     ANY_TARGET,
@@ -33,16 +23,10 @@ from rewriting.table.row_change import (
     storable_proposal,
     wished_row,
 )
-from rewriting.table.schema import (
-    FORGOTTEN_REWRITES,
-    REWRITE_BLOCKS,
-    REWRITE_HOLDS,
-    REWRITE_TABLE_VERSIONS,
-    REWRITE_TABLES,
-    REWRITES,
-)
+from rewriting.table.schema import REWRITES
+from rewriting.table.stored_table import StoredTable, by_id, check_version, held_rewrites, standing_rewrite
 from rewriting.table.text_block import end_text_block, extend_text_blocks
-from streams.stores.database_schema import chunks, reading
+from streams.stores.database_schema import chunks
 from streams.turn import AssistantId, UserId
 
 log = structlog.get_logger()
@@ -51,45 +35,7 @@ LEARNER: Final = "learner"
 """The actor of changes that nobody asked for by hand."""
 
 
-class TableSnapshot(Struct, frozen=True):
-    """One version of one assistant's table."""
-
-    assistant_id: AssistantId
-    version: TableVersion  # 0: nothing was ever written
-    rewrites: tuple[Rewrite, ...]  # of every status; sorted by id
-
-
-class TableDelta(Struct, frozen=True):
-    """What changed in one assistant's table after one version and up to another."""
-
-    assistant_id: AssistantId
-    since: TableVersion
-    version: TableVersion
-    rewrites: tuple[Rewrite, ...]  # as they are at `version`, of every status; sorted by id
-    forgotten: tuple[RewriteId, ...]  # no longer in the table at all, nor in its history; sorted
-
-
-class VersionRecord(Struct, frozen=True):
-    """What a version was made for."""
-
-    version: TableVersion
-    changed_ms: int  # milliseconds since 1970
-    reason: str
-    actor: str
-    changes: int  # rewrites that changed
-
-
-class BlockedPair(Struct, frozen=True):
-    """A target that a source must not be rewritten to."""
-
-    rewrite_id: RewriteId  # stands for scope, source, question and place
-    target_text: str
-    reason: str
-    actor: str
-    blocked_ms: int  # milliseconds since 1970
-
-
-class RewriteTable:
+class RewriteTable(StoredTable):
     """The rewrites of all assistants, in a database.
 
     Each assistant has a table of its own, whose versions count from 1; 0 is the empty table before them.
@@ -108,134 +54,8 @@ class RewriteTable:
     """
 
     def __init__(self, engine: Engine, clock_ms: Callable[[], int]) -> None:
-        self._engine = engine
+        super().__init__(engine)
         self._clock_ms = clock_ms
-
-    def version(self, assistant_id: AssistantId) -> TableVersion:
-        """The newest version; 0 for an assistant that nothing was written for."""
-        with reading(self._engine) as connection:
-            return newest_version(connection, assistant_id)
-
-    def versions(self) -> dict[AssistantId, TableVersion]:
-        """The newest version of each assistant that has one: one small query, whatever the tables hold."""
-        tables = REWRITE_TABLES.c
-        with reading(self._engine) as connection:
-            rows = connection.execute(select(tables.assistant_id, tables.version).where(tables.version > 0))
-            return {AssistantId(assistant_id): TableVersion(version) for assistant_id, version in rows}
-
-    def assistants_without_rewrites(self) -> list[AssistantId]:
-        """Those whose table was looked at by a writer, and that never had a rewrite; sorted."""
-        tables = REWRITE_TABLES.c
-        with reading(self._engine) as connection:
-            rows = connection.scalars(select(tables.assistant_id).where(tables.version == 0))
-            return sorted(map(AssistantId, rows))
-
-    def read(
-        self,
-        assistant_id: AssistantId,
-        version: TableVersion | None = None,
-        *,
-        status: RewriteStatus | None = None,
-    ) -> TableSnapshot:
-        """The table as it is, or as it was at an earlier version.
-
-        Args:
-            assistant_id: whose table.
-            version: 0 up to the newest; the newest by default.
-            status: only the rewrites that had this status; by default all, blocked and retired ones too.
-
-        Raises:
-            UnknownVersionError: there was no such version.
-        """
-        with reading(self._engine) as connection:
-            newest = newest_version(connection, assistant_id)
-            if version is None or version == newest:
-                version, at = newest, STANDS
-            else:
-                _check_version(assistant_id, version, newest)
-                at = stood_at(version)
-            conditions = [REWRITES.c.assistant_id == assistant_id, at]
-            if status is not None:
-                conditions.append(REWRITES.c.status == status)
-            return TableSnapshot(assistant_id, version, _sorted(rewrites_where(connection, *conditions)))
-
-    def changes(self, assistant_id: AssistantId, since: TableVersion) -> TableDelta:
-        """What changed after a version; its cost grows with the changes, not with the table.
-
-        Raises:
-            UnknownVersionError: there was no such version; after a database was restored from a copy a
-                follower may find itself ahead of it, and must read the whole table.
-        """
-        forgotten = FORGOTTEN_REWRITES.c
-        with reading(self._engine) as connection:
-            newest = newest_version(connection, assistant_id)
-            _check_version(assistant_id, since, newest)
-            rewrites = _sorted(
-                rewrites_where(
-                    connection, REWRITES.c.assistant_id == assistant_id, REWRITES.c.version > since, STANDS
-                )
-            )
-            gone = set(
-                connection.scalars(
-                    select(forgotten.rewrite_id).where(
-                        forgotten.assistant_id == assistant_id, forgotten.version > since
-                    )
-                )
-            )
-        gone.difference_update(rewrite.rewrite_id for rewrite in rewrites)  # learned anew after that
-        return TableDelta(assistant_id, since, newest, rewrites, tuple(sorted(gone)))
-
-    def find(self, assistant_id: AssistantId, rewrite_id: RewriteId) -> Rewrite:
-        """The rewrite as it is.
-
-        Raises:
-            UnknownRewriteError: this assistant has no such rewrite.
-        """
-        with reading(self._engine) as connection:
-            return _standing(connection, assistant_id, rewrite_id).rewrite
-
-    def history(self, assistant_id: AssistantId, rewrite_id: RewriteId) -> list[Rewrite]:
-        """All that the rewrite ever was, oldest first; the last is what it is.
-
-        Raises:
-            UnknownRewriteError: this assistant has no such rewrite.
-        """
-        with reading(self._engine) as connection:
-            found = rewrites_where(
-                connection, REWRITES.c.assistant_id == assistant_id, REWRITES.c.rewrite_id == rewrite_id
-            )
-            history = sorted(found, key=lambda rewrite: rewrite.version)
-        if not history:
-            raise _unknown_rewrite(assistant_id, rewrite_id)
-        return history
-
-    def log(self, assistant_id: AssistantId, limit: int = 100) -> list[VersionRecord]:
-        """What the last versions were made for, newest first."""
-        made = REWRITE_TABLE_VERSIONS.c
-        statement = (
-            select(made.version, made.changed_ms, made.reason, made.actor, made.changes)
-            .where(made.assistant_id == assistant_id)
-            .order_by(made.version.desc())
-            .limit(limit)
-        )
-        with reading(self._engine) as connection:
-            return [VersionRecord(*row) for row in connection.execute(statement)]
-
-    def blocked_pairs(self, assistant_id: AssistantId) -> list[BlockedPair]:
-        """The pairs that cannot go live, the latest first."""
-        blocks = REWRITE_BLOCKS.c
-        statement = (
-            select(blocks.rewrite_id, blocks.target_text, blocks.reason, blocks.actor, blocks.blocked_ms)
-            .where(blocks.assistant_id == assistant_id)
-            .order_by(blocks.blocked_ms.desc(), blocks.rewrite_id, blocks.target_digest)
-        )
-        with reading(self._engine) as connection:
-            return [BlockedPair(*row) for row in connection.execute(statement)]
-
-    def held_ids(self, assistant_id: AssistantId) -> frozenset[RewriteId]:
-        """The rewrites that stay live, whatever the learner wishes, since the table was rolled back."""
-        with reading(self._engine) as connection:
-            return frozenset(_held_ids(connection, assistant_id))
 
     def put(
         self,
@@ -275,7 +95,7 @@ class RewriteTable:
         revision = TableRevision(connection, assistant_id, changed_ms, reason, LEARNER)
         empty = revision.base == 0  # then there is nothing to compare with
         wishes: list[Rewrite] = []  # for held rows, that have changed
-        for chunk in chunks(sorted(proposals, key=_by_id)):  # in order of the index: faster than as they come
+        for chunk in chunks(sorted(proposals, key=by_id)):  # in order of the index: faster than as they come
             ids = [proposal.rewrite_id for proposal in chunk]
             found = {} if empty else stored_rewrites(connection, assistant_id, ids, STANDS)
             blocked = {} if empty else blocked_targets(connection, assistant_id, ids)
@@ -338,7 +158,7 @@ class RewriteTable:
         """
         with self._engine.begin() as connection:
             revision = TableRevision(connection, assistant_id, self._clock_ms(), reason, actor)
-            row = _standing(connection, assistant_id, rewrite_id)
+            row = standing_rewrite(connection, assistant_id, rewrite_id)
             revision.block([(rewrite_id, row.rewrite.target_text)])
             if row.rewrite.status != "blocked":
                 wish = held_wishes(connection, assistant_id, [rewrite_id]).get(rewrite_id)
@@ -346,7 +166,7 @@ class RewriteTable:
                 revision.write([blocked_row(row, wish)])
                 revision.finish()
                 log.info("rewrite blocked", assistant_id=assistant_id, rewrite_id=rewrite_id, actor=actor)
-            return _standing(connection, assistant_id, rewrite_id).rewrite
+            return standing_rewrite(connection, assistant_id, rewrite_id).rewrite
 
     def unblock(self, assistant_id: AssistantId, rewrite_id: RewriteId, reason: str, actor: str) -> Rewrite:
         """Lifts every block of a rewrite's source, whichever target it is on.
@@ -363,7 +183,7 @@ class RewriteTable:
         """
         with self._engine.begin() as connection:
             revision = TableRevision(connection, assistant_id, self._clock_ms(), reason, actor)
-            row = _standing(connection, assistant_id, rewrite_id)
+            row = standing_rewrite(connection, assistant_id, rewrite_id)
             targets = blocked_targets(connection, assistant_id, [rewrite_id]).get(rewrite_id, set())
             if targets:
                 revision.unblock([(rewrite_id, target_text) for target_text in targets])
@@ -379,7 +199,7 @@ class RewriteTable:
                 ]
             )
             revision.finish()
-            return _standing(connection, assistant_id, rewrite_id).rewrite
+            return standing_rewrite(connection, assistant_id, rewrite_id).rewrite
 
     def rollback(
         self,
@@ -412,7 +232,7 @@ class RewriteTable:
         reason = f"rolled back to version {to_version}: {reason}"
         with self._engine.begin() as connection:
             revision = TableRevision(connection, assistant_id, self._clock_ms(), reason, actor)
-            _check_version(assistant_id, to_version, revision.base)
+            check_version(assistant_id, to_version, revision.base)
             done = roll_back(connection, revision, assistant_id, to_version, lift_blocks=lift_blocks)
         log.info("table rolled back", assistant_id=assistant_id, to=to_version, now=done.version, actor=actor)
         return done
@@ -427,7 +247,7 @@ class RewriteTable:
         """
         with self._engine.begin() as connection:
             revision = TableRevision(connection, assistant_id, self._clock_ms(), reason, actor)
-            held = _held_ids(connection, assistant_id)
+            held = held_rewrites(connection, assistant_id)
             for ids in chunks(held):
                 rows = stored_rewrites(connection, assistant_id, ids, STANDS)
                 blocked = blocked_targets(connection, assistant_id, ids)
@@ -467,37 +287,3 @@ class RewriteTable:
         revision.forget(rewrite_ids)
         revision.finish()
         return len(rewrite_ids)
-
-
-def _check_version(assistant_id: AssistantId, version: TableVersion, newest: TableVersion) -> None:
-    if not 0 <= version <= newest:
-        raise UnknownVersionError(
-            f"the table of assistant {assistant_id!r} has no version {version}: name one from 0 to {newest}"
-        )
-
-
-def _held_ids(connection: Connection, assistant_id: AssistantId) -> list[RewriteId]:
-    holds = REWRITE_HOLDS.c
-    rows = connection.scalars(select(holds.rewrite_id).where(holds.assistant_id == assistant_id))
-    return [RewriteId(rewrite_id) for rewrite_id in rows]
-
-
-def _standing(connection: Connection, assistant_id: AssistantId, rewrite_id: RewriteId) -> StoredRewrite:
-    found = stored_rewrites(connection, assistant_id, [rewrite_id], STANDS)
-    if rewrite_id not in found:
-        raise _unknown_rewrite(assistant_id, rewrite_id)
-    return found[rewrite_id]
-
-
-def _unknown_rewrite(assistant_id: AssistantId, rewrite_id: RewriteId) -> UnknownRewriteError:
-    return UnknownRewriteError(
-        f"assistant {assistant_id!r} has no rewrite {rewrite_id!r}: look up its id anew"
-    )
-
-
-def _sorted(rewrites: Iterable[Rewrite]) -> tuple[Rewrite, ...]:
-    return tuple(sorted(rewrites, key=_by_id))
-
-
-def _by_id(rewrite: Rewrite) -> RewriteId:
-    return rewrite.rewrite_id

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 from sqlalchemy import Connection, or_, select
 
+from rewriting.table.confidence_limits import ConfidenceLimits, confidence_limits
 from rewriting.table.occasion import ANY_KIND, TurnKind
 from rewriting.table.revision import (
     STANDS,
@@ -30,14 +31,21 @@ class ServedPair(Struct, frozen=True, kw_only=True):
     question: str  # only after this question; empty: whatever was asked
     target_text: str
     max_confidence: float | None  # for requests understood less surely than this, 0..1; None: all
+    max_asr_confidence: float | None = None  # where the recogniser's alone is known; None: `max_confidence`
+    max_nlu_confidence: float | None = None  # where the NLU's alone is known; None: `max_confidence`
     locale: str = ""  # only in this locale; empty: in any
     turn_kind: TurnKind = ANY_KIND  # only for this kind of turn
+
+    @property
+    def limits(self) -> ConfidenceLimits | None:
+        """Below which confidence it is served, by what is known of a request; None: below any."""
+        return confidence_limits(self.max_confidence, self.max_asr_confidence, self.max_nlu_confidence)
 
 
 class Rollback(Struct, frozen=True, kw_only=True):
     """What a rollback changed in what is served; all sorted by source text.
 
-    A rewrite whose target or `max_confidence` changes is no longer served as it was, and served as it is.
+    A rewrite whose target or limit changes is no longer served as it was, and served as it is.
     """
 
     version: TableVersion  # the newest one now
@@ -106,8 +114,8 @@ def _changes_in_service(
             yield was, is_now
 
 
-def _service(rewrite: Rewrite) -> tuple[str, float | None] | None:
-    return (rewrite.target_text, rewrite.max_confidence) if rewrite.status == "live" else None
+def _service(rewrite: Rewrite) -> tuple[str, ConfidenceLimits | None] | None:
+    return (rewrite.target_text, rewrite.limits) if rewrite.status == "live" else None
 
 
 def _pairs(rewrites: Iterable[Rewrite]) -> tuple[ServedPair, ...]:
@@ -119,6 +127,8 @@ def _pairs(rewrites: Iterable[Rewrite]) -> tuple[ServedPair, ...]:
             question=rewrite.question,
             target_text=rewrite.target_text,
             max_confidence=rewrite.max_confidence,
+            max_asr_confidence=rewrite.max_asr_confidence,
+            max_nlu_confidence=rewrite.max_nlu_confidence,
             locale=rewrite.locale,
             turn_kind=rewrite.turn_kind,
         )

@@ -185,7 +185,8 @@ def check_proposals(
                 f"{where} is for turns of the kind {proposal.turn_kind!r}: there are {', '.join(TURN_KINDS)}"
             )
         numbers = (proposal.score, proposal.source_success_rate, proposal.target_success_rate)
-        if not all(map(math.isfinite, numbers)) or not math.isfinite(proposal.max_confidence or 0.0):
+        limits = (proposal.max_confidence, proposal.max_asr_confidence, proposal.max_nlu_confidence)
+        if not all(map(math.isfinite, (*numbers, *(limit or 0.0 for limit in limits)))):
             raise RewriteTableError(f"{where} has a score, rate or confidence that is no finite number")
 
 

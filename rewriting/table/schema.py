@@ -24,6 +24,8 @@ REWRITES = assistant_table(
     Column("target_interpretation", Text),
     Column("method", Text, nullable=False),
     Column("max_confidence", Double),
+    Column("max_asr_confidence", Double),  # null: as `max_confidence`
+    Column("max_nlu_confidence", Double),  # null: as `max_confidence`
     Column("score", Double, nullable=False),
     Column("sessions", Integer, nullable=False),
     Column("users", Integer, nullable=False),

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from labeling.text.normalisation import normalise
+from rewriting.table.confidence_limits import ANY, limit_words
 from rewriting.table.occasion import ANY_KIND
 from rewriting.table.rewrite import GLOBAL, Rewrite, RewriteId, Scope, user_of
 from rewriting.table.rollback import ServedPair
@@ -56,7 +57,7 @@ def pair_lines(pairs: Sequence[ServedPair], limit: int) -> Iterator[str]:
     """A line for each of the first pairs, and one that counts the others."""
     for pair in pairs[:limit]:
         when = "".join(f" {words}" for words in place_words(pair))
-        guard = "" if pair.max_confidence is None else f", below a confidence of {pair.max_confidence:g}"
+        guard = _guard(pair)
         whom = "" if pair.scope == GLOBAL else f", for {_whom(pair.scope)}"
         yield f"  {pair.rewrite_id}  {pair.source_text!r}{when} -> {pair.target_text!r}{guard}{whom}"
     if len(pairs) > limit:
@@ -78,7 +79,6 @@ def _fill_wide(shown: Table, rows: Sequence[Rewrite], held: Collection[RewriteId
         justify: JustifyMethod = "right" if column in ("score", "sessions", "users") else "left"
         shown.add_column(column, overflow="fold", no_wrap=column not in texts, justify=justify)
     for row in rows:
-        guard = "any" if row.max_confidence is None else f"< {row.max_confidence:g}"
         cells = [
             row.rewrite_id,
             *[_whom(row.scope)] * len(personal),
@@ -87,7 +87,7 @@ def _fill_wide(shown: Table, rows: Sequence[Rewrite], held: Collection[RewriteId
             *[row.locale or "any"] * len(locales),
             row.source_text,
             target_words(row),
-            guard,
+            limit_words(row.limits),
             f"{row.score:.2f}",
             str(row.sessions),
             str(row.users),
@@ -103,7 +103,7 @@ def _fill_narrow(shown: Table, rows: Sequence[Rewrite], held: Collection[Rewrite
     for row in rows:
         when = place_words(row)
         whom = [f"for {_whom(row.scope)}"] if row.scope != GLOBAL else []
-        guard = "" if row.max_confidence is None else f" (< {row.max_confidence:g})"
+        guard = "" if row.limits is None else f" ({limit_words(row.limits)})"
         lines = [", ".join(whom + when)] if whom or when else []
         lines += [row.source_text, f"-> {target_words(row)}{guard}"]
         cells = (row.rewrite_id, "\n".join(lines), str(row.sessions), _status(row, held))
@@ -112,6 +112,14 @@ def _fill_narrow(shown: Table, rows: Sequence[Rewrite], held: Collection[Rewrite
 
 def _status(row: Rewrite, held: Collection[RewriteId]) -> str:
     return f"{row.status}, held" if row.rewrite_id in held else row.status
+
+
+def _guard(pair: ServedPair) -> str:
+    words = limit_words(pair.limits)
+    if words == ANY:
+        return ""
+    below = words.removeprefix("< ")
+    return f", with a confidence of {words}" if below == words else f", below a confidence of {below}"
 
 
 def _whom(scope: Scope) -> str:

@@ -180,10 +180,7 @@ def _judged_rows(
         elif any((source, target) == (one, other) for one, other, _ in warranted):
             judged.append(in_order(["locale"]))
         else:
-            unsaid: list[RefusalReason] = []
-            if not miners.leads_to(source, target):
-                unsaid.append("not_said_by_these_users")
-            judged.append(in_order([*by_guard.get(row.rewrite_id, ()), *unsaid]))
+            judged.append(in_order([*by_guard.get(row.rewrite_id, ()), *miners.lack_of_evidence(row)]))
     return judged
 
 

@@ -14,6 +14,7 @@ from rich.progress import Progress
 
 from labeling.models.in_use import current_models
 from labeling.text.normalisation import normalise
+from rewriting.evidence.understanding_confidence import understanding_confidence
 from rewriting.ranking.decision import is_settled, looked_up
 from rewriting.ranking.examples import asked_step, with_ended
 from rewriting.requests.counts import RequestCounts, SharedStatistics
@@ -98,7 +99,8 @@ def _judged(
         for i, step in enumerate(session.steps):
             kind = kind_of(step.question, system_initiated=step.system_initiated)
             occasion = Occasion(question=step.question, locale=session.locale, turn_kind=kind)
-            known = looked_up(table, step.text, session.user_id, step.confidence, occasion)
+            confidence = understanding_confidence(step.asr_confidence, step.nlu_confidence)
+            known = looked_up(table, step.text, session.user_id, confidence, occasion)
             if known.rewrite is None or is_settled(known):
                 continue
             history = histories.get(session.user_id) or RequestHistory()

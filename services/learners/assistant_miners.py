@@ -5,6 +5,7 @@ from collections.abc import Set as AbstractSet
 
 from labeling.text.normalisation import normalise
 from rewriting.answers.miner import AnswerMiner
+from rewriting.chains.counts import text_of
 from rewriting.chains.miner import ChainMiner, MinedChange, RefusedPair
 from rewriting.chains.step import SessionSteps
 from rewriting.guards.pair_guard import PairGuard
@@ -75,22 +76,22 @@ class AssistantMiners:
                 found[row.rewrite_id] = reasons
         return found
 
-    def leads_to(self, source: str, target: str) -> bool:
-        """Whether somebody came from a text to the other by second tries, or nobody says it any more.
-
-        Args:
-            source: normalised.
-            target: as it is said.
-        """
-        counts, target = self.chain.counts, normalise(target)
-        if not counts.keys_of(source):
-            return True
-        return any(
-            tried.text == target
-            for key in counts.keys_of(source)
+    def lack_of_evidence(self, row: Rewrite) -> tuple[RefusalReason, ...]:
+        """Why no second try speaks for a row; nothing where one does, or nobody says its source any more."""
+        counts, target = self.chain.counts, normalise(row.target_text)
+        keys = counts.keys_of(row.source_text)
+        tried_in = {
+            text_of(key)[1]
+            for key in keys
             for tries in counts.texts[key].led_to.values()
-            for tried in tries.values()
-        )
+            if any(tried.text == target for tried in tries.values())
+        }
+        if tried_in:
+            elsewhere = bool(row.locale) and tried_in.isdisjoint({locale_key(row.locale), ""})
+            return ("locale",) if elsewhere else ()
+        if any(text_of(other)[0] == target for key in keys for other in counts.unordered.get(key, ())):
+            return ("no_order",)
+        return ("not_said_by_these_users",) if keys else ()
 
     def users_of(self, source: str) -> int:
         """How many have said a text, in whatever locale; normalised."""

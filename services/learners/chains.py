@@ -251,6 +251,6 @@ class ChainLearner:
         found = miners.refusals(rows)
         if upgraded:
             for row in rows:
-                if row.rewrite_id not in found and not miners.leads_to(row.source_text, row.target_text):
-                    found[row.rewrite_id] = ("not_said_by_these_users",)
+                if row.rewrite_id not in found and (reasons := miners.lack_of_evidence(row)):
+                    found[row.rewrite_id] = reasons
         return found

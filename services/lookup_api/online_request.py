@@ -5,7 +5,11 @@ from collections.abc import Iterator
 from labeling.text.normalisation import normalise
 from labeling.text.question import Question, question_of
 from rewriting.evidence.interpretation import Interpretation, understood_as
-from rewriting.evidence.understanding_confidence import understanding_confidence
+from rewriting.evidence.understanding_confidence import (
+    UnderstandingConfidence,
+    understanding_confidence,
+    value_of,
+)
 from rewriting.ranking.candidates import Source
 from rewriting.requests.asked_request import AskedRequest, EarlierRequest
 from rewriting.requests.step import RequestText
@@ -37,7 +41,7 @@ def asked_online(query: RewriteQuery, now_ms: int) -> AskedRequest:
         text=RequestText(normalise(query.text)),
         ts_ms=ts_ms,
         interpretation=_interpretation(query.nlu),
-        confidence=confidence_of(query),
+        confidence=value_of(confidence_of(query)),
         asr_confidence=query.asr_confidence,
         nlu_confidence=None if query.nlu is None else query.nlu.confidence,
         question=question_asked(query),
@@ -47,8 +51,8 @@ def asked_online(query: RewriteQuery, now_ms: int) -> AskedRequest:
     )
 
 
-def confidence_of(query: RewriteQuery) -> float | None:
-    """How surely a request was understood, 0..1; None: not known."""
+def confidence_of(query: RewriteQuery) -> UnderstandingConfidence | None:
+    """How surely a request was understood, by what it tells; None: not known."""
     return understanding_confidence(query.asr_confidence, None if query.nlu is None else query.nlu.confidence)
 
 

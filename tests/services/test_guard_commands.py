@@ -23,9 +23,10 @@ from services.platform.database import open_database
 from services.settings import Settings
 from services.simulator import PlantedPair, planted_log
 from streams.stores.database_schema import reading
-from streams.turn import AssistantId, encode_turn
+from streams.turn import AssistantId, TurnEvent, encode_turn
 
 HOME = AssistantId("home")
+DAY_MS = 86_400_000
 GOOD, TIMER, CAR = "play sonk", "set a timer for five minutes", "lock the car"
 PAIRS = {GOOD: "play song", TIMER: "set a timer for nine minutes", CAR: "unlock the car"}
 TIMER_ID = rewrite_id(HOME, GLOBAL, TIMER)
@@ -165,6 +166,51 @@ def test_a_row_that_holds_in_more_locales_than_its_evidence_says_so(tmp_path: Pa
     printed = rehear("table", "check", "--json", "--state", tmp_path, status=1).stdout
     pairs = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
     assert {pair["locale"]: pair["reasons"] for pair in pairs} == {"": ["locale"], "en-gb": []}
+
+
+def test_a_row_whose_evidence_is_from_another_locale_says_so(tmp_path: Path) -> None:
+    engine = open_database(new_database(tmp_path / "rehear.db"))
+    pair = [PlantedPair(source=TIMER, target=PAIRS[TIMER], users=5)]
+    log = planted_log(pair, assistant_id=HOME)
+    file = tmp_path / "turns.jsonl"
+    turns = [replace(turn, locale="en-GB") for turn in log]
+    file.write_bytes(b"".join(encode_turn(turn) + b"\n" for turn in turns))
+    learn_from_files(engine, Settings(), [file], lambda: 1_800_000_000_000)
+    rows = [rewrite_row(TIMER, PAIRS[TIMER], locale=locale) for locale in ("de-DE", "en-GB")]
+    put(RewriteTable(engine, lambda: 1), engine, rows)
+    engine.dispose()
+    printed = rehear("table", "check", "--json", "--state", tmp_path, status=1).stdout
+    pairs = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
+    assert {pair["locale"]: pair["reasons"] for pair in pairs} == {
+        "de-DE": ["locale"],
+        "en-GB": ["number", "other_name", "new_accounts"],
+    }
+
+
+def test_what_was_said_at_one_time_has_no_order_and_says_so(tmp_path: Path) -> None:
+    def at_one_time(source: str, target: str, users: int) -> list[TurnEvent]:
+        pair = PlantedPair(source=source, target=target, users=users, source_status="ok")
+        log = planted_log([pair], assistant_id=HOME)
+        return [replace(turn, ts_ms=turn.ts_ms // DAY_MS * DAY_MS) for turn in log]
+
+    file = tmp_path / "turns.jsonl"
+    turns = [
+        *at_one_time("play the beatles", "play the beetles", 8),
+        *at_one_time("play sonk", "play song", 2),
+    ]
+    file.write_bytes(b"".join(encode_turn(turn) + b"\n" for turn in turns))
+    printed = rehear("table", "check", "--json", "--turns", file).stdout
+    pairs = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
+    assert {(pair["source"], pair["target"]): pair["reasons"] for pair in pairs} == {
+        ("play the beatles", "play the beetles"): ["no_order"],
+        ("play the beetles", "play the beatles"): ["no_order"],
+    }
+    engine = open_database(new_database(tmp_path / "rehear.db"))
+    learn_from_files(engine, Settings(), [file], lambda: 1_800_000_000_000)
+    put(RewriteTable(engine, lambda: 1), engine, [rewrite_row("play the beatles", "play the beetles")])
+    engine.dispose()
+    refused = rehear("table", "check", "--state", tmp_path, status=1)
+    assert "1 live rows are refused: 1 no_order" in refused.stderr
 
 
 def test_an_exported_table_is_judged_by_its_texts(state: Path, engine: Engine, tmp_path: Path) -> None:

@@ -93,6 +93,16 @@ def test_a_wide_table_has_a_column_for_each_number(state: Path) -> None:
     assert "[north]" in shown
 
 
+def test_limits_for_one_confidence_alone_are_shown_where_they_differ(tmp_path: Path) -> None:
+    row = rewrite_row(
+        "turn of", "turn off", max_confidence=0.55, max_asr_confidence=0.45, max_nlu_confidence=0.0
+    )
+    write(tmp_path, ((row,), ()))
+    for columns in (80, 180):
+        shown = " ".join(rehear("table", "show", "--state", tmp_path, columns=columns).split())
+        assert "< 0.55, ASR < 0.45, NLU none" in shown
+
+
 def test_the_rows_that_were_left_out_are_counted(state: Path) -> None:
     shown = rehear("table", "show", "--state", state, "--limit", 1)
     assert "3 rewrites" in shown

@@ -6,10 +6,26 @@ from sqlalchemy import Connection, text
 from services.platform.database import VERSION_TABLE
 
 _FIELDS_OF_STEP = 9  # from the text to what was said in response
+_FIELDS_WITH_GUARDS = 13  # to whether the words are the assistant's own
+
+
+def without_limits_by_parts(connection: Connection) -> None:
+    """Makes a database of today one of schema 9: rows have one limit, and steps one band of confidence."""
+    for column in ("max_asr_confidence", "max_nlu_confidence"):
+        connection.execute(text(f"ALTER TABLE rewrites DROP COLUMN {column}"))
+    for key, steps in connection.execute(text("SELECT session_id, steps FROM chain_session")).all():
+        stored = msgspec.msgpack.decode(steps)
+        earlier = [*stored[:3], [step[:_FIELDS_WITH_GUARDS] for step in stored[3]], *stored[4:-1], 1]
+        connection.execute(
+            text("UPDATE chain_session SET steps = :steps WHERE session_id = :key"),
+            {"key": key, "steps": msgspec.msgpack.encode(earlier)},
+        )
+    connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '0009'"))  # noqa: S608 (a constant)
 
 
 def without_guards(connection: Connection) -> None:
     """Makes a database of today one of schema 8: nothing is kept of guards, and steps have no form."""
+    without_limits_by_parts(connection)
     for table in ("refused_rewrites", "allowed_rewrites"):
         connection.execute(text(f"DROP TABLE {table}"))
     for key, steps in connection.execute(text("SELECT session_id, steps FROM chain_session")).all():

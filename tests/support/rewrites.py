@@ -7,7 +7,8 @@ import msgspec
 from sqlalchemy import Engine
 
 from rewriting.table.rewrite import GLOBAL, Rewrite, RewriteId, TableVersion, rewrite_id
-from rewriting.table.rewrite_table import RewriteTable, TableSnapshot
+from rewriting.table.rewrite_table import RewriteTable
+from rewriting.table.table_snapshot import TableSnapshot
 from streams.session import SessionId
 from streams.turn import AssistantId
 

@@ -1,5 +1,7 @@
 """The numbers behind a rewrite, in sentences that an operator can read out."""
 
+from math import inf
+
 from rewriting.table.occasion import ANY_KIND, TurnKind
 from rewriting.table.rewrite import GLOBAL, Rewrite, RewriteStatus
 from rewriting.table.rollback import ServedPair
@@ -64,12 +66,29 @@ def place_words(row: Rewrite | ServedPair) -> list[str]:
 
 
 def _status_words(rewrite: Rewrite) -> str:
-    if rewrite.status != "live" or rewrite.max_confidence is None:
+    limits = rewrite.limits
+    if rewrite.status != "live" or limits is None:
         return _STATUS_WORDS[rewrite.status]
-    return (
+    words = {
+        inf: "It is live: served to the assistant, however surely a request was understood.",
+        0: "It is live: served to the assistant for no request of which both confidences are known, or none.",
+    }.get(
+        limits.product,
         "It is live: served to the assistant only for requests understood with a confidence below "
-        f"{rewrite.max_confidence:g}; one that comes without a confidence is left as it is."
+        f"{limits.product:g}; one that comes without a confidence is left as it is.",
     )
+    alone = [
+        f"{_alone_words(limit)} where only the {whose} is known"
+        for whose, limit in (("recogniser's", limits.asr), ("NLU's", limits.nlu))
+        if limit != limits.product
+    ]
+    return f"{words} It is served {', and '.join(alone)}." if alone else words
+
+
+def _alone_words(limit: float) -> str:
+    if limit == inf:
+        return "for any confidence"
+    return f"for a confidence below {limit:g}" if limit > 0 else "for no confidence"
 
 
 def _last_change(rewrite: Rewrite) -> list[str]:

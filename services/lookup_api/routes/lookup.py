@@ -9,6 +9,7 @@ from litestar.middleware import DefineMiddleware
 from litestar.params import JSONBody
 from msgspec import UNSET
 
+from rewriting.evidence.understanding_confidence import value_of
 from rewriting.ranking.decision import decided, is_settled, looked_up
 from rewriting.table.lookup import LookupAnswer
 from rewriting.table.rewrite import GLOBAL
@@ -58,7 +59,8 @@ def lookup_route(
         verdicts = follower.verdicts_of(assistant_id)
         decision = decided(table, data.text, user_id, confidence, occasion, known, asked, verdicts)
         if verdicts is not None and known.rewrite is not None and decision.accepts_row is not None:
-            verdicts.note(known.rewrite, user_id, confidence, accepted=decision.accepts_row)
+            accepted = decision.accepts_row
+            verdicts.note(known.rewrite, user_id, value_of(confidence), accepted=accepted)
         answer = decision.answer
         served = None
         if answer.rewrite is not None:

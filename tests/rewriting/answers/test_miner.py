@@ -1,6 +1,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
 import pytest
 from calls import AREA, ASSISTANT, FOOD, Calls, two_misheard_words
 
@@ -101,6 +102,29 @@ def test_what_fewer_have_said_is_no_target(users: int, holds: bool) -> None:
     calls.understood(users)
     calls.misheard(AREA, "sauce", IN_THE_SOUTH, confirmed=4)
     assert bool(pairs(calls.turns)) == holds
+
+
+def test_a_question_that_one_person_was_asked_makes_no_row_though_they_have_several_ids() -> None:
+    private = "Shall I call Dr Brown?"
+    own, others = Calls(), Calls()
+    for calls in (own, others):
+        for value in ("yes", "no"):
+            for user in range(3):
+                calls.answer(private, value, f"You said {value}.", user=f"u{user}", slots={"call": value})
+        calls.misheard(private, "yeah hum", "You said yes.", confirmed=3)
+    assert [row.target_text for row in mined(others.turns)] == ["yes"]
+    one_person = [msgspec.structs.replace(turn, person_id="ann") for turn in own.turns]
+    assert mined(one_person) == []
+
+
+def test_a_slot_of_the_user_who_answers_so_most_often_is_not_told(calls: Calls) -> None:
+    for _ in range(4):
+        calls.answer(AREA, "sauce", IN_THE_SOUTH, user="ann", slots={"doctor": "dr brown"})
+    calls.misheard(AREA, "sauce", IN_THE_SOUTH, confirmed=3)
+    (row,) = mined(calls.turns)
+    assert row.target_text == "the south"
+    assert row.source_interpretation == "food|inform|"
+    assert "brown" not in str(row)
 
 
 def test_the_target_is_what_most_users_say(calls: Calls) -> None:

@@ -10,10 +10,10 @@ from mined_sessions import (
     counted,
 )
 
-from rewriting.chains.counts import ChainCounts, OutcomeCounts
+from rewriting.chains.counts import CellCounts, ChainCounts, OutcomeCounts
 from rewriting.chains.miner import ChainMiner
 from rewriting.chains.settings import ChainSettings
-from rewriting.chains.step import ChainStep, SessionSteps
+from rewriting.chains.step import NOT_KNOWN, ChainStep, SessionSteps
 from rewriting.evidence.interpretation import Interpretation
 from rewriting.guards.pair_guard import PairGuard
 from rewriting.guards.settings import GuardSettings
@@ -44,7 +44,7 @@ TEXTS = ("play jazz", "play jess", "play jas", "play chess", "jess", "play jazz 
 """They may be misheard for each other; and the last joins two of them."""
 
 
-def step(word: int, meaning: int, outcome: int, last: bool, shout: bool, band: int) -> ChainStep:
+def step(word: int, meaning: int, outcome: int, last: bool, shout: bool, band: int, known: int) -> ChainStep:
     """A step that goes on with weight 1, 0.5 or 0, where it can."""
     text = TEXTS[word]
     goes_on = 0 if last else (1, 0.5, 0)[outcome]
@@ -58,18 +58,23 @@ def step(word: int, meaning: int, outcome: int, last: bool, shout: bool, band: i
         1 - goes_on - success,
         goes_on,
         failed=goes_on == 1,
+        asr_band=band if known % 2 else NOT_KNOWN,
+        nlu_band=5 if known > 1 else NOT_KNOWN,
+        is_unordered=not last and outcome == 2 and known == 3,
     )
 
 
 small = st.integers(0, 5)
 raw_steps = st.lists(
-    st.tuples(small, small, st.integers(0, 2), st.booleans(), st.integers(0, 5)), min_size=1, max_size=4
+    st.tuples(small, small, st.integers(0, 2), st.booleans(), st.integers(0, 5), st.integers(0, 3)),
+    min_size=1,
+    max_size=4,
 )
 days = st.sampled_from([0, 1, 2, 7, 13, 14, 20, 30])
 places = st.sampled_from(["", "", "en", "de"])
 raw_sessions = st.lists(st.tuples(raw_steps, st.integers(0, 3), st.booleans(), days, places), max_size=12)
 
-RawSteps = list[tuple[int, int, int, bool, int]]
+RawSteps = list[tuple[int, int, int, bool, int, int]]
 
 
 def sessions_of(raw: list[tuple[RawSteps, int, bool, int, str]]) -> list[SessionSteps]:
@@ -79,8 +84,8 @@ def sessions_of(raw: list[tuple[RawSteps, int, bool, int, str]]) -> list[Session
             ASSISTANT,
             UserId(f"u{user}"),
             tuple(
-                step(word, meaning, outcome, i == len(steps) - 1, shout, band)
-                for i, (word, meaning, outcome, shout, band) in enumerate(steps)
+                step(word, meaning, outcome, i == len(steps) - 1, shout, band, known)
+                for i, (word, meaning, outcome, shout, band, known) in enumerate(steps)
             ),
             is_dialogue,
             day,
@@ -98,11 +103,16 @@ def state_of(counts: ChainCounts) -> dict[str, Any]:
         following = {names[number]: weight for number, weight in found.following.items()}
         return found.requests, found.success, found.failure, following
 
+    def cell(found: CellCounts) -> tuple[Any, ...]:
+        following = {names[number]: weight for number, weight in (found.following or {}).items()}
+        return found.requests, found.success, following
+
     nothing = outcome(OutcomeCounts())
+    empty = cell(CellCounts())
     return {
         "texts": {
             name: (
-                [None if band is None or outcome(band) == nothing else outcome(band) for band in text.bands],
+                {key: cell(found) for key, found in text.cells.items() if cell(found) != empty},
                 text.said,
                 text.met_users,
                 {names[number]: times for number, times in text.interpretations.items()},
@@ -118,6 +128,7 @@ def state_of(counts: ChainCounts) -> dict[str, Any]:
         "texts_at": {names[number]: texts for number, texts in enumerate(counts.texts_at) if texts},
         "days": counts.days,
         "locales": counts.locales,
+        "unordered": counts.unordered,
     }
 
 

@@ -259,6 +259,36 @@ def test_above_a_band_in_which_the_request_is_met_nothing_is_rewritten_again() -
     assert mine(log.turns)["play jess"].max_confidence == 0.35
 
 
+@pytest.mark.parametrize("said", [None, "play jas"])
+def test_what_is_said_at_one_time_is_held_back_for_having_no_order(said: str | None) -> None:
+    log = Log()
+    for user in range(5):
+        log.say(user, ("play jess", "error"), ("play jazz", "ok"))
+        log.say(user, ("play jess", "ok"))
+        log.say(user, ("play jazz", "ok"))
+    turns = [msgspec.structs.replace(turn, ts_ms=turn.ts_ms // 600_000 * 600_000) for turn in log.turns]
+    if said is not None:  # what a rewrite has run was not said
+        turns = [
+            msgspec.structs.replace(turn, request=Request(text=said), executed_text=turn.request.text)
+            if turn.event_id.endswith("-1")
+            else turn
+            for turn in turns
+        ]
+    miner = ChainMiner(ASSISTANT, ChainSettings())
+    sessions = [session_steps(session) for session in sessionize(turns)]
+    for session in sessions:
+        miner.touch(miner.counts.add(session))
+    miner.solve()
+    held_back = {(pair.source, pair.target): pair.reasons for pair in miner.refused}
+    both = {("play jess", "play jazz"): ("no_order",), ("play jazz", "play jess"): ("no_order",)}
+    assert miner.rewrites == []
+    assert held_back == ({} if said else both)
+    for session in sessions:
+        miner.touch(miner.counts.remove(session))
+    miner.solve()
+    assert miner.refused == []
+
+
 def test_without_confidences_there_is_no_guard() -> None:
     log = Log()
     for user in range(12):

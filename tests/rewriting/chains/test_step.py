@@ -4,6 +4,7 @@ import pytest
 from rewriting.chains.step import (
     CONFIDENCE_BANDS,
     MOST_TOLD,
+    NOT_KNOWN,
     STEPS_FORM,
     SessionSteps,
     confidence_band,
@@ -39,6 +40,7 @@ def test_a_step_for_each_turn() -> None:
     assert (first.success, first.failure, first.goes_on) == (0, 0, 1)
     assert (second.text, second.success) == ("play some jazz", 1)
     assert first.band == 1  # 0.5 * 0.5 is not below 0.25
+    assert (first.asr_band, first.nlu_band) == (3, 3)
     assert not session.is_dialogue
 
 
@@ -121,7 +123,8 @@ def test_steps_without_a_question_are_read_as_they_were_stored() -> None:
     shorter = (*session_fields(session)[:3], [list(session_fields(step)[:7])], False)
     decoded = msgspec.msgpack.decode(msgspec.msgpack.encode(shorter), type=SessionSteps)
     assert decoded.form < session.form == STEPS_FORM
-    assert decoded == msgspec.structs.replace(session, form=decoded.form)
+    earlier = msgspec.structs.replace(step, asr_band=NOT_KNOWN, nlu_band=NOT_KNOWN)
+    assert decoded == msgspec.structs.replace(session, form=decoded.form, steps=(earlier,))
 
 
 def session_fields(value: msgspec.Struct) -> tuple[object, ...]:

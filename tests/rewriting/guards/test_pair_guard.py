@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from labeling.text.comparison import sounds_alike
 from labeling.text.normalisation import normalise
 from rewriting.errors import GuardSettingsError, RewritingError
 from rewriting.guards.pair_guard import PairEvidence, PairGuard, PairUser
 from rewriting.guards.reason import REFUSAL_REASONS, RefusalReason
 from rewriting.guards.settings import GuardSettings, SensitiveSettings
-from streams.turn import UserId
 
 SETTINGS = GuardSettings(
     min_likeness=0.45,
@@ -34,7 +34,7 @@ GUARD = PairGuard(SETTINGS)
 def people(
     number: int, *, trust: float = 0, visible: bool = True, answered: bool = False, echoed: bool = False
 ) -> list[PairUser]:
-    return [PairUser(UserId(f"u{i}"), trust, visible, answered, echoed) for i in range(number)]
+    return [PairUser(trust, visible, answered, echoed) for _ in range(number)]
 
 
 def pair(source: str, target: str, users: Sequence[PairUser], **fields: Any) -> PairEvidence:
@@ -202,7 +202,7 @@ texts = st.one_of(
     st.text(max_size=20),
 ).map(normalise)
 users = st.lists(
-    st.builds(PairUser, st.just(UserId("u")), st.floats(0, 12), st.booleans(), st.booleans(), st.booleans()),
+    st.builds(PairUser, st.floats(0, 12), st.booleans(), st.booleans(), st.booleans()),
     max_size=6,
 )
 
@@ -229,3 +229,14 @@ def test_refuses_settings_out_of_range(values: dict[str, Any]) -> None:
     assert isinstance(caught.value, RewritingError)
     with pytest.raises(msgspec.ValidationError, match=name):  # as the settings file is read
         msgspec.convert(values, GuardSettings)
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [("play jess", "play jazz"), ("wether tomorrow", "weather tomorrow"), ("call anna", "call hannah")],
+)
+def test_the_guard_goes_by_how_likely_two_texts_sound_alike(source: str, target: str) -> None:
+    likely = sounds_alike(source, target)
+    for least, is_so in ((likely, True), (likely + 1e-6, False)):
+        guard = PairGuard(GuardSettings(min_likeness=least, min_whole_likeness=least))
+        assert guard.is_plausible(source, target) is is_so

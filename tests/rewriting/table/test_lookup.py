@@ -9,6 +9,7 @@ from msgspec import structs
 from rewrites import rewrite_row
 
 from rewriting.table.abstain_reason import AbstainReason
+from rewriting.table.confidence_limits import KnownParts
 from rewriting.table.lookup import LONGEST_TEXT, LookupAnswer, LookupTable
 from rewriting.table.rewrite import (
     GLOBAL,
@@ -190,6 +191,40 @@ def test_a_guarded_rewrite_is_for_requests_not_understood_surely(
     )
     assert text_of(answer) == text
     assert answer.reason is (None if text else AbstainReason.UNDERSTOOD_SURELY)
+
+
+@pytest.mark.parametrize(
+    ("parts", "confidence", "is_served"),
+    [
+        ("product", 0.39, True),
+        ("product", 0.4, False),
+        ("asr", 0.59, True),  # 0.59 would be too much of a product
+        ("asr", 0.6, False),
+        ("nlu", 0.0, False),
+    ],
+)
+def test_a_request_is_compared_with_the_limit_of_what_is_known_of_it(
+    parts: KnownParts, confidence: float, is_served: bool
+) -> None:
+    row = rewrite_row(
+        "turn of", "turn off", max_confidence=0.4, max_asr_confidence=0.6, max_nlu_confidence=0.0
+    )
+    answer = table(row).look_up("turn of", "ann", confidence, parts=parts)
+    assert answer.reason is (None if is_served else AbstainReason.UNDERSTOOD_SURELY)
+
+
+@pytest.mark.parametrize("parts", ["product", "asr", "nlu"])
+def test_the_one_limit_of_a_row_holds_for_whatever_is_known(parts: KnownParts) -> None:
+    rows = table(rewrite_row("turn of", "turn off", max_confidence=0.6))
+    assert text_of(rows.look_up("turn of", "ann", 0.59, parts=parts)) == "turn off"
+    assert text_of(rows.look_up("turn of", "ann", 0.6, parts=parts)) is None
+
+
+def test_a_row_may_have_no_limit_for_one_confidence_alone() -> None:
+    rows = table(rewrite_row("turn of", "turn off", max_confidence=0.0, max_asr_confidence=1.0))
+    assert text_of(rows.look_up("turn of", "ann", 1.0, parts="asr")) == "turn off"
+    assert text_of(rows.look_up("turn of", "ann", 0.0, parts="product")) is None
+    assert text_of(rows.look_up("turn of", "ann")) is None
 
 
 def test_an_unguarded_rewrite_is_for_every_request() -> None:

@@ -7,7 +7,8 @@ from sqlalchemy import Engine
 
 from rewriting.table.publication import RewritePublication, RewriteRecord, records_of
 from rewriting.table.rewrite import Rewrite, RewriteId, TableVersion, user_scope
-from rewriting.table.rewrite_table import RewriteTable, TableDelta
+from rewriting.table.rewrite_table import RewriteTable
+from rewriting.table.table_snapshot import TableDelta
 from streams.turn import AssistantId, UserId
 
 HOME = AssistantId("home")

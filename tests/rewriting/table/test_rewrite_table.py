@@ -15,9 +15,10 @@ from rewriting.table.rewrite import (
     TableVersion,
     user_scope,
 )
-from rewriting.table.rewrite_table import RewriteTable, TableSnapshot
+from rewriting.table.rewrite_table import RewriteTable
 from rewriting.table.rollback import Rollback
 from rewriting.table.schema import REWRITES
+from rewriting.table.table_snapshot import TableSnapshot
 from streams.turn import AssistantId, UserId
 
 HOME = AssistantId("home")

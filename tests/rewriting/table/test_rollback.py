@@ -150,6 +150,16 @@ def test_a_rollback_says_what_is_served_again_and_what_no_longer(table: RewriteT
     assert done.no_longer_served[0].max_confidence == 0.5
 
 
+def test_another_limit_for_one_confidence_alone_is_another_service(
+    table: RewriteTable, engine: Engine
+) -> None:
+    put(table, engine, [rewrite_row("guarded", "1", max_confidence=0.5, max_asr_confidence=0.6)])
+    put(table, engine, [rewrite_row("guarded", "1", max_confidence=0.5, max_asr_confidence=0.3)])
+    done = table.rollback(HOME, TableVersion(1), "worse", "ann")
+    assert [pair.max_asr_confidence for pair in done.served_again] == [0.6]
+    assert [pair.max_asr_confidence for pair in done.no_longer_served] == [0.3]
+
+
 def test_a_rollback_says_where_what_it_serves_again_holds(table: RewriteTable, engine: Engine) -> None:
     german = rewrite_row("gift", "poison", locale="de-DE", turn_kind="answer")
     put(table, engine, [german])

@@ -10,6 +10,7 @@ import pytest
 from httpx import Response
 from litestar import Litestar
 from litestar.testing import TestClient
+from rewrites import put, rewrite_row
 from sqlalchemy import Engine
 from waiting import eventually
 
@@ -18,6 +19,7 @@ from rewriting.feedback.store import DatabaseFeedbackStore
 from rewriting.guards.allowed_rewrites import allowed_pairs
 from rewriting.guards.refused_rewrites import RefusedRewrite, keep_refused
 from rewriting.table.rewrite import GLOBAL, rewrite_id, user_scope
+from rewriting.table.rewrite_table import RewriteTable
 from services.lookup_api.strict_request import field_of
 from streams.stores.database_schema import reading
 from streams.turn import AssistantId, UserId
@@ -459,6 +461,8 @@ def test_a_rollback_keeps_blocks_unless_it_is_told_to_lift_them(client: Client) 
         "question": "",
         "target_text": "turn off the lamp",
         "max_confidence": None,
+        "max_asr_confidence": None,
+        "max_nlu_confidence": None,
         "locale": "",
         "turn_kind": "any",
     }
@@ -481,6 +485,33 @@ def test_an_explanation_says_below_which_confidence_a_row_is_served(client: Clie
     key = rewrite_id(HOME, GLOBAL, "guarded")
     client.post(f"/v1/rewrites/{key}/block", params=AT_HOME, json={"reason": "wrong"})
     assert "confidence" not in words("guarded")
+
+
+@pytest.mark.parametrize(
+    ("known", "text"),
+    [
+        ({"asr_confidence": 0.7}, "play jazz"),
+        ({"asr_confidence": 0.8}, None),
+        ({"asr_confidence": 0.7, "nlu": {"intent": "play", "confidence": 0.5}}, "play jazz"),
+        ({"asr_confidence": 0.7, "nlu": {"intent": "play", "confidence": 0.9}}, None),
+        ({"nlu": {"intent": "play", "confidence": 0.1}}, None),
+        ({}, None),
+    ],
+)
+def test_the_limit_is_that_of_the_confidences_in_the_request(
+    client: Client, engine: Engine, known: dict[str, object], text: str | None
+) -> None:
+    limits = {"max_confidence": 0.4, "max_asr_confidence": 0.75, "max_nlu_confidence": 0.0}
+    row = rewrite_row("play jess", "play jazz", **limits)
+    put(RewriteTable(engine, lambda: NOW_MS), engine, [row])
+    sure = {"asr_confidence": 0.1, "nlu": {"intent": "play", "confidence": 0.1}}
+    eventually(lambda: rewritten(client, "play jess", **sure) == "play jazz")
+    assert rewritten(client, "play jess", **known) == text
+    told = client.get(f"/v1/rewrites/{row.rewrite_id}", params=AT_HOME).json()
+    assert limits.items() <= told.items()
+    why = client.get(f"/v1/rewrites/{row.rewrite_id}/explain", params=AT_HOME).json()["words"]
+    assert any("for a confidence below 0.75 where only the recogniser's is known" in line for line in why)
+    assert any("for no confidence where only the NLU's is known" in line for line in why)
 
 
 def test_feedback_is_kept_once(client: Client, engine: Engine) -> None:
