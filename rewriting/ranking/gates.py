@@ -24,9 +24,9 @@ MOST_CHANGED = 0.5
 """Share of the requests that may be changed, at most, of those that pass the defect gate: more than ever fail
 in an assistant that is in use."""
 
-LOSS_WEIGHT = 4.0
-"""Wins that a loss outweighs where thresholds are compared: people hold it against an assistant more that it
-broke what worked than that it mended what did not. Raised, the last rewrites let through must win more."""
+LOSS_WEIGHT = 2.0
+"""Wins that a loss outweighs where thresholds are compared: it takes away a request that was right, and the
+trust in those that follow. Raised, the last rewrites that are let through must win more."""
 
 CAUTION = 1.0
 """Standard deviations by which losses are taken to be more than was counted."""
