@@ -1,5 +1,6 @@
 """Chain steps: what one session adds to the chain, in the few numbers that the chain needs."""
 
+from bisect import bisect_right
 from typing import Final
 
 from msgspec import Struct
@@ -119,7 +120,7 @@ def session_steps(session: Session, evidence: SessionEvidence = NO_EVIDENCE) -> 
             )
         )
         before = turn if outcome.goes_on == 1 else None
-    locales = {locale_key(turn.locale) for turn in session.turns}
+    locales = set(map(locale_key, {turn.locale for turn in session.turns}))
     return SessionSteps(
         session.session_id,
         session.assistant_id,
@@ -160,4 +161,4 @@ def confidence_band(confidence: float | None) -> int:
     """The band of a confidence; unknown is in the last one."""
     if confidence is None:
         return len(CONFIDENCE_BANDS)
-    return next((i for i, end in enumerate(CONFIDENCE_BANDS) if confidence < end), len(CONFIDENCE_BANDS))
+    return bisect_right(CONFIDENCE_BANDS, confidence)

@@ -1,6 +1,7 @@
 """Interpretations: the states of the chain, what the assistant understood rather than what was said."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NewType
 
 from labeling.text.normalisation import normalise
@@ -12,6 +13,10 @@ _LIGHT_WORDS = frozenset({"a", "an", "the", "my", "to", "of", "for", "on", "in",
 """Words that do not tell two slot values apart: "the kitchen" and "kitchen" are one place."""
 
 _TEXT_ALONE = "text:"
+
+_VALUES_REMEMBERED = 16_384  # about 4 MB: the values that users name again and again
+
+_NAMES_REMEMBERED = 4_096  # of domains, intents and slots
 
 _SEPARATORS = str.maketrans({"|": " ", ";": " ", "=": " "})
 
@@ -42,6 +47,7 @@ def is_understood(interpretation: str) -> bool:
     return not interpretation.startswith(_TEXT_ALONE)
 
 
+@lru_cache(_NAMES_REMEMBERED)
 def _name(name: str) -> str:
     return name.translate(_SEPARATORS)
 
@@ -57,6 +63,7 @@ def slots_of(interpretation: str) -> tuple[tuple[str, str], ...]:
     return tuple((name, value) for name, _, value in pairs)
 
 
+@lru_cache(_VALUES_REMEMBERED)
 def slot_words(value: str) -> str:
     """The words that tell a value from others; all of them if there are no others.
 

@@ -76,7 +76,12 @@ def session_requests(session: Session, evidence: SessionEvidence = NO_EVIDENCE) 
         session: to be reduced.
         evidence: what models have said of it.
     """
-    positions = [position for position, turn in enumerate(session.turns) if normalise(turn.executed)]
+    texts = {
+        position: RequestText(text)
+        for position, turn in enumerate(session.turns)
+        if (text := normalise(turn.executed))
+    }
+    positions = list(texts)
     turns = [session.turns[position] for position in positions]
     outcomes = judge_turns(turns)
     is_weak = session.dialogue_id is not None
@@ -85,12 +90,12 @@ def session_requests(session: Session, evidence: SessionEvidence = NO_EVIDENCE) 
         is_weak = False
     outcomes = judged_by_defects(outcomes, evidence.defects, positions)
     steps = []
-    for i, (turn, outcome) in enumerate(zip(turns, outcomes, strict=True)):
+    for i, (turn, text, outcome) in enumerate(zip(turns, texts.values(), outcomes, strict=True)):
         if is_weak and outcome.reason in _WEAK_IN_DIALOGUES and i + 1 < len(turns):
             outcome = TurnOutcome(UNKNOWN, 1 - UNKNOWN, 0, outcome.reason)
         steps.append(
             RequestStep(
-                text=RequestText(normalise(turn.executed)),
+                text=text,
                 surface=" ".join(turn.executed.split()),
                 interpretation=interpretation_of(turn),
                 ts_ms=turn.ts_ms,
