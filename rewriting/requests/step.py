@@ -68,6 +68,17 @@ class SessionRequests(SteppedSession, frozen=True, array_like=True, gc=False):
             last += 1
         return last if self.steps[last].success > 0 else None
 
+    def each_meant(self) -> list[int | None]:
+        """`meant` of every request, in one pass, however long the runs of second tries are."""
+        found: list[int | None] = []
+        for i in range(len(self.steps) - 1, -1, -1):
+            step = self.steps[i]
+            if not (found and step.goes_on == 1):
+                found.append(i if step.success > 0 else None)
+            else:
+                found.append(found[-1])
+        return found[::-1]
+
 
 def session_requests(session: Session, evidence: SessionEvidence = NO_EVIDENCE) -> SessionRequests:
     """Reduces a session to its steps; turns without a word are left out.
