@@ -38,7 +38,7 @@ def understood_as(domain: str | None, intent: str, slots: Iterable[tuple[str, st
     >>> understood_as("music", "play", [("song", "Radio Ga Ga"), ("artist", "the Queen")])
     'music|play|artist=queen;song=radio ga ga'
     """
-    named = sorted(f"{_name(name)}={slot_words(value or '')}" for name, value in slots)
+    named = sorted(f"{_name(name)}={_value(value or '')}" for name, value in slots)
     return Interpretation(f"{_name(domain or '')}|{_name(intent)}|{';'.join(named)}")
 
 
@@ -63,7 +63,6 @@ def slots_of(interpretation: str) -> tuple[tuple[str, str], ...]:
     return tuple((name, value) for name, _, value in pairs)
 
 
-@lru_cache(_VALUES_REMEMBERED)
 def slot_words(value: str) -> str:
     """The words that tell a value from others; all of them if there are no others.
 
@@ -72,3 +71,6 @@ def slot_words(value: str) -> str:
     """
     words = normalise(value).split()
     return " ".join([word for word in words if word not in _LIGHT_WORDS] or words)
+
+
+_value = lru_cache(_VALUES_REMEMBERED)(slot_words)
