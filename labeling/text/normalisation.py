@@ -68,6 +68,9 @@ def normalise(text: str) -> str:
     """
     if text.isascii():
         lowered = text.lower()
+        words = lowered.split()
+        if "".join(words).isalnum():  # most requests: nothing to drop, and no sign
+            return " ".join(words)
         if _SIGNED.search(lowered) is None:
             return " ".join(lowered.translate(_CHARACTERS).split())
         return " ".join(_words(lowered))

@@ -29,7 +29,9 @@ def question_of(said: str | None) -> Question:
     >>> question_of("Curry Garden serves Indian food.")
     ''
     """
-    for sentence in reversed(_SENTENCES.findall((said or "")[-MOST_SEARCHED:])):
+    if not said or "?" not in said:
+        return NO_QUESTION
+    for sentence in reversed(_SENTENCES.findall(said[-MOST_SEARCHED:])):
         if sentence.endswith("?") and (words := _WORDS.findall(sentence)):
             return Question(" ".join(words).casefold())
     return NO_QUESTION

@@ -9,13 +9,12 @@ and the sum over j is B_i, the probability of success from i. Kemeny & Snell, Fi
 its use for rewrites: https://arxiv.org/abs/1911.02557, section 3.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import scipy.sparse as sparse
 from msgspec import Struct
 from numpy.typing import NDArray
-from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import splu
 
 from rewriting.errors import ChainError
@@ -86,11 +85,28 @@ def absorbing_chain(
     )
 
 
-def components(transitions: sparse.csr_array) -> list[NDArray[np.int64]]:
-    """The states of each weakly connected component, ascending: chains that can be solved apart."""
-    _, labels = connected_components(transitions, directed=True, connection="weak")
-    order = np.argsort(labels, kind="stable")
-    return np.split(order, np.flatnonzero(np.diff(labels[order])) + 1) if order.size else []
+def components(n_states: int, links: Iterable[tuple[int, int]]) -> list[list[int]]:
+    """The states of each connected component, ascending: chains that can be solved apart.
+
+    Args:
+        n_states: the states are 0..n_states - 1.
+        links: pairs of states that belong together, in any direction.
+    """
+    parents = list(range(n_states))
+
+    def root(state: int) -> int:
+        while (parent := parents[state]) != state:
+            parents[state] = parents[parent]
+            state = parents[state]
+        return state
+
+    for one, other in links:
+        first, second = root(one), root(other)
+        parents[max(first, second)] = min(first, second)
+    found: dict[int, list[int]] = {}
+    for state in range(n_states):
+        found.setdefault(root(state), []).append(state)
+    return list(found.values())
 
 
 def last_states(

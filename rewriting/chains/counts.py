@@ -214,6 +214,9 @@ class ChainCounts:
             text.cell(cell_of(step)).add(step, following, sign)
             self.outcomes[number].add(step, following, sign)
             text.note(step.surface, user, bool(step.success), sign)
+            if number not in text.interpretations:  # those that are in are joined already
+                for other in text.interpretations:
+                    self._join(number, other)
             add_count(text.interpretations, number, sign)
             self._slotted += sign * self._with_slots[number]
             add_count(self.texts_at[number], key, sign)
@@ -221,8 +224,6 @@ class ChainCounts:
                 self._note_unordered(key, keys[i + 1], user, sign)
             if following is not None:
                 self._join(number, following)
-            for other in text.interpretations:
-                self._join(number, other)
         second_tries = _second_tries(session, keys, numbers)
         if not second_tries:
             add_nested_count(self.days, user, session.day, sign)
@@ -237,15 +238,15 @@ class ChainCounts:
                     del led_to[target]
         run_for = {text_key(step.said, locale) for step in steps if step.said}
         elsewhere: set[TextKey] = set()  # rows there may depend on what is said here
-        if len({locale, *self.locales}) > 1:
+        if len(self.locales) > (locale in self.locales):
             elsewhere.update(key for step in steps for key in self.keys_of(step.text))
-        touched = {
-            *numbers,
-            *(number for key in run_for | elsewhere for number in self.texts[key].interpretations),
-        }
-        for key in run_for.union(keys):
-            if key in self.texts and not self.texts[key].said and not self.texts[key].run:
-                del self.texts[key]
+        touched = set(numbers)
+        for key in run_for | elsewhere:
+            touched.update(self.texts[key].interpretations)
+        if sign < 0:
+            for key in run_for.union(keys):
+                if key in self.texts and not self.texts[key].said and not self.texts[key].run:
+                    del self.texts[key]
         return touched
 
     def _note_unordered(self, first: TextKey, second: TextKey, user: UserId, sign: int) -> None:

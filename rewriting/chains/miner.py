@@ -57,6 +57,16 @@ class RefusedPair(Struct, frozen=True):
     reasons: tuple[RefusalReason, ...]  # not empty
 
 
+class _Source(Struct, frozen=True):
+    """What the guard is told of a source, whatever the target is."""
+
+    text: str  # normalised
+    locale: str
+    interpretation: Interpretation
+    said: int  # users who said it
+    went_on: int  # users who went on from it to anything
+
+
 class ChainMiner:
     """The chain of one assistant and the rewrites it warrants, kept up to date session by session."""
 
@@ -173,23 +183,14 @@ class ChainMiner:
         names = self.counts.interpretations
         states = sorted(group, key=lambda number: names[number])
         position = {number: i for i, number in enumerate(states)}
-        links = [
-            (position[number], position[other])
-            for number in states
-            for other in self._neighbours(number)
-            if other in position
-        ]
-        rows, columns = zip(*links, strict=True) if links else ((), ())
-        adjacency = sparse.csr_array((np.ones(len(links)), (rows, columns)), shape=(len(states), len(states)))
-        return [[states[i] for i in component] for component in components(adjacency)]
+        links = ((position[number], position[other]) for number in states for other in self._linked(number))
+        return [[states[i] for i in component] for component in components(len(states), links)]
 
-    def _neighbours(self, number: int) -> set[int]:
-        same_text = {
-            other
-            for text in self.counts.texts_at[number]
-            for other in self.counts.texts[text].interpretations
-        }
-        return same_text.union(self.counts.outcomes[number].following)
+    def _linked(self, number: int) -> Iterator[int]:
+        """What follows an interpretation, and of each text that is understood so one that links all of it."""
+        yield from self.counts.outcomes[number].following
+        for text in self.counts.texts_at[number]:
+            yield next(iter(self.counts.texts[text].interpretations))
 
     def _mine(self, states: list[int]) -> list[tuple[TextKey, Rewrite]]:
         """The rewrites within one component, without chains of them."""
@@ -256,9 +257,10 @@ class ChainMiner:
         settings = self._settings
         if not counts.led_to or counts.requests < settings.min_requests:
             return {}
-        if len(counts.users) < settings.min_text_users:
+        if (said := len(counts.users)) < settings.min_text_users:
             return {}
-        source, locale = text_of(key)
+        source: _Source | None = None
+        text, locale = text_of(key)
         wanted = {}
         for number in sorted(counts.led_to, key=lambda number: self.counts.interpretations[number]):
             if number in counts.interpretations:
@@ -269,14 +271,29 @@ class ChainMiner:
             if len(tries) < settings.min_repair_share * counts.requests:
                 continue
             target = self._target(key, tries.values())
-            if target is None or target == source:
+            if target is None or target == text:
                 continue
-            is_allowed = not self._allowed.isdisjoint({(source, target, locale), (source, target, "")})
-            if not is_allowed and (reasons := self._guard.refusals(self._pair(key, counts, number, target))):
-                self._refused.setdefault(key, []).append(RefusedPair(source, target, locale, reasons))
+            if not self._allowed.isdisjoint({(text, target, locale), (text, target, "")}):
+                wanted[number] = target
+                continue
+            source = source or self._source(key, said)
+            if reasons := self._guard.refusals(self._pair(source, counts, number, target)):
+                self._refused.setdefault(key, []).append(RefusedPair(text, target, locale, reasons))
             else:
                 wanted[number] = target
         return wanted
+
+    def _source(self, key: TextKey, said: int) -> _Source:
+        """What the guard is told of a text that so many users said."""
+        led_to = self.counts.texts[key].led_to
+        text, locale = text_of(key)
+        return _Source(
+            text=text,
+            locale=locale,
+            interpretation=self.counts.interpretations[self._home(key)],
+            said=said,
+            went_on=len({tried.user_id for tries in led_to.values() for tried in tries.values()}),
+        )
 
     def _target(self, key: TextKey, tries: Iterable[SecondTry]) -> str | None:
         """What users came to say, who came from a text: what most of them said of what sounds like it.
@@ -302,19 +319,18 @@ class ChainMiner:
         }
         return written_by_most(alike or known)
 
-    def _pair(self, key: TextKey, counts: TextCounts, number: int, target: str) -> PairEvidence:
+    def _pair(self, source: _Source, counts: TextCounts, number: int, target: str) -> PairEvidence:
         """What the log shows of a text and a target, for the guard."""
-        source, locale = text_of(key)
         tries: dict[UserId, list[SecondTry]] = {}
         for tried in counts.led_to[number].values():
-            if self._means(tried.text, target, locale):
+            if self._means(tried.text, target, source.locale):
                 tries.setdefault(tried.user_id, []).append(tried)
-        said_target = self.counts.texts[text_key(target, locale)]
+        said_target = self.counts.texts[text_key(target, source.locale)]
         return PairEvidence(
-            source=source,
+            source=source.text,
             target=target,
-            locale=locale,
-            source_interpretation=self.counts.interpretations[self._home(key)],
+            locale=source.locale,
+            source_interpretation=source.interpretation,
             target_interpretation=self.counts.interpretations[number],
             users=[
                 PairUser(
@@ -330,10 +346,10 @@ class ChainMiner:
                 )
                 for user_id, tried_by in sorted(tries.items())
             ],
-            said=len(counts.users),
-            content=len(counts.met_users.keys() - tries.keys()),
-            went_on=len({tried.user_id for others in counts.led_to.values() for tried in others.values()}),
-            rest_is_request=self._rest_is_request(key, target),
+            said=source.said,
+            content=len(counts.met_users) - sum(user_id in counts.met_users for user_id in tries),
+            went_on=source.went_on,
+            rest_is_request=self._rest_is_request(text_key(source.text, source.locale), target),
         )
 
     def _means(self, text: str, target: str, locale: str) -> bool:

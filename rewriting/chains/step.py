@@ -135,7 +135,7 @@ def session_steps(session: Session, evidence: SessionEvidence = NO_EVIDENCE) -> 
             )
         )
         before = turn if outcome.goes_on == 1 else None
-    locales = {locale_key(turn.locale) for turn in session.turns}
+    locales = set(map(locale_key, {turn.locale for turn in session.turns}))
     return SessionSteps(
         session.session_id,
         session.assistant_id,

@@ -27,6 +27,8 @@ def judged_by_defects(
             one stays as it is.
         positions: of the same requests, ascending.
     """
+    if not defects:
+        return list(outcomes)
     return [
         _split(outcome, defects[position])
         if outcome.reason in _OPEN_ENDS and position in defects

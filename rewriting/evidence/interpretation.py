@@ -1,6 +1,7 @@
 """Interpretations: the states of the chain, what the assistant understood rather than what was said."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NewType
 
 from labeling.text.normalisation import normalise
@@ -12,6 +13,10 @@ _LIGHT_WORDS = frozenset({"a", "an", "the", "my", "to", "of", "for", "on", "in",
 """Words that do not tell two slot values apart: "the kitchen" and "kitchen" are one place."""
 
 _TEXT_ALONE = "text:"
+
+_VALUES_REMEMBERED = 16_384  # about 4 MB: the values that users name again and again
+
+_NAMES_REMEMBERED = 4_096  # of domains, intents and slots
 
 _SEPARATORS = str.maketrans({"|": " ", ";": " ", "=": " "})
 
@@ -33,7 +38,7 @@ def understood_as(domain: str | None, intent: str, slots: Iterable[tuple[str, st
     >>> understood_as("music", "play", [("song", "Radio Ga Ga"), ("artist", "the Queen")])
     'music|play|artist=queen;song=radio ga ga'
     """
-    named = sorted(f"{_name(name)}={slot_words(value or '')}" for name, value in slots)
+    named = sorted(f"{_name(name)}={_value(value or '')}" for name, value in slots)
     return Interpretation(f"{_name(domain or '')}|{_name(intent)}|{';'.join(named)}")
 
 
@@ -42,6 +47,7 @@ def is_understood(interpretation: str) -> bool:
     return not interpretation.startswith(_TEXT_ALONE)
 
 
+@lru_cache(_NAMES_REMEMBERED)
 def _name(name: str) -> str:
     return name.translate(_SEPARATORS)
 
@@ -86,3 +92,6 @@ def slot_words(value: str) -> str:
     """
     words = normalise(value).split()
     return " ".join([word for word in words if word not in _LIGHT_WORDS] or words)
+
+
+_value = lru_cache(_VALUES_REMEMBERED)(slot_words)

@@ -101,8 +101,7 @@ def rank_examples(
             histories.setdefault(past.user_id, RequestHistory()).add(past)
         if session.steps[0].ts_ms >= from_ms:
             history = histories.get(session.user_id) or RequestHistory()
-            for i, step in enumerate(session.steps):
-                meant = session.meant(i)
+            for i, (step, meant) in enumerate(zip(session.steps, session.each_meant(), strict=True)):
                 request = asked_step(session, i)
                 near = retrieve(request, counts)
                 candidates = rewrite_candidates(request, shared, history, near, settings)

@@ -99,8 +99,7 @@ class RequestCounts(StatisticsSource):
         self._change(session, -1)
 
     def _change(self, session: SessionRequests, sign: int) -> None:
-        for i, step in enumerate(session.steps):
-            meant = session.meant(i)
+        for i, (step, meant) in enumerate(zip(session.steps, session.each_meant(), strict=True)):
             target = None if meant is None or meant == i else session.steps[meant].interpretation
             for key in text_keys(step):
                 text = self._texts.setdefault(key, _TextCounts())

@@ -49,7 +49,7 @@ class RequestHistory:
 
     def add(self, session: SessionRequests) -> None:
         """Adds a session; add them in the order of time."""
-        for i, step in enumerate(session.steps):
+        for i, (step, meant) in enumerate(zip(session.steps, session.each_meant(), strict=True)):
             said = self.said.setdefault(step.text, SaidText())
             said.requests += 1
             said.success += step.success
@@ -62,7 +62,6 @@ class RequestHistory:
                     add_count(habit.devices, step.device, 1)
                 add_count(habit.texts, step.surface, 1)
                 self.weight += step.success
-            meant = session.meant(i)
             if meant is not None and meant != i:
                 target = session.steps[meant].interpretation
                 add_count(self.repairs.setdefault(step.text, {}), target, 1)

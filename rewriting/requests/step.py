@@ -72,6 +72,17 @@ class SessionRequests(SteppedSession, frozen=True, array_like=True, gc=False):
             last += 1
         return last if self.steps[last].success > 0 else None
 
+    def each_meant(self) -> list[int | None]:
+        """`meant` of every request, in one pass, however long the runs of second tries are."""
+        found: list[int | None] = []
+        for i in range(len(self.steps) - 1, -1, -1):
+            step = self.steps[i]
+            if not (found and step.goes_on == 1):
+                found.append(i if step.success > 0 else None)
+            else:
+                found.append(found[-1])
+        return found[::-1]
+
 
 def session_requests(session: Session, evidence: SessionEvidence = NO_EVIDENCE) -> SessionRequests:
     """Reduces a session to its steps; turns without a word are left out.
@@ -80,7 +91,12 @@ def session_requests(session: Session, evidence: SessionEvidence = NO_EVIDENCE) 
         session: to be reduced.
         evidence: what models have said of it.
     """
-    positions = [position for position, turn in enumerate(session.turns) if normalise(turn.executed)]
+    texts = {
+        position: RequestText(text)
+        for position, turn in enumerate(session.turns)
+        if (text := normalise(turn.executed))
+    }
+    positions = list(texts)
     turns = [session.turns[position] for position in positions]
     outcomes = judge_turns(turns)
     is_weak = session.dialogue_id is not None
@@ -89,13 +105,13 @@ def session_requests(session: Session, evidence: SessionEvidence = NO_EVIDENCE) 
         is_weak = False
     outcomes = judged_by_defects(outcomes, evidence.defects, positions)
     steps = []
-    for i, (turn, outcome) in enumerate(zip(turns, outcomes, strict=True)):
+    for i, (turn, text, outcome) in enumerate(zip(turns, texts.values(), outcomes, strict=True)):
         if is_weak and outcome.reason in _WEAK_IN_DIALOGUES and i + 1 < len(turns):
             outcome = TurnOutcome(UNKNOWN, 1 - UNKNOWN, 0, outcome.reason)
         asr, nlu = logged_confidences(turn)
         steps.append(
             RequestStep(
-                text=RequestText(normalise(turn.executed)),
+                text=text,
                 surface=" ".join(turn.executed.split()),
                 interpretation=interpretation_of(turn),
                 ts_ms=turn.ts_ms,

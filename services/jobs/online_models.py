@@ -133,11 +133,10 @@ def encoder_examples(
     met: dict[str, Counter[str]] = {}
     users: dict[str, set[UserId]] = {}
     for session in sessions:
-        for i, step in enumerate(session.steps):
+        for i, (step, meant) in enumerate(zip(session.steps, session.each_meant(), strict=True)):
             users.setdefault(step.text, set()).add(session.user_id)
             if step.success and is_understood(step.interpretation):
                 met.setdefault(step.text, Counter())[step.interpretation] += 1
-            meant = session.meant(i)
             if meant is not None and meant != i:
                 target = session.steps[meant]
                 pairs[step.text, target.text, step.interpretation, target.interpretation] += 1

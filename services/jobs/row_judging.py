@@ -49,7 +49,8 @@ def judge_rows(work: AssistantWork) -> int:
     engine, settings, assistant_id = work.engine, work.settings, work.assistant_id
     with reading(engine) as connection:
         ranker = current_models(connection, assistant_id).get("ranker")
-        sessions = [session for session in REQUEST_STORE.all(connection, assistant_id) if session.steps]
+        stored = REQUEST_STORE.all(connection, assistant_id) if ranker is not None else ()  # as much as a log
+        sessions = [session for session in stored if session.steps]
     if ranker is None:
         with engine.begin() as connection:
             clear_verdicts(connection, assistant_id)

@@ -196,15 +196,18 @@ def nearness_gates(
     for session in sessions:
         (held_back if session.steps[0].ts_ms >= from_ms else before).append(session)
     known = known_requests((session for session in before if session.end_ms < from_ms), min_users)
-    requests = [(session, i) for session in held_back for i in range(len(session.steps))]
+    requests = [
+        (session, step, meant)
+        for session in held_back
+        for step, meant in zip(session.steps, session.each_meant(), strict=True)
+    ]
     defect, win = np.ones(len(requests)), np.zeros(len(requests))
     right, mended = np.zeros(len(requests), dtype=bool), np.zeros(len(requests), dtype=bool)
     if known and requests:
-        texts = sorted({session.steps[i].text for session, i in requests})
+        texts = sorted({step.text for _, step, _ in requests})
         best, near = make_nearness([request.text for request in known]).nearest(texts)
         found = {text: (known[int(b)], float(n)) for text, b, n in zip(texts, best, near, strict=True)}
-        for row, (session, i) in enumerate(requests):
-            step, meant = session.steps[i], session.meant(i)
+        for row, (session, step, meant) in enumerate(requests):
             request, likeness = found[step.text]
             win[row] = likeness if request.text != step.text else 0.0
             if meant is not None:

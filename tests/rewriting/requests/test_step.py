@@ -1,9 +1,15 @@
+from typing import Any
+
 import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from turns import turn_event
 
-from rewriting.requests.step import session_requests
+from rewriting.requests.counts import RequestCounts
+from rewriting.requests.history import RequestHistory
+from rewriting.requests.step import RequestStep, session_requests
 from streams.session import Session, SessionId, sessionize
-from streams.turn import NluHypothesis, Response, Signals, TurnEvent
+from streams.turn import NluHypothesis, Response, Signals, Status, TurnEvent
 
 NLU = (NluHypothesis(intent="play", domain="music", confidence=0.5),)
 
@@ -32,6 +38,37 @@ def test_a_failed_request_meant_what_its_second_try_was_met_with() -> None:
 def test_a_request_whose_session_never_succeeds_has_no_meaning() -> None:
     (turn,) = turns("pley jazz", response=Response(status="error"))
     assert session_requests(only_session([turn])).meant(0) is None
+
+
+class CountedSteps(tuple[RequestStep, ...]):
+    """Steps that count how often one of them is looked at by its number."""
+
+    looks = 0
+
+    def __getitem__(self, index: Any) -> Any:
+        self.looks += 1
+        return super().__getitem__(index)
+
+
+@given(st.lists(st.sampled_from(("ok", "error")), min_size=1, max_size=12))
+@settings(max_examples=60, deadline=None)
+def test_what_each_request_meant_is_what_one_by_one_they_meant(statuses: list[Status]) -> None:
+    made = turns(*("play jazz" if i % 3 else "what time is it" for i in range(len(statuses))))
+    made = [
+        msgspec.structs.replace(turn, response=Response(status=status))
+        for turn, status in zip(made, statuses, strict=True)
+    ]
+    steps = session_requests(only_session(made))
+    assert steps.each_meant() == [steps.meant(i) for i in range(len(statuses))]
+
+
+def test_counting_a_long_run_of_tries_looks_at_each_only_a_few_times() -> None:
+    steps = session_requests(only_session(turns(*["play jazz"] * 400)))
+    counted = CountedSteps(steps.steps)
+    session = msgspec.structs.replace(steps, steps=counted)
+    RequestCounts(min_users=1).add(session)
+    RequestHistory([session])
+    assert counted.looks <= 10 * len(counted)
 
 
 def test_in_a_dialogue_similar_words_are_no_second_try() -> None:
