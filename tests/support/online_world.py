@@ -146,6 +146,8 @@ def _examples() -> Iterator[RankExample]:
             yield RankExample(
                 ts_ms=step.ts_ms,
                 user_id=session.user_id,
+                text=request.text,
+                locale=request.locale,
                 own=step.interpretation,
                 meant=session.steps[meant].interpretation,
                 weight=1.0,
