@@ -63,6 +63,4 @@ def table_changes(tables: Sequence[LiveRows], asked_for: Callable[[Pair, int], b
         ever |= rows.keys()
         pairs |= set(rows.values())
         before = rows
-    return TableChanges(
-        days=tuple(days), flips=flips, pairs=len(pairs), lost_with_target=lost_with_target
-    )
+    return TableChanges(days=tuple(days), flips=flips, pairs=len(pairs), lost_with_target=lost_with_target)

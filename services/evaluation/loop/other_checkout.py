@@ -42,7 +42,7 @@ class _Answer(Struct, frozen=True):
 
 
 class OtherCheckout:
-    """The table of another checkout: `rehear learn` each night, and `rehear rewrite` of what may have a row."""
+    """The table of another checkout: `rehear learn` each night, `rehear rewrite` of what may have a row."""
 
     def __init__(self, name: str, checkout: Path, assistant_id: str, folder: Path) -> None:
         """Makes it.
@@ -113,8 +113,8 @@ class OtherCheckout:
         for line in answers.read_bytes().splitlines():
             answer = decoder.decode(line)
             if answer.rewrite is not None:
-                number, _, band = answer.event_id.partition("-")
-                found.setdefault(int(number), {})[int(band)] = answer
+                name, _, in_band = answer.event_id.partition("-")
+                found.setdefault(int(name), {})[int(in_band)] = answer
         for number, by_band in sorted(found.items()):
             highest = max(by_band)
             yield self._row(texts[number], by_band[highest], (*CONFIDENCE_BANDS, None)[highest])
@@ -145,7 +145,9 @@ class OtherCheckout:
     def _line(self, turn: TurnEvent) -> bytes:
         """A turn as the other version reads it: without the fields that it does not know."""
         fields = msgspec.json.decode(encode_turn(turn), type=dict[str, msgspec.Raw])
-        return msgspec.json.encode({name: fields[name] for name in fields if name in self._known_fields}) + b"\n"
+        return (
+            msgspec.json.encode({name: fields[name] for name in fields if name in self._known_fields}) + b"\n"
+        )
 
     def _run(self, *arguments: str | Path) -> bytes:
         environment = {
@@ -156,7 +158,11 @@ class OtherCheckout:
         told = f"{self._command} {arguments[0]}"
         try:
             done = subprocess.run(  # noqa: S603  the user names the checkout
-                [self._command, *arguments], capture_output=True, cwd=self._folder, env=environment, check=False
+                [self._command, *arguments],
+                capture_output=True,
+                cwd=self._folder,
+                env=environment,
+                check=False,
             )
         except OSError as error:
             raise OtherCheckoutError(

@@ -21,6 +21,7 @@ from streams.turn import TurnEvent
 AGAINST = "against"
 """What the other checkout is called."""
 
+
 def run_loop(
     settings: LoopSettings,
     system: Settings,
@@ -107,7 +108,7 @@ def arms(seed: int, share: float) -> Callable[[str], Arm]:
 
 
 def serving(table: ServedTable, arm_of: Callable[[str], Arm]) -> Serve:
-    """What is served on a day: users of the control arm get what they said, and what was kept from them is noted."""
+    """What is served on a day: of the control arm it is noted what was kept from it."""
 
     def serve(turn: TurnEvent, previous: TurnEvent | None) -> Served:
         arm = arm_of(turn.user_id)
@@ -116,9 +117,7 @@ def serving(table: ServedTable, arm_of: Callable[[str], Arm]) -> Serve:
         if rewrite is None:
             return Served(arm=arm, table_version=answer.table_version)
         if arm == "control":
-            return Served(
-                arm=arm, withheld_rewrite_id=rewrite.rewrite_id, table_version=answer.table_version
-            )
+            return Served(arm=arm, withheld_rewrite_id=rewrite.rewrite_id, table_version=answer.table_version)
         return Served(
             arm=arm, text=rewrite.text, rewrite_id=rewrite.rewrite_id, table_version=answer.table_version
         )

@@ -143,9 +143,7 @@ def summarised(
     planted = [story for story in stories if story.kind == "planted"]
     withdrawn = [story for story in stories if story.kind == "withdrawn"]
     renamed = [story for story in stories if story.kind == "renamed"]
-    waited = [
-        story.day_live - world.settings.renamed.day for story in renamed if story.day_live is not None
-    ]
+    waited = [story.day_live - world.settings.renamed.day for story in renamed if story.day_live is not None]
     last = [story.requests_until_gone for story in withdrawn if _tells(story)]
     calls = [turn for turn in treated if turn.run is not None and turn.called]
     return LoopSummary(

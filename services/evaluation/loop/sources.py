@@ -162,9 +162,7 @@ class _Teller:
             ),
         )
 
-    def _followed(
-        self, kind: EventKind, source: str, old: Goal, new: Goal, event_day: int
-    ) -> SourceStory:
+    def _followed(self, kind: EventKind, source: str, old: Goal, new: Goal, event_day: int) -> SourceStory:
         to_new = self._days_to(source, new, event_day)
         to_old = self._days_to(source, old, event_day)
         turns = [turn for turn in self._since(event_day) if turn.honest and turn.said == source]
@@ -206,9 +204,7 @@ class _Teller:
         return self._world.understanding.understand(text)
 
 
-def followed_share(
-    stories: Sequence[SourceStory], history: LoopHistory, world: LoopWorld
-) -> float | None:
+def followed_share(stories: Sequence[SourceStory], history: LoopHistory, world: LoopWorld) -> float | None:
     """The share of switched sources that led to what is meant now a week after, by how often they were said.
 
     None: no source led to a song that was switched, or the week was not over.
@@ -217,7 +213,9 @@ def followed_share(
     if day >= history.days:
         return None
     new = {normalise(change.new.phrasings[0]): change.new.frame for change in world.events.switched}
-    sources = {(pair.source, world.understanding.understand(pair.target)) for pair in history.tables[day].values()}
+    sources = {
+        (pair.source, world.understanding.understand(pair.target)) for pair in history.tables[day].values()
+    }
     switched = [story for story in stories if story.kind == "switched"]
     said = sum(story.requests for story in switched)
     followed = sum(story.requests for story in switched if (story.text, new[story.target]) in sources)

@@ -26,7 +26,9 @@ class LoopEvents(Struct, frozen=True, kw_only=True):
     renamed: tuple[SongChange, ...]
     withdrawn: tuple[Goal, ...]
     released: Goal
-    unchanged: tuple[Goal, ...]  # songs to which nothing happens and that have no twin, the most popular first
+    unchanged: tuple[
+        Goal, ...
+    ]  # songs to which nothing happens and that have no twin, the most popular first
 
 
 def draw_events(

@@ -230,4 +230,3 @@ class Lives:
                 return goal.phrasings[old.phrasings.index(failed[-1])]
             return pick(rng, goal.phrasings)
         return self._world.population.next_wording(goal, failed, rng)
-

@@ -173,7 +173,7 @@ class Planters:
 
 
 def _scouted(world: LoopWorld) -> tuple[Counter[str], Counter[str], dict[str, Frame]]:
-    """What is said in the first days: texts by how often they are right and wrong, and what is mostly meant."""
+    """What is said in the first days: how often texts are right and wrong, and what is mostly meant."""
     right: Counter[str] = Counter()
     wrong: Counter[str] = Counter()
     meant: dict[str, Counter[Frame]] = {}

@@ -10,7 +10,6 @@ from services.simulator.world.recogniser import Heard, Recogniser
 from services.simulator.world.user import User
 from streams.turn import NluHypothesis, Recognition, Request
 
-
 MISSPOKEN_RATE = 0.75
 """How often a user's habitual confusion strikes at the first try."""
 
