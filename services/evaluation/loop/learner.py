@@ -1,6 +1,7 @@
 """Learners of the closed loop: given the turns of a day each night, they say what is served the next day."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -82,35 +83,26 @@ class NoGuard(PairGuard):
         return ()
 
 
+class LearnerTask(Struct, frozen=True, kw_only=True):
+    """What a learner is made for."""
+
+    assistant_id: str
+    start_ms: int  # midnight of the first day, milliseconds since 1970
+    folder: Path  # where it may keep what it has learned
+    settings: Settings
+    guards: bool  # whether pairs are judged by what they mean and who made them
+
+
 class TableLearner:
     """The table of this build, learned as `rehear learn` and the workers do, with a database in a folder."""
 
-    def __init__(
-        self,
-        name: str,
-        assistant_id: str,
-        start_ms: int,
-        folder: Path,
-        settings: Settings,
-        *,
-        guards: bool = True,
-    ) -> None:
-        """Makes it.
-
-        Args:
-            name: as the report calls it.
-            assistant_id: whose log it is.
-            start_ms: midnight of the first day, milliseconds since 1970.
-            folder: for the database.
-            settings: of what is learned.
-            guards: whether pairs are judged by what they mean and who made them.
-        """
+    def __init__(self, name: str, task: LearnerTask) -> None:
         self._name = name
-        self._assistant_id = AssistantId(assistant_id)
-        self._now_ms = start_ms
-        self._start_ms = start_ms
-        self._engine = open_database(folder / f"{name}.db")
-        guard = None if guards else NoGuard(settings.guards, settings.sensitive)
+        self._assistant_id = AssistantId(task.assistant_id)
+        self._start_ms = self._now_ms = task.start_ms
+        self._engine = open_database(task.folder / f"{name}.db")
+        settings = task.settings
+        guard = None if task.guards else NoGuard(settings.guards, settings.sensitive)
         self._learners = TurnLearners(self._engine, settings, lambda: self._now_ms, guard)
 
     @property
@@ -135,28 +127,9 @@ class TableLearner:
         self._engine.dispose()
 
 
-class LearnerTask(Struct, frozen=True, kw_only=True):
-    """What a learner is made for."""
-
-    assistant_id: str
-    start_ms: int  # midnight of the first day, milliseconds since 1970
-    folder: Path  # where it may keep what it has learned
-    settings: Settings
-    guards: bool
-
-
-def _rehear(task: LearnerTask) -> LoopLearner:
-    return TableLearner(
-        "rehear", task.assistant_id, task.start_ms, task.folder, task.settings, guards=task.guards
-    )
-
-
-def _naive(task: LearnerTask) -> LoopLearner:
-    return TableLearner(
-        "naive", task.assistant_id, task.start_ms, task.folder, task.settings, guards=task.guards
-    )
-
-
-LEARNERS: dict[str, Callable[[LearnerTask], LoopLearner]] = {"rehear": _rehear, "naive": _naive}
+LEARNERS: Mapping[str, Callable[[LearnerTask], LoopLearner]] = {
+    "rehear": partial(TableLearner, "rehear"),
+    "naive": partial(TableLearner, "naive"),
+}
 """This build, and this build without what it learns from its own rewrites; as long as it learns nothing of
 that kind, the two are the same."""
