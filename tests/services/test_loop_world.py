@@ -24,7 +24,7 @@ def test_a_copy_of_the_file_that_ships_is_the_same_world(tmp_path: Path) -> None
         (
             "leaves = 0.3",
             "leaves = 1.3",
-            "users.leaves of the loop's world is 1.3: give a number from 0 to 1",
+            "users.leaves of the loop's world is 1.3: give",
         ),
         ("[released]", "[released", "world.toml"),
         ("accounts = 0.01", "", "accounts"),

@@ -1,5 +1,6 @@
 """Small worlds of the closed loop, and a learner whose tables are made by hand."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -106,9 +107,7 @@ def turn_by_hand(**changes: Any) -> LivedTurn:
 
 
 def stub_checkout(folder: Path, script: str) -> Path:
-    """A checkout whose `rehear` is a script of Python without Rehear; it sees `state` of its --state."""
-    import sys
-
+    """A checkout whose `rehear` is a script of Python that does without Rehear."""
     command = folder / ".venv" / "bin" / "rehear"
     command.parent.mkdir(parents=True)
     command.write_text(f"#!{sys.executable} -S\n{script}")

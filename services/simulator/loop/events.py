@@ -42,12 +42,14 @@ def draw_events(
     twins = {*catalogue.twins, *catalogue.twins.values()}
     songs = [goal for goal in catalogue.goals["song"] if twins.isdisjoint(title_of(goal).split())]
     wanted = settings.switched.songs + settings.renamed.songs + settings.withdrawn.songs
-    if wanted >= len(songs):
+    changing = songs[: settings.songs.changing]
+    if wanted > len(changing) or wanted >= len(songs):
         raise SimulationError(
-            f"{wanted} songs of the loop's world are to change: it has {len(songs)}, and one must stay"
+            f"{wanted} songs of the loop's world are to change, of {len(changing)}: it has {len(songs)} "
+            "without a twin, and one must stay"
         )
     rng = stream(seed, "loop", "events")
-    drawn = sorted(songs, key=lambda goal: (rng.random(), title_of(goal)))[:wanted]
+    drawn = sorted(changing, key=lambda goal: (rng.random(), title_of(goal)))[:wanted]
     names = SongNames(seed, catalogue, recogniser)
 
     def changes(old: list[Goal], alike: bool) -> tuple[SongChange, ...]:

@@ -176,7 +176,8 @@ class Lives:
         while True:
             rng = stream(world.seed, "loop", "try", wish, len(failed))
             if failed:
-                spoken = self._next_wording(number, goal, failed, rng)
+                rewritten = tries[-1].event.executed_text is not None
+                spoken = self._next_wording(number, goal, failed, rng, rewritten=rewritten)
             else:
                 spoken = self._first_wording(user, number, goal, rng)
             before = tries[-1] if tries else turns[-1] if turns else None
@@ -219,14 +220,24 @@ class Lives:
                 goal = old
         return self._world.population.first_wording(user, goal, rng)
 
-    def _next_wording(self, number: int, goal: Goal, failed: list[str], rng: Random) -> str:
+    def _next_wording(
+        self, number: int, goal: Goal, failed: list[str], rng: Random, *, rewritten: bool
+    ) -> str:
+        changes = rng.random() < self._world.settings.users.protests and rewritten
         old = self._world.old_name(goal)
         chance = rng.random()
         if old is not None and failed[-1] not in goal.phrasings:
             if chance >= self._world.settings.renamed.looks_up:
-                return self._world.population.next_wording(old, failed, rng)
+                return self._other_wording(old, failed, rng, changes=changes)
             self._knows_new_name.add((number, goal.frame))
             if failed[-1] in old.phrasings:
                 return goal.phrasings[old.phrasings.index(failed[-1])]
             return pick(rng, goal.phrasings)
+        return self._other_wording(goal, failed, rng, changes=changes)
+
+    def _other_wording(self, goal: Goal, failed: list[str], rng: Random, *, changes: bool) -> str:
+        """The next wording; `changes`: none that has just failed, if there is another."""
+        others = [text for text in goal.phrasings if text != failed[-1]]
+        if changes and others:
+            return pick(rng, others)
         return self._world.population.next_wording(goal, failed, rng)

@@ -21,6 +21,13 @@ class LoopUsers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     second_tries: float
     most_tries: int
     leaves: float
+    protests: float
+
+
+class Songs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which songs change."""
+
+    changing: int
 
 
 class Switched(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -76,6 +83,7 @@ class LoopWorldSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """
 
     users: LoopUsers
+    songs: Songs
     signals: SignalRates
     switched: Switched
     renamed: Renamed
@@ -86,6 +94,7 @@ class LoopWorldSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     def __post_init__(self) -> None:
         shares: dict[str, float] = {
             "users.leaves": self.users.leaves,
+            "users.protests": self.users.protests,
             "switched.share": self.switched.share,
             "renamed.old_name": self.renamed.old_name,
             "renamed.looks_up": self.renamed.looks_up,
@@ -101,6 +110,7 @@ class LoopWorldSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
         checks["users.requests_per_day"] = (self.users.requests_per_day, 0, 200)
         checks["users.second_tries"] = (self.users.second_tries, 0, 2)
         checks["users.most_tries"] = (self.users.most_tries, 1, 20)
+        checks["songs.changing"] = (self.songs.changing, 0, 1_000)
         for name in ("switched", "renamed", "withdrawn", "released", "planted"):
             checks[f"{name}.day"] = (getattr(self, name).day, 0, MOST_DAYS)
         for name in ("switched", "renamed", "withdrawn"):

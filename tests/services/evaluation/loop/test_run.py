@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from loop_world import HandMadeLearner, lived_by_hand, loop_settings, small_world, stub_checkout
+from loop_world import lived_by_hand, loop_settings, small_world, stub_checkout
 
 from labeling.text.normalisation import normalise
 from services.evaluation.errors import OtherCheckoutError
-from services.evaluation.loop.history import LoopHistory
+from services.evaluation.loop.history import LoopHistory, Pair
 from services.evaluation.loop.learner import LearnerTask, TableLearner
 from services.evaluation.loop.other_checkout import OtherCheckout
 from services.evaluation.loop.run import run_loop
@@ -36,9 +36,7 @@ def most_said(history: LoopHistory, goals: list[Goal], *, since: int) -> Goal:
 WITHDRAWN = small_world(withdrawn={"day": 2, "songs": 15})
 
 
-def test_a_row_to_a_withdrawn_song_is_run_in_vain_until_it_is_gone_and_each_of_these_requests_counts() -> (
-    None
-):
+def test_a_row_to_a_withdrawn_song_is_run_in_vain_until_it_is_gone_and_each_such_request_counts() -> None:
     settings = loop_settings(WITHDRAWN, days=6, users=80)
     raw, world, _ = lived_by_hand(settings, {})
     song = most_said(raw, list(world.events.withdrawn), since=2)
@@ -132,7 +130,7 @@ SWITCHED = small_world(switched={"day": 1, "songs": 15, "share": 1.0})
 
 
 def switched_world(days: int) -> tuple[Any, LoopWorld, Any]:
-    """A world whose songs switch on day 1, and the change of which a mishearing of the old name is said most."""
+    """A world whose songs switch on day 1, and the change whose old name is misheard most."""
     settings = loop_settings(SWITCHED, days=days, users=60)
     raw, world, _ = lived_by_hand(settings, {})
     said = Counter(turn.said for turn in raw.turns if turn.day >= 1 and not turn.right_as_said)
@@ -182,9 +180,7 @@ def test_an_event_asks_for_the_first_change_of_a_row_only_once_it_has_happened()
     assert asked == [False, True, False, False]
 
 
-def _pairs(*goals: Goal) -> list[Any]:
-    from services.evaluation.loop.history import Pair
-
+def _pairs(*goals: Goal) -> list[Pair]:
     return [Pair("anything", words(goal)) for goal in goals]
 
 
@@ -213,7 +209,7 @@ def test_every_turn_of_the_log_keeps_the_contract_and_says_what_was_served() -> 
     source = most_said(raw, list(world.events.unchanged), since=0)
     rows = {words(source): source.phrasings[1]}
 
-    history, _, log = lived_by_hand(settings, {0: rows, 1: rows, 2: rows})
+    _, _, log = lived_by_hand(settings, {0: rows, 1: rows, 2: rows})
 
     assert [decode_turn(encode_turn(turn), turn.ts_ms) for turn in log] == log
     assert {turn.arm for turn in log} == {"control", "treatment"}
@@ -374,7 +370,6 @@ def test_what_is_learned_day_by_day_is_served_the_next_day_with_the_versions_of_
         guards=True,
     )
     learner = TableLearner("rehear", task)
-    raw = HandMadeLearner(world, {})
     assert learner.table().live == ()
 
     _, _, log = lived_by_hand(loop_settings(small_world(), days=4, users=60), {})
@@ -382,7 +377,6 @@ def test_what_is_learned_day_by_day_is_served_the_next_day_with_the_versions_of_
     table = learner.table()
     learner.close()
 
-    assert raw.table().live == ()
     assert table.live
     source = table.live[0].source_text
     probe = msgspec.structs.replace(
@@ -391,3 +385,19 @@ def test_what_is_learned_day_by_day_is_served_the_next_day_with_the_versions_of_
     answer = table.answer(probe, None)
     assert answer.table_version > 0
     assert answer.rewrite is not None or table.live[0].max_confidence is not None
+
+
+def test_who_saw_a_wrong_rewrite_changes_the_words_more_often() -> None:
+    settings = {by: loop_settings(small_world(users={"protests": by}), days=4, users=80) for by in (0.0, 1.0)}
+    raw, world, _ = lived_by_hand(settings[0.0], {})
+    source = most_said(raw, list(world.events.unchanged), since=0)
+    rows = {words(source): world.events.unchanged[-1].phrasings[0]}
+
+    repeated = {}
+    for by, chosen in settings.items():
+        history, _, _ = lived_by_hand(chosen, dict.fromkeys(range(4), rows))
+        tries = [turn for turn in history.turns if turn.before == words(source)]
+        repeated[by] = sum(turn.said == turn.before for turn in tries) / len(tries)
+
+    assert repeated[0.0] > 0.3
+    assert repeated[1.0] < 0.1
