@@ -21,9 +21,11 @@ from services.simulator.world.request_event import (
 )
 from services.simulator.world.settings import DAY_MS
 from services.simulator.world.signals import signals
-from services.simulator.world.user import User
 from services.simulator.world.visits import LATEST_VISIT_MS, MORE_WISHES_RATE, visits
 from streams.turn import Device, EventId, Signals, TurnEvent
+
+AGAIN_AFTER_REFUSAL = 0.1
+"""Chance that somebody does not take no for an answer."""
 
 LEAVES_AFTER = 2
 """Wrong answers in a row after which some users end their visit."""
@@ -114,122 +116,137 @@ def ask(
 class Lives:
     """The users of a world under one learner: what they remember of what happened to them.
 
-    What they want, say and are heard as is the same under every learner, try for try.
+    What they want, say and are heard as is the same under every learner, try for try, until what was run
+    differs.
     """
 
     def __init__(self, world: LoopWorld) -> None:
         self._world = world
-        self._knows_new_name: set[tuple[int, Frame]] = set()
+        self._know_new_name: set[tuple[int, Frame]] = set()
 
     def day(self, number: int, day: int, serve: Serve) -> list[LoopTurn]:
         """The turns of user `number` on a day, in time order."""
-        world, chosen = self._world, self._world.settings.users
-        user = world.users[number]
-        numbers = count()
+        return _UserDay(self._world, number, day, serve, self._know_new_name).turns()
+
+
+class _UserDay:
+    """One day of one user."""
+
+    def __init__(
+        self, world: LoopWorld, number: int, day: int, serve: Serve, know_new_name: set[tuple[int, Frame]]
+    ) -> None:
+        """Makes it.
+
+        Args:
+            world: all there is.
+            number: of the user.
+            day: from 0.
+            serve: asked before a request is run.
+            know_new_name: who knows what that was renamed; it grows.
+        """
+        self._world = world
+        self._settings = world.settings
+        self._user = world.users[number]
+        self._number = number
+        self._day = day
+        self._serve = serve
+        self._know_new_name = know_new_name
+        self._midnight_ms = world.start_ms + day * DAY_MS
+        self._numbers = count()
+
+    def turns(self) -> list[LoopTurn]:
+        """All turns, in time order."""
+        chance = stream(self._world.seed, "loop", "day", self._number, self._day)
         turns: list[LoopTurn] = []
         free_ms = 0
-        starts = visits(user, chosen.requests_per_day, stream(world.seed, "loop", "day", number, day))
+        starts = visits(self._user, self._settings.users.requests_per_day, chance)
         for visit, visit_ms in enumerate(starts):
-            rng = stream(world.seed, "loop", "visit", number, day, visit)
-            now_ms = max(visit_ms, free_ms)
-            for wish in count():
-                if now_ms > LATEST_VISIT_MS:
-                    break
-                goal = self._wish(user, number, day, rng)
-                pace, more = rng.random(), rng.random() < MORE_WISHES_RATE
-                name = f"{number}-{day}-{visit}-{wish}"
-                tries, leaves = self._pursue(user, number, goal, now_ms, day, name, numbers, serve, turns)
-                now_ms = tries[-1].event.ts_ms - self._midnight_ms(day) + 12_000 + int(80_000 * pace)
-                turns += tries
-                if leaves or not more:
-                    break
-            free_ms = now_ms + 120_000
+            turns_of_visit, free_ms = self._visit(visit, max(visit_ms, free_ms))
+            turns += turns_of_visit
         return turns
 
-    def _midnight_ms(self, day: int) -> int:
-        return self._world.start_ms + day * DAY_MS
+    def _visit(self, visit: int, now_ms: int) -> tuple[list[LoopTurn], int]:
+        """The turns of a visit that starts now, milliseconds after midnight, and when another may start."""
+        rng = stream(self._world.seed, "loop", "visit", self._number, self._day, visit)
+        turns: list[LoopTurn] = []
+        for wish in count():
+            if now_ms > LATEST_VISIT_MS:
+                break
+            goal = self._wish(rng)
+            pace, more = rng.random(), rng.random() < MORE_WISHES_RATE
+            name = f"{self._number}-{self._day}-{visit}-{wish}"
+            leaves = self._pursue(goal, self._midnight_ms + now_ms, name, turns)
+            now_ms = turns[-1].event.ts_ms - self._midnight_ms + 12_000 + int(80_000 * pace)
+            if leaves or not more:
+                break
+        return turns, now_ms + 120_000
 
-    def _wish(self, user: User, number: int, day: int, rng: Random) -> Goal:
-        wish = self._world.population.wish(user, rng)
+    def _wish(self, rng: Random) -> Goal:
+        wish = self._world.population.wish(self._user, rng)
         chance = rng.random()
-        if self._world.adopts_release(number, day) and chance < self._world.settings.released.wishes:
+        if self._world.adopts_release(self._number, self._day) and chance < self._settings.released.wishes:
             return self._world.events.released
-        return self._world.wanted(wish, number, day)
+        return self._world.wanted(wish, self._number, self._day)
 
-    def _pursue(
-        self,
-        user: User,
-        number: int,
-        goal: Goal,
-        now_ms: int,
-        day: int,
-        wish: str,
-        numbers: "count[int]",
-        serve: Serve,
-        turns: list[LoopTurn],
-    ) -> tuple[list[LoopTurn], bool]:
-        """The tries at one wish, and whether the user leaves after them."""
-        world, chosen = self._world, self._world.settings
-        tries: list[LoopTurn] = []
+    def _pursue(self, goal: Goal, ts_ms: int, wish: str, turns: list[LoopTurn]) -> bool:
+        """Adds the tries at one wish to those of the visit; whether the user leaves after them."""
+        chosen = self._settings.users
         failed: list[str] = []
-        ts_ms = self._midnight_ms(day) + now_ms
         while True:
-            rng = stream(world.seed, "loop", "try", wish, len(failed))
-            if failed:
-                rewritten = tries[-1].event.executed_text is not None
-                spoken = self._next_wording(number, goal, failed, rng, rewritten=rewritten)
-            else:
-                spoken = self._first_wording(user, number, goal, rng)
-            before = tries[-1] if tries else turns[-1] if turns else None
+            rng = stream(self._world.seed, "loop", "try", wish, len(failed))
+            last = turns[-1] if failed else None
+            spoken = self._next_wording(goal, failed, last, rng) if last else self._first_wording(goal, rng)
             asked = ask(
-                world,
-                event_id=f"{user.user_id}-{day:03d}-{next(numbers):03d}",
-                user_id=user.user_id,
-                device=user.device,
+                self._world,
+                event_id=f"{self._user.user_id}-{self._day:03d}-{next(self._numbers):03d}",
+                user_id=self._user.user_id,
+                device=self._user.device,
                 ts_ms=ts_ms,
-                day=day,
-                heard=heard_from(user, world.recogniser, spoken, len(failed), rng),
+                day=self._day,
+                heard=heard_from(self._user, self._world.recogniser, spoken, len(failed), rng),
                 goal=goal,
-                previous=None if before is None else before.event,
-                serve=serve,
+                previous=turns[-1].event if turns else None,
+                serve=self._serve,
                 rng=rng,
             )
-            insists, leaves_now, pause = rng.random(), rng.random(), rng.random()
+            insists, leaving, pause = rng.random(), rng.random(), rng.random()
             leaves = False
             if asked.right:
-                again = not goal.supported and not failed and insists < 0.1
+                again = not goal.supported and not failed and insists < AGAIN_AFTER_REFUSAL
             else:
-                leaves = len(failed) + 1 >= LEAVES_AFTER and leaves_now < chosen.users.leaves
-                patience = user.patience * chosen.users.second_tries
-                again = not leaves and len(failed) + 1 < chosen.users.most_tries and insists < patience
-            reaction = signals(asked.right, not asked.right and not again, rng, chosen.signals)
-            if not chosen.signals.barge_in:
-                reaction = Signals(terminated=reaction.terminated, feedback=reaction.feedback)
-            tries.append(asked.turn(reaction, day, wish, tries[-1].said if tries else ""))
+                leaves = len(failed) + 1 >= LEAVES_AFTER and leaving < chosen.leaves
+                patience = self._user.patience * chosen.second_tries
+                again = not leaves and len(failed) + 1 < chosen.most_tries and insists < patience
+            reaction = self._reaction(asked.right, not asked.right and not again, rng)
+            turns.append(asked.turn(reaction, self._day, wish, last.said if last else ""))
             if not again:
-                return tries, leaves
+                return leaves
             failed.append(spoken)
             ts_ms += 4_000 + int(20_000 * pause)
 
-    def _first_wording(self, user: User, number: int, goal: Goal, rng: Random) -> str:
+    def _reaction(self, right: bool, gives_up: bool, rng: Random) -> Signals:
+        reaction = signals(right, gives_up, rng, self._settings.signals)
+        if self._settings.signals.barge_in:
+            return reaction
+        return Signals(terminated=reaction.terminated, feedback=reaction.feedback)
+
+    def _first_wording(self, goal: Goal, rng: Random) -> str:
         old = self._world.old_name(goal)
         chance = rng.random()
         if old is not None:
-            knows = (number, goal.frame) in self._knows_new_name
-            if not knows or chance < self._world.settings.renamed.old_name:
+            knows = (self._number, goal.frame) in self._know_new_name
+            if not knows or chance < self._settings.renamed.old_name:
                 goal = old
-        return self._world.population.first_wording(user, goal, rng)
+        return self._world.population.first_wording(self._user, goal, rng)
 
-    def _next_wording(
-        self, number: int, goal: Goal, failed: list[str], rng: Random, *, rewritten: bool
-    ) -> str:
-        changes = rng.random() < self._world.settings.users.protests and rewritten
+    def _next_wording(self, goal: Goal, failed: list[str], last: LoopTurn, rng: Random) -> str:
+        changes = rng.random() < self._settings.users.protests and last.event.executed_text is not None
         old = self._world.old_name(goal)
         chance = rng.random()
         if old is not None and failed[-1] not in goal.phrasings:
-            if chance >= self._world.settings.renamed.looks_up:
+            if chance >= self._settings.renamed.looks_up:
                 return self._other_wording(old, failed, rng, changes=changes)
-            self._knows_new_name.add((number, goal.frame))
+            self._know_new_name.add((self._number, goal.frame))
             if failed[-1] in old.phrasings:
                 return goal.phrasings[old.phrasings.index(failed[-1])]
             return pick(rng, goal.phrasings)

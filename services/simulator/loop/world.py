@@ -37,6 +37,11 @@ class LoopWorld:
             self.recogniser.hear_alike(change.new, change.old)
         self.population = Population(seed, self._catalogue)
         self.users: tuple[User, ...] = tuple(self.population.user(number) for number in range(users))
+        self._adopters = frozenset(
+            number
+            for number in range(users)
+            if stream(seed, "loop", "adopts", number).random() < settings.released.users
+        )
         self._published: list[str] = []  # by planted accounts
         self._renamed = {change.old: change.new for change in self.events.renamed}
         self._old_names = {change.new: change.old for change in self.events.renamed}
@@ -82,9 +87,7 @@ class LoopWorld:
 
     def adopts_release(self, number: int, day: int) -> bool:
         """Whether a user wants the released song on a day."""
-        released = self.settings.released
-        chance = stream(self.seed, "loop", "adopts", number).random()
-        return day >= released.day and chance < released.users
+        return day >= self.settings.released.day and number in self._adopters
 
     def old_name(self, goal: Goal) -> Goal | None:
         """The same song by the name that it had before; None: it was not renamed."""
