@@ -26,9 +26,8 @@ class LoopEvents(Struct, frozen=True, kw_only=True):
     renamed: tuple[SongChange, ...]
     withdrawn: tuple[Goal, ...]
     released: Goal
-    unchanged: tuple[
-        Goal, ...
-    ]  # songs to which nothing happens and that have no twin, the most popular first
+    unchanged: tuple[Goal, ...]  # songs to which nothing happens, the most popular first
+    unpopular: Goal  # the least popular of them that has no twin
 
 
 def draw_events(
@@ -42,14 +41,13 @@ def draw_events(
     twins = {*catalogue.twins, *catalogue.twins.values()}
     songs = [goal for goal in catalogue.goals["song"] if twins.isdisjoint(title_of(goal).split())]
     wanted = settings.switched.songs + settings.renamed.songs + settings.withdrawn.songs
-    changing = songs[: settings.songs.changing]
-    if wanted > len(changing) or wanted >= len(songs):
+    if wanted >= len(songs):
         raise SimulationError(
-            f"{wanted} songs of the loop's world are to change, of {len(changing)}: it has {len(songs)} "
-            "without a twin, and one must stay"
+            f"{wanted} songs of the loop's world are to change: it has {len(songs)} without a twin, and one "
+            "must stay"
         )
     rng = stream(seed, "loop", "events")
-    drawn = sorted(changing, key=lambda goal: (rng.random(), title_of(goal)))[:wanted]
+    drawn = sorted(songs, key=lambda goal: (rng.random(), title_of(goal)))[:wanted]
     names = SongNames(seed, catalogue, recogniser)
 
     def changes(old: list[Goal], alike: bool) -> tuple[SongChange, ...]:
@@ -61,7 +59,8 @@ def draw_events(
         renamed=changes(drawn[first:second], settings.renamed.sounds_alike),
         withdrawn=tuple(drawn[second:]),
         released=names.other(rng),
-        unchanged=tuple(goal for goal in songs if goal not in drawn),
+        unchanged=tuple(goal for goal in catalogue.goals["song"] if goal not in drawn),
+        unpopular=[goal for goal in songs if goal not in drawn][-1],
     )
 
 

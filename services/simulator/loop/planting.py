@@ -54,7 +54,7 @@ def choose_planted(world: LoopWorld) -> tuple[PlantedRewrite, ...]:
     right, wrong, meant = _scouted(world)
     unchanged = {goal.frame: goal for goal in world.events.unchanged}
     songs = [text for text in sorted(right) if world.understanding.understand(text) in unchanged]
-    bait = world.events.unchanged[-1]
+    bait = world.events.unpopular
     sources: dict[SourceKind, tuple[str, Goal]] = {}
     taken = {bait.frame}
 
@@ -77,7 +77,11 @@ def choose_planted(world: LoopWorld) -> tuple[PlantedRewrite, ...]:
             said = per_day * SCOUTED_DAYS
             text = min(texts, key=lambda text: (abs(right[text] - said), text))
             take(kind, text, unchanged[world.understanding.understand(text)])
-    misheard = [text for text in sorted(wrong) if text not in right and meant[text] in unchanged]
+    misheard = [
+        text
+        for text in sorted(wrong)
+        if text not in right and meant[text] in unchanged and text not in unchanged[meant[text]].awkward
+    ]
     if texts := [text for text in misheard if meant[text] not in taken]:
         text = max(texts, key=lambda text: (wrong[text], text))
         take("misheard", text, unchanged[meant[text]])

@@ -24,12 +24,6 @@ class LoopUsers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     protests: float
 
 
-class Songs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which songs change."""
-
-    changing: int
-
-
 class Switched(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Songs in whose words another is meant from a day on."""
 
@@ -83,7 +77,6 @@ class LoopWorldSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """
 
     users: LoopUsers
-    songs: Songs
     signals: SignalRates
     switched: Switched
     renamed: Renamed
@@ -110,7 +103,6 @@ class LoopWorldSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
         checks["users.requests_per_day"] = (self.users.requests_per_day, 0, 200)
         checks["users.second_tries"] = (self.users.second_tries, 0, 2)
         checks["users.most_tries"] = (self.users.most_tries, 1, 20)
-        checks["songs.changing"] = (self.songs.changing, 0, 1_000)
         for name in ("switched", "renamed", "withdrawn", "released", "planted"):
             checks[f"{name}.day"] = (getattr(self, name).day, 0, MOST_DAYS)
         for name in ("switched", "renamed", "withdrawn"):

@@ -78,8 +78,8 @@ def test_failed_requests_of_those_who_made_a_row_do_not_count_until_it_is_gone()
 
 
 def planted_pair(world: LoopWorld, history: LoopHistory) -> PlantedRewrite:
-    source = most_said(history, list(world.events.unchanged[:-1]), since=0)
-    return PlantedRewrite(kind="popular", source=words(source), target=world.events.unchanged[-1])
+    source = most_said(history, list(world.events.unchanged[:20]), since=0)
+    return PlantedRewrite(kind="popular", source=words(source), target=world.events.unpopular)
 
 
 PLANTED = small_world(planted={"day": 1, "accounts": 0.05, "confirming": 0.025})
@@ -206,7 +206,7 @@ def test_an_old_name_that_leads_to_the_new_one_is_told() -> None:
 def test_every_turn_of_the_log_keeps_the_contract_and_says_what_was_served() -> None:
     settings = loop_settings(small_world(), share=0.5)
     raw, world, _ = lived_by_hand(settings, {})
-    source = most_said(raw, list(world.events.unchanged), since=0)
+    source = most_said(raw, list(world.events.unchanged[:20]), since=0)
     rows = {words(source): source.phrasings[1]}
 
     _, _, log = lived_by_hand(settings, {0: rows, 1: rows, 2: rows})
@@ -390,8 +390,8 @@ def test_what_is_learned_day_by_day_is_served_the_next_day_with_the_versions_of_
 def test_who_saw_a_wrong_rewrite_changes_the_words_more_often() -> None:
     settings = {by: loop_settings(small_world(users={"protests": by}), days=4, users=80) for by in (0.0, 1.0)}
     raw, world, _ = lived_by_hand(settings[0.0], {})
-    source = most_said(raw, list(world.events.unchanged), since=0)
-    rows = {words(source): world.events.unchanged[-1].phrasings[0]}
+    source = most_said(raw, list(world.events.unchanged[:20]), since=0)
+    rows = {words(source): world.events.unpopular.phrasings[0]}
 
     repeated = {}
     for by, chosen in settings.items():
