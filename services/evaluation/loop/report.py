@@ -26,7 +26,7 @@ _MEASURES: Final[tuple[tuple[str, Callable[[LoopSummary], str], str], ...]] = (
         lambda one: f"{one.losses:,}",
         "Treated turns that a rewrite made wrong, planted rewrites included.",
     ),
-    ("wins for each loss", lambda one: _number(one.wins_per_loss, "∞"), ""),
+    ("wins for each loss", lambda one: _number(one.wins_per_loss, "∞"), "∞: nothing was lost."),
     (
         "flips per pair",
         lambda one: f"{one.flips_per_pair:.3f}",

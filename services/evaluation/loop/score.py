@@ -68,7 +68,7 @@ class LoopSummary(Struct, frozen=True, kw_only=True):
     switched_followed_after_7_days: float | None  # None: no source led to what was switched
     switched_sources: int
     renamed_names: int
-    renamed_followed: int  # of these, that led to the new name on the last day
+    renamed_followed: int  # of these, that came to lead to the new name
     renamed_days: float | None  # median of the days until they did, of those that ever did
     calls_by_rewrite: int
     sensitive_to_somebody_else: float  # of these calls, the share; 0 where there were none
