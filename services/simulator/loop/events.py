@@ -1,5 +1,6 @@
 """What happens in the world of the closed loop: which songs change, and what becomes of them."""
 
+from itertools import pairwise
 from random import Random
 
 from msgspec import Struct
@@ -27,41 +28,47 @@ class LoopEvents(Struct, frozen=True, kw_only=True):
     withdrawn: tuple[Goal, ...]
     released: Goal
     unchanged: tuple[Goal, ...]  # songs to which nothing happens, the most popular first
-    unpopular: Goal  # the least popular of them that has no twin
+    unpopular: Goal  # the least popular of them that is no twin
 
 
 def draw_events(
     seed: int, catalogue: Catalogue, recogniser: Recogniser, settings: LoopWorldSettings
 ) -> LoopEvents:
-    """Draws the songs that change. None of them has a twin: what is meant by their words is plain.
+    """Draws the songs that change: of each kind some that are popular, and some that are not.
 
-    Raises:
-        SimulationError: more songs are to change than there are.
+    None of them is the twin of another: what is meant by their words is plain. The best known songs, which
+    have twins, may switch; renamed or withdrawn, they would be most of what goes wrong.
     """
-    twins = {*catalogue.twins, *catalogue.twins.values()}
-    songs = [goal for goal in catalogue.goals["song"] if twins.isdisjoint(title_of(goal).split())]
-    wanted = settings.switched.songs + settings.renamed.songs + settings.withdrawn.songs
-    if wanted >= len(songs):
-        raise SimulationError(
-            f"{wanted} songs of the loop's world are to change: it has {len(songs)} without a twin, and one "
-            "must stay"
-        )
+    twins = catalogue.twins
     rng = stream(seed, "loop", "events")
-    drawn = sorted(songs, key=lambda goal: (rng.random(), title_of(goal)))[:wanted]
+    songs = [goal for goal in catalogue.goals["song"] if twins.keys().isdisjoint(title_of(goal).split())]
+    switched = _drawn(songs, settings.switched.songs, rng)
+    with_twins = frozenset(twins.values())
+    others = [
+        goal for goal in songs if goal not in switched and with_twins.isdisjoint(title_of(goal).split())
+    ]
+    renamed = _drawn(others, settings.renamed.songs, rng)
+    withdrawn = _drawn([goal for goal in others if goal not in renamed], settings.withdrawn.songs, rng)
+    changed = {*switched, *renamed, *withdrawn}
     names = SongNames(seed, catalogue, recogniser)
 
-    def changes(old: list[Goal], alike: bool) -> tuple[SongChange, ...]:
+    def changes(old: tuple[Goal, ...], alike: bool) -> tuple[SongChange, ...]:
         return tuple(SongChange(goal, names.alike(goal) if alike else names.other(rng)) for goal in old)
 
-    first, second = settings.switched.songs, settings.switched.songs + settings.renamed.songs
     return LoopEvents(
-        switched=changes(drawn[:first], settings.switched.sounds_alike),
-        renamed=changes(drawn[first:second], settings.renamed.sounds_alike),
-        withdrawn=tuple(drawn[second:]),
+        switched=changes(switched, settings.switched.sounds_alike),
+        renamed=changes(renamed, settings.renamed.sounds_alike),
+        withdrawn=withdrawn,
         released=names.other(rng),
-        unchanged=tuple(goal for goal in catalogue.goals["song"] if goal not in drawn),
-        unpopular=[goal for goal in songs if goal not in drawn][-1],
+        unchanged=tuple(goal for goal in catalogue.goals["song"] if goal not in changed),
+        unpopular=[goal for goal in songs if goal not in changed][-1],
     )
+
+
+def _drawn(songs: list[Goal], count: int, rng: Random) -> tuple[Goal, ...]:
+    """So many of some songs, one from each part of the list; all from the most popular down."""
+    places = [len(songs) * number // max(count, 1) for number in range(count + 1)]
+    return tuple(pick(rng, songs[first:end]) for first, end in pairwise(places))
 
 
 class SongNames:

@@ -123,17 +123,24 @@ class Lives:
     def __init__(self, world: LoopWorld) -> None:
         self._world = world
         self._know_new_name: set[tuple[int, Frame]] = set()
+        self._forgot: set[tuple[int, Frame]] = set()
 
     def day(self, number: int, day: int, serve: Serve) -> list[LoopTurn]:
         """The turns of user `number` on a day, in time order."""
-        return _UserDay(self._world, number, day, serve, self._know_new_name).turns()
+        return _UserDay(self._world, number, day, serve, self._know_new_name, self._forgot).turns()
 
 
 class _UserDay:
     """One day of one user."""
 
     def __init__(
-        self, world: LoopWorld, number: int, day: int, serve: Serve, know_new_name: set[tuple[int, Frame]]
+        self,
+        world: LoopWorld,
+        number: int,
+        day: int,
+        serve: Serve,
+        know_new_name: set[tuple[int, Frame]],
+        forgot: set[tuple[int, Frame]],
     ) -> None:
         """Makes it.
 
@@ -142,7 +149,8 @@ class _UserDay:
             number: of the user.
             day: from 0.
             serve: asked before a request is run.
-            know_new_name: who knows what that was renamed; it grows.
+            know_new_name: who knows the new name of what; it grows.
+            forgot: who wants no more what was withdrawn; it grows.
         """
         self._world = world
         self._settings = world.settings
@@ -151,6 +159,7 @@ class _UserDay:
         self._day = day
         self._serve = serve
         self._know_new_name = know_new_name
+        self._forgot = forgot
         self._midnight_ms = world.start_ms + day * DAY_MS
         self._numbers = count()
 
@@ -173,9 +182,11 @@ class _UserDay:
             if now_ms > LATEST_VISIT_MS:
                 break
             goal = self._wish(rng)
-            pace, more = rng.random(), rng.random() < MORE_WISHES_RATE
+            pace, more, forgets = rng.random(), rng.random() < MORE_WISHES_RATE, rng.random()
             name = f"{self._number}-{self._day}-{visit}-{wish}"
             leaves = self._pursue(goal, self._midnight_ms + now_ms, name, turns)
+            if self._world.is_gone(goal.frame, self._day) and forgets < self._settings.withdrawn.forgets:
+                self._forgot.add((self._number, goal.frame))
             now_ms = turns[-1].event.ts_ms - self._midnight_ms + 12_000 + int(80_000 * pace)
             if leaves or not more:
                 break
@@ -183,8 +194,11 @@ class _UserDay:
 
     def _wish(self, rng: Random) -> Goal:
         wish = self._world.population.wish(self._user, rng)
-        chance = rng.random()
-        if self._world.adopts_release(self._number, self._day) and chance < self._settings.released.wishes:
+        adopts, instead = rng.random() < self._settings.released.wishes, rng.random()
+        while (self._number, wish.frame) in self._forgot:
+            other = stream(self._world.seed, "loop", "instead", self._number, self._day, instead)
+            wish, instead = self._world.population.wish(self._user, other), other.random()
+        if adopts and self._world.adopts_release(self._number, self._day):
             return self._world.events.released
         return self._world.wanted(wish, self._number, self._day)
 

@@ -13,6 +13,9 @@ from services.simulator.world.signals import SignalRates
 
 MOST_DAYS = 3_650
 
+MOST_SONGS = 15
+"""Of each kind: of every four songs one stays as it is."""
+
 
 class LoopUsers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What users do."""
@@ -48,6 +51,7 @@ class Withdrawn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     day: int
     songs: int
+    forgets: float
 
 
 class Released(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -91,6 +95,7 @@ class LoopWorldSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
             "switched.share": self.switched.share,
             "renamed.old_name": self.renamed.old_name,
             "renamed.looks_up": self.renamed.looks_up,
+            "withdrawn.forgets": self.withdrawn.forgets,
             "released.users": self.released.users,
             "released.wishes": self.released.wishes,
             "planted.accounts": self.planted.accounts,
@@ -106,7 +111,7 @@ class LoopWorldSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
         for name in ("switched", "renamed", "withdrawn", "released", "planted"):
             checks[f"{name}.day"] = (getattr(self, name).day, 0, MOST_DAYS)
         for name in ("switched", "renamed", "withdrawn"):
-            checks[f"{name}.songs"] = (getattr(self, name).songs, 0, 20)
+            checks[f"{name}.songs"] = (getattr(self, name).songs, 0, MOST_SONGS)
         for name in ("middling_per_day", "rare_per_day"):
             checks[f"planted.{name}"] = (getattr(self.planted, name), 0, 1e6)
         for name, (value, least, most) in checks.items():

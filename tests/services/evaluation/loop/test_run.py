@@ -199,8 +199,8 @@ def test_an_old_name_that_leads_to_the_new_one_is_told() -> None:
     assert scores.summary["by hand"].renamed_followed == 1
     assert scores.summary["by hand"].renamed_days == 2
     ran = [turn for turn in history.turns if turn.run is not None]
-    assert ran
-    assert all(turn.right and not turn.right_as_said for turn in ran)
+    assert sum(turn.right for turn in ran) > len(ran) / 2  # others are misheard as the old name
+    assert not any(turn.right_as_said for turn in ran)
 
 
 def test_every_turn_of_the_log_keeps_the_contract_and_says_what_was_served() -> None:
@@ -401,3 +401,14 @@ def test_who_saw_a_wrong_rewrite_changes_the_words_more_often() -> None:
 
     assert repeated[0.0] > 0.3
     assert repeated[1.0] < 0.1
+
+
+def test_who_wanted_in_vain_what_was_withdrawn_comes_to_want_something_else() -> None:
+    asked = {}
+    for forgets in (0.0, 1.0):
+        world = small_world(withdrawn={"day": 1, "songs": 15, "forgets": forgets})
+        history, lived_in, _ = lived_by_hand(loop_settings(world, days=6, users=60), {})
+        names = {normalise(text) for goal in lived_in.events.withdrawn for text in goal.phrasings}
+        asked[forgets] = sum(turn.said in names for turn in history.turns if turn.day >= 3)
+
+    assert 0 < asked[1.0] < 0.7 * asked[0.0]  # most are no habit of who asks
