@@ -131,5 +131,5 @@ LEARNERS: Mapping[str, Callable[[LearnerTask], LoopLearner]] = {
     "rehear": partial(TableLearner, "rehear"),
     "naive": partial(TableLearner, "naive"),
 }
-"""This build, and this build without what it learns from its own rewrites; as long as it learns nothing of
-that kind, the two are the same."""
+"""This build, and this build without attribution, guard and fading of what its own rewrites did; as long as
+there are none of these, the two are the same."""
