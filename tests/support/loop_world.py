@@ -16,6 +16,7 @@ from services.evaluation.loop.score import LoopSettings
 from services.simulator.loop.planting import PlantedRewrite
 from services.simulator.loop.settings import LoopWorldSettings, load_world
 from services.simulator.loop.world import LoopWorld
+from services.simulator.world.language_understanding import FALLBACK
 from streams.turn import AssistantId, TurnEvent
 
 NEVER = 99
@@ -97,6 +98,7 @@ def turn_by_hand(**changes: Any) -> LivedTurn:
         honest=True,
         said="a",
         before="",
+        meant=FALLBACK,
         run=None,
         right_as_said=True,
         right=True,

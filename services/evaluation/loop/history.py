@@ -8,6 +8,7 @@ from labeling.text.normalisation import normalise
 from rewriting.table.rewrite import RewriteId
 from services.evaluation.loop.learner import ServedTable
 from services.simulator.loop.turn import Arm, LoopTurn
+from services.simulator.world.frame import Frame
 
 
 class Pair(Struct, frozen=True, order=True):
@@ -26,6 +27,7 @@ class LivedTurn(Struct, frozen=True, kw_only=True, gc=False):
     honest: bool  # not of a planted account
     said: str  # normalised
     before: str  # the same of the try before at the same wish; empty: there is none
+    meant: Frame
     run: str | None  # by a rewrite, normalised; None: what was said
     right_as_said: bool
     right: bool
@@ -78,6 +80,7 @@ def lived(turn: LoopTurn, arm: Arm) -> LivedTurn:
         honest=turn.honest,
         said=turn.said,
         before=turn.before,
+        meant=turn.meant,
         run=None if run is None else normalise(run),
         right_as_said=turn.right_as_said,
         right=turn.right,

@@ -58,7 +58,7 @@ _MEASURES: Final[tuple[tuple[str, Callable[[LoopSummary], str], str], ...]] = (
         "switched: followed after 7 days",
         lambda one: _percent(one.switched_followed_after_7_days),
         "Of the sources that led to what was meant before, those that led to what is meant now, by how often "
-        "they were said.",
+        "that was meant by them.",
     ),
     (
         "renamed: old names that lead to the new",

@@ -35,7 +35,9 @@ class SourceStory(Struct, frozen=True, kw_only=True):
     """First day after on which the bad row was served no more: to `target` if planted or withdrawn, else to
     what was meant before. Planted: after which it never was again. None: it never went, or never was."""
     days_live: int = 0  # on which the row was served that `day_live` is the first of
-    requests: int = 0  # honest requests from the event on: planted, withdrawn: that the row ran; else said
+    requests: int = 0
+    """Honest requests from the event on: planted, withdrawn: that the row ran; switched, renamed: with this
+    text, that meant what is meant now."""
     harmed: int = 0  # honest requests that the rows of the text made wrong, from the event on
     requests_until_gone: int | None = None  # withdrawn: that failed, of users who did not make the row
 
@@ -166,6 +168,7 @@ class _Teller:
         to_new = self._days_to(source, new, event_day)
         to_old = self._days_to(source, old, event_day)
         turns = [turn for turn in self._since(event_day) if turn.honest and turn.said == source]
+        meant = sum(turn.meant == new.frame for turn in turns)
         gone = next((day for day in range(event_day, self._history.days) if day not in to_old), None)
         return SourceStory(
             learner=self._history.learner,
@@ -175,7 +178,7 @@ class _Teller:
             day_live=to_new[0] if to_new else None,
             day_gone=gone if to_old else None,
             days_live=len(to_new),
-            requests=len(turns),
+            requests=meant,
             harmed=sum(turn.lost for turn in turns),
         )
 
@@ -205,9 +208,9 @@ class _Teller:
 
 
 def followed_share(stories: Sequence[SourceStory], history: LoopHistory, world: LoopWorld) -> float | None:
-    """The share of switched sources that led to what is meant now a week after, by how often they were said.
+    """The share of switched sources that led to what is meant now a week after, by how often that was meant.
 
-    None: no source led to a song that was switched, or the week was not over.
+    None: nobody meant it by a source that had led to a song that was switched, or the week was not over.
     """
     day = world.settings.switched.day + FOLLOWED_AFTER_DAYS
     if day >= history.days:
@@ -217,6 +220,6 @@ def followed_share(stories: Sequence[SourceStory], history: LoopHistory, world: 
         (pair.source, world.understanding.understand(pair.target)) for pair in history.tables[day].values()
     }
     switched = [story for story in stories if story.kind == "switched"]
-    said = sum(story.requests for story in switched)
+    meant = sum(story.requests for story in switched)
     followed = sum(story.requests for story in switched if (story.text, new[story.target]) in sources)
-    return followed / said if said else None
+    return followed / meant if meant else None

@@ -156,7 +156,10 @@ def test_a_switched_source_has_followed_if_it_leads_to_what_is_meant_now_a_week_
     (story,) = stories
     assert (story.kind, story.text, story.target) == ("switched", source, words(change.new))
     assert (story.day_live, story.day_gone) == ((2, 2) if follows else (None, None))
-    assert story.requests == sum(turn.said == source for turn in history.turns if turn.day >= 1)
+    assert story.requests == sum(
+        turn.said == source and turn.meant == change.new.frame for turn in history.turns if turn.day >= 1
+    )
+    assert story.requests
     assert followed_share(stories, history, world) == share
 
 
