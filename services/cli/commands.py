@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from services.cli import (
     annotate,
     demo,
+    evaluate_loop,
     evaluate_rephrases,
     evaluations,
     exports,
@@ -41,6 +42,7 @@ app = typer.Typer(
 learn.register(app)
 jobs.register(app)
 exports.register(app)
+evaluate_loop.register(jobs.evaluate)
 evaluate_rephrases.register(jobs.evaluate)
 evaluations.register(jobs.evaluate)
 variants.register(jobs.evaluate)

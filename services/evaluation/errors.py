@@ -4,7 +4,8 @@ EvaluationError
 ├── BaselineError           a baseline cannot learn from the training log
 ├── EvaluationFileError     a gold, predictions or understanding file cannot be used
 ├── EvaluationStateError    a state holds nothing to evaluate
-└── MismatchError           turns, gold and predictions do not speak of the same events
+├── MismatchError           turns, gold and predictions do not speak of the same events
+└── OtherCheckoutError      another checkout cannot be driven by its commands
 """
 
 from streams.errors import RehearError
@@ -28,3 +29,7 @@ class EvaluationStateError(EvaluationError):
 
 class MismatchError(EvaluationError):
     """Turns, gold and predictions do not speak of the same events; the message says which, and what to do."""
+
+
+class OtherCheckoutError(EvaluationError):
+    """Another checkout cannot be driven by its commands; the message says which command, and how it ended."""

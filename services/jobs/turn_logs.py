@@ -9,6 +9,7 @@ from rich.progress import Progress
 from sqlalchemy import Engine
 
 from rewriting.chains.step import SessionSteps, session_steps
+from rewriting.guards.pair_guard import PairGuard
 from rewriting.requests.step import SessionRequests, session_requests
 from rewriting.table.rewrite_table import RewriteTable
 from services.learners.chains import ChainLearner
@@ -31,6 +32,62 @@ class LearningSummary(Struct, frozen=True):
     new_turns: int  # of these, not known before
     assistants: tuple[AssistantId, ...]
     live_rewrites: int  # of these assistants, now
+
+
+class TurnLearners:
+    """All that learns from the turns themselves: sessions, chains with their table, requests, rephrases.
+
+    It keeps in memory what it has made, so that turns may be given day by day.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        settings: Settings,
+        clock_ms: Callable[[], int],
+        guard: PairGuard | None = None,
+    ) -> None:
+        """Makes it.
+
+        Args:
+            engine: of the database.
+            settings: of sessions, chains, answers, requests and rephrases.
+            clock_ms: milliseconds since 1970.
+            guard: judges the pairs of chains; by default that of the settings.
+        """
+        self.table = RewriteTable(engine, clock_ms)
+        self._engine = engine
+        self._gap_ms = settings.sessions.gap_ms
+        self._chains = ChainLearner(self.table, settings, clock_ms, guard)
+        self._requests = RequestLearner(settings.online.candidates)
+        self._rephrases = RephraseLearner(self.table, settings.rephrases, clock_ms)
+
+    def absorb(self, turns: Sequence[TurnEvent]) -> int:
+        """Brings turns in, in one transaction; gives how many of them were not known before."""
+        with self._engine.begin() as connection:
+            lock_sessions(connection, alone=True)
+            new = new_turns(connection, turns, self._gap_ms)
+            store_turns(connection, new, {})
+            gone = [(one.session_id, one.assistant_id, one.user_id) for one in new.change.withdrawn]
+            steps = [*map(session_steps, new.change.upserts), *(SessionSteps(*one, ()) for one in gone)]
+            self._chains.absorb(connection, steps)
+            self._chains.announce(connection)
+            requests = list(map(session_requests, new.change.upserts))
+            requests += [SessionRequests(*one, ()) for one in gone]
+            self._requests.absorb(connection, requests)
+            self._requests.write(connection)
+            self._requests.announce(connection, (session.assistant_id for session in requests))
+            # What was found in a session holds for the turns it had; the backfill judges it anew.
+            self._rephrases.drop(connection, [session.session_id for session in requests])
+        return len(new.turns)
+
+    def solve(self, assistants: Iterable[AssistantId]) -> None:
+        """Makes the tables of these assistants what all that was absorbed and the settings warrant."""
+        with self._engine.begin() as connection:
+            self._chains.refresh(connection, also=assistants)
+            self._chains.solve(connection)
+            self._requests.refresh(connection)
+            self._rephrases.refresh(connection)
 
 
 def learn_from_files(
@@ -56,40 +113,18 @@ def learn_from_files(
     Raises:
         TurnFileError: a file cannot be read; batches before the bad line are learned.
     """
-    table = RewriteTable(engine, clock_ms)
-    learner = ChainLearner(table, settings, clock_ms)
-    request_learner = RequestLearner(settings.online.candidates)
-    rephrase_learner = RephraseLearner(table, settings.rephrases, clock_ms)
+    learners = TurnLearners(engine, settings, clock_ms)
     n_turns = n_new = 0
     assistants: set[AssistantId] = set()
     task = progress.add_task("reading turns", total=None) if progress else None
     for batch in _batches(turn for file in files for turn in read_turns(file, clock_ms)):
-        with engine.begin() as connection:
-            lock_sessions(connection, alone=True)
-            new = new_turns(connection, batch, settings.sessions.gap_ms)
-            store_turns(connection, new, {})
-            gone = [(one.session_id, one.assistant_id, one.user_id) for one in new.change.withdrawn]
-            steps = [*map(session_steps, new.change.upserts), *(SessionSteps(*one, ()) for one in gone)]
-            learner.absorb(connection, steps)
-            learner.announce(connection)
-            requests = list(map(session_requests, new.change.upserts))
-            requests += [SessionRequests(*one, ()) for one in gone]
-            request_learner.absorb(connection, requests)
-            request_learner.write(connection)
-            request_learner.announce(connection, (session.assistant_id for session in requests))
-            # What was found in a session holds for the turns it had; the backfill judges it anew.
-            rephrase_learner.drop(connection, [session.session_id for session in requests])
+        n_new += learners.absorb(batch)
         n_turns += len(batch)
-        n_new += len(new.turns)
         assistants.update(AssistantId(turn.assistant_id) for turn in batch)
         if progress and task is not None:
             progress.update(task, completed=n_turns, description=f"learned from {n_turns:,} turns")
-    with engine.begin() as connection:
-        learner.refresh(connection, also=assistants)
-        learner.solve(connection)
-        request_learner.refresh(connection)
-        rephrase_learner.refresh(connection)
-    live = sum(row.status == "live" for key in assistants for row in table.read(key).rewrites)
+    learners.solve(assistants)
+    live = sum(row.status == "live" for key in assistants for row in learners.table.read(key).rewrites)
     return LearningSummary(n_turns, n_new, tuple(sorted(assistants)), live)
 
 

@@ -26,8 +26,9 @@ class AssistantMiners:
         assistant_id: AssistantId,
         settings: Settings,
         allowed: AbstractSet[tuple[str, str, str]] = frozenset(),
+        guard: PairGuard | None = None,
     ) -> None:
-        self._guard = guard_of(settings)
+        self._guard = guard or guard_of(settings)
         self.chain = ChainMiner(assistant_id, settings.chain, self._guard, allowed)
         self._answers = AnswerMiner(assistant_id, settings.answers, self._guard)
 

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from rewriting.chains.step import SessionSteps
 from rewriting.chains.store import CHAIN_STORE, mark_put_off, mark_solved, put_off, unsolved
 from rewriting.guards.allowed_rewrites import allowed_pairs
+from rewriting.guards.pair_guard import PairGuard
 from rewriting.guards.reason import REFUSAL_REASONS, RefusalReason
 from rewriting.guards.refused_rewrites import RefusedRewrite, counts_by_reason, keep_refused, refused_rewrites
 from rewriting.table.revision import STANDS, held_wishes, stored_rewrites
@@ -54,6 +55,7 @@ class ChainLearner:
         table: RewriteTable,
         settings: Settings,
         clock_ms: Callable[[], int],
+        guard: PairGuard | None = None,
     ) -> None:
         """Makes it.
 
@@ -61,7 +63,9 @@ class ChainLearner:
             table: of the rewrites.
             settings: of chains, answers, guards and evidence.
             clock_ms: milliseconds since 1970.
+            guard: judges the pairs of chains; by default that of the settings.
         """
+        self._guard = guard
         self._table = table
         self._settings = settings
         self._clock_ms = clock_ms
@@ -169,7 +173,9 @@ class ChainLearner:
 
     def _rebuild(self, connection: Connection, assistant_id: AssistantId) -> AssistantMiners:
         """Builds a chain from its sessions, and makes the table what the chain and the settings warrant."""
-        miners = AssistantMiners(assistant_id, self._settings, allowed_pairs(connection, assistant_id))
+        miners = AssistantMiners(
+            assistant_id, self._settings, allowed_pairs(connection, assistant_id), self._guard
+        )
         n_sessions = n_renewed = 0
 
         def keep(renewed: Sequence[SessionSteps]) -> None:

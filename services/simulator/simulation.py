@@ -11,21 +11,25 @@ from services.simulator.stages.simulated_turn import SimulatedTurn
 from services.simulator.stages.world import StageWorld
 from services.simulator.world.assistant import Assistant
 from services.simulator.world.catalogue import Goal, make_catalogue
-from services.simulator.world.chance import bell, stream
+from services.simulator.world.chance import stream
 from services.simulator.world.frame import Frame
 from services.simulator.world.gold import GoldTurn
-from services.simulator.world.language_understanding import FALLBACK, LanguageUnderstanding
+from services.simulator.world.language_understanding import LanguageUnderstanding
 from services.simulator.world.recogniser import Heard, Recogniser
+from services.simulator.world.request_event import (
+    heard_from,
+    heard_request,
+    hypothesis,
+    understanding_noise,
+)
 from services.simulator.world.settings import DAY_MS, SimulationSettings
+from services.simulator.world.signals import signals
 from services.simulator.world.user import Population, User
 from services.simulator.world.visits import LATEST_VISIT_MS, MORE_WISHES_RATE, visits
-from streams.turn import EventId, Feedback, NluHypothesis, Recognition, Request, Signals, TurnEvent
+from streams.turn import EventId, Signals, TurnEvent
 
 MOST_TRIES = 4
 """Tries after which everybody gives up."""
-
-MISSPOKEN_RATE = 0.75
-"""How often a user's habitual confusion strikes at the first try."""
 
 
 class World:
@@ -70,7 +74,7 @@ class World:
         while True:
             event_id = EventId(f"{user.user_id}-{day:03d}-{next(numbers):03d}")
             goal_id = goal_id or f"goal-{event_id}"
-            heard = self._hear(user, spoken, len(failed), rng)
+            heard = heard_from(user, self._recogniser, spoken, len(failed), rng)
             understood = self.understanding.understand(heard.text)
             correct = understood == goal.frame
             if correct:
@@ -93,7 +97,7 @@ class World:
                 day=day,
             )
             yield SimulatedTurn(
-                self._event(event_id, user, ts_ms, heard, understood, _signals(correct, leaves, rng), rng),
+                self._event(event_id, user, ts_ms, heard, understood, signals(correct, leaves, rng), rng),
                 gold,
             )
             if not again:
@@ -102,12 +106,6 @@ class World:
             last = event_id
             spoken = self._population.next_wording(goal, failed, rng)
             ts_ms += 4_000 + int(20_000 * rng.random())
-
-    def _hear(self, user: User, spoken: str, tries: int, rng: Random) -> Heard:
-        taken_for = user.misspoken.get(spoken)
-        if taken_for is not None and rng.random() < MISSPOKEN_RATE / (1 + tries):
-            return self._recogniser.hear_as(spoken, taken_for, rng)
-        return self._recogniser.hear(spoken, tries, rng)
 
     def _event(
         self,
@@ -120,17 +118,7 @@ class World:
         rng: Random,
     ) -> TurnEvent:
         answer = self._assistant.answer(understood, heard.text)
-        # The understanding is surer of names that it knows; it does not know whether they are those meant.
-        if understood == FALLBACK:
-            confidence = 0.35
-        elif all(entity.mention == entity.resolved for entity in answer.entities):
-            confidence = 0.75
-        else:
-            confidence = 0.55
-        asr = [Recognition(text=heard.text, confidence=heard.confidence)]
-        if heard.alternative is not None:
-            lower = round(heard.confidence * (0.3 + 0.6 * rng.random()), 3)
-            asr.append(Recognition(text=heard.alternative, confidence=lower))
+        request = heard_request(heard, rng)
         return TurnEvent(
             schema_version=1,
             event_id=event_id,
@@ -139,15 +127,8 @@ class World:
             ts_ms=ts_ms,
             locale="en",
             device=user.device,
-            request=Request(text=heard.text, asr=tuple(asr)),
-            nlu=(
-                NluHypothesis(
-                    domain=understood.domain,
-                    intent=understood.intent,
-                    slots=understood.slots,
-                    confidence=round(bell(rng, confidence + 0.1 * heard.confidence, 0.2), 3),
-                ),
-            ),
+            request=request,
+            nlu=(hypothesis(understood, answer, heard.confidence, understanding_noise(rng)),),
             entities=answer.entities,
             response=answer.response,
             signals=signals,
@@ -161,18 +142,6 @@ def _failure_point(spoken: str, heard: str, understood: Frame, meant: Frame) -> 
     if heard != spoken:
         return "asr"
     return "entity_resolution" if understood.action == meant.action else "nlu"
-
-
-def _signals(correct: bool, leaves: bool, rng: Random) -> Signals:
-    """How the user takes it: mostly telling, never sure."""
-    feedback: Feedback | None = None
-    if correct:
-        if rng.random() < 0.005:
-            feedback = "positive"
-        return Signals(barge_in=rng.random() < 0.03, terminated=rng.random() < 0.02, feedback=feedback)
-    if rng.random() < 0.02:
-        feedback = "negative"
-    return Signals(barge_in=rng.random() < 0.45, terminated=leaves and rng.random() < 0.5, feedback=feedback)
 
 
 def simulate(settings: SimulationSettings) -> Iterator[SimulatedTurn]:

@@ -67,7 +67,7 @@ def make_catalogue(seed: int, lexicon: Lexicon = USUAL) -> Catalogue:
     contacts = coiner.names("contact", CONTACTS)
     rng = stream(seed, "popularity")
     goals = {
-        "song": tuple(_song(song, lexicon) for song in songs),
+        "song": tuple(song_goal(song, lexicon) for song in songs),
         "artist": goals_of("music.play_artist", "artist", artists, _ARTIST_WORDS, ("give me some {}",)),
         "weather": tuple(_weather(city, tomorrow) for city in cities for tomorrow in (False, True)),
         "home": _shuffled(
@@ -127,7 +127,8 @@ def goals_of(
     )
 
 
-def _song(song: str, lexicon: Lexicon) -> Goal:
+def song_goal(song: str, lexicon: Lexicon = USUAL) -> Goal:
+    """The wish for a song."""
     words = song.split()
     short = [word for word in words if word not in lexicon.title_words] if len(words) > 1 else []
     return Goal(

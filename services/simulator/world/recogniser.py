@@ -64,6 +64,10 @@ class Recogniser:
         """Hears a phrase as another text, for a user whose way of speaking does that."""
         return self._heard(text, right=False, hearing=self.hearing(phrase), rng=rng)
 
+    def heard_plainly(self, text: str, rng: Random) -> Heard:
+        """Hears a text as it is said, as surely as what is heard rightly."""
+        return self._heard(text, right=True, hearing=Hearing(0.0, ()), rng=rng)
+
     def misheard(self, phrase: str, rng: Random) -> str:
         """What a phrase is taken for when it is misheard."""
         if rng.random() < ONE_OFF_SHARE:

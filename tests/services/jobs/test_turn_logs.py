@@ -26,15 +26,16 @@ from rewriting.chains.settings import ChainSettings
 from rewriting.chains.store import CHAIN_SESSION
 from rewriting.table.rewrite import Rewrite
 from rewriting.table.rewrite_table import RewriteTable
-from services.jobs.turn_logs import LearningSummary, learn_from_files
+from services.jobs.turn_logs import LearningSummary, TurnLearners, learn_from_files
 from services.platform.clock import now_ms
 from services.settings import Settings
 from services.simulator import PlantedPair, SimulationSettings, planted_log, simulate
+from services.simulator.world.settings import DAY_MS
 from streams.errors import TurnFileError
 from streams.kafka_settings import KafkaSettings
 from streams.stores.session_store import SEEN_EVENT, SESSION
 from streams.topics import ensure_topics
-from streams.turn import TurnEvent
+from streams.turn import AssistantId, TurnEvent
 from streams.turn_file import read_turns
 
 HOME = Path(__file__).resolve().parents[3] / "../shared/data/home/turns.train.jsonl.gz"
@@ -101,6 +102,23 @@ def test_a_log_in_seconds_teaches_nothing(planted: list[TurnEvent], engine: Engi
         learn(engine, write_log(tmp_path / "turns.jsonl", in_seconds))
     assert RewriteTable(engine, now_ms).versions() == {}
     assert learn(engine, write_log(tmp_path / "turns.jsonl", planted)).live_rewrites == 10
+
+
+def test_what_is_learned_day_by_day_in_memory_is_what_the_whole_log_teaches_as_a_file(
+    demo_log: list[TurnEvent], demo_taught: Taught, location: str
+) -> None:
+    names = {AssistantId(turn.assistant_id) for turn in demo_log}
+    days = itertools.groupby(demo_log, lambda turn: turn.ts_ms // DAY_MS)
+    with opened(location) as engine:
+        learners = TurnLearners(engine, Settings(), now_ms)
+        new = 0
+        for _, turns in days:
+            new += learners.absorb(list(turns))
+            learners.solve(names)
+        again = learners.absorb(demo_log[:100])
+
+    assert (new, again) == (len(demo_log), 0)
+    assert taught(location) == demo_taught
 
 
 # Through Kafka and from files
