@@ -3,8 +3,8 @@
 1. **Taught**: what the user has explained holds before everything.
 2. **Blocked**: what an operator has taken back is not brought back by another layer.
 3. **Answers**: rows of the table for the very question that was asked.
-4. **Online**: the ranker over the user's history, the second tries of all users and the global index. What
-   it decides for and the guard refuses is served only where a row says the same.
+4. **Online**: the ranker over the user's history, the second tries of all users and the global index. Where
+   the guard refuses what it decides for, the row is served, if there is one.
 5. **Precomputed**: the other rows of the table, where no ranker was trained or its gates are closed. Where
    one was trained and cannot be asked, of these the rows that it has accepted for requests like this one.
 
@@ -114,10 +114,8 @@ def decided(
         return RewriteDecision(known, None)
     if online is None or online.reason is AbstainReason.OUT_OF_TIME:
         return RewriteDecision(_undecided(known, user_id, confidence, online, verdicts), online)
-    chosen = online.rewrite or online.refused
-    if known.rewrite is not None and chosen is not None:
-        if normalise(known.rewrite.text) == normalise(chosen.text):
-            return RewriteDecision(known, online, True)  # the row, which an operator can look up and block
+    if known.rewrite is not None and (online.refused is not None or _say_the_same(known, online)):
+        return RewriteDecision(known, online, True)  # the row, which an operator can look up and block
     if online.rewrite is None:
         rejects = None if known.rewrite is None else False
         return RewriteDecision(LookupAnswer(None, online.reason, known.table_version), online, rejects)
@@ -125,6 +123,12 @@ def decided(
         return RewriteDecision(_online_answer(table, text, user_id, occasion, known, online.rewrite), online)
     answer = _online_answer(table, text, user_id, occasion, known, online.rewrite)
     return RewriteDecision(answer, online, False)
+
+
+def _say_the_same(known: LookupAnswer, online: OnlineAnswer) -> bool:
+    if known.rewrite is None or online.rewrite is None:
+        return False
+    return normalise(known.rewrite.text) == normalise(online.rewrite.text)
 
 
 def _undecided(

@@ -28,6 +28,10 @@ LOSS_WEIGHT = 2.0
 """Wins that a loss outweighs where thresholds are compared: it takes away a request that was right, and the
 trust in those that follow. Raised, the last rewrites that are let through must win more."""
 
+LEAST_WIN = 0.6
+"""Probability that a rewrite wins, below which none is let through, whatever the held-back days show: they are
+too few to tell rare losses. Raised, fewer rewrites; lowered, one that is nearly as likely to harm passes."""
+
 CAUTION = 1.0
 """Standard deviations by which losses are taken to be more than was counted."""
 
@@ -91,7 +95,8 @@ def choose_gates(days: HeldBack, silent: SilentFailures, win_loss: float) -> Rew
     for min_defect in _thresholds(days.defect, np.linspace(1.0, 0.05, DEFECT_STEPS)):
         likely = days.defect >= min_defect
         for min_win in _thresholds(
-            days.win[likely], np.linspace(MOST_CHANGED, 0.0, WIN_STEPS, endpoint=False)
+            np.maximum(days.win[likely], LEAST_WIN),
+            np.linspace(MOST_CHANGED, 0.0, WIN_STEPS, endpoint=False),
         ):
             wins, losses = _expected(days, likely & (days.win >= min_win), silent)
             gain = wins - weight * losses

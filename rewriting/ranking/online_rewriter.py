@@ -67,7 +67,9 @@ class OnlineAnswer(Struct, frozen=True):
     rewrite: OnlineRewrite | None
     reason: AbstainReason | None
     judgement: Judgement | None = None
-    refused: OnlineRewrite | None = None  # what was decided for, where the guard refuses it
+    refused: OnlineRewrite | None = (
+        None  # what was decided for, where its reason is that the guard refuses it
+    )
     seconds: dict[Stage, float] = {}  # how long each stage took
 
 

@@ -106,7 +106,9 @@ def _judged(
                 continue
             history = histories.get(session.user_id) or RequestHistory()
             answer = parts.rewriter.answer(asked_step(session, i), statistics, history, parts.index)
-            chosen = answer.rewrite or answer.refused
-            accepted = chosen is not None and normalise(chosen.text) == normalise(known.rewrite.text)
+            chosen = answer.rewrite
+            accepted = answer.refused is not None or (
+                chosen is not None and normalise(chosen.text) == normalise(known.rewrite.text)
+            )
             key = user_key(session.assistant_id, session.user_id)
             yield JudgedRequest(known.rewrite, key, step.confidence, accepted)

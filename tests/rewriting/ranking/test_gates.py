@@ -101,7 +101,7 @@ def test_where_requests_are_known_to_be_right_each_is_a_loss() -> None:
 
 
 def test_at_most_half_of_the_requests_are_changed_however_well_rewrites_do() -> None:
-    win = np.linspace(0.01, 1.0, N)
+    win = np.linspace(0.61, 1.0, N)
     all_wrong = np.ones(N, dtype=bool)
     days = HeldBack(np.ones(N), win, shown_right=~all_wrong, shown_wrong=all_wrong, mended=all_wrong)
     gates = choose_gates(days, NONE_SILENT, 1.0)
