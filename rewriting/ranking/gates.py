@@ -29,8 +29,9 @@ LOSS_WEIGHT = 2.0
 trust in those that follow. Raised, the last rewrites that are let through must win more."""
 
 LEAST_WIN = 0.6
-"""Probability that a rewrite wins, below which none is let through, whatever the held-back days show: they are
-too few to tell rare losses. Raised, fewer rewrites; lowered, one that is nearly as likely to harm passes."""
+"""Probability that a rewrite wins, below which none is let through, whatever the held-back days show: they
+are too few to tell rare losses. Raised, fewer rewrites; lowered, one that is nearly as likely to harm passes.
+"""
 
 CAUTION = 1.0
 """Standard deviations by which losses are taken to be more than was counted."""
