@@ -98,7 +98,9 @@ class PairGuard:
             yield "fragment"
 
     def _by_users(self, pair: PairEvidence, compared: Comparison) -> Iterator[RefusalReason]:
-        is_plausible = self._is_plausible(compared) and not _names_another_value(pair)
+        is_plausible = (
+            self._is_plausible(compared) or _only_asks_in_other_words(pair, compared)
+        ) and not _names_another_value(pair)
         users = pair.users
         if not is_plausible or compared.added:  # else it repeats the request, whatever had been asked
             users = [user for user in users if not user.answered and not user.echoed]
@@ -172,6 +174,21 @@ def _names_another_value(pair: PairEvidence) -> bool:
         and known[name] != value
         and alike(known[name], value) < _SOUNDS_LIKE_A_REQUEST
         for name, value in slots_of(pair.target_interpretation or "")
+    )
+
+
+def _only_asks_in_other_words(pair: PairEvidence, compared: Comparison) -> bool:
+    """Whether the source says all that the target names, nobody was content with it, and it failed to be seen.
+
+    Then the words around what is named are what the assistant did not understand.
+    """
+    named = [value for _, value in slots_of(pair.target_interpretation or "") if value]
+    return (
+        bool(named)
+        and not pair.content
+        and not compared.differences
+        and all(user.visible for user in pair.users)
+        and all(f" {value} " in f" {pair.source} " for value in named)
     )
 
 

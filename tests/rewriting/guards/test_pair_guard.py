@@ -78,6 +78,21 @@ def test_another_name_needs_many_users_who_are_known_for_long() -> None:
     assert refusals(*OTHER_NAME, people(20, trust=1), said=101) == ("other_name",)
 
 
+def test_what_names_the_same_in_other_words_is_plausible_where_nobody_was_content_with_the_source() -> None:
+    asked = ("begin morning mist", "play the song morning mist")
+    named = {"target_interpretation": "music|play|song=morning mist"}
+    assert refusals(*asked, people(3), **named) == ()
+    not_plausible = ("other_name", "few_people", "new_accounts")
+    assert set(refusals(*asked, people(3))) >= {"other_name", "new_accounts"}
+    for others in (
+        {"content": 1},  # somebody got what they wanted
+        {"target_interpretation": "music|play|song=evening mist"},  # the source does not say it
+        {"target_interpretation": "music|play|"},  # nothing is named
+    ):
+        assert set(refusals(*asked, people(3), **(named | others))) & set(not_plausible)
+    assert set(refusals(*asked, [*people(2), *people(1, visible=False)], **named)) & set(not_plausible)
+
+
 def test_few_of_all_who_said_it_make_no_row() -> None:
     assert refusals(*MISHEARD, people(3), said=20) == ()
     assert refusals(*MISHEARD, people(3), said=21) == ("small_share",)
