@@ -53,8 +53,10 @@ def text_of(key: TextKey) -> tuple[str, str]:
 class RunOutcome(Struct, frozen=True, array_like=True, gc=False):
     """How one request ended that a rewrite was run for."""
 
+    user_id: UserId  # the person's, where ids are linked
     day: int  # days since 1970
     failed: bool  # visibly
+    met: bool  # nothing speaks against it
 
 
 class OutcomeCounts:
@@ -208,7 +210,9 @@ class ChainCounts:
             following = numbers[i + 1] if step.goes_on else None
             if step.said:  # what became of a rewrite is no evidence for the text that was run
                 run = self._text(text_key(step.said, locale)).run
-                add_nested_count(run, step.text, RunOutcome(session.day, step.failed), sign)
+                add_nested_count(
+                    run, step.text, RunOutcome(user, session.day, step.failed, bool(step.success)), sign
+                )
                 continue
             text = self._text(key)
             text.cell(cell_of(step)).add(step, following, sign)

@@ -29,7 +29,7 @@ from rewriting.chains.counts import (
     text_key,
     text_of,
 )
-from rewriting.chains.latest_runs import fails_lately
+from rewriting.chains.run_outcomes import ORDINARY_SESSIONS, does_worse, fails_lately
 from rewriting.chains.settings import ChainSettings
 from rewriting.evidence.exact_count import add_nested_count
 from rewriting.evidence.interpretation import Interpretation, told_by
@@ -376,6 +376,23 @@ class ChainMiner:
         counts = self.counts.texts.get(key)
         return counts is not None and bool(counts.met_users)
 
+    def _fails(self, key: TextKey, target: str, makers: set[UserId]) -> bool:
+        """Whether what a target came to where it was run takes the rewrite to it away."""
+        counts = self.counts.texts[key]
+        run = counts.run.get(target)
+        if not run:
+            return False
+        said_target = self.counts.texts[text_key(target, text_of(key)[1])]
+        said = {user: counts.times_said(user) for user in counts.users}
+
+        def is_judge(user: UserId) -> bool:
+            runs = sum(times for outcome, times in run.items() if outcome.user_id == user)
+            of_pair = said.get(user, 0) + said_target.times_said(user) + runs
+            ordinary = sum(self.counts.days.get(user, {}).values()) - of_pair
+            return user not in makers and ordinary >= ORDINARY_SESSIONS
+
+        return fails_lately(run) or does_worse(run, said, counts.met_users, is_judge)
+
     def _chain(self, states: list[int], position: dict[int, int]) -> AbsorbingChain:
         outcomes = [self.counts.outcomes[number] for number in states]
         entries = [
@@ -415,7 +432,7 @@ class ChainMiner:
             users = len({tried.user_id for tried in sessions.values()})
             limits = row_limits(counts, best, ways, users / len(sessions), self._settings)
             target = self.counts.texts[text_key(wanted[best], locale)]
-            if fails_lately(counts.run.get(wanted[best], {})):
+            if self._fails(key, wanted[best], {tried.user_id for tried in sessions.values()}):
                 continue
             if limits is not None and target.success_rate - counts.success_rate >= self._settings.min_gain:
                 break

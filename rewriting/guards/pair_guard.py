@@ -178,7 +178,7 @@ def _names_another_value(pair: PairEvidence) -> bool:
 
 
 def _only_asks_in_other_words(pair: PairEvidence, compared: Comparison) -> bool:
-    """Whether the source says all that the target names, nobody was content with it, and it failed to be seen.
+    """Whether the source says all that the target names, nobody was content with it, and all saw it fail.
 
     Then the words around what is named are what the assistant did not understand.
     """

@@ -1,0 +1,84 @@
+"""Run outcomes: what became of the requests that a rewrite was run for, and whether it may go on.
+
+A row goes where its target has gone, such as a station that is closed, or where it does worse than the
+request as it was said. The users who made it are no judges of that: the failures that they went on from are
+what made it, and who plants a row is content with it. Nor are accounts that do little else.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from rewriting.chains.counts import RunOutcome
+from rewriting.evidence.beta_posterior import BetaPosterior
+from streams.turn import UserId
+
+LATEST_RUNS: Final = 10
+"""Requests by which a rewrite is judged: the last ones, of whole days. Raised, one whose target is gone stays
+for longer; lowered, a bad day takes a good one away."""
+
+FEWEST_FAILED: Final = 3
+
+MOST_OF_A_USER: Final = 2
+"""Requests of one user that count where a rewrite is compared with what was said. Raised, one user decides;
+lowered, what is said by few is never judged."""
+
+FEWEST_JUDGES: Final = 3
+FEWEST_JUDGED: Final = 4
+"""Users, and requests of theirs, by which a rewrite is compared."""
+
+ORDINARY_SESSIONS: Final = 3
+"""Of a judge, about other things than the pair in question."""
+
+LEAST_BETTER: Final = 0.05
+"""Probability that a rewrite is better than what was said, at or below which it goes, 0..1."""
+
+
+def fails_lately(run: Mapping[RunOutcome, int]) -> bool:
+    """Whether most of the last requests that a rewrite was run for have failed, and three at least.
+
+    Args:
+        run: how requests ended that it was run for -> times.
+    """
+    failed, all_of_them, day = 0, 0, 0
+    for outcome in sorted(run, key=lambda outcome: -outcome.day):
+        if all_of_them >= LATEST_RUNS and outcome.day < day:
+            break
+        day = outcome.day
+        all_of_them += run[outcome]
+        failed += outcome.failed * run[outcome]
+    return failed >= FEWEST_FAILED and failed > all_of_them / 2
+
+
+def does_worse(
+    run: Mapping[RunOutcome, int],
+    said: Mapping[UserId, int],
+    met: Mapping[UserId, int],
+    is_judge: Callable[[UserId], bool],
+) -> bool:
+    """Whether a rewrite is hardly better than the request as it was said, or hardly ever right.
+
+    Each user counts by their last requests alone.
+
+    Args:
+        run: how requests ended that it was run for -> times.
+        said: user -> times that they said the request and it was run as it is.
+        met: user -> times of these that they were met.
+        is_judge: whether a user counts.
+    """
+    by_user: dict[UserId, list[RunOutcome]] = {}
+    for outcome in sorted(run, key=lambda outcome: (-outcome.day, outcome.met, not outcome.failed)):
+        if is_judge(outcome.user_id):
+            by_user.setdefault(outcome.user_id, []).extend([outcome] * run[outcome])
+    judged = [outcome for latest in by_user.values() for outcome in latest[:MOST_OF_A_USER]]
+    if len(by_user) < FEWEST_JUDGES or len(judged) < FEWEST_JUDGED:
+        return False
+    well = sum(outcome.met for outcome in judged)
+    as_run = BetaPosterior(well, len(judged) - well)
+    success = failure = 0
+    for user, times in said.items():
+        if is_judge(user):
+            met_times = min(met.get(user, 0), times)
+            success += min(met_times, MOST_OF_A_USER)
+            failure += min(times - met_times, max(MOST_OF_A_USER - met_times, 0))
+    as_said = BetaPosterior(success, failure)
+    return as_run.above_other(as_said) <= LEAST_BETTER or as_run.above(0.5) <= LEAST_BETTER
