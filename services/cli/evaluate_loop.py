@@ -30,8 +30,8 @@ def evaluate_loop_command(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="What learns: `rehear` (this build) or `naive` (this build without attribution, guard and "
-            "fading of what its own rewrites did). Repeat for several; by default both.",
+            help="What learns: `rehear` (this build) or `naive` (this build, which does not know what its "
+            "own rewrites did). Repeat for several; by default both.",
         ),
     ] = None,
     against: Annotated[

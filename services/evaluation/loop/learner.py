@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
 from msgspec import Struct
 
 from rewriting.evidence.understanding_confidence import turn_confidence
@@ -93,11 +94,29 @@ class LearnerTask(Struct, frozen=True, kw_only=True):
     guards: bool  # whether pairs are judged by what they mean and who made them
 
 
-class TableLearner:
-    """The table of this build, learned as `rehear learn` and the workers do, with a database in a folder."""
+def as_logged(turn: TurnEvent) -> TurnEvent:
+    """A turn as it is."""
+    return turn
 
-    def __init__(self, name: str, task: LearnerTask) -> None:
+
+def as_if_said(turn: TurnEvent) -> TurnEvent:
+    """A turn of which nothing tells that a rewrite was run: as if its user had said what was run."""
+    request = msgspec.structs.replace(turn.request, text=turn.executed)
+    return msgspec.structs.replace(turn, request=request, executed_text=None, rewrite_id=None)
+
+
+class TableLearner:
+    """The table of this build, learned as `rehear learn` and the workers do, with a database in a folder.
+
+    Args:
+        name: as the report calls it.
+        seen: what the learner sees of a turn.
+        task: what it is made for.
+    """
+
+    def __init__(self, name: str, seen: Callable[[TurnEvent], TurnEvent], task: LearnerTask) -> None:
         self._name = name
+        self._seen = seen
         self._assistant_id = AssistantId(task.assistant_id)
         self._start_ms = self._now_ms = task.start_ms
         self._engine = open_database(task.folder / f"{name}.db")
@@ -114,7 +133,7 @@ class TableLearner:
         """Learns from all turns of a day, in time order."""
         self._now_ms = self._start_ms + (day + 1) * DAY_MS
         if turns:
-            self._learners.absorb(turns)
+            self._learners.absorb([self._seen(turn) for turn in turns])
             self._learners.solve([self._assistant_id])
 
     def table(self) -> ServedTable:
@@ -128,8 +147,7 @@ class TableLearner:
 
 
 LEARNERS: Mapping[str, Callable[[LearnerTask], LoopLearner]] = {
-    "rehear": partial(TableLearner, "rehear"),
-    "naive": partial(TableLearner, "naive"),
+    "rehear": partial(TableLearner, "rehear", as_logged),
+    "naive": partial(TableLearner, "naive", as_if_said),
 }
-"""This build, and this build without attribution, guard and fading of what its own rewrites did; as long as
-there are none of these, the two are the same."""
+"""This build, and this build where it does not know what its own rewrites did."""

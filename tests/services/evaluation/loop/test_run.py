@@ -11,7 +11,7 @@ from loop_world import lived_by_hand, loop_settings, small_world, stub_checkout
 from labeling.text.normalisation import normalise
 from services.evaluation.errors import OtherCheckoutError
 from services.evaluation.loop.history import LoopHistory, Pair
-from services.evaluation.loop.learner import LearnerTask, TableLearner
+from services.evaluation.loop.learner import LearnerTask, TableLearner, as_if_said, as_logged
 from services.evaluation.loop.other_checkout import OtherCheckout
 from services.evaluation.loop.run import run_loop
 from services.evaluation.loop.score import score_loop
@@ -372,7 +372,7 @@ def test_what_is_learned_day_by_day_is_served_the_next_day_with_the_versions_of_
         settings=Settings(),
         guards=True,
     )
-    learner = TableLearner("rehear", task)
+    learner = TableLearner("rehear", as_logged, task)
     assert learner.table().live == ()
 
     _, _, log = lived_by_hand(loop_settings(small_world(), days=4, users=60), {})
@@ -415,3 +415,18 @@ def test_who_wanted_in_vain_what_was_withdrawn_comes_to_want_something_else() ->
         asked[forgets] = sum(turn.said in names for turn in history.turns if turn.day >= 3)
 
     assert 0 < asked[1.0] < 0.7 * asked[0.0]  # most are no habit of who asks
+
+
+def test_the_naive_learner_takes_what_was_run_for_what_was_said() -> None:
+    settings = loop_settings(WITHDRAWN, days=4, users=80)
+    raw, world, _ = lived_by_hand(settings, {})
+    song = most_said(raw, list(world.events.withdrawn), since=1)
+    _, _, log = lived_by_hand(settings, {1: {words(song): song.phrasings[1]}})
+    rewritten = [turn for turn in log if turn.executed_text is not None]
+    assert rewritten
+    for turn in rewritten:
+        naive = as_if_said(turn)
+        assert naive.request.text == turn.executed_text != turn.request.text
+        assert (naive.executed_text, naive.rewrite_id) == (None, None)
+        assert naive.nlu == turn.nlu
+        assert as_logged(turn) is turn
