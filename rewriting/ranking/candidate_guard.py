@@ -43,7 +43,9 @@ class CandidateGuard:
         """
         target = normalise(candidate.text)
         found = set(self._pairs.refusals_of_text(text, target, locale))
-        is_plausible = self._pairs.is_plausible(text, target, locale)
+        is_plausible = self._pairs.is_plausible(text, target, locale) or (
+            not found and _only_asks_in_other_words(text, interpretation, candidate)
+        )
         is_own = bool(candidate.source & _OWN)
         if not (is_plausible or is_own):
             found.add("other_name")
@@ -59,3 +61,15 @@ class CandidateGuard:
             if any(f" {part} " not in f" {text} " for part in parts):
                 found.add("private")
         return tuple(reason for reason in REFUSAL_REASONS if reason in found)
+
+
+def _only_asks_in_other_words(text: str, interpretation: Interpretation | None, candidate: Candidate) -> bool:
+    """Whether a request says all that a candidate names, and the assistant made nothing else of it.
+
+    That is: no slot of it has a value, or it has the candidate's intent.
+    """
+    named = [value for _, value in slots_of(candidate.interpretation) if value]
+    understood = interpretation or ""
+    is_same_intent = understood.split("|")[:2] == candidate.interpretation.split("|")[:2]
+    is_lost = not any(value for _, value in slots_of(understood))
+    return bool(named) and (is_lost or is_same_intent) and all(f" {value} " in f" {text} " for value in named)

@@ -20,10 +20,11 @@ def refusals(
     users: int = MANY,
     meaning: str = "d|i|",
     locale: str = "en-us",
+    understood: str = "d|i|",
     guard: CandidateGuard | None = None,
 ) -> tuple[str, ...]:
     candidate = Candidate(Interpretation(meaning), target, source)
-    return (guard or CandidateGuard()).refusals(text, Interpretation("d|i|"), locale, candidate, users)
+    return (guard or CandidateGuard()).refusals(text, Interpretation(understood), locale, candidate, users)
 
 
 @pytest.mark.parametrize("source", [*EVERYBODYS, Source.HABIT, Source.OWN_REPAIR])
@@ -56,6 +57,17 @@ def test_what_names_another_thing_is_left_to_rows_of_the_table(source: Source) -
 @pytest.mark.parametrize("own", [Source.HABIT, Source.OWN_REPAIR])
 def test_what_names_another_thing_is_served_where_it_is_the_users_own(own: Source) -> None:
     assert refusals("play the bbc", "play the weather channel", own | Source.SIMILAR) == ()
+
+
+def test_what_names_the_same_in_other_words_is_served() -> None:
+    text, target, meaning = "begin morning mist", "play the song morning mist", "music|play|song=morning mist"
+    assert refusals(text, target, meaning=meaning, understood="other|fallback|") == ()
+    assert refusals(text, target, meaning=meaning, understood="music|play|artist=morning") == ()
+    # Something else was understood in it, or the request does not say what would be run.
+    assert refusals(text, target, meaning=meaning, understood="tv|start|film=morning mist") == ("other_name",)
+    assert refusals(text, target, meaning="music|play|song=evening mist") == ("other_name",)
+    assert refusals(text, target, meaning="music|play|") == ("other_name",)
+    assert "opposite" in refusals("turn on the lamp", "turn off the lamp", meaning="home|off|device=lamp")
 
 
 def test_what_is_sensitive_takes_the_users_own_history() -> None:
