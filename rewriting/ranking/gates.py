@@ -24,11 +24,11 @@ MOST_CHANGED = 0.5
 """Share of the requests that may be changed, at most, of those that pass the defect gate: more than ever fail
 in an assistant that is in use."""
 
-LOSS_WEIGHT = 3.0
+LOSS_WEIGHT = 2.0
 """Wins that a loss outweighs where thresholds are compared: it takes away a request that was right, and the
 trust in those that follow. Raised, the last rewrites that are let through must win more."""
 
-LEAST_WIN = 0.55
+LEAST_WIN = 0.6
 """Probability that a rewrite wins, below which none is let through, whatever the held-back days show: they
 are too few to tell rare losses. Raised, fewer rewrites; lowered, one that is nearly as likely to harm passes.
 """
