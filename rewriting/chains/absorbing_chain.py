@@ -17,6 +17,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 from scipy.sparse.linalg import splu
 
+from rewriting.chains.union_find import UnionFind
 from rewriting.errors import ChainError
 
 Floats = NDArray[np.float64]
@@ -92,20 +93,12 @@ def components(n_states: int, links: Iterable[tuple[int, int]]) -> list[list[int
         n_states: the states are 0..n_states - 1.
         links: pairs of states that belong together, in any direction.
     """
-    parents = list(range(n_states))
-
-    def root(state: int) -> int:
-        while (parent := parents[state]) != state:
-            parents[state] = parents[parent]
-            state = parents[state]
-        return state
-
+    connected = UnionFind(n_states)
     for one, other in links:
-        first, second = root(one), root(other)
-        parents[max(first, second)] = min(first, second)
+        connected.join(one, other)
     found: dict[int, list[int]] = {}
     for state in range(n_states):
-        found.setdefault(root(state), []).append(state)
+        found.setdefault(connected.root(state), []).append(state)
     return list(found.values())
 
 

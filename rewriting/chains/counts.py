@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from rewriting.chains.confidence_cell import ConfidenceCell, cell_of
 from rewriting.chains.step import ChainStep, SessionSteps
+from rewriting.chains.union_find import UnionFind
 from rewriting.evidence.exact_count import add_count, add_nested_count
 from rewriting.evidence.interpretation import Interpretation, slots_of
 from rewriting.evidence.wordings import Wordings
@@ -157,7 +158,7 @@ class ChainCounts:
         self._slotted = 0  # requests that were understood with slots
         self._with_slots: list[bool] = []  # by number
         self._numbers: dict[Interpretation, int] = {}
-        self._parents: list[int] = []  # union-find over numbers that ever shared a session's chain
+        self._joined = UnionFind()  # numbers that ever shared a session's chain
 
     def add(self, session: SessionSteps) -> set[int]:
         """Adds a session that is not in; gives the numbers of the interpretations it touched."""
@@ -191,10 +192,10 @@ class ChainCounts:
 
         A union is never undone, so a list may hold several components by now: solve them apart.
         """
-        roots = {self._root(number) for number in numbers}
+        roots = {self._joined.root(number) for number in numbers}
         groups: dict[int, list[int]] = {root: [] for root in roots}
-        for number in range(len(self._parents)):
-            root = self._root(number)
+        for number in range(len(self._joined)):
+            root = self._joined.root(number)
             if root in groups:
                 groups[root].append(number)
         return list(groups.values())
@@ -220,14 +221,14 @@ class ChainCounts:
             text.note(step.surface, user, bool(step.success), sign)
             if number not in text.interpretations:  # those that are in are joined already
                 for other in text.interpretations:
-                    self._join(number, other)
+                    self._joined.join(number, other)
             add_count(text.interpretations, number, sign)
             self._slotted += sign * self._with_slots[number]
             add_count(self.texts_at[number], key, sign)
             if step.is_unordered and not steps[i + 1].said:
                 self._note_unordered(key, keys[i + 1], user, sign)
             if following is not None:
-                self._join(number, following)
+                self._joined.join(number, following)
         second_tries = _second_tries(session, keys, numbers)
         if not second_tries:
             add_nested_count(self.days, user, session.day, sign)
@@ -274,19 +275,8 @@ class ChainCounts:
             self._with_slots.append(bool(slots_of(interpretation)))
             self.outcomes.append(OutcomeCounts())
             self.texts_at.append({})
-            self._parents.append(number)
+            self._joined.add()
         return number
-
-    def _root(self, number: int) -> int:
-        while (parent := self._parents[number]) != number:
-            self._parents[number] = self._parents[parent]
-            number = parent
-        return number
-
-    def _join(self, a: int, b: int) -> None:
-        a, b = self._root(a), self._root(b)
-        if a != b:
-            self._parents[max(a, b)] = min(a, b)
 
 
 def _second_tries(

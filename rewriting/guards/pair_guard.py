@@ -12,7 +12,7 @@ from labeling.text.comparison import Comparison, alike, compare, is_giving_up, l
 from labeling.text.language import languages_of
 from rewriting.evidence.interpretation import slots_of
 from rewriting.guards.reason import REFUSAL_REASONS, RefusalReason
-from rewriting.guards.sensitive import private_parts, sensitive_kinds
+from rewriting.guards.sensitive import says_all, sensitive_kinds, tells_private
 from rewriting.guards.settings import GuardSettings, SensitiveSettings
 from rewriting.guards.trust import weight
 
@@ -82,6 +82,19 @@ class PairGuard:
             and not compared.added
         )
 
+    def is_newly_sensitive(
+        self, source: tuple[str, str | None], target: tuple[str, str | None], is_plausible: bool
+    ) -> bool:
+        """Whether a target is sensitive in a way that the source is not, or names another such thing.
+
+        Args:
+            source: its text, normalised, and its interpretation.
+            target: the same.
+            is_plausible: whether the target names what the source does.
+        """
+        kinds = sensitive_kinds(*target, self.sensitive)
+        return bool(kinds - sensitive_kinds(*source, self.sensitive) if is_plausible else kinds)
+
     def _is_plausible(self, compared: Comparison) -> bool:
         least = self.settings.min_likeness if compared.is_framed else self.settings.min_whole_likeness
         return compared.sounds_alike >= least and compared.dropped <= _MOST_DROPPED
@@ -113,13 +126,17 @@ class PairGuard:
             yield "other_name"
             yield "new_accounts"
         trusted = sum(min(user.trust, 1) for user in visible)
-        if self._is_sensitive(pair, is_plausible) and (
+        is_sensitive = self.is_newly_sensitive(
+            (pair.source, pair.source_interpretation), (pair.target, pair.target_interpretation), is_plausible
+        )
+        if is_sensitive and (
             self.sensitive.forbidden
             or trusted < self.settings.min_trust
             or len(visible) < self.settings.min_named_share * pair.said
         ):
             yield "sensitive"
-        if _tells_private(pair) and trusted < self.settings.private_trust:
+        told = slots_of(pair.target_interpretation or "")
+        if trusted < self.settings.private_trust and tells_private(pair.source, pair.target, told):
             yield "private"
 
     def _by_number(
@@ -146,12 +163,6 @@ class PairGuard:
             share < settings.min_named_share or len(users) < settings.min_named_odds * pair.content
         ):
             yield "other_name"
-
-    def _is_sensitive(self, pair: PairEvidence, is_plausible: bool) -> bool:
-        """Whether the target is sensitive in a way that the source is not, or names another such thing."""
-        kinds = sensitive_kinds(pair.target, pair.target_interpretation, self.sensitive)
-        known = sensitive_kinds(pair.source, pair.source_interpretation, self.sensitive)
-        return bool(kinds - known if is_plausible else kinds)
 
 
 _MUCH_ADDED = 0.3  # share of the target's letters that the source has nothing for, above which it says more
@@ -188,14 +199,8 @@ def _only_asks_in_other_words(pair: PairEvidence, compared: Comparison) -> bool:
         and not pair.content
         and not compared.differences
         and all(user.visible for user in pair.users)
-        and all(f" {value} " in f" {pair.source} " for value in named)
+        and says_all(pair.source, named)
     )
-
-
-def _tells_private(pair: PairEvidence) -> bool:
-    """Whether the target has something private that the source does not say."""
-    parts = private_parts(pair.target, slots_of(pair.target_interpretation or ""))
-    return any(f" {part} " not in f" {pair.source} " for part in parts)
 
 
 def _is_half(pair: PairEvidence, compared: Comparison) -> bool:

@@ -1,6 +1,7 @@
 """Sensitive requests: what costs money, opens doors, calls people or destroys data."""
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
@@ -46,6 +47,22 @@ def private_parts(text: str, slots: tuple[tuple[str, str], ...]) -> frozenset[st
     """
     found = {match[0] for match in _PRIVATE.finditer(text)}
     return frozenset(found | {value for name, value in slots if name in _PERSONAL_SLOTS and value})
+
+
+def tells_private(source: str, target: str, slots: tuple[tuple[str, str], ...]) -> bool:
+    """Whether a target has something private that its source does not say; texts normalised.
+
+    Args:
+        source: what was said.
+        target: what would be run.
+        slots: name and value of what is understood of the target.
+    """
+    return not says_all(source, private_parts(target, slots))
+
+
+def says_all(text: str, parts: Iterable[str]) -> bool:
+    """Whether a normalised text has all these words, or runs of them."""
+    return all(f" {part} " in f" {text} " for part in parts)
 
 
 @lru_cache(maxsize=16)

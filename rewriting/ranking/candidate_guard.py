@@ -9,7 +9,7 @@ from labeling.text.normalisation import normalise
 from rewriting.evidence.interpretation import Interpretation, slots_of
 from rewriting.guards.pair_guard import PairGuard
 from rewriting.guards.reason import REFUSAL_REASONS, RefusalReason
-from rewriting.guards.sensitive import private_parts, sensitive_kinds
+from rewriting.guards.sensitive import says_all, tells_private
 from rewriting.ranking.candidates import Candidate, Source
 
 _OWN = Source.HABIT | Source.OWN_REPAIR
@@ -49,16 +49,13 @@ class CandidateGuard:
         is_own = bool(candidate.source & _OWN)
         if not (is_plausible or is_own):
             found.add("other_name")
-        settings = self._pairs.sensitive
-        kinds = sensitive_kinds(target, candidate.interpretation, settings)
-        if is_plausible:
-            kinds -= sensitive_kinds(text, interpretation, settings)
-        vouched = Source.HABIT | Source.OWN_REPAIR if is_plausible else Source.OWN_REPAIR
-        if kinds and (settings.forbidden or not candidate.source & vouched):
+        vouched = candidate.source & (_OWN if is_plausible else Source.OWN_REPAIR)
+        if (self._pairs.sensitive.forbidden or not vouched) and self._pairs.is_newly_sensitive(
+            (text, interpretation), (target, candidate.interpretation), is_plausible
+        ):
             found.add("sensitive")
         if not is_own and users < self._pairs.settings.private_trust:
-            parts = private_parts(target, slots_of(candidate.interpretation))
-            if any(f" {part} " not in f" {text} " for part in parts):
+            if tells_private(text, target, slots_of(candidate.interpretation)):
                 found.add("private")
         return tuple(reason for reason in REFUSAL_REASONS if reason in found)
 
@@ -72,4 +69,4 @@ def _only_asks_in_other_words(text: str, interpretation: Interpretation | None, 
     understood = interpretation or ""
     is_same_intent = understood.split("|")[:2] == candidate.interpretation.split("|")[:2]
     is_lost = not any(value for _, value in slots_of(understood))
-    return bool(named) and (is_lost or is_same_intent) and all(f" {value} " in f" {text} " for value in named)
+    return bool(named) and (is_lost or is_same_intent) and says_all(text, named)
