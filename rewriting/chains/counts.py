@@ -10,6 +10,7 @@ from typing import NewType
 from msgspec import Struct
 
 from rewriting.chains.confidence_cell import ConfidenceCell, cell_of
+from rewriting.chains.request_days import RequestDays
 from rewriting.chains.step import ChainStep, SessionSteps
 from rewriting.chains.union_find import UnionFind
 from rewriting.evidence.exact_count import add_count, add_nested_count
@@ -32,6 +33,7 @@ class SecondTry(Struct, frozen=True, array_like=True, gc=False):
     visible: bool  # the first request failed visibly; else the two only look alike
     is_answer: bool  # the assistant had asked something
     is_echo: bool  # the assistant's own words
+    after_run: bool = False  # a rewrite was run for the first request
 
 
 TextKey = NewType("TextKey", str)
@@ -105,11 +107,12 @@ class CellCounts:
 class TextCounts(Wordings):
     """What is known of one normalised text."""
 
-    __slots__ = ("cells", "interpretations", "led_to", "run")
+    __slots__ = ("cells", "days", "interpretations", "led_to", "run")
 
     def __init__(self) -> None:
         super().__init__()
         self.cells: dict[ConfidenceCell, CellCounts] = {}  # by how surely it was understood
+        self.days = RequestDays()  # as it was said; where a rewrite was run: `run`
         self.interpretations: dict[int, int] = {}  # number of the interpretation -> times
         self.led_to: dict[int, dict[SessionId, SecondTry]] = {}
         """Number of an interpretation -> sessions that came to it from this text by second tries. These are
@@ -117,9 +120,15 @@ class TextCounts(Wordings):
         self.run: dict[str, dict[RunOutcome, int]] = {}
         """What a rewrite has run in its place, normalised -> how that ended -> times."""
 
+    def times_run(self, user_id: UserId) -> int:
+        """How often a rewrite was run in its place for one user."""
+        return sum(
+            times for run in self.run.values() for outcome, times in run.items() if outcome.user_id == user_id
+        )
+
     @property
     def requests(self) -> int:
-        """Times it was said."""
+        """Times it was said, and run so."""
         return sum(cell.requests for cell in self.cells.values())
 
     @property
@@ -219,8 +228,9 @@ class ChainCounts:
             text.cell(cell_of(step)).add(step, following, sign)
             self.outcomes[number].add(step, following, sign)
             text.note(step.surface, user, bool(step.success), sign)
+            text.days.note(user, session.day, bool(step.success), sign)
             if number not in text.interpretations:  # those that are in are joined already
-                for other in text.interpretations:
+                for other in (*text.interpretations, *text.led_to):
                     self._joined.join(number, other)
             add_count(text.interpretations, number, sign)
             self._slotted += sign * self._with_slots[number]
@@ -236,6 +246,8 @@ class ChainCounts:
             led_to = self.texts[source].led_to
             if sign > 0:
                 self._tried.setdefault(user, set()).add(source)
+                for number in self.texts[source].interpretations:
+                    self._joined.join(number, target)
                 led_to.setdefault(target, {})[session.session_id] = second_try
             else:
                 del led_to[target][session.session_id]
@@ -293,13 +305,22 @@ def _second_tries(
     found: dict[tuple[TextKey, int], SecondTry] = {}
     for i in range(1 if session.is_dialogue else len(steps)):
         source = steps[i]
-        if source.said or (source.question and not session.is_dialogue) or source.is_answer:
+        if (source.question and not session.is_dialogue) or source.is_answer:
             continue
         for j in range(i + 1, min(i + MOST_TRIES, len(steps) - 1) + 1):
             if steps[j - 1].goes_on != 1 or steps[j].said:
                 break
             target = steps[j]
-            found[keys[i], numbers[j]] = SecondTry(
-                session.person, target.text, session.day, source.failed, target.is_answer, target.is_echo
+            if target.text == source.said:
+                continue  # they say it again, as it is not what they said that was run
+            said = text_key(source.said, session.locale) if source.said else keys[i]
+            found[said, numbers[j]] = SecondTry(
+                session.person,
+                target.text,
+                session.day,
+                source.failed,
+                target.is_answer,
+                target.is_echo,
+                bool(source.said),
             )
     return found

@@ -9,7 +9,7 @@ interpretations that followed, pooled over all texts that were understood so (do
 u is rewritten to the interpretation j with the greatest w_j if w_j >= odds * s; else it stays as it is.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 import msgspec
@@ -24,21 +24,22 @@ from rewriting.chains.confidence_guard import CellWays, row_limits
 from rewriting.chains.counts import (
     ChainCounts,
     SecondTry,
-    TextCounts,
     TextKey,
     text_key,
     text_of,
 )
-from rewriting.chains.run_outcomes import ORDINARY_SESSIONS, does_worse, fails_lately
+from rewriting.chains.run_outcomes import ORDINARY_SESSIONS, RunVerdict, fails_lately, verdict_of
 from rewriting.chains.settings import ChainSettings
-from rewriting.evidence.exact_count import add_nested_count
+from rewriting.chains.source_evidence import SourceEvidence, source_evidence, ways_now
 from rewriting.evidence.interpretation import Interpretation, told_by
-from rewriting.evidence.wordings import written_by_most
 from rewriting.guards.pair_guard import PairEvidence, PairGuard, PairUser
 from rewriting.guards.reason import RefusalReason
 from rewriting.guards.trust import trust
 from rewriting.table.rewrite import GLOBAL, Rewrite, rewrite_id
 from streams.turn import AssistantId, UserId
+
+_CEASED = 0.5  # success rate, 0..1
+_MANY = 0.5  # of the users of the commonest wording
 
 
 class MinedChange(Struct, frozen=True):
@@ -191,23 +192,24 @@ class ChainMiner:
         yield from self.counts.outcomes[number].following
         for text in self.counts.texts_at[number]:
             yield next(iter(self.counts.texts[text].interpretations))
+            yield from self.counts.texts[text].led_to
 
     def _mine(self, states: list[int]) -> list[tuple[TextKey, Rewrite]]:
         """The rewrites within one component, without chains of them."""
         position = {number: i for i, number in enumerate(states)}
         sources = [
-            (key, self.counts.texts[key], wanted)
+            (key, evidence, wanted)
             for number in states
-            for key in sorted(self.counts.texts_at[number])
-            if self._home(key) == number and (wanted := self._wanted(key))
+            for key, evidence in self._sources(number)
+            if (wanted := self._wanted(key, evidence))
         ]
         if not sources:
             return []
         chain = self._chain(states, position)
         cells = [
             (source, cell, following)
-            for source, (_, counts, _) in enumerate(sources)
-            for cell, outcomes in sorted(counts.cells.items())
+            for source, (key, *_) in enumerate(sources)
+            for cell, outcomes in sorted(self.counts.texts[key].cells.items())
             if (following := outcomes.following)
         ]
         starts = _starts([following for *_, following in cells], position, len(states))
@@ -220,8 +222,8 @@ class ChainMiner:
                 ways[source][cell] = CellWays(by_target, float(scores.sum()), float(error))
         found = [
             (key, rewrite)
-            for (key, counts, wanted), by_cell in zip(sources, ways, strict=True)
-            if (rewrite := self._decide(key, counts, wanted, by_cell)) is not None
+            for (key, evidence, wanted), by_cell in zip(sources, ways, strict=True)
+            if (rewrite := self._decide(key, evidence, wanted, by_cell)) is not None
         ]
         return self._widened(_without_chains(found))
 
@@ -251,24 +253,78 @@ class ChainMiner:
         names = self.counts.interpretations
         return min(interpretations, key=lambda number: (-interpretations[number], names[number]))
 
-    def _wanted(self, key: TextKey) -> dict[int, str]:
+    def _sources(self, number: int) -> Iterator[tuple[TextKey, SourceEvidence]]:
+        """The texts of an interpretation that may have a rewrite, and what counts of each.
+
+        Where all that is understood so fares otherwise than before, as a song that is known by another name
+        since, what users of one wording came to counts for all of them.
+        """
+        by_locale: dict[str, list[TextKey]] = {}
+        for key in sorted(self.counts.texts_at[number]):
+            if self._home(key) == number:
+                by_locale.setdefault(text_of(key)[1], []).append(key)
+        for keys in by_locale.values():
+            said = [key for key in keys if self._is_said_enough(key)]
+            own = {
+                key: source_evidence(self.counts, (key,), self._home, self._known((key,)))
+                for key in said
+                if self._leads_elsewhere(key)
+            }
+            pooled: SourceEvidence | None = None
+            if len(said) > 1 and any(map(_has_ceased, own.values())):
+                pooled = source_evidence(self.counts, said, self._home, self._known(said))
+            for key in said:
+                if pooled is not None and _has_ceased(pooled) and self._follows(key, pooled):
+                    yield key, pooled
+                elif key in own:
+                    yield key, own[key]
+
+    def _is_said_enough(self, key: TextKey) -> bool:
+        """Whether a text is said so often, and by so many, that it may have a rewrite."""
+        counts, settings = self.counts.texts[key], self._settings
+        return counts.requests >= settings.min_requests and len(counts.users) >= settings.min_text_users
+
+    def _leads_elsewhere(self, key: TextKey) -> bool:
+        """Whether enough users went on from a text to something that it is never understood as."""
+        counts = self.counts.texts[key]
+        return any(
+            len({tried.user_id for tried in tries.values()}) >= self._settings.min_users
+            for number, tries in counts.led_to.items()
+            if number not in counts.interpretations
+        )
+
+    def _follows(self, key: TextKey, pooled: SourceEvidence) -> bool:
+        """Whether a wording has ceased to work with the others."""
+        days = self.counts.texts[key].days
+        since = pooled.since or 0
+        now = [is_met for user in days.users for day, is_met in days.of(user) if day >= since]
+        return 2 * sum(now) <= len(now)
+
+    def _known(self, keys: Sequence[TextKey]) -> Callable[[UserId], bool]:
+        """Whether a user is known for other things than these texts."""
+        texts = [self.counts.texts[key] for key in keys]
+
+        def is_known(user: UserId) -> bool:
+            ordinary = sum(self.counts.days.get(user, {}).values())
+            of_these = sum(counts.times_said(user) + counts.times_run(user) for counts in texts)
+            return ordinary - of_these >= ORDINARY_SESSIONS
+
+        return is_known
+
+    def _wanted(self, key: TextKey, evidence: SourceEvidence) -> dict[int, str]:
         """What a text could be rewritten to on the evidence: interpretation -> text."""
         counts = self.counts.texts[key]
         settings = self._settings
-        if not counts.led_to or counts.requests < settings.min_requests:
-            return {}
-        if (said := len(counts.users)) < settings.min_text_users:
-            return {}
         source: _Source | None = None
         text, locale = text_of(key)
         wanted = {}
-        for number in sorted(counts.led_to, key=lambda number: self.counts.interpretations[number]):
+        for number in sorted(evidence.led_to, key=lambda number: self.counts.interpretations[number]):
             if number in counts.interpretations:
                 continue
-            tries = counts.led_to[number]
+            tries = evidence.led_to[number]
             if len({tried.user_id for tried in tries.values()}) < settings.min_users:
                 continue
-            if len(tries) < settings.min_repair_share * counts.requests:
+            if len(tries) < settings.min_repair_share * evidence.requests:
                 continue
             target = self._target(key, tries.values())
             if target is None or target == text:
@@ -276,34 +332,47 @@ class ChainMiner:
             if not self._allowed.isdisjoint({(text, target, locale), (text, target, "")}):
                 wanted[number] = target
                 continue
-            source = source or self._source(key, said)
-            if reasons := self._guard.refusals(self._pair(source, counts, number, target)):
+            source = source or self._source(key, evidence)
+            verdict = self._verdict(key, target, evidence, number)
+            pair = self._pair(source, evidence, number, target)
+            if verdict is not None and verdict.does_well:
+                reasons = self._guard.refusals_of_proven(pair)
+            else:
+                reasons = self._guard.refusals(pair)
+            if reasons:
                 self._refused.setdefault(key, []).append(RefusedPair(text, target, locale, reasons))
             else:
                 wanted[number] = target
         return wanted
 
-    def _source(self, key: TextKey, said: int) -> _Source:
-        """What the guard is told of a text that so many users said."""
-        led_to = self.counts.texts[key].led_to
+    def _source(self, key: TextKey, evidence: SourceEvidence) -> _Source:
+        """What the guard is told of a text."""
         text, locale = text_of(key)
+        own = () if evidence.since is None else self.counts.texts[key].interpretations
+        went_on = {
+            tried.user_id
+            for number, tries in evidence.led_to.items()
+            if number not in own  # since something has changed, who tries the same again has not found out
+            for tried in tries.values()
+        }
         return _Source(
             text=text,
             locale=locale,
             interpretation=self.counts.interpretations[self._home(key)],
-            said=said,
-            went_on=len({tried.user_id for tries in led_to.values() for tried in tries.values()}),
+            said=len(evidence.said),
+            went_on=len(went_on.union(*evidence.run_met.values())),
         )
 
     def _target(self, key: TextKey, tries: Iterable[SecondTry]) -> str | None:
-        """What users came to say, who came from a text: what most of them said of what sounds like it.
+        """What users came to say, who came from a text: of what sounds like it, what many said first.
 
         None if too few users have ever succeeded with any of it.
         """
         source, locale = text_of(key)
         said: dict[str, dict[UserId, int]] = {}
         for tried in tries:
-            add_nested_count(said, tried.text, tried.user_id, 1)
+            users = said.setdefault(tried.text, {})
+            users[tried.user_id] = min(tried.day, users.get(tried.user_id, tried.day))
         texts = self.counts.texts
         known = {
             text: users
@@ -317,15 +386,19 @@ class ChainMiner:
             for text, users in known.items()
             if len(users) >= self._settings.min_users and self._guard.is_plausible(source, text, locale)
         }
-        return written_by_most(alike or known)
+        return _first_of_many(alike or known, self._settings.min_users)
 
-    def _pair(self, source: _Source, counts: TextCounts, number: int, target: str) -> PairEvidence:
+    def _pair(self, source: _Source, evidence: SourceEvidence, number: int, target: str) -> PairEvidence:
         """What the log shows of a text and a target, for the guard."""
+        key = text_key(source.text, source.locale)
         tries: dict[UserId, list[SecondTry]] = {}
-        for tried in counts.led_to[number].values():
+        for tried in evidence.led_to[number].values():
             if self._means(tried.text, target, source.locale):
                 tries.setdefault(tried.user_id, []).append(tried)
         said_target = self.counts.texts[text_key(target, source.locale)]
+        content = evidence.met_users | {
+            user for other, users in evidence.run_met.items() if other != number for user in users
+        }
         return PairEvidence(
             source=source.text,
             target=target,
@@ -336,7 +409,7 @@ class ChainMiner:
                 PairUser(
                     trust=trust(
                         self.counts.days.get(user_id, {}),
-                        counts.times_said(user_id)
+                        sum(self.counts.texts[said].times_said(user_id) for said in evidence.keys)
                         + said_target.times_said(user_id)
                         - sum(1 + (tried.text == target) for tried in tried_by),
                     ),
@@ -347,9 +420,10 @@ class ChainMiner:
                 for user_id, tried_by in sorted(tries.items())
             ],
             said=source.said,
-            content=len(counts.met_users) - sum(user_id in counts.met_users for user_id in tries),
+            content=round(evidence.truly_met * len(content - tries.keys())),
             went_on=source.went_on,
-            rest_is_request=self._rest_is_request(text_key(source.text, source.locale), target),
+            met_by_run=len(evidence.run_met.get(number, {}).keys() - tries.keys()),
+            rest_is_request=self._rest_is_request(key, target),
         )
 
     def _means(self, text: str, target: str, locale: str) -> bool:
@@ -376,22 +450,23 @@ class ChainMiner:
         counts = self.counts.texts.get(key)
         return counts is not None and bool(counts.met_users)
 
-    def _fails(self, key: TextKey, target: str, makers: set[UserId]) -> bool:
-        """Whether what a target came to where it was run takes the rewrite to it away."""
+    def _verdict(self, key: TextKey, target: str, evidence: SourceEvidence, number: int) -> RunVerdict | None:
+        """What users say of a rewrite who did not make it; None: it was never run."""
         counts = self.counts.texts[key]
         run = counts.run.get(target)
         if not run:
-            return False
+            return None
         said_target = self.counts.texts[text_key(target, text_of(key)[1])]
+        makers = {tried.user_id for tried in evidence.led_to[number].values()}
+        makers |= {tried.user_id for tried in counts.led_to.get(number, {}).values()}
         said = {user: counts.times_said(user) for user in counts.users}
 
         def is_judge(user: UserId) -> bool:
-            runs = sum(times for outcome, times in run.items() if outcome.user_id == user)
-            of_pair = said.get(user, 0) + said_target.times_said(user) + runs
+            of_pair = said.get(user, 0) + said_target.times_said(user) + counts.times_run(user)
             ordinary = sum(self.counts.days.get(user, {}).values()) - of_pair
             return user not in makers and ordinary >= ORDINARY_SESSIONS
 
-        return fails_lately(run) or does_worse(run, said, counts.met_users, is_judge)
+        return verdict_of(run, said, counts.met_users, is_judge)
 
     def _chain(self, states: list[int], position: dict[int, int]) -> AbsorbingChain:
         outcomes = [self.counts.outcomes[number] for number in states]
@@ -412,7 +487,7 @@ class ChainMiner:
     def _decide(
         self,
         key: TextKey,
-        counts: TextCounts,
+        evidence: SourceEvidence,
         wanted: dict[int, str],
         ways: Mapping[ConfidenceCell, CellWays],
     ) -> Rewrite | None:
@@ -420,26 +495,30 @@ class ChainMiner:
 
         Args:
             key: the source.
-            counts: of the source.
+            evidence: of the source.
             wanted: what it could be rewritten to: interpretation -> text.
             ways: to success, by the cell of the requests that went on.
         """
         text, locale = text_of(key)
-        total = {number: sum(way.by_target[number] for way in ways.values()) for number in wanted}
+        counts = self.counts.texts[key]
+        ways = ways_now(ways, counts, evidence)
+        total = {number: sum(way.by_target.get(number, 0.0) for way in ways.values()) for number in wanted}
         ranked = sorted(wanted, key=lambda number: (-round(total[number], 9), wanted[number]))
         for best in ranked:
-            sessions = counts.led_to[best]
+            sessions = evidence.led_to[best]
             users = len({tried.user_id for tried in sessions.values()})
-            limits = row_limits(counts, best, ways, users / len(sessions), self._settings)
+            limits = row_limits(counts, best, ways, users / len(sessions), evidence.met_kept, self._settings)
             target = self.counts.texts[text_key(wanted[best], locale)]
-            if self._fails(key, wanted[best], {tried.user_id for tried in sessions.values()}):
+            verdict = self._verdict(key, wanted[best], evidence, best)
+            run = counts.run.get(wanted[best], {})
+            if (verdict is not None and verdict.does_worse) or fails_lately(run, self._known((key,))):
                 continue
-            if limits is not None and target.success_rate - counts.success_rate >= self._settings.min_gain:
+            if limits is not None and target.success_rate - evidence.success_rate >= self._settings.min_gain:
                 break
         else:
             return None
-        won = sum(way.by_target[best] - way.error for way in ways.values())
-        success = counts.success + sum(way.by_any for way in ways.values())
+        won = sum(way.by_target.get(best, 0.0) - way.error for way in ways.values())
+        success = evidence.met_kept * counts.success + sum(way.by_any for way in ways.values())
         return Rewrite(
             rewrite_id=rewrite_id(self.assistant_id, GLOBAL, text, locale=locale),
             locale=locale,
@@ -458,8 +537,8 @@ class ChainMiner:
             score=round(won / success, 6),
             sessions=len(sessions),
             users=users,
-            source_success_rate=round(counts.success_rate, 6),
-            source_count=counts.requests,
+            source_success_rate=round(evidence.success_rate, 6),
+            source_count=evidence.requests,
             target_success_rate=round(target.success_rate, 6),
             target_count=target.requests,
             failure_point=None,
@@ -483,6 +562,30 @@ class ChainMiner:
         interpretation = self.counts.interpretations[number]
         is_shared = len(known) >= self._settings.min_text_users
         return interpretation if is_shared else told_by(interpretation, text)
+
+
+def _has_ceased(evidence: SourceEvidence) -> bool:
+    """Whether what was met before a change mostly is no more."""
+    return evidence.since is not None and evidence.success_rate < _CEASED
+
+
+def _first_of_many(said: Mapping[str, Mapping[UserId, int]], min_users: int) -> str:
+    """The wording that enough users came to first, of those that many say.
+
+    What most say changes with every few requests; this stays until another is said by twice as many.
+
+    Args:
+        said: wording -> user -> first day; not empty.
+        min_users: how many are enough.
+    """
+    most = max(map(len, said.values()))
+    many = [text for text, users in said.items() if len(users) >= _MANY * most]
+
+    def order(text: str) -> tuple[int, int, str]:
+        days = sorted(said[text].values())
+        return days[min(min_users, len(days)) - 1], -len(days), text
+
+    return min(many, key=order)
 
 
 def _starts(cells: Sequence[Mapping[int, float]], position: Mapping[int, int], n: int) -> sparse.csr_array:

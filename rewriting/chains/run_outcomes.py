@@ -8,15 +8,18 @@ what made it, and who plants a row is content with it. Nor are accounts that do 
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from msgspec import Struct
+
 from rewriting.chains.counts import RunOutcome
 from rewriting.evidence.beta_posterior import BetaPosterior
 from streams.turn import UserId
 
 LATEST_RUNS: Final = 10
-"""Requests by which a rewrite is judged: the last ones, of whole days. Raised, one whose target is gone stays
-for longer; lowered, a bad day takes a good one away."""
+"""Requests by which a rewrite is judged whose target may be gone: the last ones, of whole days. Raised, it
+stays for longer; lowered, a bad day takes a good one away."""
 
-FEWEST_FAILED: Final = 3
+MOSTLY_FAILS: Final = 0.1
+"""Probability that most of these are met, at or below which it is gone, 0..1."""
 
 MOST_OF_A_USER: Final = 2
 """Requests of one user that count where a rewrite is compared with what was said. Raised, one user decides;
@@ -32,32 +35,61 @@ ORDINARY_SESSIONS: Final = 3
 LEAST_BETTER: Final = 0.05
 """Probability that a rewrite is better than what was said, at or below which it goes, 0..1."""
 
+SURELY: Final = 0.9
+"""The same from which it has proved itself, and needs no more of those who made it."""
 
-def fails_lately(run: Mapping[RunOutcome, int]) -> bool:
-    """Whether most of the last requests that a rewrite was run for have failed, and three at least.
+
+def fails_lately(run: Mapping[RunOutcome, int], is_known: Callable[[UserId], bool]) -> bool:
+    """Whether most of the last requests that a rewrite was run for have surely failed, and visibly.
 
     Args:
         run: how requests ended that it was run for -> times.
+        is_known: whether a user counts.
     """
     failed, all_of_them, day = 0, 0, 0
-    for outcome in sorted(run, key=lambda outcome: -outcome.day):
+    for outcome in sorted(
+        filter(lambda outcome: is_known(outcome.user_id), run), key=lambda outcome: -outcome.day
+    ):
         if all_of_them >= LATEST_RUNS and outcome.day < day:
             break
         day = outcome.day
         all_of_them += run[outcome]
         failed += outcome.failed * run[outcome]
-    return failed >= FEWEST_FAILED and failed > all_of_them / 2
+    return BetaPosterior(all_of_them - failed, failed).above(0.5) <= MOSTLY_FAILS
 
 
-def does_worse(
+class RunVerdict(Struct, frozen=True):
+    """What users who did not make a rewrite say of it by what became of their requests."""
+
+    run: BetaPosterior  # where it was run
+    said: BetaPosterior  # where the request was run as it was said
+    judges: int  # users for whom it was run
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether enough of them were served it."""
+        return self.judges >= FEWEST_JUDGES and self.run.success + self.run.failure >= FEWEST_JUDGED
+
+    @property
+    def does_worse(self) -> bool:
+        """Whether it is hardly better than the request as it was said, or hardly ever right."""
+        return self.is_judged and (
+            self.run.above_other(self.said) <= LEAST_BETTER or self.run.above(0.5) <= LEAST_BETTER
+        )
+
+    @property
+    def does_well(self) -> bool:
+        """Whether it is better than the request as it was said, and mostly right."""
+        return self.is_judged and self.run.above_other(self.said) >= SURELY and self.run.above(0.5) >= SURELY
+
+
+def verdict_of(
     run: Mapping[RunOutcome, int],
     said: Mapping[UserId, int],
     met: Mapping[UserId, int],
     is_judge: Callable[[UserId], bool],
-) -> bool:
-    """Whether a rewrite is hardly better than the request as it was said, or hardly ever right.
-
-    Each user counts by their last requests alone.
+) -> RunVerdict:
+    """What users say of a rewrite; each counts by their last requests alone.
 
     Args:
         run: how requests ended that it was run for -> times.
@@ -70,15 +102,11 @@ def does_worse(
         if is_judge(outcome.user_id):
             by_user.setdefault(outcome.user_id, []).extend([outcome] * run[outcome])
     judged = [outcome for latest in by_user.values() for outcome in latest[:MOST_OF_A_USER]]
-    if len(by_user) < FEWEST_JUDGES or len(judged) < FEWEST_JUDGED:
-        return False
     well = sum(outcome.met for outcome in judged)
-    as_run = BetaPosterior(well, len(judged) - well)
     success = failure = 0
     for user, times in said.items():
         if is_judge(user):
             met_times = min(met.get(user, 0), times)
             success += min(met_times, MOST_OF_A_USER)
             failure += min(times - met_times, max(MOST_OF_A_USER - met_times, 0))
-    as_said = BetaPosterior(success, failure)
-    return as_run.above_other(as_said) <= LEAST_BETTER or as_run.above(0.5) <= LEAST_BETTER
+    return RunVerdict(BetaPosterior(well, len(judged) - well), BetaPosterior(success, failure), len(by_user))

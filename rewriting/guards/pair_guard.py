@@ -41,7 +41,8 @@ class PairEvidence(Struct, frozen=True, kw_only=True):
     users: Sequence[PairUser]  # who went on from the source to the target
     said: int  # users who said the source
     content: int  # users whom the source met, and who did not go on
-    went_on: int  # users who went on from the source to anything
+    went_on: int  # users who went on from the source to anything, or whom a rewrite met
+    met_by_run: int = 0  # users who did not go on to the target, and whom a rewrite to it met
     rest_is_request: bool = False  # what the target leaves out of the source is a request of its own
 
 
@@ -58,6 +59,13 @@ class PairGuard:
         """Why a pair is no rewrite, in the order of `REFUSAL_REASONS`; empty if nothing speaks against it."""
         compared = compare(pair.source, pair.target, pair.locale)
         found = {*self._by_text(pair, compared), *self._by_users(pair, compared)}
+        return tuple(reason for reason in REFUSAL_REASONS if reason in found)
+
+    def refusals_of_proven(self, pair: PairEvidence) -> tuple[RefusalReason, ...]:
+        """The same of a pair that has proved itself where it was run: those who made it are asked no more."""
+        compared = compare(pair.source, pair.target, pair.locale)
+        found = {*self._by_text(pair, compared)}
+        found |= {*self._by_users(pair, compared)} & {"sensitive", "private"}
         return tuple(reason for reason in REFUSAL_REASONS if reason in found)
 
     def refusals_of_text(self, source: str, target: str, locale: str = "") -> tuple[RefusalReason, ...]:
@@ -152,16 +160,16 @@ class PairGuard:
         self, pair: PairEvidence, compared: Comparison, users: Sequence[PairUser], is_plausible: bool
     ) -> Iterator[RefusalReason]:
         settings = self.settings
-        share = len(users) / max(pair.said, 1)
+        for_it = len(users) + pair.met_by_run
+        share = for_it / max(pair.said, 1)
         least = settings.min_added_share if compared.added > _MUCH_ADDED else settings.min_share
         most = settings.min_most_share * pair.went_on
-        is_most = len(users) > most if compared.added else len(users) >= most
+        is_most = for_it > most if compared.added else for_it >= most
         is_same = compared.likeness >= _SOUNDS_LIKE_A_REQUEST and not compared.added
         if share < least or not (is_most or is_same):
             yield "small_share"
-        if not is_plausible and (
-            share < settings.min_named_share or len(users) < settings.min_named_odds * pair.content
-        ):
+        named_share = settings.min_named_share if pair.content else settings.min_share
+        if not is_plausible and (share < named_share or for_it < settings.min_named_odds * pair.content):
             yield "other_name"
 
 

@@ -1,0 +1,63 @@
+"""Change points: the day from which on a request fares otherwise than before."""
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from typing import Final
+
+from streams.turn import UserId
+
+LEAST_EVIDENCE: Final = 6.0
+"""Log likelihood ratio of two rates against one. Raised, a change is seen later; lowered, chance is taken
+for one."""
+
+LEAST_DIFFERENCE: Final = 0.4
+"""Of the two rates, 0..1."""
+
+FEWEST_USERS: Final = 3
+"""Since the change."""
+
+Votes = Mapping[int, Mapping[UserId, bool]]
+"""Day -> user -> whether a thing was so for them on that day."""
+
+
+def last_change(votes: Votes, *, falls: bool = False) -> int | None:
+    """The first day after the last change of how often a thing is so; None: there is none.
+
+    By binary segmentation: the split that the likelihood ratio of two Bernoulli rates against one speaks for
+    most, then the same of what comes after it.
+
+    Args:
+        votes: of each user one on each day.
+        falls: only changes after which it is less often so.
+    """
+    days = sorted(votes)
+    start = 0
+    while (split := _split([votes[day] for day in days[start:]], falls)) is not None:
+        start += split
+    return days[start] if start else None
+
+
+def _split(votes: Sequence[Mapping[UserId, bool]], falls: bool) -> int | None:
+    """Where a sequence of days falls in two; None: nowhere."""
+    cast = list(accumulate(len(by_user) for by_user in votes))
+    so = list(accumulate(sum(by_user.values()) for by_user in votes))
+    if len(votes) < 2:
+        return None
+    whole = _log_likelihood(so[-1], cast[-1])
+    best, found = LEAST_EVIDENCE, None
+    for i in range(1, len(votes)):
+        n_before, n_after = cast[i - 1], cast[-1] - cast[i - 1]
+        so_before, so_after = so[i - 1], so[-1] - so[i - 1]
+        fall = so_before / n_before - so_after / n_after
+        if (fall if falls else abs(fall)) < LEAST_DIFFERENCE:
+            continue
+        ratio = _log_likelihood(so_before, n_before) + _log_likelihood(so_after, n_after) - whole
+        if ratio >= best and len(set[UserId]().union(*votes[i:])) >= FEWEST_USERS:
+            best, found = ratio, i
+    return found
+
+
+def _log_likelihood(so: int, cast: int) -> float:
+    """Of votes at their own rate."""
+    return sum(part * math.log(part / cast) for part in (so, cast - so) if part)

@@ -1,0 +1,189 @@
+"""Source evidence: what counts of a source, with the rewrites that were run for it.
+
+Where it fares otherwise than before, as of a song that is known by another name since, what was before counts
+no more; as long as nothing has changed, all of it does, however old it is.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Final
+
+from msgspec import Struct
+
+from rewriting.chains.change_point import last_change
+from rewriting.chains.confidence_cell import ConfidenceCell
+from rewriting.chains.confidence_guard import CellWays
+from rewriting.chains.counts import ChainCounts, SecondTry, TextCounts, TextKey, text_key, text_of
+from rewriting.evidence.exact_count import add_nested_count
+from streams.session import SessionId
+from streams.turn import UserId
+
+
+SILENT_SHARE: Final = 0.4
+"""Share of the requests that failed of which the log shows nothing, 0..1 (0.37 in a log of a smart home)."""
+
+
+class SourceEvidence(Struct, frozen=True, kw_only=True):
+    """What counts of a source, or of all texts that are understood as it is."""
+
+    keys: Sequence[TextKey]
+    since: int | None  # first day that counts; None: all do
+    requests: int  # run as they were said
+    met: int  # of these
+    said: AbstractSet[UserId]  # users who said it, whatever was run
+    met_users: AbstractSet[UserId]  # whom it met as it was said
+    led_to: Mapping[int, Mapping[SessionId, SecondTry]]  # as in `TextCounts`
+    run_met: Mapping[int, Mapping[UserId, int]]  # interpretation -> users whom a rewrite to it met -> times
+    kept: float  # share of all requests that still count
+    met_kept: float  # the same of those that were met
+    led_kept: Mapping[int, float]  # the same of those that led to an interpretation
+
+    @property
+    def success_rate(self) -> float:
+        """Share of the requests that were met as they were said, 0..1."""
+        return self.met / self.requests if self.requests else 0.0
+
+    @property
+    def truly_met(self) -> float:
+        """Share of those who were met, 0..1, beyond what a request shows that always fails.
+
+        Known only after a change: before one, whoever does not protest counts as met.
+        """
+        if self.since is None:
+            return 1.0
+        return max(self.success_rate - SILENT_SHARE, 0.0) / (1 - SILENT_SHARE)
+
+
+def source_evidence(
+    counts: ChainCounts,
+    keys: Sequence[TextKey],
+    home: Callable[[TextKey], int],
+    is_known: Callable[[UserId], bool],
+) -> SourceEvidence:
+    """What counts of a source.
+
+    Args:
+        counts: of the assistant.
+        keys: of the source; or of all texts of one locale that are mostly understood alike.
+        home: the interpretation of a text.
+        is_known: whether a user counts where it is asked if something has changed.
+    """
+    texts = [counts.texts[key] for key in keys]
+    since = _since(texts, is_known)
+    requests = met = ever = met_ever = 0
+    said: set[UserId] = set()
+    met_users: set[UserId] = set()
+    run_met: dict[int, dict[UserId, int]] = {}
+    led_to: dict[int, dict[SessionId, SecondTry]] = {}
+    led_ever: Counter[int] = Counter()
+    for key, text in zip(keys, texts, strict=True):
+        for user in text.days.users:
+            for day, is_met in text.days.of(user):
+                ever += 1
+                met_ever += is_met
+                if since is None or day >= since:
+                    requests += 1
+                    met += is_met
+                    said.add(user)
+                    if is_met:
+                        met_users.add(user)
+        for target, outcomes in text.run.items():
+            target_key = text_key(target, text_of(key)[1])
+            number = home(target_key) if _is_understood(counts, target_key) else None
+            for outcome, times in outcomes.items():
+                if since is None or outcome.day >= since:
+                    said.add(outcome.user_id)
+                    if outcome.met and number is not None:
+                        add_nested_count(run_met, number, outcome.user_id, times)
+        for number, tries in text.led_to.items():
+            led_ever[number] += len(tries)
+            now = {session: tried for session, tried in tries.items() if since is None or tried.day >= since}
+            if now:
+                led_to.setdefault(number, {}).update(now)
+    return SourceEvidence(
+        keys=keys,
+        since=since,
+        requests=requests,
+        met=met,
+        said=said,
+        met_users=met_users,
+        led_to=led_to,
+        run_met=run_met,
+        kept=requests / ever if ever else 1.0,
+        met_kept=met / met_ever if met_ever else 1.0,
+        led_kept={number: len(led_to.get(number, ())) / times for number, times in led_ever.items()},
+    )
+
+
+def _is_understood(counts: ChainCounts, key: TextKey) -> bool:
+    """Whether it is known how a text is understood."""
+    return key in counts.texts and bool(counts.texts[key].interpretations)
+
+
+def _since(texts: Sequence[TextCounts], is_known: Callable[[UserId], bool]) -> int | None:
+    """The day of the last change: of how often they or their rewrites are met, of where they lead."""
+    as_said: dict[int, dict[UserId, bool]] = {}
+    runs: dict[str, dict[int, dict[UserId, bool]]] = {}
+    went: dict[int, dict[UserId, set[int]]] = {}
+    for text in texts:
+        for user in filter(is_known, text.days.users):
+            for day, is_met in text.days.of(user):
+                by_user = as_said.setdefault(day, {})
+                by_user[user] = by_user.get(user, True) and is_met
+        for target, outcomes in text.run.items():
+            for outcome in outcomes:
+                if is_known(outcome.user_id):
+                    by_user = runs.setdefault(target, {}).setdefault(outcome.day, {})
+                    by_user[outcome.user_id] = by_user.get(outcome.user_id, True) and outcome.met
+        for number, tries in text.led_to.items():
+            for tried in tries.values():
+                if not tried.after_run and is_known(tried.user_id):
+                    went.setdefault(tried.day, {}).setdefault(tried.user_id, set()).add(number)
+    changes = [last_change(as_said), *(last_change(run, falls=True) for run in runs.values())]
+    for number in {number for by_user in went.values() for to in by_user.values() for number in to}:
+        changes.append(
+            last_change({day: {user: number in to for user, to in by.items()} for day, by in went.items()})
+        )
+    return max((day for day in changes if day is not None), default=None)
+
+
+def ways_now(
+    ways: Mapping[ConfidenceCell, CellWays], text: TextCounts, evidence: SourceEvidence
+) -> dict[ConfidenceCell, CellWays]:
+    """The ways to success of a source as far as they still count, with those of requests that were rewritten.
+
+    How surely these were understood is not known apart from what was run: they are spread as the others are.
+
+    Args:
+        ways: of all requests that were run as they were said.
+        text: the source.
+        evidence: what counts of it.
+    """
+    is_pooled = len(evidence.keys) > 1
+    run = {
+        number: float(
+            sum(tried.after_run or is_pooled for tried in evidence.led_to.get(number, {}).values())
+            + sum(evidence.run_met.get(number, {}).values())
+        )
+        for number in {*evidence.led_to, *evidence.run_met}
+    }
+    if evidence.since is None and not any(run.values()):
+        return dict(ways)
+    share_of_pool = text.requests * evidence.kept / max(evidence.requests, 1) if is_pooled else 1.0
+    kept = sum(map(len, evidence.led_to.values())) / max(sum(map(len, text.led_to.values())), 1)
+    changed = {}
+    for cell, counts in text.cells.items():
+        way, share = ways.get(cell, _NO_WAYS), share_of_pool * counts.requests / text.requests
+        before = {} if is_pooled else way.by_target
+        by_target = {
+            number: evidence.led_kept.get(number, 1.0) * before.get(number, 0.0)
+            + share * run.get(number, 0.0)
+            for number in {*before, *run}
+        }
+        by_others = min(kept, 1.0) * (way.by_any - sum(before.values()))
+        changed[cell] = CellWays(by_target, by_others + sum(by_target.values()), way.error)
+    return changed
+
+
+_NO_WAYS = CellWays({}, 0.0, 0.0)
