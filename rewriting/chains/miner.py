@@ -38,7 +38,6 @@ from rewriting.guards.trust import trust
 from rewriting.table.rewrite import GLOBAL, Rewrite, rewrite_id
 from streams.turn import AssistantId, UserId
 
-_CEASED = 0.5  # success rate, 0..1
 _MANY = 0.5  # of the users of the commonest wording
 
 
@@ -98,6 +97,7 @@ class ChainMiner:
         self._parts: dict[TextKey, dict[TextKey, bool]] = {}  # source -> part -> whether that is a request
         self._touched: set[int] = set()
         self._had_slots = False
+        self._ceased: dict[tuple[int, str], bool] = {}  # in one solution
 
     @property
     def rewrites(self) -> list[Rewrite]:
@@ -137,6 +137,7 @@ class ChainMiner:
                 for key in (text, *self.counts.unordered[text]):
                     self._unordered[key] = list(self._without_order(key))
         self._touched.clear()
+        self._ceased.clear()
         # A text that nobody has said any more is in no component.
         before |= {text: row for text, row in self._rewrites.items() if text not in self.counts.texts}
         for text in before:
@@ -271,10 +272,10 @@ class ChainMiner:
                 if self._leads_elsewhere(key)
             }
             pooled: SourceEvidence | None = None
-            if len(said) > 1 and any(map(_has_ceased, own.values())):
+            if len(said) > 1 and any(evidence.has_ceased for evidence in own.values()):
                 pooled = source_evidence(self.counts, said, self._home, self._known(said))
             for key in said:
-                if pooled is not None and _has_ceased(pooled) and self._follows(key, pooled):
+                if pooled is not None and pooled.has_ceased and self._follows(key, pooled):
                     yield key, pooled
                 elif key in own:
                     yield key, own[key]
@@ -292,6 +293,18 @@ class ChainMiner:
             for number, tries in counts.led_to.items()
             if number not in counts.interpretations
         )
+
+    def _has_ceased(self, number: int, locale: str) -> bool:
+        """Whether an interpretation that was once met is no more, in a locale, so that no row may lead to it."""
+        if (number, locale) not in self._ceased:
+            keys = [
+                key
+                for key in sorted(self.counts.texts_at[number])
+                if text_of(key)[1] == locale and self._home(key) == number
+            ]
+            evidence = source_evidence(self.counts, keys, self._home, self._known(keys))
+            self._ceased[number, locale] = evidence.has_ceased
+        return self._ceased[number, locale]
 
     def _follows(self, key: TextKey, pooled: SourceEvidence) -> bool:
         """Whether a wording has ceased to work with the others."""
@@ -423,6 +436,7 @@ class ChainMiner:
             content=round(evidence.truly_met * len(content - tries.keys())),
             went_on=source.went_on,
             met_by_run=len(evidence.run_met.get(number, {}).keys() - tries.keys()),
+            has_ceased=evidence.has_ceased,
             rest_is_request=self._rest_is_request(key, target),
         )
 
@@ -507,10 +521,19 @@ class ChainMiner:
         for best in ranked:
             sessions = evidence.led_to[best]
             users = len({tried.user_id for tried in sessions.values()})
-            limits = row_limits(counts, best, ways, users / len(sessions), evidence.met_kept, self._settings)
+            limits = row_limits(
+                counts,
+                best,
+                ways,
+                users / len(sessions),
+                evidence.met_kept * evidence.truly_met,
+                self._settings,
+            )
             target = self.counts.texts[text_key(wanted[best], locale)]
             verdict = self._verdict(key, wanted[best], evidence, best)
             run = counts.run.get(wanted[best], {})
+            if self._has_ceased(best, locale):
+                continue
             if (verdict is not None and verdict.does_worse) or fails_lately(run, self._known((key,))):
                 continue
             if limits is not None and target.success_rate - evidence.success_rate >= self._settings.min_gain:
@@ -562,11 +585,6 @@ class ChainMiner:
         interpretation = self.counts.interpretations[number]
         is_shared = len(known) >= self._settings.min_text_users
         return interpretation if is_shared else told_by(interpretation, text)
-
-
-def _has_ceased(evidence: SourceEvidence) -> bool:
-    """Whether what was met before a change mostly is no more."""
-    return evidence.since is not None and evidence.success_rate < _CEASED
 
 
 def _first_of_many(said: Mapping[str, Mapping[UserId, int]], min_users: int) -> str:

@@ -19,9 +19,12 @@ from rewriting.evidence.exact_count import add_nested_count
 from streams.session import SessionId
 from streams.turn import UserId
 
-
 SILENT_SHARE: Final = 0.4
 """Share of the requests that failed of which the log shows nothing, 0..1 (0.37 in a log of a smart home)."""
+
+
+CEASED: Final = 0.5
+"""Success rate below which what was met before a change is met no more, 0..1."""
 
 
 class SourceEvidence(Struct, frozen=True, kw_only=True):
@@ -43,6 +46,11 @@ class SourceEvidence(Struct, frozen=True, kw_only=True):
     def success_rate(self) -> float:
         """Share of the requests that were met as they were said, 0..1."""
         return self.met / self.requests if self.requests else 0.0
+
+    @property
+    def has_ceased(self) -> bool:
+        """Whether it was met before a change, and mostly is no more."""
+        return self.since is not None and self.success_rate < CEASED
 
     @property
     def truly_met(self) -> float:

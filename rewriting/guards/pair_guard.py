@@ -43,6 +43,7 @@ class PairEvidence(Struct, frozen=True, kw_only=True):
     content: int  # users whom the source met, and who did not go on
     went_on: int  # users who went on from the source to anything, or whom a rewrite met
     met_by_run: int = 0  # users who did not go on to the target, and whom a rewrite to it met
+    has_ceased: bool = False  # the source was met once and, since something has changed, is no more
     rest_is_request: bool = False  # what the target leaves out of the source is a request of its own
 
 
@@ -130,7 +131,8 @@ class PairGuard:
         visible = [user for user in users if user.visible]
         yield from self._by_number(users, visible, is_plausible)
         yield from self._by_share(pair, compared, users, is_plausible)
-        if not is_plausible and sum(user.trust for user in visible) < self.settings.min_trust:
+        min_trust = self.settings.min_trust * (_CEASED_TRUST if pair.has_ceased else 1)
+        if not is_plausible and sum(user.trust for user in visible) < min_trust:
             yield "other_name"
             yield "new_accounts"
         trusted = sum(min(user.trust, 1) for user in visible)
@@ -168,11 +170,12 @@ class PairGuard:
         is_same = compared.likeness >= _SOUNDS_LIKE_A_REQUEST and not compared.added
         if share < least or not (is_most or is_same):
             yield "small_share"
-        named_share = settings.min_named_share if pair.content else settings.min_share
+        named_share = settings.min_share if pair.has_ceased else settings.min_named_share
         if not is_plausible and (share < named_share or for_it < settings.min_named_odds * pair.content):
             yield "other_name"
 
 
+_CEASED_TRUST = 0.5  # of the trust that is needed: what fails in any case cannot be made worse
 _MUCH_ADDED = 0.3  # share of the target's letters that the source has nothing for, above which it says more
 
 
