@@ -178,4 +178,6 @@ def test_a_pair_leads_to_what_was_said_and_takes_no_success_from_what_was_run() 
     assert (found.source_text, found.source_interpretation) == ("play sunk", meant("play sunk"))
     assert (found.target_surface, found.target_interpretation) == ("Play sonk", "text:play sonk")
     assert found.target_success == 0
-    assert mine_candidate(HOME, [found, msgspec.structs.replace(found, user_id=UserId("bob"))], SETTINGS) is None
+    assert (
+        mine_candidate(HOME, [found, msgspec.structs.replace(found, user_id=UserId("bob"))], SETTINGS) is None
+    )
