@@ -1,8 +1,8 @@
 """The failure store: the failure point of each turn, and of what was said at which most turns fail.
 
 A turn that has failed, and of which the model does not abstain, counts for its source: the words that were
-said, as far as they were run, and the question that they came after. By these the rewrite table is told what
-fails most often in what it replaces.
+said, whatever was run for them, and the question that they came after. By these the rewrite table is told
+what fails most often in what it replaces.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ FAILURES = turn_table(
     Column("probabilities", Text, nullable=False),  # JSON object
     Column("abstains", Boolean, nullable=False),
     Column("source_key", BigInteger),  # hash of assistant and source text
-    Column("source_text", Text),  # normalised, as it was run; null, as the other two: it counts for none
+    Column("source_text", Text),  # normalised, as it was said; null, as the other two: it counts for none
     Column("question", Text),  # that was asked before
     Column("isolated_ms", BigInteger, nullable=False),  # when this was said
 )
@@ -162,7 +162,7 @@ def _row(
     item: SessionFailures, turn: TurnEvent, before: TurnEvent | None, failure: TurnFailure
 ) -> dict[str, Any]:
     source: tuple[Any, ...] = (None, None, None)
-    text = normalise(turn.executed)
+    text = normalise(turn.request.text)
     if text and failure.failure_point != "correct" and not failure.abstains:
         question = question_before(turn, before)
         source = _source_key(item.session.assistant_id, text), text, question

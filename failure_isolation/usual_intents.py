@@ -14,6 +14,7 @@ from torch.nn.functional import one_hot
 
 from failure_isolation.trace_item import INTERPRETATIONS
 from failure_isolation.view import intent_number
+from labeling.text.rewritten_request import is_rewritten
 from labeling.turns.features import MISSING, TurnFeatures, interpretation
 from labeling.turns.tokenizer import TurnTokenizer, TurnTokens
 from streams.turn import TurnEvent
@@ -53,7 +54,7 @@ class UsualIntents(nn.Module):
         tokenizer: TurnTokenizer,
         embeddings: Tensor,
     ) -> None:
-        """Learns what requests are usually taken for.
+        """Learns what requests are usually taken for; of those that were rewritten that is not known.
 
         Args:
             dialogues: annotated or not, each with its fold, 0..FOLDS-1.
@@ -66,7 +67,7 @@ class UsualIntents(nn.Module):
             counts[fold].update(
                 (turn.request.text, intent_number(features, turn, 0))
                 for turn in turns
-                if interpretation(turn) is not None
+                if interpretation(turn) is not None and not is_rewritten(turn)
             )
         n_rows, n_intents = self.whole.shape
         moments = torch.zeros((FOLDS, n_rows, n_rows), dtype=torch.double)

@@ -25,9 +25,12 @@ _OF_TURN: Final[dict[str, Callable[[JudgedTurn[Any]], str | int | None]]] = {
     "session_id": lambda one: one.session_id,
     "ts_ms": lambda one: one.turn.ts_ms,
     "request_text": lambda one: one.turn.request.text,
+    "executed_text": lambda one: one.turn.executed_text,
     "response_text": lambda one: one.turn.response.text if one.turn.response else None,
 }
-"""The columns of a Parquet file that hold the turn itself; the last one may be null."""
+"""The columns of a Parquet file that hold the turn itself."""
+
+_MAY_BE_NULL: Final = ("executed_text", "response_text")
 
 
 class TurnColumns(Struct, Generic[V], frozen=True):
@@ -61,7 +64,7 @@ def write_turns(
     import pyarrow.parquet as pq
 
     turn_fields = [
-        pa.field(name, pa.int64() if name == "ts_ms" else pa.string(), nullable=name == "response_text")
+        pa.field(name, pa.int64() if name == "ts_ms" else pa.string(), nullable=name in _MAY_BE_NULL)
         for name in _OF_TURN
     ]
     schema = pa.schema([*turn_fields, *columns.fields()])

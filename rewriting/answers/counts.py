@@ -72,7 +72,7 @@ class AnswerCounts:
         return self._change(session, -1)
 
     def _change(self, session: SessionSteps, sign: int) -> set[Question]:
-        asked = [step for step in session.steps if step.question]
+        asked = [step for step in session.steps if step.question and not step.said]  # as it was run
         for step in asked:
             counts = self.questions.setdefault(step.question, QuestionCounts())
             text = counts.texts.setdefault(step.text, AnswerText())

@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import NewType
 
 from labeling.text.normalisation import normalise
+from labeling.text.rewritten_request import is_rewritten
 from streams.turn import TurnEvent
 
 Interpretation = NewType("Interpretation", str)
@@ -22,7 +23,7 @@ _SEPARATORS = str.maketrans({"|": " ", ";": " ", "=": " "})
 
 
 def interpretation_of(turn: TurnEvent) -> Interpretation:
-    """The best hypothesis as `domain|intent|slot=value;slot=value`, slots sorted.
+    """The best hypothesis of what was run as `domain|intent|slot=value;slot=value`, slots sorted.
 
     Where the log has no understanding, the normalised text that was run, as `text:...`.
     """
@@ -30,6 +31,13 @@ def interpretation_of(turn: TurnEvent) -> Interpretation:
         return Interpretation(f"{_TEXT_ALONE}{normalise(turn.executed)}")
     best = turn.nlu[0]
     return understood_as(best.domain, best.intent, ((slot.name, slot.value) for slot in best.slots))
+
+
+def interpretation_as_said(turn: TurnEvent) -> Interpretation:
+    """What was made of what was said; of a request that was rewritten its words alone: nobody knows it."""
+    if is_rewritten(turn):
+        return Interpretation(f"{_TEXT_ALONE}{normalise(turn.request.text)}")
+    return interpretation_of(turn)
 
 
 def understood_as(domain: str | None, intent: str, slots: Iterable[tuple[str, str | None]]) -> Interpretation:

@@ -13,6 +13,7 @@ from rewriting.guards.sensitive import says_all, tells_private
 from rewriting.ranking.candidates import Candidate, Source
 
 _OWN = Source.HABIT | Source.OWN_REPAIR
+"""What the user has said. What was run for them (`Source.OWN_RUN`) vouches for nothing."""
 
 
 class CandidateGuard:

@@ -26,6 +26,7 @@ class Source(IntFlag):
     MEANING_REPAIR = 8  # second tries of several users led from this interpretation to it
     QUESTION = 16  # several users gave it as the answer to the question
     SIMILAR = 32  # the global index has it near the request
+    OWN_RUN = 64  # rewrites of this text ran it, and the user was content
 
 
 class Candidate(Struct, frozen=True, gc=False):
@@ -86,6 +87,8 @@ def rewrite_candidates(
             add(interpretation, Source.HABIT)
         for interpretation in history.repairs.get(request.text, {}):
             add(interpretation, Source.OWN_REPAIR)
+        for interpretation in history.content_with(request.text):
+            add(interpretation, Source.OWN_RUN)
     statistics.prefetch(
         [(request.text, NO_QUESTION), (request.text, request.question)],
         [request.interpretation] if request.interpretation else [],
@@ -119,7 +122,7 @@ def rewrite_candidates(
 
 def is_personal(candidate: Candidate) -> bool:
     """Whether only the user's own history speaks for a candidate."""
-    own = candidate.source & (Source.HABIT | Source.OWN_REPAIR)
+    own = candidate.source & (Source.HABIT | Source.OWN_REPAIR | Source.OWN_RUN)
     return bool(own) and not candidate.source & (Source.TEXT_REPAIR | Source.QUESTION)
 
 

@@ -2,6 +2,7 @@
 
 Each request is seen with the counts and the history as they were when it came; what it had meant is what the
 session shows later: itself where it was met, else the request that its second tries ended with.
+Requests that were rewritten are none: the log does not say what the assistant would have made of them.
 """
 
 import heapq
@@ -55,7 +56,7 @@ def asked_step(session: SessionRequests, index: int) -> AskedRequest:
     return AskedRequest(
         text=step.text,
         ts_ms=step.ts_ms,
-        interpretation=step.interpretation,
+        interpretation=None if step.run else step.interpretation,
         confidence=step.confidence,
         asr_confidence=step.asr_confidence,
         nlu_confidence=step.nlu_confidence,
@@ -64,7 +65,7 @@ def asked_step(session: SessionRequests, index: int) -> AskedRequest:
         locale=locale_key(session.locale),
         earlier=tuple(
             EarlierRequest(
-                text=before.text,
+                text=before.executed,
                 interpretation=before.interpretation,
                 age_s=(step.ts_ms - before.ts_ms) / 1000,
                 failed=before.failed,
@@ -102,6 +103,8 @@ def rank_examples(
         if session.steps[0].ts_ms >= from_ms:
             history = histories.get(session.user_id) or RequestHistory()
             for i, (step, meant) in enumerate(zip(session.steps, session.each_meant(), strict=True)):
+                if step.run:
+                    continue
                 request = asked_step(session, i)
                 near = retrieve(request, counts)
                 candidates = rewrite_candidates(request, shared, history, near, settings)

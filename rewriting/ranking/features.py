@@ -215,7 +215,7 @@ def request_features(
             min(len(request.text), 200),
             n_text,
             text.users if text else 0,
-            text.outcomes.success_weight / n_text if text else UNKNOWN,
+            text.outcomes.success_weight / n_text if text and n_text else UNKNOWN,
             known.text_success,
             known.text_weight,
             meaning.outcomes.success_weight / n_meaning if meaning else UNKNOWN,
@@ -240,7 +240,8 @@ def request_features(
             else UNKNOWN,
             said.requests if said else 0,
             said.success if said else 0.0,
-            sum(history.repairs.get(request.text, {}).values()),
+            sum(history.repairs.get(request.text, {}).values())
+            + sum(history.content_with(request.text).values()),
             own.weight if own else 0.0,
             (request.ts_ms - own.last_ms) / _DAY_MS if own else UNKNOWN,
             history.weight,
@@ -345,14 +346,15 @@ def _own_features(request: AskedRequest, candidate: Candidate, history: RequestH
     """What the user's own history shows: from `habit_weight` on."""
     key = candidate.interpretation
     habit = history.habits.get(key)
+    content = history.content_with(request.text).get(key, 0)
     return (
         habit.weight if habit else 0.0,
         habit.weight / history.weight if habit else 0.0,
         (request.ts_ms - habit.last_ms) / _DAY_MS if habit else UNKNOWN,
         _share_near_hour(habit.hours, hour_of(request.ts_ms)) if habit else UNKNOWN,
         _share(habit.devices, request.device) if habit else UNKNOWN,
-        history.repairs.get(request.text, {}).get(key, 0),
-        history.repaired_to.get(key, 0),
+        history.repairs.get(request.text, {}).get(key, 0) + content,
+        history.repaired_to.get(key, 0) + content,
         UNKNOWN,  # habit_lead
         UNKNOWN,  # habit_likeness_lead
     )

@@ -1,4 +1,8 @@
-"""Rephrase pairs: what was said at first, and what was said instead with the next try."""
+"""Rephrase pairs: what was said at first, and what was said instead with the next try.
+
+A request that was rewritten stands in them as it was said, never as it was run; what the assistant would have
+made of it, and whether that would have been met, is not known.
+"""
 
 from collections.abc import Iterable
 
@@ -6,7 +10,8 @@ from msgspec import Struct
 
 from labeling.text.normalisation import normalise
 from labeling.text.outcome import judge_turns
-from rewriting.evidence.interpretation import Interpretation, interpretation_of
+from labeling.text.rewritten_request import is_rewritten
+from rewriting.evidence.interpretation import Interpretation, interpretation_as_said
 from rewriting.evidence.rephrase_link import RephraseLink, resolve
 from rewriting.evidence.rephrase_outcome import judged_by_links
 from rewriting.rephrases.settings import RephraseSettings
@@ -21,12 +26,12 @@ class RephrasePair(Struct, frozen=True, array_like=True, gc=False):
     source: int  # position among the session's turns
     target: int
     user_id: UserId
-    source_text: str  # normalised, as it was run
-    source_interpretation: Interpretation
-    target_surface: str  # as it was said, or run where it was rewritten
+    source_text: str  # normalised, as it was said
+    source_interpretation: Interpretation  # `interpretation_as_said`
+    target_surface: str  # as it was said
     target_interpretation: Interpretation
     score: float  # of the link, 0..1
-    target_success: float  # weight of the success of the next try, 0..1, as in `TurnOutcome`
+    target_success: float  # weight of the success of the next try, 0..1, as in `TurnOutcome`; 0: rewritten
 
     @property
     def target_text(self) -> str:
@@ -49,21 +54,28 @@ def pairs_of(
     """
     links = list(links)
     turns = session.turns
-    spoken = [position for position, turn in enumerate(turns) if normalise(turn.executed)]
+    spoken = [
+        position
+        for position, turn in enumerate(turns)
+        if normalise(turn.request.text) and (turn.executed_text is None or normalise(turn.executed))
+    ]
     outcomes = judged_by_links(
         judge_turns([turns[position] for position in spoken]), links, spoken, settings.rule
     )
-    success = {position: outcome.success for position, outcome in zip(spoken, outcomes, strict=True)}
+    success = {
+        position: 0.0 if is_rewritten(turns[position]) else outcome.success
+        for position, outcome in zip(spoken, outcomes, strict=True)
+    }
     pairs = [
         RephrasePair(
             session.session_id,
             link.source,
             link.target,
             session.user_id,
-            normalise(turns[link.source].executed),
-            interpretation_of(turns[link.source]),
-            " ".join(turns[link.target].executed.split()),
-            interpretation_of(turns[link.target]),
+            normalise(turns[link.source].request.text),
+            interpretation_as_said(turns[link.source]),
+            " ".join(turns[link.target].request.text.split()),
+            interpretation_as_said(turns[link.target]),
             link.score,
             success[link.target],
         )

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from labeling.text.normalisation import normalise
 from labeling.text.question import NO_QUESTION, Question, question_before
+from labeling.text.rewritten_request import is_rewritten
 from rewriting.evidence.interpretation import Interpretation, interpretation_of
 from rewriting.evidence.understanding_confidence import (
     logged_confidences,
@@ -18,7 +19,7 @@ from streams.turn import TurnEvent
 
 
 class EarlierRequest(Struct, frozen=True, kw_only=True, gc=False):
-    """A request before it in the same session."""
+    """A request before it in the same session, as it was run: that is what has been tried so far."""
 
     text: RequestText
     interpretation: Interpretation | None = None
@@ -44,6 +45,8 @@ class AskedRequest(Struct, frozen=True, kw_only=True, gc=False):
 def asked_request(turn: TurnEvent, earlier: Sequence[TurnEvent]) -> AskedRequest:
     """A logged turn as it was before it was run: nothing of its response or signals is looked at.
 
+    Of one that was rewritten it is not known what the assistant would have made of it.
+
     Args:
         turn: of a log.
         earlier: the turns before it in its session, oldest first.
@@ -52,7 +55,7 @@ def asked_request(turn: TurnEvent, earlier: Sequence[TurnEvent]) -> AskedRequest
     return AskedRequest(
         text=RequestText(normalise(turn.request.text)),
         ts_ms=turn.ts_ms,
-        interpretation=interpretation_of(turn),
+        interpretation=None if is_rewritten(turn) else interpretation_of(turn),
         confidence=value_of(understanding_confidence(asr, nlu)),
         asr_confidence=asr,
         nlu_confidence=nlu,

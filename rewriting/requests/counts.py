@@ -3,6 +3,9 @@
 The counts follow the sessions exactly: adding a session and taking it away again leaves no trace, so they can
 be kept up with a stream, and built in the order of time for training. They know who said what, which the
 statistics do not.
+
+What a rewrite has run counts for nobody: nobody has said it. What was said then has its users, and the second
+tries that it led to; how it does as it is, is told by the requests alone that ran as they were.
 """
 
 from collections.abc import Iterator
@@ -99,14 +102,16 @@ class RequestCounts(StatisticsSource):
         self._change(session, -1)
 
     def _change(self, session: SessionRequests, sign: int) -> None:
-        for i, (step, meant) in enumerate(zip(session.steps, session.each_meant(), strict=True)):
-            target = None if meant is None or meant == i else session.steps[meant].interpretation
+        for step, later in zip(session.steps, session.each_second_try(), strict=True):
+            target = None if later is None else session.steps[later].interpretation
             for key in text_keys(step):
                 text = self._texts.setdefault(key, _TextCounts())
                 text.add(step, session.user_id, target, sign)
                 if not text.users:
                     del self._texts[key]
                 self._known_texts.pop(key, None)
+            if step.run:
+                continue
             interpretation = self._interpretations.setdefault(step.interpretation, _InterpretationCounts())
             interpretation.add(step, session.user_id, target, sign)
             if not interpretation.outcomes.requests:
@@ -138,6 +143,8 @@ class TouchedKeys(Struct, frozen=True):
         """Adds the keys under which the requests of a session count."""
         for step in session.steps:
             self.texts.update(text_keys(step))
+            if step.run:
+                continue
             self.interpretations.add(step.interpretation)
             if step.question and step.success:
                 self.questions.add(step.question)
@@ -181,7 +188,8 @@ class _Counts(Struct):
     repairs: _RepairsByTarget = field(default_factory=dict)
 
     def add(self, step: RequestStep, user: UserId, target: Interpretation | None, sign: int) -> None:
-        self.outcomes.add(step, sign)
+        if not step.run:
+            self.outcomes.add(step, sign)
         add_count(self.users, user, sign)
         if target is not None:
             _add_repair(self.repairs, target, user, step, sign)

@@ -33,7 +33,7 @@ def rewrites_of(
     Args:
         assistant_id: of the request.
         user_id: whose request it is.
-        text: normalised, as it was run.
+        text: normalised, as it was said.
         question: that was asked before; may be empty.
         places: in which the assistant has rows, beside those that hold everywhere.
     """

@@ -15,6 +15,7 @@ from typing import Final, get_args
 from msgspec import Struct
 
 from labeling.annotations.annotation import FailurePoint
+from labeling.text.rewritten_request import is_rewritten
 from services.annotating.sample import SampledTurn
 from services.errors import AnnotationSheetError
 from streams.turn import EventId, NluHypothesis, TurnEvent
@@ -73,7 +74,7 @@ def sheet_bytes(sample: Sequence[SampledTurn], annotator: str = "") -> bytes:
         cells = {
             "event_id": turn.event_id,
             "previous_turns": _lines(turns[max(0, position - _AROUND) : position]),
-            "request": _cut(turn.request.text),
+            "request": _both(turn),
             "alternatives": "\n".join(_cut(other.text) for other in turn.request.asr[1:]),
             "understood": "\n".join(_in_words(meaning) for meaning in turn.nlu),
             "response": _response(turn),
@@ -191,7 +192,13 @@ def _text(path: Path) -> str:
 
 
 def _lines(turns: Iterable[TurnEvent]) -> str:
-    return "\n".join(f"user: {_cut(turn.request.text)}\nassistant: {_response(turn)}" for turn in turns)
+    return "\n".join(f"user: {_both(turn)}\nassistant: {_response(turn)}" for turn in turns)
+
+
+def _both(turn: TurnEvent) -> str:
+    """What was said and, where that is something else, what was run."""
+    said = _cut(turn.request.text)
+    return f"{said} → run as {_cut(turn.executed)}" if is_rewritten(turn) else said
 
 
 def _response(turn: TurnEvent) -> str:

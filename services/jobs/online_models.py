@@ -18,7 +18,7 @@ from labeling.models.artifact import Manifest, write_artifact
 from labeling.models.in_use import ModelKind, current_models, drop_model, set_models
 from rewriting.encoders.example import EncoderExample
 from rewriting.encoders.text_encoder import PairEncoder, TextEncoder
-from rewriting.evidence.interpretation import is_understood
+from rewriting.evidence.interpretation import Interpretation, is_understood
 from rewriting.ranking.candidates import Candidate
 from rewriting.ranking.online_rewriter import pair_scores
 from rewriting.ranking.ranker import KIND, Ranker
@@ -40,6 +40,9 @@ log = structlog.get_logger()
 
 MIN_PAIRS = 20
 """Distinct second tries from which an encoder is trained: fewer teach it nothing but themselves."""
+
+_NOT_KNOWN = Interpretation("")
+"""Of what was said where something else was run."""
 
 MOST_WEIGHT = 5
 """Times that a pair counts, at most: a few frequent requests would otherwise be all that is learned."""
@@ -133,19 +136,20 @@ def encoder_examples(
     met: dict[str, Counter[str]] = {}
     users: dict[str, set[UserId]] = {}
     for session in sessions:
-        for i, (step, meant) in enumerate(zip(session.steps, session.each_meant(), strict=True)):
+        for step, later in zip(session.steps, session.each_second_try(), strict=True):
             users.setdefault(step.text, set()).add(session.user_id)
-            if step.success and is_understood(step.interpretation):
+            own = step.interpretation if not step.run else _NOT_KNOWN
+            if step.success and not step.run and is_understood(step.interpretation):
                 met.setdefault(step.text, Counter())[step.interpretation] += 1
-            if meant is not None and meant != i:
-                target = session.steps[meant]
-                pairs[step.text, target.text, step.interpretation, target.interpretation] += 1
+            if later is not None:
+                target = session.steps[later]
+                pairs[step.text, target.text, own, target.interpretation] += 1
     shared = {text for text, who in users.items() if len(who) >= min_users}
     examples = [
         EncoderExample(
             query=query,
             positive=positive,
-            query_interpretation=own if is_understood(own) else None,
+            query_interpretation=own if own != _NOT_KNOWN and is_understood(own) else None,
             positive_interpretation=meant,
             weight=float(min(times, MOST_WEIGHT)) ** 0.5,
         )

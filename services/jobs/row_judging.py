@@ -2,7 +2,8 @@
 
 It is done whenever a ranker or the table was learned, so that what the ranker would reject is known when it
 cannot be asked. Each request is judged as it would be if it came now, but by the history that its user had
-then: what came of it would tell the ranker the answer.
+then: what came of it would tell the ranker the answer. Requests that were rewritten are passed over: the log
+does not say what the assistant would have made of them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -98,6 +99,8 @@ def _judged(
         if session.steps[0].ts_ms < from_ms:
             continue
         for i, step in enumerate(session.steps):
+            if step.run:
+                continue
             kind = kind_of(step.question, system_initiated=step.system_initiated)
             occasion = Occasion(question=step.question, locale=session.locale, turn_kind=kind)
             confidence = understanding_confidence(step.asr_confidence, step.nlu_confidence)

@@ -59,7 +59,7 @@ class TurnLearners:
         self._engine = engine
         self._gap_ms = settings.sessions.gap_ms
         self._chains = ChainLearner(self.table, settings, clock_ms, guard)
-        self._requests = RequestLearner(settings.online.candidates)
+        self._requests = RequestLearner(settings.online.candidates, settings.evidence)
         self._rephrases = RephraseLearner(self.table, settings.rephrases, clock_ms)
 
     def absorb(self, turns: Sequence[TurnEvent]) -> int:
@@ -86,7 +86,7 @@ class TurnLearners:
         with self._engine.begin() as connection:
             self._chains.refresh(connection, also=assistants)
             self._chains.solve(connection)
-            self._requests.refresh(connection)
+            self._requests.refresh(connection, also=assistants)
             self._rephrases.refresh(connection)
 
 

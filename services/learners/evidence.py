@@ -20,7 +20,7 @@ class EvidenceLearners:
 
     def __init__(self, table: RewriteTable, settings: Settings, clock_ms: Callable[[], int]) -> None:
         self._chains = ChainLearner(table, settings, clock_ms)
-        self._requests = RequestLearner(settings.online.candidates)
+        self._requests = RequestLearner(settings.online.candidates, settings.evidence)
         self._evidence = settings.evidence
 
     def absorb(self, connection: Connection, assistant_id: AssistantId, sessions: Sequence[Session]) -> None:

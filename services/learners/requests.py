@@ -4,24 +4,28 @@ For workers and offline jobs alike. Of each assistant it holds the counts in mem
 made of, the statistics that are read of them, and what the index shall hold, are in the database.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import structlog
+from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from rewriting.evidence.interpretation import Interpretation, is_understood
+from rewriting.evidence_settings import EvidenceSettings
 from rewriting.index.indexed_request import IndexedRequest, request_id
 from rewriting.index.store import held_ids, wanted
 from rewriting.ranking.candidates import CandidateSettings
 from rewriting.requests.counts import RequestCounts, SharedStatistics, TouchedKeys
 from rewriting.requests.session_store import (
     REQUEST_STORE,
+    RequestEpoch,
     mark_written,
     not_written,
     start_written_epoch,
 )
 from rewriting.requests.statistics_store import replace_statistics, store_statistics
 from rewriting.requests.step import SessionRequests
+from services.learners.current_steps import current_requests
 from streams.stores.step_store import by_assistant
 from streams.turn import AssistantId
 
@@ -35,8 +39,17 @@ class RequestLearner:
     rebuilt from the database when they are next needed.
     """
 
-    def __init__(self, settings: CandidateSettings | None = None) -> None:
+    def __init__(
+        self, settings: CandidateSettings | None = None, evidence: EvidenceSettings | None = None
+    ) -> None:
+        """Makes it.
+
+        Args:
+            settings: whom a global candidate must rest on.
+            evidence: what models have said of sessions that is learned from; for those of an earlier form.
+        """
         self._settings = settings or CandidateSettings()
+        self._evidence = evidence or EvidenceSettings()
         self._counts: dict[AssistantId, RequestCounts] = {}
         self._epochs: dict[AssistantId, int] = {}
         self._touched: dict[AssistantId, TouchedKeys] = {}
@@ -87,13 +100,15 @@ class RequestLearner:
         for assistant_id in sorted(set(assistants)):
             self._epochs[assistant_id] = start_written_epoch(connection, assistant_id)
 
-    def refresh(self, connection: Connection) -> None:
+    def refresh(self, connection: Connection, also: Iterable[AssistantId] = ()) -> None:
         """Rebuilds all counts that others have changed, and writes what is to be written of them.
 
         Args:
             connection: in a transaction that writes.
+            also: assistants whose counts are to be in memory after this: their sessions then are in the form
+                of today.
         """
-        for assistant_id in self.stale(connection):
+        for assistant_id in sorted({*self.stale(connection), *also}):
             self._counts_of(connection, assistant_id)
 
     def stale(self, connection: Connection) -> list[AssistantId]:
@@ -105,18 +120,35 @@ class RequestLearner:
     def _counts_of(self, connection: Connection, assistant_id: AssistantId) -> RequestCounts:
         now = REQUEST_STORE.epochs.lock(connection, assistant_id)
         if self._epochs.get(assistant_id) != now.epoch:
-            counts = RequestCounts(self._settings.min_users)
-            n_sessions = 0
-            for session in REQUEST_STORE.all(connection, assistant_id):
-                counts.add(session)
-                n_sessions += 1
-            self._counts[assistant_id] = counts
-            self._epochs[assistant_id] = now.epoch
-            self._touched.pop(assistant_id, None)
-            log.info("request counts built", assistant_id=assistant_id, sessions=n_sessions)
+            now = self._rebuild(connection, assistant_id, now)
         if (now.written_epoch, now.min_users) != (now.epoch, self._settings.min_users):
             self._write_anew(connection, assistant_id)
         return self._counts[assistant_id]
+
+    def _rebuild(self, connection: Connection, assistant_id: AssistantId, now: RequestEpoch) -> RequestEpoch:
+        """Builds the counts of an assistant from its sessions; gives the epoch in which they are right.
+
+        Where sessions are of an earlier form, they are made anew, which starts an epoch: what is written was
+        made of those of before.
+        """
+        counts = RequestCounts(self._settings.min_users)
+        n_sessions = n_renewed = 0
+
+        def keep(renewed: Sequence[SessionRequests]) -> None:
+            nonlocal n_renewed
+            REQUEST_STORE.store(connection, renewed)
+            n_renewed += len(renewed)
+
+        for session in current_requests(connection, assistant_id, self._evidence, keep):
+            counts.add(session)
+            n_sessions += 1
+        if n_renewed:
+            now = replace(now, epoch=REQUEST_STORE.start_epoch(connection, assistant_id))
+        self._counts[assistant_id] = counts
+        self._epochs[assistant_id] = now.epoch
+        self._touched.pop(assistant_id, None)
+        log.info("request counts built", assistant_id=assistant_id, sessions=n_sessions, made_anew=n_renewed)
+        return now
 
     def _write_anew(self, connection: Connection, assistant_id: AssistantId) -> None:
         """Makes statistics and index what the counts warrant, whatever is there: a user may be forgotten."""

@@ -80,7 +80,7 @@ def _index_task(
     return IndexTask(
         engine,
         kafka.topics,
-        RequestLearner(settings.online.candidates),
+        RequestLearner(settings.online.candidates, settings.evidence),
         IndexEncoding(engine, state),
         IndexPublishing(engine, state),
         settings.evidence,

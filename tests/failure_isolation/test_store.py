@@ -205,3 +205,10 @@ def test_assistants_do_not_mix(engine: Engine) -> None:
     fail(engine, [(user, "asr") for user in "uvw"])
     with reading(engine) as connection:
         assert dominant_failures(connection, AssistantId("b"), [Source("play sonk")]) == {}
+
+
+def test_the_failure_of_a_rewritten_request_counts_for_what_was_said(engine: Engine) -> None:
+    points: list[tuple[str, FailurePoint]] = [(f"u{number}", "result") for number in range(LEAST_TURNS)]
+    fail(engine, points, "Play sonk!", executed_text="play song")
+    said, run = Source("play sonk", Question(""), None), Source("play song", Question(""), None)
+    assert dominant(engine, said, run) == ["result", None]

@@ -1,5 +1,6 @@
 """What requests are usually taken for, in logs where it is known."""
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -106,3 +107,14 @@ def test_logs_without_interpretations_or_words_have_an_answer(base: RobertaBase)
     assert world.of(_turn("jazz")).flatten().tolist() == [0] * USUAL
     assert world.of(_turn("", "play")).isfinite().all()
     assert World(base, LOG).of(_turn("", "play", "never said")).isfinite().all()
+
+
+def test_what_was_made_of_other_words_than_those_said_is_not_learned(base: RobertaBase) -> None:
+    rewritten = [
+        msgspec.structs.replace(_turn("jazz blues", "dim"), executed_text="light lamp") for _ in range(50)
+    ]
+    # The features number the same intents, and the turns of the log lie in the same folds.
+    folds = [number % FOLDS for number in range(len(LOG))]
+    plain, seen = World(base, LOG, folds), World(base, [*LOG, *rewritten], [*folds, *[0] * 50])
+    turn = _turn("jazz blues", "play", "dim")
+    assert torch.equal(seen.of(turn), plain.of(turn))

@@ -119,12 +119,14 @@ def test_standard_output_gets_the_same_lines(
 def test_parquet_goes_by_the_name_or_by_wish(
     case: ModelCase, log: list[TurnEvent], state: Path, tmp_path: Path
 ) -> None:
+    log[0] = msgspec.structs.replace(log[0], executed_text="what was run")
     file = write_lines(tmp_path / "log.jsonl", log)
     for out, options in ((tmp_path / "x.parquet", ()), (tmp_path / "y.data", ("--format", "parquet"))):
         export(case, state, "--turns", file, "--out", out, *options)
         read = pq.read_table(out)
         assert read["event_id"].to_pylist() == [turn.event_id for turn in log]
         assert read["request_text"].to_pylist() == [turn.request.text for turn in log]
+        assert read["executed_text"].to_pylist() == [turn.executed_text for turn in log]
 
 
 def test_labels_that_are_not_confident_can_be_left_out(

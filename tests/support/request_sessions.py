@@ -23,6 +23,7 @@ def step(
     question: str = NO_QUESTION,
     interpretation: Interpretation | None = None,
     device: str | None = None,
+    run: str = "",
 ) -> RequestStep:
     """A request that was met, or that its user tried again."""
     return RequestStep(
@@ -38,6 +39,7 @@ def step(
         failed=not met,
         success=1.0 if met else 0.0,
         goes_on=0.0 if met else 1.0,
+        run=RequestText(run),
     )
 
 

@@ -63,7 +63,7 @@ def known_requests(sessions: Iterable[SessionRequests], min_users: int) -> list[
     understood: dict[RequestText, dict[Interpretation, int]] = {}
     for session in sessions:
         for step in session.steps:
-            if step.success and is_understood(step.interpretation):
+            if step.success and not step.run and is_understood(step.interpretation):
                 users.setdefault(step.text, set()).add(session.user_id)
                 surfaces = said.setdefault(step.text, {})
                 surfaces[step.surface] = surfaces.get(step.surface, 0) + 1
@@ -200,6 +200,7 @@ def nearness_gates(
         (session, step, meant)
         for session in held_back
         for step, meant in zip(session.steps, session.each_meant(), strict=True)
+        if not step.run
     ]
     defect, win = np.ones(len(requests)), np.zeros(len(requests))
     right, mended = np.zeros(len(requests), dtype=bool), np.zeros(len(requests), dtype=bool)

@@ -2,7 +2,8 @@
 
 Goals go on where a request is the next try of an earlier one (`WeakRephrases`). Defects are what users and
 the assistant let see. What a request means is what the assistant took it for, where the user was content with
-that; else what it took the next try for.
+that; else what it took the next try for. Of a request that was rewritten the log does not say what the
+assistant took it for: what it took for what was run instead is nobody's meaning here.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from labeling.annotations.annotation import AnnotatedSlot
 from labeling.labels.targets import WeakLabels, WeakTurn, found_slots
 from labeling.labels.turn_label import LabelName
 from labeling.labels.weak_defects import MADE_OF, visible_defect
+from labeling.text.rewritten_request import is_rewritten
 from labeling.turns.dialogue_part import Part
 from rewriting.errors import RephraseTrainingError
 from rewriting.evidence.rephrase_link import RephraseLink
@@ -103,6 +105,6 @@ def _meaning(
             return None, 0.0, False
         trust *= link.score
         place = link.target
-    if not turns[place].nlu:
+    if not turns[place].nlu or is_rewritten(turns[place]):
         return None, 0.0, False
     return turns[place], trust * (1 - defects[place]), place == position

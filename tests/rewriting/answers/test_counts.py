@@ -1,5 +1,6 @@
 from typing import Any
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mined_sessions import batch_mined, check_sessions_leave_no_trace, check_solving_now_and_then
@@ -103,3 +104,20 @@ def test_only_the_questions_of_a_session_are_touched() -> None:
     assert set(counts.questions) == {"what area"}
     assert counts.remove(session) == {"what area"}
     assert (counts.questions, counts.users) == ({}, {})
+
+
+def test_what_a_rewrite_ran_is_nobodys_answer() -> None:
+    as_said = step(question=1, word=0, value=1, told=1, success=2, shout=False)
+    rewritten = msgspec.structs.replace(as_said, said="sauce")
+
+    def counted(one: ChainStep) -> AnswerCounts:
+        counts = AnswerCounts()
+        session = SessionSteps(SessionId("s"), ASSISTANT, UserId("u"), (one,))
+        counts.add(session)
+        counts.remove(session)
+        assert state_of(counts) == state_of(AnswerCounts())
+        counts.add(session)
+        return counts
+
+    assert counted(as_said).questions
+    assert state_of(counted(rewritten)) == state_of(AnswerCounts())

@@ -4,6 +4,7 @@ from typing import Any
 import msgspec
 import pytest
 from rewrites import rewrite_row
+from rewritten_turns import meant, said, session_of
 from turns import turn_event
 
 from rewriting.evidence.interpretation import Interpretation
@@ -14,7 +15,7 @@ from rewriting.rephrases.settings import RephraseSettings
 from rewriting.table.lookup import LookupTable
 from rewriting.table.rewrite import GLOBAL, TableVersion, rewrite_id
 from streams.session import Session, SessionId, sessionize
-from streams.turn import AssistantId, Response, UserId
+from streams.turn import AssistantId, Response, TurnEvent, UserId
 
 HOME = AssistantId("home")
 SETTINGS = RephraseSettings()
@@ -158,3 +159,25 @@ def test_a_candidate_stands_beside_the_row_of_the_chain_and_is_never_served() ->
             assert served is not None
             assert (served.rewrite_id, served.text) == (chain.rewrite_id, "be quiet")
             assert table.is_blocked("hush", GLOBAL) == (status == "blocked")
+
+
+def rewritten_pair(*turns: TurnEvent) -> RephrasePair:
+    (found,) = pairs_of(session_of("ann", *turns), [RephraseLink(0, 1, 0.9)], SETTINGS)
+    return found
+
+
+def test_a_pair_leads_from_what_was_said_not_from_what_was_run() -> None:
+    found = rewritten_pair(said("Play sonk", run="play song", met=False), said("Play blues"))
+    assert (found.source_text, found.source_interpretation) == ("play sonk", "text:play sonk")
+    assert (found.target_surface, found.target_interpretation) == ("Play blues", meant("play blues"))
+    assert found.target_success == 1
+
+
+def test_a_pair_leads_to_what_was_said_and_takes_no_success_from_what_was_run() -> None:
+    found = rewritten_pair(said("play sunk", met=False), said("Play sonk", run="play song"))
+    assert (found.source_text, found.source_interpretation) == ("play sunk", meant("play sunk"))
+    assert (found.target_surface, found.target_interpretation) == ("Play sonk", "text:play sonk")
+    assert found.target_success == 0
+    assert (
+        mine_candidate(HOME, [found, msgspec.structs.replace(found, user_id=UserId("bob"))], SETTINGS) is None
+    )

@@ -20,6 +20,7 @@ def sessions(draw: st.DrawFn) -> SessionRequests:
                 met=draw(st.booleans()),
                 confidence=draw(st.sampled_from([None, 0.2, 0.9])),
                 question=draw(st.sampled_from(QUESTIONS)),
+                run=draw(st.sampled_from(["", "play jazz"])),
             )
         )
     return session(draw(st.sampled_from("abc")), *steps, number=number)

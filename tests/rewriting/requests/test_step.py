@@ -106,7 +106,7 @@ def test_sessions_that_an_earlier_version_has_stored_are_read() -> None:
     session = session_requests(only_session(turns("yes", "play jazz")))
     array = msgspec.msgpack.decode(msgspec.msgpack.encode(session))
     earlier = [*array[:3], [step[:12] for step in array[3]]]  # without what came later
-    assert msgspec.convert(earlier, type(session)) == session
+    assert msgspec.convert(earlier, type(session)) == msgspec.structs.replace(session, form=0)
 
 
 def test_steps_survive_encoding() -> None:

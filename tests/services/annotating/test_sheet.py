@@ -13,6 +13,7 @@ from failure_world import failure_log
 from hypothesis import given
 from hypothesis import strategies as st
 from report_command import invoke, write_lines
+from rewritten_turns import said, session_of
 from turns import turn_event
 
 from labeling.annotations.annotation_file import read_annotations
@@ -292,3 +293,11 @@ def test_one_sheet_without_a_name(tmp_path: Path) -> None:
         "1 turns annotated by 1 people"
         in run("import", tmp_path / "sheet.csv", "--turns", turns, "--out", tmp_path / "said.jsonl").output
     )
+
+
+def test_a_sheet_shows_what_was_said_and_what_was_run() -> None:
+    session = session_of("u", said("play sonk", run="play song", met=False), said("play blues"))
+    first, second = rows(sheet_bytes(sample_turns([session], 2)))
+    assert first["request"] == "play sonk → run as play song"
+    assert second["request"] == "play blues"
+    assert second["previous_turns"].startswith("user: play sonk → run as play song\nassistant: ")

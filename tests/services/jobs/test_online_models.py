@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from jobs import work_on
+from rewritten_turns import meant, said, sessions_of
 from sqlalchemy import Engine
 from tiny_encoder import write_tiny_base
 
@@ -14,11 +15,12 @@ from rewriting.encoders.settings import EncoderSettings
 from rewriting.ranking.candidates import CandidateSettings
 from rewriting.ranking.online_settings import OnlineSettings
 from rewriting.ranking.settings import RankerSettings
+from rewriting.requests.step import session_requests
 from services.evaluation.common.gold import read_gold
 from services.evaluation.common.understanding import load_understanding
 from services.evaluation.rewrites.prediction import Prediction
 from services.evaluation.rewrites.score import score_rewrites
-from services.jobs.online_models import OnlineLearning, learn_online
+from services.jobs.online_models import OnlineLearning, encoder_examples, learn_online
 from services.jobs.rewrite_replay import ReplayedTurn, replay_turns
 from services.jobs.served_layers import served_layers
 from services.jobs.turn_logs import learn_from_files
@@ -202,3 +204,17 @@ def test_an_assistant_of_which_nothing_is_known_learns_nothing(
     learning = learn_online(work_on(engine, AssistantId("nobody"), settings))
     assert (learning.examples, learning.ranker, learning.serves) == (0, None, False)
     assert "the table answers alone" in learning.in_words
+
+
+def test_the_encoder_learns_what_was_said_and_nothing_of_what_was_run() -> None:
+    people = ["a", "b", "c"]
+    log = [
+        *sessions_of(people, said("play sonk", run="play song")),
+        *sessions_of(people, said("play sonk", run="play song", met=False), said("play blues"), day=1),
+        *sessions_of(people, said("play song"), day=2),
+    ]
+    examples, known = encoder_examples(map(session_requests, log), min_users=3)
+    assert known == {"play blues": meant("play blues"), "play song": meant("play song")}
+    (example,) = examples
+    assert (example.query, example.positive) == ("play sonk", "play blues")
+    assert (example.query_interpretation, example.positive_interpretation) == (None, meant("play blues"))

@@ -4,8 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import msgspec
 import pytest
+from rewritten_turns import said, session_of, sessions_of
 from sqlalchemy import Engine, event, select
+from streaming import store_log
 
 from labeling.text.question import NO_QUESTION
 from rewriting.index.indexed_request import request_id
@@ -14,7 +17,7 @@ from rewriting.ranking.candidates import CandidateSettings
 from rewriting.requests.counts import RequestCounts, SharedStatistics
 from rewriting.requests.session_store import REQUEST_STORE
 from rewriting.requests.statistics_store import REQUEST_STATISTICS, StoredStatistics
-from rewriting.requests.step import SessionRequests, session_requests
+from rewriting.requests.step import RequestText, SessionRequests, session_requests
 from services.learners.requests import RequestLearner
 from services.simulator import PlantedPair, SimulationSettings, planted_log, simulate
 from streams.session import sessionize
@@ -217,3 +220,37 @@ def test_assistants_do_not_mix(engine: Engine) -> None:
     assert left == {"two"}
     assert {row.request_id for row in rows} == {request_id(logs[0][0].steps[1].interpretation)}
     assert UserId("u00000") in {session.user_id for session in logs[1]}
+
+
+def as_it_was_stored(session: SessionRequests) -> SessionRequests:
+    """The steps of a session as an earlier version has made them: what was run counts as said."""
+    steps = [
+        msgspec.structs.replace(step, text=step.executed, surface=step.executed, run=RequestText(""))
+        for step in session.steps
+    ]
+    return msgspec.structs.replace(session, steps=tuple(steps), form=0)
+
+
+def test_steps_of_an_earlier_version_are_made_anew_from_the_turns(engine: Engine) -> None:
+    rewritten = said("play sonk", run="play song")
+    log = [*sessions_of(["c", "d", "e"], rewritten), *sessions_of(["a", "b"], said("play song"))]
+    store_log(engine, [turn for session in log for turn in session.turns])
+    made = [session_requests(session) for session in log]
+    lost = as_it_was_stored(session_requests(session_of("gone", said("play blues"))))
+    earlier = RequestLearner()
+    absorb(engine, earlier, [*map(as_it_was_stored, made), lost])
+    before, held = tables(engine)
+    assert before
+    assert set(held.values()) == {"play song"}
+    assistant = made[0].assistant_id
+    for learner in RequestLearner(), RequestLearner():
+        with engine.begin() as connection:
+            learner.refresh(connection, also=[assistant])
+        with reading(engine) as connection:
+            stored = {session.session_id: session for session in REQUEST_STORE.all(connection, assistant)}
+            assert stored == {session.session_id: session for session in [*made, lost]}
+            assert earlier.stale(connection) == [assistant]
+        assert tables(engine)[1] == {}
+    anew, _ = tables(engine)
+    absorb(engine, earlier, made)  # who held the counts of before follows
+    assert tables(engine)[0] == anew

@@ -174,6 +174,7 @@ def test_only_what_enough_users_succeed_with_is_known() -> None:
     sessions = [session(f"u{i}", step("play jazz")) for i in range(3)]
     sessions += [session(f"u{i}", step("call mom")) for i in range(2)]
     sessions += [session(f"u{i}", step("pley jazz", met=False)) for i in range(3)]
+    sessions += [session(f"u{i}", step("pley jazz", run="play jazz"), number=1) for i in range(3)]
     assert [request.text for request in known_requests(sessions, 3)] == ["play jazz"]
 
 

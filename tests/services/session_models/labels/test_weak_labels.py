@@ -182,3 +182,35 @@ def test_a_log_without_signals_and_interpretations_shows_goals_alone() -> None:
 
 def test_an_empty_log_shows_nothing() -> None:
     assert weak_labels([], SETTINGS).dialogues == []
+
+
+def _rewritten(turn: TurnEvent) -> TurnEvent:
+    """The same, where other words were run than those that were said."""
+    return msgspec.structs.replace(turn, executed_text="what was run")
+
+
+def test_of_a_rewritten_request_what_was_run_is_no_meaning(shown: WeakLabels) -> None:
+    """Neither for itself, nor for the request before that it is the next try of."""
+    after = weak_labels([tuple(map(_rewritten, turns)) for turns in TURNS], SETTINGS)
+    for before, now in zip(shown.dialogues, after.dialogues, strict=True):
+        for one, rewritten in zip(before, now, strict=True):
+            assert (rewritten.domain, rewritten.intent, rewritten.slots) == (None, None, None)
+            assert (rewritten.goal_start, rewritten.defect) == (one.goal_start, one.defect)
+
+
+def test_a_rewritten_request_that_failed_means_what_its_next_try_was_taken_for(shown: WeakLabels) -> None:
+    firsts = [
+        (number, place - 1)
+        for number, place in _positions(tries=True)
+        if WORLD[number].tries_again[place] == place - 1
+    ]
+    turns = [list(of_session) for of_session in TURNS]
+    for number, place in firsts:
+        turns[number][place] = _rewritten(turns[number][place])
+    after = weak_labels(turns, SETTINGS)
+    kept = [
+        after.dialogues[number][place].intent == shown.dialogues[number][place].intent is not None
+        for number, place in firsts
+        if _share(shown.dialogues[number][place].defect) >= 0.5 and (number, place + 1) not in firsts
+    ]
+    assert _mean(kept) > 0.9
