@@ -18,6 +18,7 @@ from labeling.labels.settings import LabelSettings
 from labeling.labels.weak_defects import visible_defect
 from rewriting.ranking.online_settings import OnlineSettings
 from rewriting.rephrases.settings import RephraseSettings
+from rewriting.serving.settings import SERVE_ALL
 from rewriting.table.confidence_limits import limit_words
 from rewriting.table.occasion import locale_key, turn_kind_of
 from rewriting.table.rewrite import GLOBAL, Rewrite, Scope
@@ -117,6 +118,7 @@ def run_demo(logs: Path | None, out: Path) -> None:
         sessions=SessionSettings(idle_timeout_ms=IDLE_TIMEOUT_MS),
         api=LookupApiSettings(port=0),
         online=OnlineSettings(budget_ms=UNHURRIED_MS),
+        serving=SERVE_ALL,  # what is scored, and shown of one user, is what rewriting can do
         rephrases=RephraseSettings(most_examples=REPHRASE_EXAMPLES),
         labels=LabelSettings(most_turns=LABELLED_TURNS),
     )

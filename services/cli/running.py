@@ -99,6 +99,7 @@ def serve(state: StateOption = None, settings: SettingsOption = None) -> None:
             settings=chosen.api,
             database_url=chosen.database_location,
             online=chosen.online_task,
+            serving=chosen.serving,
             operator_key_sha256=None if key is None else key.sha256,
         )
     )
