@@ -42,7 +42,7 @@ class ServingSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     up sooner, and more good ones are kept back; at 0, only the control users tell."""
 
     salt: str = ""
-    """Draws the users of the arms, and the requests: the same on every server. Changed, all are drawn anew."""
+    """Draws users into arms, and requests; the same on every server. Changed, all are drawn anew."""
 
     arms: Mapping[str, ArmSettings] = {}
     """By name; users whom neither they nor `control` take are in `treatment`."""
