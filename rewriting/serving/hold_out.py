@@ -25,16 +25,13 @@ class ServedAnswer(Struct, frozen=True):
 
     answer: LookupAnswer
     arm: Arm | None  # of the user; None: serving is off, or the assistant is not known yet
-    withheld: RewriteId | None = (
-        None  # what the answer's rewrite would have been; None: nothing was kept back
-    )
+    withheld: RewriteId | None = None  # the rewrite that was kept back; None: there is none
 
 
 class HoldOut:
     """Decides what is kept back; the same in every process with these settings."""
 
     def __init__(self, settings: ServingSettings) -> None:
-        self.settings = settings
         self._arms = Arms(settings)
         self._global_only = frozenset(
             Arm(name) for name, arm in settings.arms.items() if arm.scopes == "global"
@@ -79,20 +76,17 @@ class HoldOut:
             passed_over: a rewrite in whose place the answer came to be, since the arm is not served it.
         """
         rewrite = answer.rewrite
-        if rewrite is not None and (
-            rewrite.method in NEVER_WITHHELD
-            or (
-                arm != CONTROL_ARM
-                and self.takes(arm, rewrite)
-                and not self._arms.is_explored(assistant_id, user_id, text, ts_ms)
-            )
-        ):
+        if rewrite is None:
+            if passed_over is None:
+                return ServedAnswer(answer, arm)
+            rewrite = passed_over
+        elif rewrite.method in NEVER_WITHHELD:
             return ServedAnswer(answer, arm)
-        kept_back = passed_over if rewrite is None else rewrite
-        if kept_back is None:
-            return ServedAnswer(answer, arm)
+        elif arm != CONTROL_ARM and self.takes(arm, rewrite):
+            if not self._arms.is_explored(assistant_id, user_id, text, ts_ms):
+                return ServedAnswer(answer, arm)
         held_out = LookupAnswer(None, AbstainReason.HELD_OUT, answer.table_version)
-        return ServedAnswer(held_out, arm, kept_back.rewrite_id)
+        return ServedAnswer(held_out, arm, rewrite.rewrite_id)
 
 
 def answer_when_off(version: TableVersion) -> ServedAnswer:

@@ -79,6 +79,7 @@ class ApiMetrics:
             ["reason"],
         )
         self._counters: dict[tuple[str, str], Counter] = {}
+        self._layer_counters: dict[tuple[str, str], Counter] = {}
         self._arm_counters: dict[tuple[str, str, str], Counter] = {}
         self._histograms: dict[str, Histogram] = {}
 
@@ -94,7 +95,11 @@ class ApiMetrics:
 
     def count_layer(self, assistant_id: str, layer: str) -> None:
         """Counts one answer."""
-        self._layers.labels(self._label(assistant_id), layer).inc()
+        labels = self._label(assistant_id), layer
+        counter = self._layer_counters.get(labels)
+        if counter is None:
+            counter = self._layer_counters[labels] = self._layers.labels(*labels)
+        counter.inc()
 
     def count_arm(self, assistant_id: str, arm: str | None, *, withheld: bool) -> None:
         """Counts one answer; without an arm, while serving is off."""

@@ -56,8 +56,10 @@ def lookup_route(
         if follower.is_off(assistant_id):
             return _told(request, data, answer_when_off(table.version), None)
         user_id, confidence = UserId(data.user_id), confidence_of(data)
-        arm = hold_out.arm_of(assistant_id, user_id)
         whole = known = looked_up(table, data.text, user_id, confidence, occasion)
+        if not assistant_id:  # the first to be known may be any
+            return _told(request, data, ServedAnswer(known, None), None)
+        arm = hold_out.arm_of(assistant_id, user_id)
         if not hold_out.takes(arm, whole.rewrite):
             known = looked_up(table, data.text, None, confidence, occasion)
         answered = None

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from litestar import Request, Router, get, post
+from litestar.handlers import HTTPRouteHandler
 from litestar.params import JSONBody
 from sqlalchemy import Engine
 
@@ -45,55 +46,39 @@ def serving_routes(
             exploration=settings.exploration,
         )
 
-    def turned(request: _Asking, body: ReasonBody, named: str | None, *, off: bool) -> ServingState:
-        assistant_id = AssistantId(asked_assistant(request, named))
-        with engine.begin() as connection:
-            switch = turn_serving(
-                connection,
-                assistant_id,
-                off=off,
-                reason=body.reason,
-                actor=actor_of(request, body.actor),
-                now_ms=clock_ms(),
-            )
-        return state_of(assistant_id, switch)
-
-    @get(
-        "/", sync_to_thread=True, summary="Who is served the rewrites of an assistant, and whether it is off"
-    )
+    @get("/", sync_to_thread=True, summary="Whether serving is off, and the arms of the users")
     def read_serving(request: _Asking, assistant_id: AssistantParameter = None) -> ServingState:
         asked = AssistantId(asked_assistant(request, assistant_id))
         with reading(engine) as connection:
             switch = serving_switches(connection).get(asked)
         return state_of(asked, switch)
 
-    @post(
-        "/off",
-        status_code=200,
-        sync_to_thread=True,
-        opt={"body": ReasonBody},
-        summary="Leave all requests of an assistant as they are, until serving is switched on again",
-    )
-    def switch_off(
-        request: _Asking, data: JSONBody[ReasonBody], assistant_id: AssistantParameter = None
-    ) -> ServingState:
-        return turned(request, data, assistant_id, off=True)
+    def turning(path: str, summary: str, *, off: bool) -> HTTPRouteHandler:
+        @post(path, status_code=200, sync_to_thread=True, opt={"body": ReasonBody}, summary=summary)
+        def turn_switch(
+            request: _Asking, data: JSONBody[ReasonBody], assistant_id: AssistantParameter = None
+        ) -> ServingState:
+            asked = AssistantId(asked_assistant(request, assistant_id))
+            with engine.begin() as connection:
+                switch = turn_serving(
+                    connection,
+                    asked,
+                    off=off,
+                    reason=data.reason,
+                    actor=actor_of(request, data.actor),
+                    now_ms=clock_ms(),
+                )
+            return state_of(asked, switch)
 
-    @post(
-        "/on",
-        status_code=200,
-        sync_to_thread=True,
-        opt={"body": ReasonBody},
-        summary="Serve rewrites again",
-    )
-    def switch_on(
-        request: _Asking, data: JSONBody[ReasonBody], assistant_id: AssistantParameter = None
-    ) -> ServingState:
-        return turned(request, data, assistant_id, off=False)
+        return turn_switch
 
     return Router(
         "/v1/serving",
-        route_handlers=[read_serving, switch_off, switch_on],
+        route_handlers=[
+            read_serving,
+            turning("/off", "Leave all requests of an assistant as they are", off=True),
+            turning("/on", "Serve the rewrites of an assistant again", off=False),
+        ],
         guards=guards_for(keys, "operator"),
         tags=["serving"],
     )
