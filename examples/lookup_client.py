@@ -15,14 +15,22 @@ rehear = httpx.Client(
 )
 
 
-def as_meant(text: str, user_id: str, asr_confidence: float | None = None) -> tuple[str, str | None]:
-    """The text to run, and the id of its rewrite; the request itself and None where there is none."""
+def as_meant(
+    text: str, user_id: str, asr_confidence: float | None = None
+) -> tuple[str, dict[str, str | int | None]]:
+    """The text to run, and fields of the turn event; the request itself and none without an answer."""
     query = {"user_id": user_id, "text": text, "asr_confidence": asr_confidence}
     try:
         answer = rehear.post("/v1/rewrite", json=query)
         if answer.status_code == 200:
-            rewrite = answer.json()["rewrite"]
-            return (rewrite["text"], rewrite["id"]) if rewrite else (text, None)
+            found = answer.json()
+            rewrite = found["rewrite"] or {"text": text, "id": None}
+            return rewrite["text"], {
+                "rewrite_id": rewrite["id"],
+                "table_version": found["table_version"],
+                "arm": found["arm"],
+                "withheld_rewrite_id": found["withheld"],
+            }
         log.error("no rewrite: status %d: %s", answer.status_code, answer.text)
     except (
         httpx.HTTPError,
@@ -31,7 +39,7 @@ def as_meant(text: str, user_id: str, asr_confidence: float | None = None) -> tu
         TypeError,
     ) as error:  # no answer, or not one of Rehear's
         log.warning("no rewrite: %s: %s", type(error).__name__, error)
-    return text, None
+    return text, {}
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ RewritingError
 ├── ChainSettingsError      a setting of the chains is out of range
 ├── AnswerSettingsError     a setting of the rewrites after a question is out of range
 ├── GuardSettingsError      a setting of the guards is out of range
+├── ServingSettingsError    a setting of serving is out of range
 ├── RephraseSettingsError   a setting of rephrase detection is out of range
 ├── RewriteTableError       a request to the rewrite table that cannot be met
 │   ├── UnknownRewriteError     no such rewrite
@@ -39,6 +40,10 @@ class AnswerSettingsError(RewritingError, ValueError):
 
 class GuardSettingsError(RewritingError, ValueError):
     """A setting of the guards is out of range; the message says which, and what it must be."""
+
+
+class ServingSettingsError(RewritingError, ValueError):
+    """A setting of serving is out of range; the message says which, and what it must be."""
 
 
 class RephraseSettingsError(RewritingError, ValueError):

@@ -18,6 +18,7 @@ from labeling.labels.settings import LabelSettings
 from labeling.labels.weak_defects import visible_defect
 from rewriting.ranking.online_settings import OnlineSettings
 from rewriting.rephrases.settings import RephraseSettings
+from rewriting.serving.settings import SERVE_ALL
 from rewriting.table.confidence_limits import limit_words
 from rewriting.table.occasion import locale_key, turn_kind_of
 from rewriting.table.rewrite import GLOBAL, Rewrite, Scope
@@ -111,15 +112,7 @@ def run_demo(logs: Path | None, out: Path) -> None:
     else:
         console.rule(f"1. The log in {logs}")
     folder = find_logs(logs)
-    settings = Settings(
-        state=str(out / "state"),
-        broker_port=0,
-        sessions=SessionSettings(idle_timeout_ms=IDLE_TIMEOUT_MS),
-        api=LookupApiSettings(port=0),
-        online=OnlineSettings(budget_ms=UNHURRIED_MS),
-        rephrases=RephraseSettings(most_examples=REPHRASE_EXAMPLES),
-        labels=LabelSettings(most_turns=LABELLED_TURNS),
-    )
+    settings = demo_settings(out)
     engine = open_database(settings.database_location)
     table = RewriteTable(engine, now_ms)
     try:
@@ -154,6 +147,20 @@ def run_demo(logs: Path | None, out: Path) -> None:
         _explain(engine, table, out, console)
     finally:
         engine.dispose()
+
+
+def demo_settings(out: Path) -> Settings:
+    """The settings of a demo that makes everything in this folder."""
+    return Settings(
+        state=str(out / "state"),
+        broker_port=0,
+        sessions=SessionSettings(idle_timeout_ms=IDLE_TIMEOUT_MS),
+        api=LookupApiSettings(port=0),
+        online=OnlineSettings(budget_ms=UNHURRIED_MS),
+        serving=SERVE_ALL,  # what is scored, and shown of one user, is what rewriting can do
+        rephrases=RephraseSettings(most_examples=REPHRASE_EXAMPLES),
+        labels=LabelSettings(most_turns=LABELLED_TURNS),
+    )
 
 
 def _progress(console: Console) -> Progress:

@@ -24,6 +24,7 @@ from rewriting.guards.settings import GuardSettings, SensitiveSettings
 from rewriting.ranking.online_settings import OnlineSettings
 from rewriting.ranking.settings import RankerSettings
 from rewriting.rephrases.settings import RephraseSettings
+from rewriting.serving.settings import ServingSettings
 from services.errors import SettingsError
 from services.platform.api_settings import LookupApiSettings, OnlineTask
 from streams.byte_order_mark import marked_encoding, without_utf8_mark
@@ -63,6 +64,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     guards: GuardSettings = GuardSettings()
     sensitive: SensitiveSettings = SensitiveSettings()
     online: OnlineSettings = OnlineSettings()
+    serving: ServingSettings = ServingSettings()
     encoder: EncoderSettings = EncoderSettings()
     ranker: RankerSettings = RankerSettings()
     rephrases: RephraseSettings = RephraseSettings()

@@ -39,12 +39,13 @@ seconds; multiply it by 1,000'
         if EARLIEST_MS <= ts_ms * _SECONDS <= now_ms + AHEAD_MS:
             return f"{where}: {UNIT}, and this looks like seconds; multiply it by 1,000"
         return f"{where}: {UNIT}; set the clock that gave it, or leave the turn out"
-    where = f"{ts_ms} is more than a day ahead of the clock here, {_date(now_ms)}"
+    where = f"{ts_ms} is more than a day ahead of the clock here, {minute_of(now_ms)}"
     for unit, factor in _SMALLER_UNITS.items():
         if EARLIEST_MS <= ts_ms // factor <= now_ms + AHEAD_MS:
             return f"{where}: {UNIT}, and this looks like {unit}; divide it by {factor:,}"
     return f"{where}: {UNIT}; set the clock that is wrong, or leave the turn out"
 
 
-def _date(ms: int) -> str:
+def minute_of(ms: int) -> str:
+    """The minute of a time in milliseconds since 1970, for people."""
     return datetime.fromtimestamp(ms // 1_000, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -50,6 +50,7 @@ RUN = {
     ("table", "disallow"),
     ("table", "release"),
     ("table", "rollback"),
+    ("table", "serving"),
     ("table", "show"),
     ("table", "unblock"),
     ("table", "versions"),

@@ -32,8 +32,16 @@ ROOT = Path(__file__).parents[1]
 CLIENT = ROOT / "examples" / "lookup_client.py"
 HOME = AssistantId("home")
 LEARNED = rewrite_row("pley jazz", "play jazz")
+IN_CONTROL = "u15"  # by the default settings, as 5 % of the users are; "somebody" is not
 
-AsMeant = Callable[..., tuple[str, str | None]]
+Fields = dict[str, str | int | None]
+AsMeant = Callable[..., tuple[str, Fields]]
+
+
+def fields(rewrite_id: str | None, **others: str) -> Fields:
+    """What the client says is to be logged."""
+    fields: Fields = {"rewrite_id": rewrite_id, "table_version": 1, "arm": "treatment"}
+    return fields | {"withheld_rewrite_id": None} | others
 
 
 class Up(NamedTuple):
@@ -65,7 +73,9 @@ def learned_in(state: Path) -> str:
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     folder = tmp_path_factory.mktemp("up")
     learned_in(folder / "state")
-    (folder / "rehear.toml").write_text(f"broker_port = {free_port()}\n[api]\nport = 0\n")
+    (folder / "rehear.toml").write_text(
+        f"broker_port = {free_port()}\n[api]\nport = 0\n[serving]\nexploration = 0\n"
+    )
     command = [
         sys.executable,
         "-c",
@@ -114,11 +124,11 @@ def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., AsMeant]]:
         module["rehear"].close()
 
 
-def answers(as_meant: AsMeant, expected: tuple[str, str | None]) -> None:
+def answers(as_meant: AsMeant, expected: tuple[str, Fields]) -> None:
     """Asks until the answer comes within the client's own limit of time, which a busy machine can miss."""
     ends_s = time.monotonic() + HANGS_AFTER_S
     while (answer := as_meant("Pley jazz!", "somebody")) != expected:
-        assert answer == ("Pley jazz!", None)
+        assert answer == ("Pley jazz!", {})
         assert time.monotonic() < ends_s, f"did not come: {expected}"
 
 
@@ -129,8 +139,19 @@ def test_readme_shows_the_client_as_it_is() -> None:
 
 
 def test_a_newcomers_first_call_is_rewritten(up: Up, client: Callable[..., AsMeant]) -> None:
-    answers(client(up.url), ("play jazz", LEARNED.rewrite_id))
-    assert client(up.url)("something else", "somebody", 0.4) == ("something else", None)
+    answers(client(up.url), ("play jazz", fields(LEARNED.rewrite_id)))
+    assert client(up.url)("something else", "somebody", 0.4) == ("something else", fields(None))
+
+
+def test_a_user_of_the_control_arm_is_left_alone_and_what_was_kept_back_is_to_be_logged(
+    up: Up, client: Callable[..., AsMeant]
+) -> None:
+    as_meant = client(up.url)
+    ends_s = time.monotonic() + HANGS_AFTER_S
+    while not (answer := as_meant("Pley jazz!", IN_CONTROL))[1]:
+        assert time.monotonic() < ends_s
+    kept_back = fields(None, arm="control", withheld_rewrite_id=LEARNED.rewrite_id)
+    assert answer == ("Pley jazz!", kept_back)
 
 
 def test_the_client_prints_what_was_meant(
@@ -140,7 +161,7 @@ def test_the_client_prints_what_was_meant(
     monkeypatch.setattr(sys, "argv", [str(CLIENT), "pley jazz"])
     ends_s = time.monotonic() + HANGS_AFTER_S
     printed = ""
-    while printed != f"play jazz {LEARNED.rewrite_id}\n":
+    while printed != f"play jazz {fields(LEARNED.rewrite_id)}\n":
         assert time.monotonic() < ends_s, printed
         runpy.run_path(str(CLIENT), run_name="__main__")["rehear"].close()
         printed = capsys.readouterr().out
@@ -172,11 +193,11 @@ def test_a_refused_key_is_logged_and_the_request_goes_on(
     key, entry = new_api_key("kitchen", HOME, "lookup")
     settings = LookupApiSettings(port=0, api_keys=(entry,))
     with BackgroundServer(settings, learned_in(tmp_path / "state"), start_timeout_s=HANGS_AFTER_S) as server:
-        answers(client(server.url, key), ("play jazz", LEARNED.rewrite_id))
+        answers(client(server.url, key), ("play jazz", fields(LEARNED.rewrite_id)))
         ends_s = time.monotonic() + HANGS_AFTER_S
         while not caplog.messages or "is not one of this server's" not in caplog.messages[-1]:
             assert time.monotonic() < ends_s, caplog.messages
-            assert client(server.url, "rehear_wrong")("pley jazz", "somebody") == ("pley jazz", None)
+            assert client(server.url, "rehear_wrong")("pley jazz", "somebody") == ("pley jazz", {})
     assert "status 401" in caplog.messages[-1]
     assert caplog.records[-1].levelno == logging.ERROR
 
@@ -184,7 +205,7 @@ def test_a_refused_key_is_logged_and_the_request_goes_on(
 def test_a_server_that_is_down_is_logged_and_the_request_goes_on(
     client: Callable[..., AsMeant], caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert client(f"http://127.0.0.1:{free_port()}")("pley jazz", "somebody") == ("pley jazz", None)
+    assert client(f"http://127.0.0.1:{free_port()}")("pley jazz", "somebody") == ("pley jazz", {})
     assert caplog.records[-1].levelno == logging.WARNING
     assert "no rewrite: Connect" in caplog.messages[-1]
 
@@ -204,7 +225,7 @@ def test_an_answer_of_another_server_is_logged_and_the_request_goes_on(
         thread = threading.Thread(target=answer)
         thread.start()
         as_meant = client(f"http://127.0.0.1:{other.getsockname()[1]}")
-        assert as_meant("pley jazz", "somebody") == ("pley jazz", None)
+        assert as_meant("pley jazz", "somebody") == ("pley jazz", {})
         thread.join(HANGS_AFTER_S)
     assert caplog.messages[-1].startswith("no rewrite: ")
 
@@ -214,5 +235,5 @@ def test_a_server_that_does_not_answer_holds_nothing_up(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        assert client(url)("pley jazz", "somebody") == ("pley jazz", None)
+        assert client(url)("pley jazz", "somebody") == ("pley jazz", {})
     assert "no rewrite: ReadTimeout" in caplog.messages[-1]

@@ -72,11 +72,14 @@ def decide(
 def looked_up(
     table: LookupTable,
     text: str,
-    user_id: UserId,
+    user_id: UserId | None,
     confidence: UnderstandingConfidence | None,
     occasion: Occasion,
 ) -> LookupAnswer:
-    """What the table says of a request; arguments as for `decide`."""
+    """What the table says of a request; arguments as for `decide`.
+
+    Without a user, only rows of everybody are looked at.
+    """
     return table.look_up(
         text,
         user_id,

@@ -19,3 +19,5 @@ class AbstainReason(enum.StrEnum):
     OUT_OF_TIME = "out_of_time"  # the budget was spent, and the table has no rewrite
     REJECTED_EARLIER = "rejected_earlier"  # the ranker is away; it has rejected the table's rewrite before
     NOT_JUDGED = "not_judged"  # the ranker is away; it never judged the table's rewrite for such requests
+    HELD_OUT = "held_out"  # its rewrite is kept back, to see what happens without it
+    SERVING_OFF = "serving_off"  # an operator has switched serving off, for all requests

@@ -81,6 +81,10 @@ def work(
 def serve(state: StateOption = None, settings: SettingsOption = None) -> None:
     """Serve the lookup API.
 
+    By default, 5 % of the users and 1 % of the others' requests are left as they are, so that the log shows
+    what rewriting changes: such an answer has the reason `held_out` and names what was kept back. `[serving]`
+    in the settings sets these shares.
+
     Example: `rehear serve --state state`, then
     `curl -H 'Content-Type: application/json' -d '{"user_id":"u","text":"play imagine dragon"}'
     localhost:8420/v1/rewrite`
@@ -99,6 +103,7 @@ def serve(state: StateOption = None, settings: SettingsOption = None) -> None:
             settings=chosen.api,
             database_url=chosen.database_location,
             online=chosen.online_task,
+            serving=chosen.serving,
             operator_key_sha256=None if key is None else key.sha256,
         )
     )

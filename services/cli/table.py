@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from services.cli import guards
+from services.cli import guards, serving
 from services.cli.opened_table import OpenedTable
 from services.cli.options import AssistantOption, SettingsOption, StateOption, settings_of
 from streams.turn import UserId
@@ -37,6 +37,7 @@ class BlockedKind(StrEnum):
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
     guards.register(table)
+    serving.register(table)
     app.add_typer(table, name="table")
     app.command()(explain)
     app.command("forget-user")(forget_user_command)

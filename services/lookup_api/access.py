@@ -1,11 +1,12 @@
 """Who is asking: guards in front of the routes, and the assistant that a request is about."""
 
 from collections.abc import Awaitable, Callable, Collection
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from litestar.connection import ASGIConnection
 from litestar.exceptions import ClientException, NotAuthorizedException, PermissionDeniedException
 from litestar.handlers import BaseRouteHandler
+from litestar.params import QueryParameter
 
 from services.lookup_api.operator_key import OPERATOR_KEY_FILE
 from services.platform.api_keys import ApiKey, KeyRing, Role, ServerKey
@@ -13,6 +14,12 @@ from services.platform.api_keys import ApiKey, KeyRing, Role, ServerKey
 API_KEY_HEADER = "X-API-Key"
 
 _NAMED: Final = 5  # assistants that a message lists, at most
+
+AssistantParameter = Annotated[
+    str | None,
+    QueryParameter(max_length=512, description="needed only where there are several and no API key tells it"),
+]
+"""The assistant that a route for operators is about, in its query."""
 
 Guard = Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], Awaitable[None]]
 
@@ -60,6 +67,12 @@ def asking_key(connection: ASGIConnection[Any, Any, Any, Any]) -> ApiKey | Serve
     """The key that asks; None where none was needed."""
     key: ApiKey | ServerKey | None = connection.scope["state"].get("key")
     return key
+
+
+def actor_of(connection: ASGIConnection[Any, Any, Any, Any], named: str | None) -> str:
+    """Who asks, for a history: whoever is named, else the key."""
+    key = asking_key(connection)
+    return named or (key.name if key is not None else "operator")
 
 
 def asked_assistant(connection: ASGIConnection[Any, Any, Any, Any], named: str | None) -> str:

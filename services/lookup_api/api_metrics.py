@@ -55,6 +55,11 @@ class ApiMetrics:
         self._requests = counter("rehear_lookup_requests", "Lookups", ["assistant", "outcome"])
         self._seconds = histogram("rehear_lookup_seconds", "Time to answer a lookup", ["assistant"])
         self._layers = counter("rehear_lookup_answers", "Answers by layer, or reason", ["assistant", "layer"])
+        self._arms = counter(
+            "rehear_lookup_arms",
+            "Lookups by arm of the user, and whether a rewrite was kept back",
+            ["assistant", "arm", "withheld"],
+        )
         self._stages = histogram(
             "rehear_online_stage_seconds", "Time of a stage of online rewriting", ["stage"]
         )
@@ -74,6 +79,8 @@ class ApiMetrics:
             ["reason"],
         )
         self._counters: dict[tuple[str, str], Counter] = {}
+        self._layer_counters: dict[tuple[str, str], Counter] = {}
+        self._arm_counters: dict[tuple[str, str, str], Counter] = {}
         self._histograms: dict[str, Histogram] = {}
 
     def observe(self, assistant_id: str, outcome: str, seconds: float) -> None:
@@ -88,7 +95,19 @@ class ApiMetrics:
 
     def count_layer(self, assistant_id: str, layer: str) -> None:
         """Counts one answer."""
-        self._layers.labels(self._label(assistant_id), layer).inc()
+        labels = self._label(assistant_id), layer
+        counter = self._layer_counters.get(labels)
+        if counter is None:
+            counter = self._layer_counters[labels] = self._layers.labels(*labels)
+        counter.inc()
+
+    def count_arm(self, assistant_id: str, arm: str | None, *, withheld: bool) -> None:
+        """Counts one answer; without an arm, while serving is off."""
+        labels = self._label(assistant_id), arm or "none", "yes" if withheld else "no"
+        counter = self._arm_counters.get(labels)
+        if counter is None:
+            counter = self._arm_counters[labels] = self._arms.labels(*labels)
+        counter.inc()
 
     def observe_stage(self, stage: str, seconds: float) -> None:
         """Counts how long a stage of online rewriting took."""
@@ -129,9 +148,13 @@ class _TableGauges(Collector):
         for assistant_id, table in self._follower.tables.items():
             version.add_metric([assistant_id], table.version)
             live.add_metric([assistant_id], len(table))
+        off = GaugeMetricFamily("rehear_serving_off", "1: serving is off", labels=["assistant"])
+        for assistant_id in self._follower.tables:
+            off.add_metric([assistant_id], self._follower.is_off(assistant_id))
         age_s = self._follower.age_s
         yield version
         yield live
+        yield off
         yield GaugeMetricFamily(
             "rehear_table_age_seconds",
             "Since the last look at the database; infinite before the first",

@@ -26,17 +26,21 @@ from rewriting.feedback.store import (
 )
 from rewriting.guards.pair_guard import PairGuard
 from rewriting.ranking.candidate_guard import CandidateGuard
+from rewriting.serving.hold_out import HoldOut
+from rewriting.serving.settings import SERVE_ALL, ServingSettings
 from rewriting.table.lookup_loading import load_lookup_table
 from rewriting.table.rewrite_table import RewriteTable
 from services.lookup_api.access import API_KEY_HEADER
 from services.lookup_api.api_metrics import ApiMetrics
 from services.lookup_api.followers.online import OnlineFollower
+from services.lookup_api.followers.switch_memory import SwitchMemory
 from services.lookup_api.followers.table import TableFollower
 from services.lookup_api.followers.verdict_memory import VerdictMemory, VerdictWriter
 from services.lookup_api.online_answers import OnlineAnswers
 from services.lookup_api.page_barrier import PageBarrier
 from services.lookup_api.routes.health import health_routes
 from services.lookup_api.routes.lookup import lookup_route
+from services.lookup_api.routes.serving import serving_routes
 from services.lookup_api.routes.table import table_routes
 from services.lookup_api.routes.users import user_routes
 from services.lookup_api.strict_request import EXCEPTION_HANDLERS, StrictRequest
@@ -64,6 +68,7 @@ def build_app(
     online: OnlineTask | None = None,
     online_engine: Engine | None = None,
     operator_key_sha256: str | None = None,
+    serving: ServingSettings = SERVE_ALL,
 ) -> Litestar:
     """The application; while it runs, it follows the rewrite table, and models and indexes.
 
@@ -77,6 +82,7 @@ def build_app(
         online: where models and indexes lie; None: requests are answered from the table alone.
         online_engine: the same database, whose statements do not wait long; by default `engine`.
         operator_key_sha256: hash of a key that opens operators' routes, beside those in the settings.
+        serving: who is served rewrites; by default everybody.
     """
     table = RewriteTable(engine, clock_ms)
     keys = KeyRing(settings.api_keys, operator_key_sha256)
@@ -87,6 +93,7 @@ def build_app(
         settings.poll_interval_s,
         read_assistants=assistants_in(engine),
         verdicts=verdicts,
+        switches=SwitchMemory(engine, off=serving.off),
     )
     models = None
     if online is not None:
@@ -110,9 +117,10 @@ def build_app(
 
     app = Litestar(
         [
-            lookup_route(follower, answers, keys, metrics, clock_ms),
+            lookup_route(follower, answers, HoldOut(serving), keys, metrics, clock_ms),
             *user_routes(feedback, forget, keys, clock_ms),
             table_routes(table, engine, follower, keys, clock_ms),
+            serving_routes(engine, follower, serving, keys, clock_ms),
             *health_routes(follower, models, metrics, settings.stale_after_s),
         ],
         middleware=[DefineMiddleware(PageBarrier, settings=settings, metrics=metrics)],
@@ -137,6 +145,7 @@ def open_app(
     metrics_folder: Path | None = None,
     online: OnlineTask | None = None,
     operator_key_sha256: str | None = None,
+    serving: ServingSettings = SERVE_ALL,
 ) -> Litestar:
     """The application on the database of this URL; waits for a database that is away."""
     engine = _open_patiently(database_url)
@@ -153,6 +162,7 @@ def open_app(
         online,
         online_engine,
         operator_key_sha256,
+        serving,
     )
 
 

@@ -137,6 +137,17 @@ class RewriteAnswer(Struct, frozen=True, kw_only=True):
     rewrite: ServedRewrite | None
     reason: AbstainReason | None
     table_version: int
+    arm: Annotated[
+        str | None,
+        Meta(description="of the user, to be logged; null: serving is off, or nothing is known yet"),
+    ] = None
+    withheld: Annotated[
+        str | None,
+        Meta(
+            description="id of the rewrite that was kept back, where the reason is held_out; to be logged as "
+            "withheld_rewrite_id"
+        ),
+    ] = None
     request_id: str | None = None
     online: Annotated[
         OnlineDetails | UnsetType, Meta(description="where `explain` asks for it, if it was rewritten online")
@@ -277,6 +288,33 @@ class TableChange(Struct, frozen=True, kw_only=True):
         tuple[ServedPair, ...] | UnsetType,
         Meta(description="served at the earlier version; blocked since, and not lifted"),
     ] = UNSET
+
+
+class SwitchState(Struct, frozen=True, kw_only=True):
+    """How the off switch of an assistant was last turned."""
+
+    off: bool
+    reason: str
+    actor: str
+    changed_ms: Annotated[int, Meta(description="milliseconds since 1970")]
+
+
+class ServingState(Struct, frozen=True, kw_only=True):
+    """Who is served the rewrites of an assistant."""
+
+    assistant_id: str
+    off: Annotated[
+        bool, Meta(description="all requests are left as they are: by the switch, or the settings")
+    ]
+    off_in_settings: Annotated[
+        bool, Meta(description="the server's settings have it off, whatever the switch")
+    ]
+    off_here: Annotated[bool, Meta(description="as the process that answers has taken over by now")]
+    switch: Annotated[SwitchState | None, Meta(description="null: it was never turned, so it is on")]
+    arms: Annotated[dict[str, float], Meta(description="share of the users in each arm, of 1")]
+    exploration: Annotated[
+        float, Meta(description="share of the requests outside of control that are left as they are, of 1")
+    ]
 
 
 class Liveness(Struct, frozen=True, kw_only=True):

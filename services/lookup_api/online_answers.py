@@ -85,19 +85,22 @@ class OnlineAnswers:
         """Takes no more requests."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def ask(self, assistant_id: AssistantId, query: RewriteQuery) -> AnsweredOnline | None:
+    async def ask(
+        self, assistant_id: AssistantId, query: RewriteQuery, *, uses_history: bool = True
+    ) -> AnsweredOnline | None:
         """What a request should have been; None where there is nothing to ask, or it failed.
 
         Args:
             assistant_id: whose request.
             query: with a text that has a word.
+            uses_history: whether the user's earlier sessions may speak for a rewrite.
         """
         parts = self._follower.parts.get(assistant_id)
         if parts is None:
             return None
         started_s = time.monotonic()
         work = asyncio.get_running_loop().run_in_executor(
-            self._threads, self._answer, parts, assistant_id, query, started_s
+            self._threads, self._answer, parts, assistant_id, query, uses_history, started_s
         )
         try:
             answered = await asyncio.wait_for(work, parts.rewriter.settings.budget_ms / 1000)
@@ -109,10 +112,15 @@ class OnlineAnswers:
         return answered
 
     def _answer(
-        self, parts: OnlineParts, assistant_id: AssistantId, query: RewriteQuery, started_s: float
+        self,
+        parts: OnlineParts,
+        assistant_id: AssistantId,
+        query: RewriteQuery,
+        uses_history: bool,
+        started_s: float,
     ) -> AnsweredOnline | None:
         try:
-            answered = self._asked(parts, assistant_id, query, started_s)
+            answered = self._asked(parts, assistant_id, query, uses_history, started_s)
         except (DBAPIError, PoolTimeoutError) as error:
             # The followers log that the database is away, once; this would be a line for each request.
             self._metrics.count_failure(assistant_id, "database")
@@ -127,14 +135,19 @@ class OnlineAnswers:
         return answered
 
     def _asked(
-        self, parts: OnlineParts, assistant_id: AssistantId, query: RewriteQuery, started_s: float
+        self,
+        parts: OnlineParts,
+        assistant_id: AssistantId,
+        query: RewriteQuery,
+        uses_history: bool,
+        started_s: float,
     ) -> AnsweredOnline:
         rewriter = parts.rewriter
         request = asked_online(query, self._clock_ms())
         with reading(self._engine) as connection:
             began_s = time.monotonic()
             history = RequestHistory()
-            if rewriter.settings.candidates.uses_history:
+            if uses_history and rewriter.settings.candidates.uses_history:
                 history = read_history(connection, assistant_id, UserId(query.user_id))
             history_s = time.monotonic() - began_s
             statistics = StoredStatistics(connection, assistant_id)

@@ -28,6 +28,7 @@ from granian.server.mp import MPServer
 from litestar import Litestar
 from msgspec import Struct
 
+from rewriting.serving.settings import SERVE_ALL, ServingSettings
 from services.lookup_api.app import open_app
 from services.lookup_api.errors import ServerStartError
 from services.lookup_api.messages import Readiness
@@ -54,6 +55,7 @@ class ServerTask(Struct, frozen=True, kw_only=True):
     database_url: str
     online: OnlineTask | None = None  # None: requests are answered from the table alone
     operator_key_sha256: str | None = None  # of a key that opens operators' routes, beside the settings'
+    serving: ServingSettings = SERVE_ALL
 
 
 def serve(task: ServerTask) -> None:
@@ -92,7 +94,14 @@ def serve(task: ServerTask) -> None:
 def _load_in_worker(task: ServerTask, server_pid: int, metrics_folder: Path | None) -> Litestar:
     configure_log()
     end_with(server_pid)  # a worker that outlived its server would hold the port for ever
-    return open_app(task.settings, task.database_url, metrics_folder, task.online, task.operator_key_sha256)
+    return open_app(
+        task.settings,
+        task.database_url,
+        metrics_folder,
+        task.online,
+        task.operator_key_sha256,
+        task.serving,
+    )
 
 
 def _check_address(host: str, port: int) -> None:
@@ -120,6 +129,7 @@ class BackgroundServer:
         start_timeout_s: how long it may take until the tables are loaded, and models and indexes.
         online: where models and indexes lie; None: requests are answered from the table alone.
         operator_key_sha256: hash of a key that opens operators' routes, beside those in the settings.
+        serving: who is served rewrites; by default everybody.
 
     Raises:
         UnsafeBindingError: there are no API keys, and the address is not a loopback address.
@@ -133,6 +143,7 @@ class BackgroundServer:
         start_timeout_s: float = START_TIMEOUT_S,
         online: OnlineTask | None = None,
         operator_key_sha256: str | None = None,
+        serving: ServingSettings = SERVE_ALL,
     ) -> None:
         settings.check_binding()
         if settings.port == 0:
@@ -142,6 +153,7 @@ class BackgroundServer:
             database_url=database_url,
             online=online,
             operator_key_sha256=operator_key_sha256,
+            serving=serving,
         )
         self._log_file = log_file
         self._start_timeout_s = start_timeout_s

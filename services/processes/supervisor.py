@@ -131,6 +131,7 @@ def running_rehear(settings: Settings) -> Iterator[RunningRehear]:
                 settings.database_location,
                 logs / "lookup-api.log",
                 online=settings.online_task,
+                serving=settings.serving,
                 operator_key_sha256=None if key is None else key.sha256,
             )
         )

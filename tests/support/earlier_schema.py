@@ -9,8 +9,15 @@ _FIELDS_OF_STEP = 9  # from the text to what was said in response
 _FIELDS_WITH_GUARDS = 13  # to whether the words are the assistant's own
 
 
+def without_serving_switches(connection: Connection) -> None:
+    """Makes a database of today one of schema 10: serving cannot be switched off."""
+    connection.execute(text("DROP TABLE serving_switches"))
+    connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '0010'"))  # noqa: S608 (a constant)
+
+
 def without_limits_by_parts(connection: Connection) -> None:
     """Makes a database of today one of schema 9: rows have one limit, and steps one band of confidence."""
+    without_serving_switches(connection)
     for column in ("max_asr_confidence", "max_nlu_confidence"):
         connection.execute(text(f"ALTER TABLE rewrites DROP COLUMN {column}"))
     for key, steps in connection.execute(text("SELECT session_id, steps FROM chain_session")).all():

@@ -9,6 +9,7 @@ from rewriting.table.lookup import LookupTable
 from rewriting.table.rewrite_table import RewriteTable
 from rewriting.verdicts.row_verdicts import RowVerdicts
 from services.lookup_api.followers.database import DatabaseFollower
+from services.lookup_api.followers.switch_memory import SwitchMemory
 from services.lookup_api.followers.verdict_memory import VerdictMemory
 from streams.turn import AssistantId
 
@@ -18,7 +19,7 @@ log = structlog.get_logger()
 class TableFollower(DatabaseFollower):
     """Looks at the table's versions a few times a second, in a thread, and takes over what has changed.
 
-    A look costs two small queries; a change costs its delta. The tables are swapped as a whole, so whoever
+    A look costs some small queries; a change costs its delta. The tables are swapped as a whole, so whoever
     reads `tables` sees one version of each. While the database is away the last tables stay in use.
 
     Args:
@@ -28,6 +29,7 @@ class TableFollower(DatabaseFollower):
         clock_s: for the age of the tables.
         read_assistants: those of which something is stored, with a table or without one yet.
         verdicts: what the ranker has said of the rows, which is there before the rows are; None: nothing.
+        switches: whether serving is off, which is known before the rows are; None: it never is.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class TableFollower(DatabaseFollower):
         clock_s: Callable[[], float] = time.monotonic,
         read_assistants: Callable[[], Collection[AssistantId]] = frozenset,
         verdicts: VerdictMemory | None = None,
+        switches: SwitchMemory | None = None,
     ) -> None:
         super().__init__("table", poll_interval_s, clock_s)
         self._read_assistants = read_assistants
@@ -45,6 +48,7 @@ class TableFollower(DatabaseFollower):
         self._table = table
         self._load = load
         self._verdicts = verdicts
+        self._switches = switches
         self._tables: Mapping[AssistantId, LookupTable] = {}
 
     @property
@@ -66,7 +70,13 @@ class TableFollower(DatabaseFollower):
         """What the ranker has said of the rows of an assistant; None where none was trained for it."""
         return None if self._verdicts is None else self._verdicts.of(assistant_id)
 
+    def is_off(self, assistant_id: AssistantId) -> bool:
+        """Whether all requests of an assistant are left as they are."""
+        return self._switches is not None and self._switches.is_off(assistant_id)
+
     def _take_over(self) -> None:
+        if self._switches is not None:
+            self._switches.look()
         if self._verdicts is not None:
             self._verdicts.look()
         versions = self._table.versions()

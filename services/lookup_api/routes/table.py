@@ -18,7 +18,13 @@ from rewriting.guards.refused_rewrites import counts_by_reason, refused_rewrites
 from rewriting.table.rewrite import GLOBAL, Rewrite, RewriteId, RewriteStatus, Scope, TableVersion
 from rewriting.table.rewrite_table import RewriteTable
 from rewriting.table.text_block import block_text
-from services.lookup_api.access import asked_assistant, asking_key, check_printable, guards_for
+from services.lookup_api.access import (
+    AssistantParameter,
+    actor_of,
+    asked_assistant,
+    check_printable,
+    guards_for,
+)
 from services.lookup_api.followers.table import TableFollower
 from services.lookup_api.messages import (
     AllowBody,
@@ -44,10 +50,6 @@ LARGEST_PAGE = 1_000  # rows, about 1 MB
 
 _Asking = Request[Any, Any, Any]
 _Reason = JSONBody[ReasonBody]
-_Assistant = Annotated[
-    str | None,
-    QueryParameter(max_length=512, description="needed only where there are several and no API key tells it"),
-]
 
 
 def table_routes(
@@ -75,7 +77,7 @@ def _read_rewrites(table: RewriteTable, engine: Engine) -> list[HTTPRouteHandler
     @get("/rewrites", sync_to_thread=True, summary="Rewrites of every status, in pages")
     def list_rewrites(
         request: _Asking,
-        assistant_id: _Assistant = None,
+        assistant_id: AssistantParameter = None,
         status: FromQuery[RewriteStatus | None] = None,
         text: Annotated[str | None, QueryParameter(max_length=1_000)] = None,
         after: Annotated[str | None, QueryParameter(max_length=100)] = None,
@@ -93,12 +95,14 @@ def _read_rewrites(table: RewriteTable, engine: Engine) -> list[HTTPRouteHandler
         )
 
     @get("/rewrites/{rewrite_id:str}", sync_to_thread=True, summary="One rewrite")
-    def read_rewrite(request: _Asking, rewrite_id: FromPath[str], assistant_id: _Assistant = None) -> Rewrite:
+    def read_rewrite(
+        request: _Asking, rewrite_id: FromPath[str], assistant_id: AssistantParameter = None
+    ) -> Rewrite:
         return table.find(*_asked(request, assistant_id, rewrite_id))
 
     @get("/rewrites/{rewrite_id:str}/explain", sync_to_thread=True, summary="Why a rewrite is as it is")
     def explain_rewrite(
-        request: _Asking, rewrite_id: FromPath[str], assistant_id: _Assistant = None
+        request: _Asking, rewrite_id: FromPath[str], assistant_id: AssistantParameter = None
     ) -> Explanation:
         history = table.history(*_asked(request, assistant_id, rewrite_id))
         rewrite = history[-1]
@@ -119,7 +123,7 @@ def _block_rewrites(
 
     @_change("/rewrites/block", BlockTextBody, text_summary)
     def block_rewrites_of_text(
-        request: _Asking, data: JSONBody[BlockTextBody], assistant_id: _Assistant = None
+        request: _Asking, data: JSONBody[BlockTextBody], assistant_id: AssistantParameter = None
     ) -> Rewrite:
         assistant = _assistant(request, assistant_id)
         check_printable("scope", data.scope)
@@ -138,7 +142,7 @@ def _block_rewrites(
                 data.source_text,
                 question_named(data.question),
                 reason=data.reason,
-                actor=_actor(request, data),
+                actor=actor_of(request, data.actor),
                 changed_ms=clock_ms(),
                 locale=data.locale or "",
                 turn_kind=data.turn_kind,
@@ -151,18 +155,22 @@ def _block_rewrites(
         request: _Asking,
         rewrite_id: FromPath[str],
         data: _Reason,
-        assistant_id: _Assistant = None,
+        assistant_id: AssistantParameter = None,
     ) -> Rewrite:
-        return table.block(*_asked(request, assistant_id, rewrite_id), data.reason, _actor(request, data))
+        return table.block(
+            *_asked(request, assistant_id, rewrite_id), data.reason, actor_of(request, data.actor)
+        )
 
     @_change(f"{path}/unblock", ReasonBody, "Let a blocked rewrite serve again")
     def unblock_rewrite(
         request: _Asking,
         rewrite_id: FromPath[str],
         data: _Reason,
-        assistant_id: _Assistant = None,
+        assistant_id: AssistantParameter = None,
     ) -> Rewrite:
-        return table.unblock(*_asked(request, assistant_id, rewrite_id), data.reason, _actor(request, data))
+        return table.unblock(
+            *_asked(request, assistant_id, rewrite_id), data.reason, actor_of(request, data.actor)
+        )
 
     return [block_rewrites_of_text, block_rewrite, unblock_rewrite]
 
@@ -171,7 +179,7 @@ def _guarded_rewrites(engine: Engine, clock_ms: Callable[[], int]) -> list[HTTPR
     @get("/rewrites/refused", sync_to_thread=True, summary="What the guards hold back, by reason")
     def list_refused(
         request: _Asking,
-        assistant_id: _Assistant = None,
+        assistant_id: AssistantParameter = None,
         limit: Annotated[int, QueryParameter(ge=0, le=LARGEST_PAGE)] = 100,
     ) -> GuardState:
         assistant = _assistant(request, assistant_id)
@@ -201,7 +209,7 @@ def _guarded_rewrites(engine: Engine, clock_ms: Callable[[], int]) -> list[HTTPR
         request: _Asking,
         rewrite_id: FromPath[str],
         data: JSONBody[AllowBody],
-        assistant_id: _Assistant = None,
+        assistant_id: AssistantParameter = None,
     ) -> AllowedRewrite:
         check_printable("target_text", data.target_text)
         assistant, key = _asked(request, assistant_id, rewrite_id)
@@ -212,13 +220,13 @@ def _guarded_rewrites(engine: Engine, clock_ms: Callable[[], int]) -> list[HTTPR
                 key,
                 target=data.target_text,
                 reason=data.reason,
-                actor=_actor(request, data),
+                actor=actor_of(request, data.actor),
                 now_ms=clock_ms(),
             )
 
     @_change(f"{path}/disallow", ReasonBody, "Let the guards judge again what was allowed")
     def disallow_refused(
-        request: _Asking, rewrite_id: FromPath[str], data: _Reason, assistant_id: _Assistant = None
+        request: _Asking, rewrite_id: FromPath[str], data: _Reason, assistant_id: AssistantParameter = None
     ) -> Disallowed:
         assistant, key = _asked(request, assistant_id, rewrite_id)
         with engine.begin() as connection:
@@ -227,7 +235,7 @@ def _guarded_rewrites(engine: Engine, clock_ms: Callable[[], int]) -> list[HTTPR
                 assistant,
                 key,
                 reason=data.reason,
-                actor=_actor(request, data),
+                actor=actor_of(request, data.actor),
                 now_ms=clock_ms(),
             )
         return Disallowed(ended=tuple(ended))
@@ -237,7 +245,7 @@ def _guarded_rewrites(engine: Engine, clock_ms: Callable[[], int]) -> list[HTTPR
 
 def _whole_table(table: RewriteTable, engine: Engine, follower: TableFollower) -> list[HTTPRouteHandler]:
     @get("/table", sync_to_thread=True, summary="Versions of the table, and rows by status")
-    def read_table(request: _Asking, assistant_id: _Assistant = None) -> TableState:
+    def read_table(request: _Asking, assistant_id: AssistantParameter = None) -> TableState:
         assistant = _assistant(request, assistant_id)
         return TableState(
             assistant_id=assistant,
@@ -249,14 +257,14 @@ def _whole_table(table: RewriteTable, engine: Engine, follower: TableFollower) -
 
     @_change("/table/rollback", RollbackBody, "Serve what was served at an earlier version, as a new version")
     def roll_back(
-        request: _Asking, data: JSONBody[RollbackBody], assistant_id: _Assistant = None
+        request: _Asking, data: JSONBody[RollbackBody], assistant_id: AssistantParameter = None
     ) -> TableChange:
         assistant = _assistant(request, assistant_id)
         done = table.rollback(
             assistant,
             TableVersion(data.version),
             data.reason,
-            _actor(request, data),
+            actor_of(request, data.actor),
             lift_blocks=data.lift_blocks,
         )
         return TableChange(
@@ -268,9 +276,11 @@ def _whole_table(table: RewriteTable, engine: Engine, follower: TableFollower) -
         )
 
     @_change("/table/release", ReasonBody, "Let the learner change what a rollback has restored")
-    def release_table(request: _Asking, data: _Reason, assistant_id: _Assistant = None) -> TableChange:
+    def release_table(
+        request: _Asking, data: _Reason, assistant_id: AssistantParameter = None
+    ) -> TableChange:
         assistant = _assistant(request, assistant_id)
-        version = table.release(assistant, data.reason, _actor(request, data))
+        version = table.release(assistant, data.reason, actor_of(request, data.actor))
         return TableChange(assistant_id=assistant, version=version)
 
     return [read_table, roll_back, release_table]
@@ -288,9 +298,3 @@ def _assistant(request: _Asking, assistant_id: str | None) -> AssistantId:
 def _asked(request: _Asking, assistant_id: str | None, rewrite_id: str) -> tuple[AssistantId, RewriteId]:
     check_printable("the id of the rewrite", rewrite_id)
     return _assistant(request, assistant_id), RewriteId(rewrite_id)
-
-
-def _actor(request: _Asking, body: ReasonBody) -> str:
-    """Who did it, for the table's history."""
-    key = asking_key(request)
-    return body.actor or (key.name if key is not None else "operator")

@@ -16,6 +16,7 @@ from waiting import eventually
 
 from labeling.models.in_use import ModelKind
 from rewriting.feedback.store import DatabaseFeedbackStore
+from rewriting.serving.settings import SERVE_ALL, ServingSettings
 from rewriting.table.rewrite import Scope, user_scope
 from rewriting.table.rewrite_table import RewriteTable
 from services.lookup_api.app import build_app, forget_in
@@ -76,7 +77,12 @@ def serving(engine: Engine) -> Callable[..., AbstractContextManager[Client]]:
     """Starts the API with the given keys in the settings, or for operators; it is ready then."""
 
     @contextmanager
-    def serving(*keys: ApiKey, operator_sha256: str | None = None, **settings: Any) -> Iterator[Client]:
+    def serving(
+        *keys: ApiKey,
+        operator_sha256: str | None = None,
+        who: ServingSettings = SERVE_ALL,
+        **settings: Any,
+    ) -> Iterator[Client]:
         app = build_app(
             LookupApiSettings(api_keys=keys, poll_interval_s=0.02, **settings),
             engine,
@@ -84,6 +90,7 @@ def serving(engine: Engine) -> Callable[..., AbstractContextManager[Client]]:
             forget_in(engine),
             lambda: NOW_MS,
             operator_key_sha256=operator_sha256,
+            serving=who,
         )
         with TestClient(app, base_url="http://127.0.0.1:8420") as client:
             eventually(lambda: client.get("/readyz").status_code == 200, "the tables in memory")

@@ -39,7 +39,7 @@ def ask(client: Client, text: str, **fields: Any) -> dict[str, Any]:
     answer = client.post("/v1/rewrite", json=body)
     assert answer.status_code == 200, answer.text
     decoded: dict[str, Any] = answer.json()
-    assert set(decoded) == {"rewrite", "reason", "table_version", "request_id"}
+    assert set(decoded) == {"rewrite", "reason", "table_version", "arm", "withheld", "request_id"}
     assert (decoded["rewrite"] is None) != (decoded["reason"] is None)
     return decoded
 
@@ -60,6 +60,8 @@ def test_a_known_request_gets_its_rewrite(client: Client) -> None:
         },
         "reason": None,
         "table_version": 2,
+        "arm": "treatment",
+        "withheld": None,
         "request_id": "r-1",
     }
 
@@ -616,6 +618,9 @@ def test_every_route_is_in_the_schema(client: Client) -> None:
         "/v1/table",
         "/v1/table/release",
         "/v1/table/rollback",
+        "/v1/serving",
+        "/v1/serving/off",
+        "/v1/serving/on",
         "/healthz",
         "/readyz",
         "/metrics",

@@ -15,6 +15,8 @@ from waiting import HANGS_AFTER_S, eventually
 
 from labeling.models.in_use import drop_model, model_folder
 from rewriting.ranking.online_settings import OnlineSettings
+from rewriting.serving.settings import SERVE_ALL, ArmSettings, ServingSettings
+from rewriting.table.rewrite import rewrite_id, user_scope
 from rewriting.table.rewrite_table import RewriteTable
 from services.lookup_api.server import BackgroundServer
 from services.platform.api_keys import new_api_key, new_key
@@ -48,7 +50,10 @@ class World:
         put(RewriteTable(self.engine, lambda: 1), self.engine, [rewrite_row(source, target, **changes)])
 
     def server(
-        self, settings: OnlineSettings = PATIENT, api: LookupApiSettings = SETTINGS
+        self,
+        settings: OnlineSettings = PATIENT,
+        api: LookupApiSettings = SETTINGS,
+        who: ServingSettings = SERVE_ALL,
     ) -> BackgroundServer:
         task = OnlineTask(state=str(self.state), settings=settings)
         return BackgroundServer(
@@ -57,6 +62,7 @@ class World:
             start_timeout_s=HANGS_AFTER_S,
             online=task,
             operator_key_sha256=OPERATOR_SHA256,
+            serving=who,
         )
 
 
@@ -124,6 +130,21 @@ def test_requests_are_rewritten_from_all_users_and_from_the_users_own_history(wo
 
         forget_user(world.engine, lambda: 1, HOME, UserId("caller-0"))
         assert "smith" not in str(ask(server, "call jazzs mom", user="caller-0"))
+
+
+def test_an_arm_of_global_rows_is_rewritten_online_without_the_users_history(world: World) -> None:
+    world.learned()
+    arms = {"global": ArmSettings(share=1, scopes="global")}
+    with world.server(who=ServingSettings(control=0, exploration=0, arms=arms)) as server:
+        everybodys = ask(server, "play sonk jazz")
+        assert (text_of(everybodys), everybodys["arm"]) == ("play song jazz", "global")
+        own = ask(server, "call jazzs mom", user="caller-0")
+        assert own["rewrite"] is None
+        assert "smith" not in str(own)
+    with world.server(who=ServingSettings(control=1)) as server:
+        kept = ask(server, "call jazzs mom", user="caller-0")
+        assert (kept["reason"], kept["arm"], kept["rewrite"]) == ("held_out", "control", None)
+        assert kept["withheld"] == rewrite_id(HOME, user_scope("caller-0"), "call jazzs mom")
 
 
 def test_rows_of_the_table_go_before_or_stand_in(world: World) -> None:

@@ -61,6 +61,7 @@ def test_before_anything_is_learned_a_lookup_is_no_mistake(client: Client) -> No
     answer = client.post("/v1/rewrite", json=LOOKUP)
     assert answer.status_code == 200
     assert (answer.json()["rewrite"], answer.json()["reason"]) == (None, "no_table")
+    assert answer.json()["arm"] is None  # whose hash would be another once the assistant is known
     for answer in (
         client.post("/v1/feedback", json=FEEDBACK),
         client.get("/v1/table"),
