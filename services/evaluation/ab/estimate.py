@@ -5,7 +5,7 @@ an arm are the independent draws: the ratio R = sum(part) / sum(whole) varies as
 
     influence = (part - R whole) / mean(whole)
 
-over users does (the delta method; https://arxiv.org/abs/1803.06336, section 4).
+over users does (the delta method, https://arxiv.org/abs/1803.06336, section 4).
 """
 
 import math
@@ -50,20 +50,47 @@ class ArmEstimate(Struct, frozen=True):
         return Estimate(self.value, self.value - half, self.value + half)
 
 
-def influences(part: Floats, whole: Floats) -> tuple[float, Floats] | None:
-    """The ratio, and how far each user moves it: (users,), mean 0. None: there is nothing to divide by."""
+class Influences(Struct, frozen=True):
+    """A ratio, and how far each user moves it."""
+
+    ratio: float
+    values: Floats  # (users,), mean 0
+    leverage: Floats  # (users,) shares of `whole`, sum 1: how far each draws the ratio to itself
+
+    @property
+    def freedom(self) -> float:
+        """Degrees of freedom: those of as many users as would have equal shares (Kish), and at least 1."""
+        return max(1.0, 1 / float((self.leverage**2).sum()) - 1)
+
+    @property
+    def jackknifed(self) -> Floats:
+        """The same values, of each user against the ratio of all others; 0 where there are no others.
+
+        A user with many of the turns draws the ratio near, so few heavy users would look too sure.
+        """
+        others = 1 - self.leverage
+        return np.divide(self.values, others, out=np.zeros_like(self.values), where=others > 0)
+
+    def less(self, covariate: Floats, slope: float) -> "Influences":
+        """With slope * covariate, (users,), taken off."""
+        mean = float(covariate.mean())
+        values = self.values - slope * (covariate - mean)
+        return Influences(self.ratio - slope * mean, values, self.leverage)
+
+
+def influences(part: Floats, whole: Floats) -> Influences | None:
+    """The ratio and how far each user moves it; None: there is nothing to divide by."""
     total = float(whole.sum())
     if total <= 0:
         return None
     ratio = float(part.sum()) / total
-    values: Floats = (part - ratio * whole) * (len(whole) / total)
-    return ratio, values
+    return Influences(ratio, (part - ratio * whole) * (len(whole) / total), whole / total)
 
 
 def arm_estimate(sums: UserSums) -> ArmEstimate | None:
     """The measure of one arm; None where it is not defined."""
     found = influences(sums.part, sums.whole)
-    return None if found is None else _mean(*found)
+    return None if found is None else _mean(found)
 
 
 def difference(treated: UserSums, control: UserSums) -> ArmEstimate | None:
@@ -81,12 +108,12 @@ def adjusted_difference(treated: UserSums, control: UserSums) -> ArmEstimate | N
     found = adjusted_influences([treated, control])
     if found is None:
         return None
-    ours, theirs = (_mean(*one) for one in found)
+    ours, theirs = map(_mean, found)
     return _minus(ours, theirs)
 
 
-def adjusted_influences(arms: Sequence[UserSums]) -> list[tuple[float, Floats]] | None:
-    """The ratio and the influences of each arm, adjusted for what its users did before (CUPED).
+def adjusted_influences(arms: Sequence[UserSums]) -> list[Influences] | None:
+    """The influences of each arm, adjusted for what its users did before (CUPED).
 
     Of each user's influence y, slope * x is taken off, where x is the influence of the same measure before
     the experiment and the slope is that of y on x within the arms. Assignment does not depend on x, so what
@@ -104,17 +131,13 @@ def adjusted_influences(arms: Sequence[UserSums]) -> list[tuple[float, Floats]] 
     if before is None or len(known) < len(arms):
         return None
     ends = np.cumsum([len(one.part) for one in arms])[:-1]
-    covariates = np.split(before[1], ends)
+    covariates = np.split(before.values, ends)
     centred = [x - x.mean() for x in covariates]
     square = sum(float((x**2).sum()) for x in centred)
     if square <= 0:
         return None
-    product = sum(float((values * x).sum()) for (_, values), x in zip(known, centred, strict=True))
-    slope = product / square
-    return [
-        (ratio - slope * float(x.mean()), values - slope * (x - x.mean()))
-        for (ratio, values), x in zip(known, covariates, strict=True)
-    ]
+    slope = sum(float((one.values * x).sum()) for one, x in zip(known, centred, strict=True)) / square
+    return [one.less(x, slope) for one, x in zip(known, covariates, strict=True)]
 
 
 def user_variance(arms: Sequence[UserSums], *, adjusted: bool = False) -> float | None:
@@ -127,18 +150,18 @@ def user_variance(arms: Sequence[UserSums], *, adjusted: bool = False) -> float 
     if adjusted:
         known = adjusted_influences(arms) or []
     else:
-        known = [values for one in arms if (values := influences(one.part, one.whole)) is not None]
-    freedom = sum(len(values) - 1 for _, values in known)
+        known = [found for one in arms if (found := influences(one.part, one.whole)) is not None]
+    freedom = sum(len(one.values) - 1 for one in known)
     if freedom <= 0:
         return None
-    return sum(float((values**2).sum()) for _, values in known) / freedom
+    return sum(float((one.jackknifed**2).sum()) for one in known) / freedom
 
 
-def _mean(value: float, influence: Floats) -> ArmEstimate:
-    users = len(influence)
+def _mean(found: Influences) -> ArmEstimate:
+    users = len(found.values)
     if users < 2:
-        return ArmEstimate(value, 0.0, 1.0)
-    return ArmEstimate(value, float(influence.var(ddof=1)) / users, users - 1.0)
+        return ArmEstimate(found.ratio, 0.0, 1.0)
+    return ArmEstimate(found.ratio, float(found.jackknifed.var(ddof=1)) / users, found.freedom)
 
 
 def _minus(ours: ArmEstimate, theirs: ArmEstimate) -> ArmEstimate:
