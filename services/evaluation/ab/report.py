@@ -69,26 +69,26 @@ def warnings_of(scores: AbScores) -> list[str]:
         )
     if out.rewritten_in_control:
         said.append(
-            f"WARNING: {out.rewritten_in_control:,} turns of {control} were rewritten: it is no arm without "
-            "treatment."
+            f"WARNING: rewritten turns of users in {control}: {out.rewritten_in_control:,}. It is no arm "
+            "without treatment."
         )
     if out.users_in_several_arms:
         said.append(
-            f"{out.users_in_several_arms:,} users were in several arms, and are left out. An experiment "
-            "keeps a user in one arm, also where one person has several user ids."
+            f"Users in several arms, who are left out: {out.users_in_several_arms:,}. An experiment keeps a "
+            "user in one arm, also where one person has several user ids."
         )
     if out.users_without_arm:
         said.append(
-            f"{out.users_without_arm:,} users have no turn with an arm since the start, and are left out."
+            f"Users without a turn with an arm since the start, who are left out: {out.users_without_arm:,}."
         )
     if out.turns_without_arm:
         said.append(
-            f"{out.turns_without_arm:,} turns since the start have no arm themselves: they count for the arm "
-            "of their user."
+            "Turns since the start that have no arm themselves, and count for the arm of their user: "
+            f"{out.turns_without_arm:,}."
         )
     if out.rewritten_before:
         said.append(
-            f"{out.rewritten_before:,} turns before the start were rewritten: if that depended on the arm, "
+            f"Rewritten turns before the start: {out.rewritten_before:,}. If they depended on the arm, the "
             "differences with the days before are too small."
         )
     if not any(one.users_before for one in scores.arms):
@@ -108,7 +108,10 @@ def warnings_of(scores: AbScores) -> list[str]:
 def verdict(difference: ArmDifference, control: str) -> str:
     """What the always-valid band says of an arm, in a sentence."""
     if not difference.looks:
-        return f"{difference.arm}: too few users to say anything of its defect rate beside {control}."
+        return (
+            f"{difference.arm}: nothing can be said of its defect rate beside {control}: each arm needs "
+            f"{FEWEST_USERS} users, some of them with defects."
+        )
     last = difference.looks[-1]
     band = f"{points(last.difference)}, always-valid band {interval_text(last.always_valid, 100)}"
     if difference.shown_on is None:

@@ -137,7 +137,9 @@ def score_ab(turns: Sequence[TurnEvent], settings: AbSettings) -> AbScores:
         SettingsError: the shares are not those of the arms.
     """
     if len(assistants := sorted({turn.assistant_id for turn in turns})) > 1:
-        raise ExperimentError(f"the log is of several assistants: choose one of {', '.join(assistants)}")
+        raise ExperimentError(
+            f"the log is of several assistants: choose one of {', '.join(assistants)} with --assistant"
+        )
     log = ExperimentLog.of(
         turns, control=settings.control, gap_ms=settings.gap_ms, since_ms=settings.since_ms
     )
