@@ -79,6 +79,8 @@ def evaluate_ab_command(
     turns = [turn for path in logs for turn in read_turns(path, now_ms)]
     if assistant is not None:
         turns = [turn for turn in turns if turn.assistant_id == assistant]
+        if not turns:
+            raise SettingsError(f"--assistant {assistant!r}: the logs have no turn of it")
     report = ab_report(score_ab(turns, chosen))
     report.show(report.write(out), Console())
 

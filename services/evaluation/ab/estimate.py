@@ -20,6 +20,9 @@ from services.evaluation.common.confidence_interval import CONFIDENCE, Estimate
 
 NOT_TOLD = Estimate(None, None, None)
 
+_ROUNDING = 1e-12
+"""Standard error, as a share of the ratio, up to which users differ by how numbers are rounded alone."""
+
 
 class UserSums(Struct, frozen=True, kw_only=True):
     """One measure of the users of an arm, (users,) each; the measure is sum(part) / sum(whole)."""
@@ -159,9 +162,10 @@ def user_variance(arms: Sequence[UserSums], *, adjusted: bool = False) -> float 
 
 def _mean(found: Influences) -> ArmEstimate:
     users = len(found.values)
-    if users < 2:
+    variance = float(found.jackknifed.var(ddof=1)) / users if users > 1 else 0.0
+    if variance <= (_ROUNDING * max(1.0, abs(found.ratio))) ** 2:
         return ArmEstimate(found.ratio, 0.0, 1.0)
-    return ArmEstimate(found.ratio, float(found.jackknifed.var(ddof=1)) / users, found.freedom)
+    return ArmEstimate(found.ratio, variance, found.freedom)
 
 
 def _minus(ours: ArmEstimate, theirs: ArmEstimate) -> ArmEstimate:

@@ -63,7 +63,7 @@ class ExperimentLog(Struct, frozen=True, kw_only=True):
             for turn, outcome in zip(session.turns, judge_turns(session.turns), strict=True)
         ]
         seen.sort(key=lambda one: one.turn.ts_ms)
-        with_arm = [one.turn.ts_ms for one in seen if one.turn.arm is not None]
+        with_arm = [one.turn.ts_ms for one in seen if one.turn.arm]
         if not with_arm:
             raise ExperimentError(
                 f"none of {len(seen):,} turns has an arm: turns of an experiment have the field `arm` of the "
@@ -80,11 +80,11 @@ class ExperimentLog(Struct, frozen=True, kw_only=True):
         arm_of_user = _arms_of_users(user, users, arm)
         _require_both(arms, names, arm_of_user, control)
 
-        def share(of: str) -> Floats:
-            values = [[float(getattr(measure, of)(one)) for measure in MEASURES] for one in seen]
-            return np.array(values, dtype=np.float64).reshape(-1, len(MEASURES))
+        def added(of: str) -> Floats:
+            columns = (map(getattr(measure, of), seen) for measure in MEASURES)
+            return np.stack([np.fromiter(one, np.float64, len(seen)) for one in columns], axis=1)
 
-        parts = share("part")
+        parts = added("part")
         since, counted = ts_ms >= since_ms, arm_of_user[user] >= 0
         rewritten = parts[:, _number("rewritten")] > 0
         left_out = LeftOut(
@@ -101,7 +101,7 @@ class ExperimentLog(Struct, frozen=True, kw_only=True):
             user=user[counted],
             ts_ms=ts_ms[counted],
             parts=parts[counted],
-            wholes=share("whole")[counted],
+            wholes=added("whole")[counted],
             arm_of_user=arm_of_user,
             left_out=left_out,
         )

@@ -84,8 +84,13 @@ def test_one_user_with_most_turns_leaves_hardly_more_than_a_degree_of_freedom() 
 
 @pytest.mark.parametrize(
     "arm",
-    [sums([0, 0, 0], [4, 5, 6]), sums([1, 0, 0], [2, 0, 0]), sums([1], [2])],
-    ids=["all alike", "one alone counts", "one"],
+    [
+        sums([0, 0, 0], [4, 5, 6]),
+        sums([0.7, 1.4, 4.9, 0.1], [7, 14, 49, 1]),
+        sums([1, 0, 0], [2, 0, 0]),
+        sums([1], [2]),
+    ],
+    ids=["all without", "all alike but for rounding", "one alone counts", "one"],
 )
 def test_where_nothing_tells_how_users_vary_there_is_no_interval(arm: UserSums) -> None:
     other = sums([1, 2, 1], [4, 4, 5])

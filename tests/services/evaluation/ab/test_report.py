@@ -234,6 +234,7 @@ def test_another_control_and_another_start_can_be_named(tmp_path: Path) -> None:
         (("--share", "control=0.5", "--share", "control=0.5"), "has two shares"),
         (("--share", "control=1"), "the arm 'treatment', which has no share"),
         (("--effect", "0"), "--effect 0: give a share"),
+        (("--assistant", "b"), "--assistant 'b': the logs have no turn of it"),
     ],
 )
 def test_options_that_cannot_be_used_are_refused(
