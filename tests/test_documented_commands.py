@@ -77,6 +77,7 @@ NOT_RUN = {
     ("evaluate", "failures"): _NEEDS_MODEL,
     ("evaluate", "label-variants"): "trains models",
     ("evaluate", "failure-variants"): "trains models",
+    ("evaluate", "ab"): "needs the log of an experiment; a test of its own makes one",
     ("evaluate", "loop"): "lives thirty days; a test of its own lives three",
 }
 NOT_OURS = {

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from services.cli import (
     annotate,
     demo,
+    evaluate_ab,
     evaluate_loop,
     evaluate_rephrases,
     evaluations,
@@ -42,6 +43,7 @@ app = typer.Typer(
 learn.register(app)
 jobs.register(app)
 exports.register(app)
+evaluate_ab.register(jobs.evaluate)
 evaluate_loop.register(jobs.evaluate)
 evaluate_rephrases.register(jobs.evaluate)
 evaluations.register(jobs.evaluate)

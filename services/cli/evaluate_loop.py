@@ -1,6 +1,9 @@
 """A closed loop, simulated: what rewriting does with its own traffic."""
 
+import gzip
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +16,12 @@ from services.cli.options import SettingsOption, settings_alone
 from services.errors import SettingsError
 
 if TYPE_CHECKING:
+    from services.evaluation.loop.run import Keep
     from services.simulator.loop.settings import LoopWorldSettings
+    from streams.turn import TurnEvent
+
+KEPT = "rehear"
+"""The learner whose turns are written."""
 
 
 def register(evaluate: typer.Typer) -> None:
@@ -65,6 +73,13 @@ def evaluate_loop_command(
     planted_accounts: Annotated[
         float, typer.Option(min=0, help="Factor on how many accounts plant rewrites; 0: none.")
     ] = 1.0,
+    turns: Annotated[
+        Path | None,
+        typer.Option(
+            help="File for the turn events of the users of the learner `rehear` (gzipped JSON Lines), as "
+            "for `rehear evaluate ab`."
+        ),
+    ] = None,
     settings: SettingsOption = None,
 ) -> None:
     """Simulated users live day by day with what was learned from them the night before.
@@ -87,6 +102,8 @@ def evaluate_loop_command(
             raise SettingsError(f"--learner {name!r} is unknown: give one of {', '.join(LEARNERS)}")
     if against is not None:
         names.append(AGAINST)
+    if turns is not None and KEPT not in names:
+        raise SettingsError(f"--turns writes the turns of the learner {KEPT}: give --learner {KEPT} too")
     chosen = LoopSettings(
         seed=seed,
         days=days,
@@ -98,15 +115,35 @@ def evaluate_loop_command(
     )
     console = Console()
     started_s = time.monotonic()
-    with progress_bars(console) as progress:
-        scores = run_loop(chosen, settings_alone(settings), progress, against=against)
+    with progress_bars(console) as progress, _kept_turns(turns) as keep:
+        scores = run_loop(chosen, settings_alone(settings), progress, against=against, keep=keep)
     taken_s = time.monotonic() - started_s
     report = loop_report(scores)
     report.show(report.write(out), console)
-    turns = sum(one.turns for one in scores.summary.values())
+    lived = sum(one.turns for one in scores.summary.values())
     console.print(
-        f"{turns:,} turns lived, learned and served in {taken_s:.0f} s: {turns / taken_s:,.0f} turns/s"
+        f"{lived:,} turns lived, learned and served in {taken_s:.0f} s: {lived / taken_s:,.0f} turns/s"
     )
+    if turns is not None:
+        console.print(f"turns: {turns}", soft_wrap=True)
+
+
+@contextmanager
+def _kept_turns(path: Path | None) -> "Iterator[Keep | None]":
+    """What writes the turns of one learner to a file, which is there when all are written."""
+    if path is None:
+        yield None
+        return
+    from streams.replaced_file import replaced_file
+    from streams.turn import encode_turn
+
+    with replaced_file(path) as raw, gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as file:
+
+        def keep(learner: str, turns: "Sequence[TurnEvent]") -> None:
+            if learner == KEPT:
+                file.writelines(encode_turn(turn) + b"\n" for turn in turns)
+
+        yield keep
 
 
 def _varied(

@@ -4,6 +4,7 @@ EvaluationError
 ├── BaselineError           a baseline cannot learn from the training log
 ├── EvaluationFileError     a gold, predictions or understanding file cannot be used
 ├── EvaluationStateError    a state holds nothing to evaluate
+├── ExperimentError         a log has no arms that can be compared
 ├── MismatchError           turns, gold and predictions do not speak of the same events
 └── OtherCheckoutError      another checkout cannot be driven by its commands
 """
@@ -25,6 +26,10 @@ class EvaluationFileError(EvaluationError):
 
 class EvaluationStateError(EvaluationError):
     """A state holds nothing of what is to be evaluated; the message says what is missing."""
+
+
+class ExperimentError(EvaluationError):
+    """A log has no arms that can be compared; the message says what it lacks."""
 
 
 class MismatchError(EvaluationError):

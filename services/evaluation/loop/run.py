@@ -21,6 +21,9 @@ from streams.turn import TurnEvent
 AGAINST = "against"
 """What the other checkout is called."""
 
+Keep = Callable[[str, Sequence[TurnEvent]], None]
+"""Called each day with the name of a learner and the turns of its users, in time order."""
+
 
 def run_loop(
     settings: LoopSettings,
@@ -29,6 +32,7 @@ def run_loop(
     *,
     against: Path | None = None,
     folder: Path | None = None,
+    keep: Keep | None = None,
 ) -> LoopScores:
     """Runs a closed loop for each learner, one after the other, and scores what happened.
 
@@ -40,6 +44,7 @@ def run_loop(
         progress: shows how far it is.
         against: the other checkout.
         folder: where learners keep what they learn; by default one that is deleted afterwards.
+        keep: is given the turns.
 
     Raises:
         OtherCheckoutError: the other checkout cannot be driven.
@@ -61,7 +66,7 @@ def run_loop(
             else:
                 learner = LEARNERS[name](task)
             try:
-                histories.append(live_with(learner, settings, world, planted, progress))
+                histories.append(live_with(learner, settings, world, planted, progress, keep))
             finally:
                 learner.close()
     return score_loop(settings, histories, world, planted)
@@ -73,6 +78,7 @@ def live_with(
     world: LoopWorld,
     planted: Sequence[PlantedRewrite],
     progress: Progress | None = None,
+    keep: Keep | None = None,
 ) -> LoopHistory:
     """All days of a world with one learner."""
     lives, planters = Lives(world), Planters(world, planted)
@@ -87,6 +93,8 @@ def live_with(
         lived_today += planters.day(day, serve)
         lived_today.sort(key=lambda turn: (turn.event.ts_ms, turn.event.event_id))
         turns += [_counted(turn, arm_of) for turn in lived_today]
+        if keep is not None:
+            keep(learner.name, [turn.event for turn in lived_today])
         if day + 1 < settings.days:
             learner.learn(day, [turn.event for turn in lived_today])
         if progress and bar is not None:
