@@ -4,7 +4,9 @@ A session is added or taken away, exactly: all weights are binary fractions of f
 no order of sessions, and no detour over sessions that were revised, leaves a trace in their sums.
 """
 
+from collections import Counter
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from typing import NewType
 
 from msgspec import Struct
@@ -120,11 +122,17 @@ class TextCounts(Wordings):
         self.run: dict[str, dict[RunOutcome, int]] = {}
         """What a rewrite has run in its place, normalised -> how that ended -> times."""
 
-    def times_run(self, user_id: UserId) -> int:
-        """How often a rewrite was run in its place for one user."""
-        return sum(
-            times for run in self.run.values() for outcome, times in run.items() if outcome.user_id == user_id
-        )
+    def times_by_user(self) -> Counter[UserId]:
+        """How often each user said it, whatever was run."""
+        times = Counter({user: self.times_said(user) for user in self.users})
+        for run in self.run.values():
+            for outcome, runs in run.items():
+                times[outcome.user_id] += runs
+        return times
+
+    def is_said_by(self, users: int) -> bool:
+        """Whether at least so many users said it, and it was run so."""
+        return len(self.users) >= users
 
     @property
     def requests(self) -> int:
@@ -182,13 +190,23 @@ class ChainCounts:
         """Whether the assistant logs what it understood in detail."""
         return self._slotted > 0
 
-    def take_seen(self) -> set[int]:
-        """The interpretations of texts whose evidence may weigh otherwise since the last time.
+    def home(self, key: TextKey) -> int:
+        """The interpretation that a text mostly has."""
+        numbers = self.texts[key].interpretations
+        return min(numbers, key=lambda number: (-numbers[number], self.interpretations[number]))
 
-        Its users were seen again: how much they count depends on all their sessions.
-        """
-        keys = {key for user in self._seen for key in self._tried.get(user, ()) if key in self.texts}
-        self._seen.clear()
+    def ordinary_sessions(self, user: UserId) -> int:
+        """Sessions of a user without a second try."""
+        return sum(self.days.get(user, {}).values())
+
+    def take_seen(self) -> set[UserId]:
+        """The users of sessions that came or went since the last time: they may count otherwise now."""
+        seen, self._seen = self._seen, set()
+        return seen
+
+    def tried_by(self, users: AbstractSet[UserId]) -> set[int]:
+        """The interpretations of texts that users ever came from by second tries."""
+        keys = {key for user in users for key in self._tried.get(user, ()) if key in self.texts}
         return {number for key in keys for number in self.texts[key].interpretations}
 
     def keys_of(self, text: str) -> list[TextKey]:

@@ -9,7 +9,7 @@ interpretations that followed, pooled over all texts that were understood so (do
 u is rewritten to the interpretation j with the greatest w_j if w_j >= odds * s; else it stays as it is.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 import msgspec
@@ -21,24 +21,18 @@ from labeling.text.normalisation import normalise
 from rewriting.chains.absorbing_chain import AbsorbingChain, absorbing_chain, components, last_states
 from rewriting.chains.confidence_cell import ConfidenceCell
 from rewriting.chains.confidence_guard import CellWays, row_limits
-from rewriting.chains.counts import (
-    ChainCounts,
-    SecondTry,
-    TextKey,
-    text_key,
-    text_of,
-)
-from rewriting.chains.run_outcomes import ORDINARY_SESSIONS, RunVerdict, fails_lately, verdict_of
+from rewriting.chains.counts import ChainCounts, TextKey, text_key, text_of
+from rewriting.chains.judged_row import JudgedRow, StateReason
+from rewriting.chains.pairs import Pairs
+from rewriting.chains.run_outcomes import NOT_RUN
 from rewriting.chains.settings import ChainSettings
-from rewriting.chains.source_evidence import SourceEvidence, source_evidence, ways_now
+from rewriting.chains.source_evidence import SourceEvidence, ways_now
+from rewriting.chains.sources import Sources
 from rewriting.evidence.interpretation import Interpretation, told_by
-from rewriting.guards.pair_guard import PairEvidence, PairGuard, PairUser
+from rewriting.guards.pair_guard import PairGuard
 from rewriting.guards.reason import RefusalReason
-from rewriting.guards.trust import trust
 from rewriting.table.rewrite import GLOBAL, Rewrite, rewrite_id
 from streams.turn import AssistantId, UserId
-
-_MANY = 0.5  # of the users of the commonest wording
 
 
 class MinedChange(Struct, frozen=True):
@@ -55,16 +49,6 @@ class RefusedPair(Struct, frozen=True):
     target: str  # normalised
     locale: str  # empty: none that is known
     reasons: tuple[RefusalReason, ...]  # not empty
-
-
-class _Source(Struct, frozen=True):
-    """What the guard is told of a source, whatever the target is."""
-
-    text: str  # normalised
-    locale: str
-    interpretation: Interpretation
-    said: int  # users who said it
-    went_on: int  # users who went on from it to anything
 
 
 class ChainMiner:
@@ -91,18 +75,33 @@ class ChainMiner:
         self._settings = settings
         self._guard = guard or PairGuard()
         self._allowed = allowed
+        self._sources = Sources(self.counts, settings)
+        self._pairs = Pairs(self.counts, settings, self._guard)
+        self._judged: dict[TextKey, list[JudgedRow]] = {}
         self._rewrites: dict[TextKey, Rewrite] = {}
         self._refused: dict[TextKey, list[RefusedPair]] = {}
         self._unordered: dict[TextKey, list[RefusedPair]] = {}
-        self._parts: dict[TextKey, dict[TextKey, bool]] = {}  # source -> part -> whether that is a request
         self._touched: set[int] = set()
         self._had_slots = False
-        self._ceased: dict[tuple[int, str], bool] = {}  # in one solution
 
     @property
     def rewrites(self) -> list[Rewrite]:
         """All rewrites that are warranted, as of the last `solve`, sorted by source text."""
         return [rewrite for _, rewrite in sorted(self._rewrites.items())]
+
+    @property
+    def judged(self) -> list[JudgedRow]:
+        """How rows fare that the guard let through, as of the last `solve`; sorted by source and locale."""
+        live = {row.rewrite_id for row in self._rewrites.values()}
+        found = []
+        for _, rows in sorted(self._judged.items()):
+            for row in rows:
+                anywhere = rewrite_id(self.assistant_id, GLOBAL, row.source_text)
+                holds_anywhere = row.rewrite_id not in live and anywhere in live
+                found.append(
+                    msgspec.structs.replace(row, rewrite_id=anywhere, locale="") if holds_anywhere else row
+                )
+        return found
 
     @property
     def refused(self) -> list[RefusedPair]:
@@ -118,11 +117,19 @@ class ChainMiner:
 
     def solve(self) -> MinedChange:
         """Solves the components that were touched since the last time, and only these."""
-        self._touched |= self.counts.take_seen() | self._with_other_parts()
+        seen = self.counts.take_seen()
+        self._sources.renew()
+        self._touched |= self.counts.tried_by(seen) | self._sources.of_users(seen)
+        self._touched |= self._pairs.with_other_parts()
         if self.counts.has_slots != self._had_slots:  # all pairs are told by it
             self._had_slots = self.counts.has_slots
             self._touched.update(range(len(self.counts.interpretations)))
-        for key in {*self._refused, *self._unordered, *self._parts} - self.counts.texts.keys():
+        for key in {
+            *self._refused,
+            *self._unordered,
+            *self._judged,
+            *self._pairs.sources,
+        } - self.counts.texts.keys():
             self._forget_pairs(key)
         before: dict[TextKey, Rewrite] = {}
         after: dict[TextKey, Rewrite] = {}
@@ -137,7 +144,6 @@ class ChainMiner:
                 for key in (text, *self.counts.unordered[text]):
                     self._unordered[key] = list(self._without_order(key))
         self._touched.clear()
-        self._ceased.clear()
         # A text that nobody has said any more is in no component.
         before |= {text: row for text, row in self._rewrites.items() if text not in self.counts.texts}
         for text in before:
@@ -155,7 +161,8 @@ class ChainMiner:
         """Forgets what the last `solve` found of the pairs of a source."""
         self._refused.pop(source, None)
         self._unordered.pop(source, None)
-        self._parts.pop(source, None)
+        self._judged.pop(source, None)
+        self._pairs.forget(source)
 
     def _without_order(self, key: TextKey) -> Iterator[RefusedPair]:
         """The pairs of a text that enough users said at one time, so that it is not known what came first."""
@@ -169,16 +176,6 @@ class ChainMiner:
             is_shared = len(texts[other].met_users) >= settings.min_text_users
             if len(users) >= self._guard.settings.min_users and is_shared and target not in {source, *tried}:
                 yield RefusedPair(source, target, locale, ("no_order",))
-
-    def _with_other_parts(self) -> set[int]:
-        """The interpretations of sources of which another part is a request by now, or none any more."""
-        return {
-            number
-            for source, parts in self._parts.items()
-            if source in self.counts.texts
-            and any(self._is_request(part) != was for part, was in parts.items())
-            for number in self.counts.texts[source].interpretations
-        }
 
     def _components(self, group: list[int]) -> list[list[int]]:
         """Splits a group into the components that it consists of now; states in the order of their names."""
@@ -201,7 +198,7 @@ class ChainMiner:
         sources = [
             (key, evidence, wanted)
             for number in states
-            for key, evidence in self._sources(number)
+            for key, evidence in self._sources.at(number)
             if (wanted := self._wanted(key, evidence))
         ]
         if not sources:
@@ -248,87 +245,10 @@ class ChainMiner:
                 kept.append((min(by_key), msgspec.structs.replace(row, rewrite_id=anywhere, locale="")))
         return kept
 
-    def _home(self, text: TextKey) -> int:
-        """The interpretation that a text mostly has."""
-        interpretations = self.counts.texts[text].interpretations
-        names = self.counts.interpretations
-        return min(interpretations, key=lambda number: (-interpretations[number], names[number]))
-
-    def _sources(self, number: int) -> Iterator[tuple[TextKey, SourceEvidence]]:
-        """The texts of an interpretation that may have a rewrite, and what counts of each.
-
-        Where all that is understood so fares otherwise than before, as a song that is known by another name
-        since, what users of one wording came to counts for all of them.
-        """
-        by_locale: dict[str, list[TextKey]] = {}
-        for key in sorted(self.counts.texts_at[number]):
-            if self._home(key) == number:
-                by_locale.setdefault(text_of(key)[1], []).append(key)
-        for keys in by_locale.values():
-            said = [key for key in keys if self._is_said_enough(key)]
-            own = {
-                key: source_evidence(self.counts, (key,), self._home, self._known((key,)))
-                for key in said
-                if self._leads_elsewhere(key)
-            }
-            pooled: SourceEvidence | None = None
-            if len(said) > 1 and any(evidence.has_ceased for evidence in own.values()):
-                pooled = source_evidence(self.counts, said, self._home, self._known(said))
-            for key in said:
-                if pooled is not None and pooled.has_ceased and self._follows(key, pooled):
-                    yield key, pooled
-                elif key in own:
-                    yield key, own[key]
-
-    def _is_said_enough(self, key: TextKey) -> bool:
-        """Whether a text is said so often, and by so many, that it may have a rewrite."""
-        counts, settings = self.counts.texts[key], self._settings
-        return counts.requests >= settings.min_requests and len(counts.users) >= settings.min_text_users
-
-    def _leads_elsewhere(self, key: TextKey) -> bool:
-        """Whether enough users went on from a text to something that it is never understood as."""
-        counts = self.counts.texts[key]
-        return any(
-            len({tried.user_id for tried in tries.values()}) >= self._settings.min_users
-            for number, tries in counts.led_to.items()
-            if number not in counts.interpretations
-        )
-
-    def _has_ceased(self, number: int, locale: str) -> bool:
-        """Whether an interpretation that was once met is no more, in a locale, so that no row may lead to it."""
-        if (number, locale) not in self._ceased:
-            keys = [
-                key
-                for key in sorted(self.counts.texts_at[number])
-                if text_of(key)[1] == locale and self._home(key) == number
-            ]
-            evidence = source_evidence(self.counts, keys, self._home, self._known(keys))
-            self._ceased[number, locale] = evidence.has_ceased
-        return self._ceased[number, locale]
-
-    def _follows(self, key: TextKey, pooled: SourceEvidence) -> bool:
-        """Whether a wording has ceased to work with the others."""
-        days = self.counts.texts[key].days
-        since = pooled.since or 0
-        now = [is_met for user in days.users for day, is_met in days.of(user) if day >= since]
-        return 2 * sum(now) <= len(now)
-
-    def _known(self, keys: Sequence[TextKey]) -> Callable[[UserId], bool]:
-        """Whether a user is known for other things than these texts."""
-        texts = [self.counts.texts[key] for key in keys]
-
-        def is_known(user: UserId) -> bool:
-            ordinary = sum(self.counts.days.get(user, {}).values())
-            of_these = sum(counts.times_said(user) + counts.times_run(user) for counts in texts)
-            return ordinary - of_these >= ORDINARY_SESSIONS
-
-        return is_known
-
     def _wanted(self, key: TextKey, evidence: SourceEvidence) -> dict[int, str]:
         """What a text could be rewritten to on the evidence: interpretation -> text."""
         counts = self.counts.texts[key]
         settings = self._settings
-        source: _Source | None = None
         text, locale = text_of(key)
         wanted = {}
         for number in sorted(evidence.led_to, key=lambda number: self.counts.interpretations[number]):
@@ -339,15 +259,14 @@ class ChainMiner:
                 continue
             if len(tries) < settings.min_repair_share * evidence.requests:
                 continue
-            target = self._target(key, tries.values())
+            target = self._pairs.target(key, tries.values())
             if target is None or target == text:
                 continue
             if not self._allowed.isdisjoint({(text, target, locale), (text, target, "")}):
                 wanted[number] = target
                 continue
-            source = source or self._source(key, evidence)
-            verdict = self._verdict(key, target, evidence, number)
-            pair = self._pair(source, evidence, number, target)
+            pair = self._pairs.of(key, evidence, number, target)
+            verdict = self._pairs.verdict(key, evidence, number, target)
             if verdict is not None and verdict.does_well:
                 reasons = self._guard.refusals_of_proven(pair)
             else:
@@ -357,130 +276,6 @@ class ChainMiner:
             else:
                 wanted[number] = target
         return wanted
-
-    def _source(self, key: TextKey, evidence: SourceEvidence) -> _Source:
-        """What the guard is told of a text."""
-        text, locale = text_of(key)
-        own = () if evidence.since is None else self.counts.texts[key].interpretations
-        went_on = {
-            tried.user_id
-            for number, tries in evidence.led_to.items()
-            if number not in own  # since something has changed, who tries the same again has not found out
-            for tried in tries.values()
-        }
-        return _Source(
-            text=text,
-            locale=locale,
-            interpretation=self.counts.interpretations[self._home(key)],
-            said=len(evidence.said),
-            went_on=len(went_on.union(*evidence.run_met.values())),
-        )
-
-    def _target(self, key: TextKey, tries: Iterable[SecondTry]) -> str | None:
-        """What users came to say, who came from a text: of what sounds like it, what many said first.
-
-        None if too few users have ever succeeded with any of it.
-        """
-        source, locale = text_of(key)
-        said: dict[str, dict[UserId, int]] = {}
-        for tried in tries:
-            users = said.setdefault(tried.text, {})
-            users[tried.user_id] = min(tried.day, users.get(tried.user_id, tried.day))
-        texts = self.counts.texts
-        known = {
-            text: users
-            for text, users in said.items()
-            if len(texts[text_key(text, locale)].met_users) >= self._settings.min_text_users
-        }
-        if not known:
-            return None
-        alike = {
-            text: users
-            for text, users in known.items()
-            if len(users) >= self._settings.min_users and self._guard.is_plausible(source, text, locale)
-        }
-        return _first_of_many(alike or known, self._settings.min_users)
-
-    def _pair(self, source: _Source, evidence: SourceEvidence, number: int, target: str) -> PairEvidence:
-        """What the log shows of a text and a target, for the guard."""
-        key = text_key(source.text, source.locale)
-        tries: dict[UserId, list[SecondTry]] = {}
-        for tried in evidence.led_to[number].values():
-            if self._means(tried.text, target, source.locale):
-                tries.setdefault(tried.user_id, []).append(tried)
-        said_target = self.counts.texts[text_key(target, source.locale)]
-        content = evidence.met_users | {
-            user for other, users in evidence.run_met.items() if other != number for user in users
-        }
-        return PairEvidence(
-            source=source.text,
-            target=target,
-            locale=source.locale,
-            source_interpretation=source.interpretation,
-            target_interpretation=self.counts.interpretations[number],
-            users=[
-                PairUser(
-                    trust=trust(
-                        self.counts.days.get(user_id, {}),
-                        sum(self.counts.texts[said].times_said(user_id) for said in evidence.keys)
-                        + said_target.times_said(user_id)
-                        - sum(1 + (tried.text == target) for tried in tried_by),
-                    ),
-                    visible=any(tried.visible for tried in tried_by),
-                    answered=all(tried.is_answer for tried in tried_by),
-                    echoed=all(tried.is_echo for tried in tried_by),
-                )
-                for user_id, tried_by in sorted(tries.items())
-            ],
-            said=source.said,
-            content=round(evidence.truly_met * len(content - tries.keys())),
-            went_on=source.went_on,
-            met_by_run=len(evidence.run_met.get(number, {}).keys() - tries.keys()),
-            has_ceased=evidence.has_ceased,
-            rest_is_request=self._rest_is_request(key, target),
-        )
-
-    def _means(self, text: str, target: str, locale: str) -> bool:
-        """Whether who came to the same interpretation with a text meant the target, too.
-
-        Where no slots are logged, an intent stands for many wishes, which only the words tell apart.
-        """
-        return text == target or self.counts.has_slots or self._guard.is_same(text, target, locale)
-
-    def _rest_is_request(self, key: TextKey, target: str) -> bool:
-        """Whether a target is one end of a source, whose rest users have succeeded with by itself."""
-        source, locale = text_of(key)
-        rest = source.removeprefix(target) if source.startswith(target) else source.removesuffix(target)
-        words = rest.split()
-        if len(words) == len(source.split()):
-            return False
-        parts = {" ".join(words), " ".join(words[1:]), " ".join(words[:-1])} - {""}
-        known = {part: self._is_request(part) for part in (text_key(part, locale) for part in parts)}
-        self._parts.setdefault(key, {}).update(known)
-        return any(known.values())
-
-    def _is_request(self, key: TextKey) -> bool:
-        """Whether users have succeeded with a text."""
-        counts = self.counts.texts.get(key)
-        return counts is not None and bool(counts.met_users)
-
-    def _verdict(self, key: TextKey, target: str, evidence: SourceEvidence, number: int) -> RunVerdict | None:
-        """What users say of a rewrite who did not make it; None: it was never run."""
-        counts = self.counts.texts[key]
-        run = counts.run.get(target)
-        if not run:
-            return None
-        said_target = self.counts.texts[text_key(target, text_of(key)[1])]
-        makers = {tried.user_id for tried in evidence.led_to[number].values()}
-        makers |= {tried.user_id for tried in counts.led_to.get(number, {}).values()}
-        said = {user: counts.times_said(user) for user in counts.users}
-
-        def is_judge(user: UserId) -> bool:
-            of_pair = said.get(user, 0) + said_target.times_said(user) + counts.times_run(user)
-            ordinary = sum(self.counts.days.get(user, {}).values()) - of_pair
-            return user not in makers and ordinary >= ORDINARY_SESSIONS
-
-        return verdict_of(run, said, counts.met_users, is_judge)
 
     def _chain(self, states: list[int], position: dict[int, int]) -> AbsorbingChain:
         outcomes = [self.counts.outcomes[number] for number in states]
@@ -521,20 +316,11 @@ class ChainMiner:
         for best in ranked:
             sessions = evidence.led_to[best]
             users = len({tried.user_id for tried in sessions.values()})
-            limits = row_limits(
-                counts,
-                best,
-                ways,
-                users / len(sessions),
-                evidence.met_kept * evidence.truly_met,
-                self._settings,
-            )
+            met = evidence.met_kept * evidence.truly_met
+            limits = row_limits(counts, best, ways, users / len(sessions), met, self._settings)
             target = self.counts.texts[text_key(wanted[best], locale)]
-            verdict = self._verdict(key, wanted[best], evidence, best)
-            run = counts.run.get(wanted[best], {})
-            if self._has_ceased(best, locale):
-                continue
-            if (verdict is not None and verdict.does_worse) or fails_lately(run, self._known((key,))):
+            row = self._judge(key, evidence, best, wanted[best])
+            if row.state == "blocked":
                 continue
             if limits is not None and target.success_rate - evidence.success_rate >= self._settings.min_gain:
                 break
@@ -548,7 +334,7 @@ class ChainMiner:
             assistant_id=self.assistant_id,
             scope=GLOBAL,
             source_text=text,
-            source_interpretation=self._shown(self._home(key), text),
+            source_interpretation=self._shown(self.counts.home(key), text),
             target_text=target.surface,
             target_interpretation=self._shown(
                 best, wanted[best], {tried.user_id for tried in sessions.values()}
@@ -568,6 +354,39 @@ class ChainMiner:
             evidence=tuple(sorted(sessions)[: self._settings.evidence]),
         )
 
+    def _judge(self, key: TextKey, evidence: SourceEvidence, number: int, target: str) -> JudgedRow:
+        """How a row fares, which is noted."""
+        text, locale = text_of(key)
+        verdict = self._pairs.verdict(key, evidence, number, target) or NOT_RUN
+        reason: StateReason
+        if self._sources.has_ceased(number, locale):
+            reason = "target_ceased"
+        elif verdict.fails_lately:
+            reason = "fails_lately"
+        elif verdict.does_worse:
+            reason = "does_worse"
+        elif verdict.does_well:
+            reason = "proven"
+        else:
+            reason = "undecided" if verdict.is_judged else "not_judged"
+        row = JudgedRow(
+            rewrite_id=rewrite_id(self.assistant_id, GLOBAL, text, locale=locale),
+            source_text=text,
+            locale=locale,
+            target_text=target,
+            state="blocked" if reason in ("target_ceased", "fails_lately", "does_worse") else "live",
+            reason=reason,
+            said_requests=verdict.said.trials,
+            said_success=verdict.said.success,
+            run_requests=verdict.run.trials,
+            run_success=verdict.run.success,
+            judges=verdict.judges,
+            makers=len({tried.user_id for tried in evidence.led_to[number].values()}),
+            p_better=round(verdict.run.above_other(verdict.said), 6),
+        )
+        self._judged.setdefault(key, []).append(row)
+        return row
+
     def _shown(self, number: int, text: str, users: AbstractSet[UserId] = frozenset()) -> Interpretation:
         """An interpretation as a row tells it: whole only if `min_text_users` users are known to have had it.
 
@@ -585,25 +404,6 @@ class ChainMiner:
         interpretation = self.counts.interpretations[number]
         is_shared = len(known) >= self._settings.min_text_users
         return interpretation if is_shared else told_by(interpretation, text)
-
-
-def _first_of_many(said: Mapping[str, Mapping[UserId, int]], min_users: int) -> str:
-    """The wording that enough users came to first, of those that many say.
-
-    What most say changes with every few requests; this stays until another is said by twice as many.
-
-    Args:
-        said: wording -> user -> first day; not empty.
-        min_users: how many are enough.
-    """
-    most = max(map(len, said.values()))
-    many = [text for text, users in said.items() if len(users) >= _MANY * most]
-
-    def order(text: str) -> tuple[int, int, str]:
-        days = sorted(said[text].values())
-        return days[min(min_users, len(days)) - 1], -len(days), text
-
-    return min(many, key=order)
 
 
 def _starts(cells: Sequence[Mapping[int, float]], position: Mapping[int, int], n: int) -> sparse.csr_array:

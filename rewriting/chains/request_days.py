@@ -4,6 +4,7 @@ Most texts are said once, and all of them are in memory.
 """
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from struct import Struct as Layout
 from typing import Final
 
@@ -37,6 +38,10 @@ class RequestDays:
     def users(self) -> set[UserId]:
         """Who made one."""
         return set(self._by_user)
+
+    def has_any_of(self, users: AbstractSet[UserId]) -> bool:
+        """Whether one of these users made one."""
+        return not self._by_user.keys().isdisjoint(users)
 
     def of(self, user_id: UserId) -> Iterator[tuple[int, bool]]:
         """The requests of one user, in no order: the day, and whether it was met."""

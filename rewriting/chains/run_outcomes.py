@@ -64,11 +64,12 @@ class RunVerdict(Struct, frozen=True):
     run: BetaPosterior  # where it was run
     said: BetaPosterior  # where the request was run as it was said
     judges: int  # users for whom it was run
+    fails_lately: bool  # by all who are known, makers included
 
     @property
     def is_judged(self) -> bool:
         """Whether enough of them were served it."""
-        return self.judges >= FEWEST_JUDGES and self.run.success + self.run.failure >= FEWEST_JUDGED
+        return self.judges >= FEWEST_JUDGES and self.run.trials >= FEWEST_JUDGED
 
     @property
     def does_worse(self) -> bool:
@@ -79,8 +80,11 @@ class RunVerdict(Struct, frozen=True):
 
     @property
     def does_well(self) -> bool:
-        """Whether it is better than the request as it was said, and mostly right."""
+        """Whether it is surely better than the request as it was said, and mostly right."""
         return self.is_judged and self.run.above_other(self.said) >= SURELY and self.run.above(0.5) >= SURELY
+
+
+NOT_RUN: Final = RunVerdict(BetaPosterior(0, 0), BetaPosterior(0, 0), 0, False)
 
 
 def verdict_of(
@@ -88,6 +92,7 @@ def verdict_of(
     said: Mapping[UserId, int],
     met: Mapping[UserId, int],
     is_judge: Callable[[UserId], bool],
+    fails: bool,
 ) -> RunVerdict:
     """What users say of a rewrite; each counts by their last requests alone.
 
@@ -96,6 +101,7 @@ def verdict_of(
         said: user -> times that they said the request and it was run as it is.
         met: user -> times of these that they were met.
         is_judge: whether a user counts.
+        fails: whether its last runs have failed, as `fails_lately`.
     """
     by_user: dict[UserId, list[RunOutcome]] = {}
     for outcome in sorted(run, key=lambda outcome: (-outcome.day, outcome.met, not outcome.failed)):
@@ -109,4 +115,9 @@ def verdict_of(
             met_times = min(met.get(user, 0), times)
             success += min(met_times, MOST_OF_A_USER)
             failure += min(times - met_times, max(MOST_OF_A_USER - met_times, 0))
-    return RunVerdict(BetaPosterior(well, len(judged) - well), BetaPosterior(success, failure), len(by_user))
+    return RunVerdict(
+        BetaPosterior(well, len(judged) - well),
+        BetaPosterior(success, failure),
+        len(by_user),
+        fails,
+    )

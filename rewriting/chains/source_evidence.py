@@ -66,7 +66,6 @@ class SourceEvidence(Struct, frozen=True, kw_only=True):
 def source_evidence(
     counts: ChainCounts,
     keys: Sequence[TextKey],
-    home: Callable[[TextKey], int],
     is_known: Callable[[UserId], bool],
 ) -> SourceEvidence:
     """What counts of a source.
@@ -74,7 +73,6 @@ def source_evidence(
     Args:
         counts: of the assistant.
         keys: of the source; or of all texts of one locale that are mostly understood alike.
-        home: the interpretation of a text.
         is_known: whether a user counts where it is asked if something has changed.
     """
     texts = [counts.texts[key] for key in keys]
@@ -98,7 +96,7 @@ def source_evidence(
                         met_users.add(user)
         for target, outcomes in text.run.items():
             target_key = text_key(target, text_of(key)[1])
-            number = home(target_key) if _is_understood(counts, target_key) else None
+            number = counts.home(target_key) if _is_understood(counts, target_key) else None
             for outcome, times in outcomes.items():
                 if since is None or outcome.day >= since:
                     said.add(outcome.user_id)

@@ -12,6 +12,11 @@ class BetaPosterior(Struct, frozen=True):
     success: int  # trials that succeeded
     failure: int  # trials that did not
 
+    @property
+    def trials(self) -> int:
+        """How many there were."""
+        return self.success + self.failure
+
     def above(self, rate: float) -> float:
         """Probability that the rate is above one that is known, 0..1."""
         return 1 - float(betainc(1 + self.success, 1 + self.failure, rate))

@@ -1,0 +1,103 @@
+"""Sources: the texts that may have a rewrite, and what counts of each."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+
+from rewriting.chains.counts import ChainCounts, TextKey, text_of
+from rewriting.chains.run_outcomes import ORDINARY_SESSIONS
+from rewriting.chains.settings import ChainSettings
+from rewriting.chains.source_evidence import SourceEvidence, source_evidence
+from streams.turn import UserId
+
+
+class Sources:
+    """The sources of one assistant, as its counts are now."""
+
+    def __init__(self, counts: ChainCounts, settings: ChainSettings) -> None:
+        self._counts = counts
+        self._settings = settings
+        self._asked: set[TextKey] = set()  # of which it was asked whether they fare otherwise than before
+        self._ceased: dict[tuple[int, str], bool] = {}  # in one solution
+
+    def renew(self) -> None:
+        """Notes that the counts may have changed."""
+        self._ceased.clear()
+        self._asked &= self._counts.texts.keys()
+
+    def of_users(self, users: AbstractSet[UserId]) -> set[int]:
+        """The interpretations of texts that may count otherwise, since these users were seen again.
+
+        Whether a user is known, and so has a say in whether something has changed, depends on all they do.
+        """
+        texts = self._counts.texts
+        return {
+            number
+            for key in self._asked
+            if key in texts and texts[key].days.has_any_of(users)
+            for number in texts[key].interpretations
+        }
+
+    def at(self, number: int) -> Iterator[tuple[TextKey, SourceEvidence]]:
+        """The texts of an interpretation that may have a rewrite, and what counts of each.
+
+        Where all that is understood so is met no more, as a song that is known by another name since, what
+        users of one wording came to counts for all of them.
+        """
+        for keys in self._wordings(number).values():
+            said = [key for key in keys if self._is_said_enough(key)]
+            own = {key: self._evidence((key,)) for key in said if self._leads_elsewhere(key)}
+            pooled: SourceEvidence | None = None
+            if len(said) > 1 and any(evidence.has_ceased for evidence in own.values()):
+                pooled = self._evidence(said)
+            for key in said:
+                if pooled is not None and pooled.has_ceased and self._follows(key, pooled):
+                    yield key, pooled
+                elif key in own:
+                    yield key, own[key]
+
+    def has_ceased(self, number: int, locale: str) -> bool:
+        """Whether an interpretation that was met once is met no more: no row may lead there."""
+        if (number, locale) not in self._ceased:
+            keys = self._wordings(number).get(locale, [])
+            self._ceased[number, locale] = bool(keys) and self._evidence(keys).has_ceased
+        return self._ceased[number, locale]
+
+    def _wordings(self, number: int) -> dict[str, list[TextKey]]:
+        """The texts that are mostly understood so, by locale."""
+        by_locale: dict[str, list[TextKey]] = {}
+        for key in sorted(self._counts.texts_at[number]):
+            if self._counts.home(key) == number:
+                by_locale.setdefault(text_of(key)[1], []).append(key)
+        return by_locale
+
+    def _evidence(self, keys: Sequence[TextKey]) -> SourceEvidence:
+        self._asked.update(keys)
+        return source_evidence(self._counts, keys, self._known(keys))
+
+    def _known(self, keys: Sequence[TextKey]) -> Callable[[UserId], bool]:
+        """Whether a user is known for other things than these texts."""
+        of_these: Counter[UserId] = Counter()
+        for key in keys:
+            of_these += self._counts.texts[key].times_by_user()
+        return lambda user: self._counts.ordinary_sessions(user) - of_these[user] >= ORDINARY_SESSIONS
+
+    def _is_said_enough(self, key: TextKey) -> bool:
+        """Whether a text is said so often, and by so many, that it may have a rewrite."""
+        counts, settings = self._counts.texts[key], self._settings
+        return counts.requests >= settings.min_requests and counts.is_said_by(settings.min_text_users)
+
+    def _leads_elsewhere(self, key: TextKey) -> bool:
+        """Whether enough users went on from a text to something that it is never understood as."""
+        counts = self._counts.texts[key]
+        return any(
+            len({tried.user_id for tried in tries.values()}) >= self._settings.min_users
+            for number, tries in counts.led_to.items()
+            if number not in counts.interpretations
+        )
+
+    def _follows(self, key: TextKey, pooled: SourceEvidence) -> bool:
+        """Whether a wording is met no more, as the others."""
+        days, since = self._counts.texts[key].days, pooled.since or 0
+        now = [is_met for user in days.users for day, is_met in days.of(user) if day >= since]
+        return 2 * sum(now) <= len(now)
