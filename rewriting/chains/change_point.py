@@ -17,6 +17,9 @@ LEAST_DIFFERENCE: Final = 0.4
 FEWEST_USERS: Final = 3
 """Since the change."""
 
+FEWEST_VOTES: Final = math.ceil(LEAST_EVIDENCE / math.log(2))
+"""No fewer can speak for a change so much: at best one half is always so, and the other never."""
+
 Votes = Mapping[int, Mapping[UserId, bool]]
 """Day -> user -> whether a thing was so for them on that day."""
 
@@ -31,6 +34,8 @@ def last_change(votes: Votes, *, falls: bool = False) -> int | None:
         votes: of each user one on each day.
         falls: only changes after which it is less often so.
     """
+    if sum(map(len, votes.values())) < FEWEST_VOTES:
+        return None
     days = sorted(votes)
     start = 0
     while (split := _split([votes[day] for day in days[start:]], falls)) is not None:

@@ -124,7 +124,7 @@ class TextCounts(Wordings):
 
     def times_by_user(self) -> Counter[UserId]:
         """How often each user said it, whatever was run."""
-        times = Counter({user: self.times_said(user) for user in self.users})
+        times = Counter(self.days.times())
         for run in self.run.values():
             for outcome, runs in run.items():
                 times[outcome.user_id] += runs
@@ -132,7 +132,7 @@ class TextCounts(Wordings):
 
     def is_said_by(self, users: int) -> bool:
         """Whether at least so many users said it, and it was run so."""
-        return len(self.users) >= users
+        return len(self.days) >= users
 
     @property
     def requests(self) -> int:

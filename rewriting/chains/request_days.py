@@ -21,6 +21,10 @@ class RequestDays:
     def __init__(self) -> None:
         self._by_user: dict[UserId, bytes] = {}
 
+    def __len__(self) -> int:
+        """Users who made one."""
+        return len(self._by_user)
+
     def note(self, user_id: UserId, day: int, is_met: bool, sign: int) -> None:
         """Adds (sign 1) or takes away (sign -1) one request; the day since 1970."""
         known, request = self._by_user.get(user_id, b""), _REQUEST.pack(2 * day + is_met)
@@ -33,6 +37,15 @@ class RequestDays:
             self._by_user[user_id] = b"".join(map(_REQUEST.pack, kept))
         else:
             del self._by_user[user_id]
+
+    @property
+    def requests(self) -> int:
+        """How many there are."""
+        return sum(map(len, self._by_user.values())) // _REQUEST.size
+
+    def times(self) -> dict[UserId, int]:
+        """How often each user said it."""
+        return {user: len(requests) // _REQUEST.size for user, requests in self._by_user.items()}
 
     @property
     def users(self) -> set[UserId]:

@@ -11,7 +11,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from rewriting.chains.change_point import last_change
+from rewriting.chains.change_point import FEWEST_VOTES, last_change
 from rewriting.chains.confidence_cell import ConfidenceCell
 from rewriting.chains.confidence_guard import CellWays
 from rewriting.chains.counts import ChainCounts, SecondTry, TextCounts, TextKey, text_key, text_of
@@ -72,7 +72,7 @@ def source_evidence(
 
     Args:
         counts: of the assistant.
-        keys: of the source; or of all texts of one locale that are mostly understood alike.
+        keys: of the source, or of all texts of one locale that are mostly understood alike.
         is_known: whether a user counts where it is asked if something has changed.
     """
     texts = [counts.texts[key] for key in keys]
@@ -84,16 +84,20 @@ def source_evidence(
     led_to: dict[int, dict[SessionId, SecondTry]] = {}
     led_ever: Counter[int] = Counter()
     for key, text in zip(keys, texts, strict=True):
-        for user in text.days.users:
-            for day, is_met in text.days.of(user):
-                ever += 1
-                met_ever += is_met
-                if since is None or day >= since:
-                    requests += 1
-                    met += is_met
-                    said.add(user)
-                    if is_met:
-                        met_users.add(user)
+        ever += text.days.requests
+        met_ever += sum(text.met_users.values())
+        if since is None:
+            said |= text.days.users
+            met_users |= text.met_users.keys()
+        else:
+            for user in text.days.users:
+                for day, is_met in text.days.of(user):
+                    if day >= since:
+                        requests += 1
+                        met += is_met
+                        said.add(user)
+                        if is_met:
+                            met_users.add(user)
         for target, outcomes in text.run.items():
             target_key = text_key(target, text_of(key)[1])
             number = counts.home(target_key) if _is_understood(counts, target_key) else None
@@ -104,9 +108,13 @@ def source_evidence(
                         add_nested_count(run_met, number, outcome.user_id, times)
         for number, tries in text.led_to.items():
             led_ever[number] += len(tries)
-            now = {session: tried for session, tried in tries.items() if since is None or tried.day >= since}
+            now = tries
+            if since is not None:
+                now = {session: tried for session, tried in tries.items() if tried.day >= since}
             if now:
                 led_to.setdefault(number, {}).update(now)
+    if since is None:
+        requests, met = ever, met_ever
     return SourceEvidence(
         keys=keys,
         since=since,
@@ -129,6 +137,8 @@ def _is_understood(counts: ChainCounts, key: TextKey) -> bool:
 
 def _since(texts: Sequence[TextCounts], is_known: Callable[[UserId], bool]) -> int | None:
     """The day of the last change: of how often they or their rewrites are met, of where they lead."""
+    if not any(text.run for text in texts) and sum(text.days.requests for text in texts) < FEWEST_VOTES:
+        return None
     as_said: dict[int, dict[UserId, bool]] = {}
     runs: dict[str, dict[int, dict[UserId, bool]]] = {}
     went: dict[int, dict[UserId, set[int]]] = {}

@@ -78,9 +78,14 @@ class Sources:
     def _known(self, keys: Sequence[TextKey]) -> Callable[[UserId], bool]:
         """Whether a user is known for other things than these texts."""
         of_these: Counter[UserId] = Counter()
-        for key in keys:
-            of_these += self._counts.texts[key].times_by_user()
-        return lambda user: self._counts.ordinary_sessions(user) - of_these[user] >= ORDINARY_SESSIONS
+
+        def is_known(user: UserId) -> bool:
+            if not of_these:
+                for key in keys:
+                    of_these.update(self._counts.texts[key].times_by_user())
+            return self._counts.ordinary_sessions(user) - of_these[user] >= ORDINARY_SESSIONS
+
+        return is_known
 
     def _is_said_enough(self, key: TextKey) -> bool:
         """Whether a text is said so often, and by so many, that it may have a rewrite."""
