@@ -15,7 +15,11 @@ LEAST_DIFFERENCE: Final = 0.4
 """Of the two rates, 0..1."""
 
 FEWEST_USERS: Final = 3
-"""Since the change."""
+"""For whom it is otherwise since the change."""
+
+LEAST_SHARE: Final = 0.25
+"""Ratio of the users for whom it is otherwise since to those for whom it was so before: a few accounts that
+come in a day do not outvote all who were content over weeks."""
 
 FEWEST_VOTES: Final = math.ceil(LEAST_EVIDENCE / math.log(2))
 """No fewer can speak for a change so much: at best one half is always so, and the other never."""
@@ -58,9 +62,18 @@ def _split(votes: Sequence[Mapping[UserId, bool]], falls: bool) -> int | None:
         if (fall if falls else abs(fall)) < LEAST_DIFFERENCE:
             continue
         ratio = _log_likelihood(so_before, n_before) + _log_likelihood(so_after, n_after) - whole
-        if ratio >= best and len(set[UserId]().union(*votes[i:])) >= FEWEST_USERS:
+        if ratio >= best and _is_carried(votes[:i], votes[i:], was=fall > 0):
             best, found = ratio, i
     return found
+
+
+def _is_carried(
+    before: Sequence[Mapping[UserId, bool]], after: Sequence[Mapping[UserId, bool]], *, was: bool
+) -> bool:
+    """Whether enough users stand for a change from what `was` so mostly."""
+    for_it = {user for by_user in after for user, so in by_user.items() if so is not was}
+    against = {user for by_user in before for user, so in by_user.items() if so is was}
+    return len(for_it) >= max(FEWEST_USERS, LEAST_SHARE * len(against))
 
 
 def _log_likelihood(so: int, cast: int) -> float:

@@ -51,6 +51,13 @@ class RefusedPair(Struct, frozen=True):
     reasons: tuple[RefusalReason, ...]  # not empty
 
 
+class _Wanted(Struct, frozen=True):
+    """What a text could be rewritten to."""
+
+    text: str  # normalised
+    evidence: SourceEvidence  # what counts of the source, for this target
+
+
 class ChainMiner:
     """The chain of one assistant and the rewrites it warrants, kept up to date session by session."""
 
@@ -196,7 +203,7 @@ class ChainMiner:
         """The rewrites within one component, without chains of them."""
         position = {number: i for i, number in enumerate(states)}
         sources = [
-            (key, evidence, wanted)
+            (key, wanted)
             for number in states
             for key, evidence in self._sources.at(number)
             if (wanted := self._wanted(key, evidence))
@@ -206,7 +213,7 @@ class ChainMiner:
         chain = self._chain(states, position)
         cells = [
             (source, cell, following)
-            for source, (key, *_) in enumerate(sources)
+            for source, (key, _) in enumerate(sources)
             for cell, outcomes in sorted(self.counts.texts[key].cells.items())
             if (following := outcomes.following)
         ]
@@ -216,12 +223,12 @@ class ChainMiner:
             for (source, cell, _), scores, error in zip(
                 cells[block], solution.scores, solution.error, strict=True
             ):
-                by_target = {number: float(scores[position[number]]) for number in sources[source][2]}
+                by_target = {number: float(scores[position[number]]) for number in sources[source][1]}
                 ways[source][cell] = CellWays(by_target, float(scores.sum()), float(error))
         found = [
             (key, rewrite)
-            for (key, evidence, wanted), by_cell in zip(sources, ways, strict=True)
-            if (rewrite := self._decide(key, evidence, wanted, by_cell)) is not None
+            for (key, wanted), by_cell in zip(sources, ways, strict=True)
+            if (rewrite := self._decide(key, wanted, by_cell)) is not None
         ]
         return self._widened(_without_chains(found))
 
@@ -245,16 +252,14 @@ class ChainMiner:
                 kept.append((min(by_key), msgspec.structs.replace(row, rewrite_id=anywhere, locale="")))
         return kept
 
-    def _wanted(self, key: TextKey, evidence: SourceEvidence) -> dict[int, str]:
-        """What a text could be rewritten to on the evidence: interpretation -> text."""
-        counts = self.counts.texts[key]
+    def _wanted(self, key: TextKey, evidence_of: Mapping[int, SourceEvidence]) -> dict[int, _Wanted]:
+        """What a text could be rewritten to on the evidence, by interpretation."""
         settings = self._settings
         text, locale = text_of(key)
         wanted = {}
-        for number in sorted(evidence.led_to, key=lambda number: self.counts.interpretations[number]):
-            if number in counts.interpretations:
-                continue
-            tries = evidence.led_to[number]
+        for number in sorted(evidence_of, key=lambda number: self.counts.interpretations[number]):
+            evidence = evidence_of[number]
+            tries = evidence.led_to.get(number, {})
             if len({tried.user_id for tried in tries.values()}) < settings.min_users:
                 continue
             if len(tries) < settings.min_repair_share * evidence.requests:
@@ -262,19 +267,16 @@ class ChainMiner:
             target = self._pairs.target(key, tries.values())
             if target is None or target == text:
                 continue
-            if not self._allowed.isdisjoint({(text, target, locale), (text, target, "")}):
-                wanted[number] = target
-                continue
-            pair = self._pairs.of(key, evidence, number, target)
-            verdict = self._pairs.verdict(key, evidence, number, target)
-            if verdict is not None and verdict.does_well:
-                reasons = self._guard.refusals_of_proven(pair)
-            else:
-                reasons = self._guard.refusals(pair)
+            reasons: tuple[RefusalReason, ...] = ()
+            if self._allowed.isdisjoint({(text, target, locale), (text, target, "")}):
+                pair = self._pairs.of(key, evidence, number, target)
+                verdict = self._pairs.verdict(key, evidence, number, target)
+                is_proven = verdict is not None and verdict.does_well
+                reasons = (self._guard.refusals_of_proven if is_proven else self._guard.refusals)(pair)
             if reasons:
                 self._refused.setdefault(key, []).append(RefusedPair(text, target, locale, reasons))
             else:
-                wanted[number] = target
+                wanted[number] = _Wanted(target, evidence)
         return wanted
 
     def _chain(self, states: list[int], position: dict[int, int]) -> AbsorbingChain:
@@ -294,32 +296,31 @@ class ChainMiner:
         )
 
     def _decide(
-        self,
-        key: TextKey,
-        evidence: SourceEvidence,
-        wanted: dict[int, str],
-        ways: Mapping[ConfidenceCell, CellWays],
+        self, key: TextKey, wanted: Mapping[int, _Wanted], ways: Mapping[ConfidenceCell, CellWays]
     ) -> Rewrite | None:
         """The rewrite of one text, or none.
 
         Args:
             key: the source.
-            evidence: of the source.
-            wanted: what it could be rewritten to: interpretation -> text.
+            wanted: what it could be rewritten to, by interpretation.
             ways: to success, by the cell of the requests that went on.
         """
         text, locale = text_of(key)
         counts = self.counts.texts[key]
-        ways = ways_now(ways, counts, evidence)
-        total = {number: sum(way.by_target.get(number, 0.0) for way in ways.values()) for number in wanted}
-        ranked = sorted(wanted, key=lambda number: (-round(total[number], 9), wanted[number]))
+        ways_to = {number: ways_now(ways, counts, wanted[number].evidence) for number in wanted}
+        total = {
+            number: sum(way.by_target.get(number, 0.0) for way in ways_to[number].values())
+            for number in wanted
+        }
+        ranked = sorted(wanted, key=lambda number: (-round(total[number], 9), wanted[number].text))
         for best in ranked:
+            evidence, ways = wanted[best].evidence, ways_to[best]
             sessions = evidence.led_to[best]
             users = len({tried.user_id for tried in sessions.values()})
             met = evidence.met_kept * evidence.truly_met
             limits = row_limits(counts, best, ways, users / len(sessions), met, self._settings)
-            target = self.counts.texts[text_key(wanted[best], locale)]
-            row = self._judge(key, evidence, best, wanted[best])
+            target = self.counts.texts[text_key(wanted[best].text, locale)]
+            row = self._judge(key, evidence, best, wanted[best].text)
             if row.state == "blocked":
                 continue
             if limits is not None and target.success_rate - evidence.success_rate >= self._settings.min_gain:
@@ -337,7 +338,7 @@ class ChainMiner:
             source_interpretation=self._shown(self.counts.home(key), text),
             target_text=target.surface,
             target_interpretation=self._shown(
-                best, wanted[best], {tried.user_id for tried in sessions.values()}
+                best, wanted[best].text, {tried.user_id for tried in sessions.values()}
             ),
             method="chain",
             max_confidence=limits.product,

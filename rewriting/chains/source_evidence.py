@@ -66,17 +66,17 @@ class SourceEvidence(Struct, frozen=True, kw_only=True):
 def source_evidence(
     counts: ChainCounts,
     keys: Sequence[TextKey],
-    is_known: Callable[[UserId], bool],
+    is_judge: Callable[[UserId], bool],
 ) -> SourceEvidence:
     """What counts of a source.
 
     Args:
         counts: of the assistant.
         keys: of the source, or of all texts of one locale that are mostly understood alike.
-        is_known: whether a user counts where it is asked if something has changed.
+        is_judge: whether a user counts where it is asked if something has changed.
     """
     texts = [counts.texts[key] for key in keys]
-    since = _since(texts, is_known)
+    since = _since(texts, is_judge)
     requests = met = ever = met_ever = 0
     said: set[UserId] = set()
     met_users: set[UserId] = set()
@@ -135,7 +135,7 @@ def _is_understood(counts: ChainCounts, key: TextKey) -> bool:
     return key in counts.texts and bool(counts.texts[key].interpretations)
 
 
-def _since(texts: Sequence[TextCounts], is_known: Callable[[UserId], bool]) -> int | None:
+def _since(texts: Sequence[TextCounts], is_judge: Callable[[UserId], bool]) -> int | None:
     """The day of the last change: of how often they or their rewrites are met, of where they lead."""
     if not any(text.run for text in texts) and sum(text.days.requests for text in texts) < FEWEST_VOTES:
         return None
@@ -143,18 +143,18 @@ def _since(texts: Sequence[TextCounts], is_known: Callable[[UserId], bool]) -> i
     runs: dict[str, dict[int, dict[UserId, bool]]] = {}
     went: dict[int, dict[UserId, set[int]]] = {}
     for text in texts:
-        for user in filter(is_known, text.days.users):
+        for user in filter(is_judge, text.days.users):
             for day, is_met in text.days.of(user):
                 by_user = as_said.setdefault(day, {})
                 by_user[user] = by_user.get(user, True) and is_met
         for target, outcomes in text.run.items():
             for outcome in outcomes:
-                if is_known(outcome.user_id):
+                if is_judge(outcome.user_id):
                     by_user = runs.setdefault(target, {}).setdefault(outcome.day, {})
                     by_user[outcome.user_id] = by_user.get(outcome.user_id, True) and outcome.met
         for number, tries in text.led_to.items():
             for tried in tries.values():
-                if not tried.after_run and is_known(tried.user_id):
+                if not tried.after_run and is_judge(tried.user_id):
                     went.setdefault(tried.day, {}).setdefault(tried.user_id, set()).add(number)
     changes = [last_change(as_said), *(last_change(run, falls=True) for run in runs.values())]
     for number in {number for by_user in went.values() for to in by_user.values() for number in to}:

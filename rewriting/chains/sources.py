@@ -1,7 +1,7 @@
 """Sources: the texts that may have a rewrite, and what counts of each."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
 from rewriting.chains.counts import ChainCounts, TextKey, text_of
@@ -38,29 +38,42 @@ class Sources:
             for number in texts[key].interpretations
         }
 
-    def at(self, number: int) -> Iterator[tuple[TextKey, SourceEvidence]]:
-        """The texts of an interpretation that may have a rewrite, and what counts of each.
+    def at(self, number: int) -> Iterator[tuple[TextKey, dict[int, SourceEvidence]]]:
+        """The texts of an interpretation that may have a rewrite, and what counts of each for each target.
 
         Where all that is understood so is met no more, as a song that is known by another name since, what
         users of one wording came to counts for all of them.
         """
         for keys in self._wordings(number).values():
             said = [key for key in keys if self._is_said_enough(key)]
-            own = {key: self._evidence((key,)) for key in said if self._leads_elsewhere(key)}
-            pooled: SourceEvidence | None = None
-            if len(said) > 1 and any(evidence.has_ceased for evidence in own.values()):
-                pooled = self._evidence(said)
+            own = {
+                key: {target: self._evidence((key,), target) for target in self._targets(key)} for key in said
+            }
+            pooled = {
+                target: evidence
+                for target in {
+                    target
+                    for found in own.values()
+                    for target, evidence in found.items()
+                    if len(said) > 1 and evidence.has_ceased
+                }
+                if (evidence := self._evidence(said, target)).has_ceased
+            }
             for key in said:
-                if pooled is not None and pooled.has_ceased and self._follows(key, pooled):
-                    yield key, pooled
-                elif key in own:
-                    yield key, own[key]
+                known = self._counts.texts[key].interpretations
+                of_all = {
+                    target: evidence
+                    for target, evidence in pooled.items()
+                    if target not in known and self._follows(key, evidence)
+                }
+                if found := own[key] | of_all:
+                    yield key, found
 
     def has_ceased(self, number: int, locale: str) -> bool:
         """Whether an interpretation that was met once is met no more: no row may lead there."""
         if (number, locale) not in self._ceased:
             keys = self._wordings(number).get(locale, [])
-            self._ceased[number, locale] = bool(keys) and self._evidence(keys).has_ceased
+            self._ceased[number, locale] = bool(keys) and self._evidence(keys, None).has_ceased
         return self._ceased[number, locale]
 
     def _wordings(self, number: int) -> dict[str, list[TextKey]]:
@@ -71,35 +84,43 @@ class Sources:
                 by_locale.setdefault(text_of(key)[1], []).append(key)
         return by_locale
 
-    def _evidence(self, keys: Sequence[TextKey]) -> SourceEvidence:
+    def _evidence(self, keys: Sequence[TextKey], target: int | None) -> SourceEvidence:
+        """What counts of texts. Whoever goes on to the target has no say in whether something has changed.
+
+        Nor has who is not known for other things than these texts.
+        """
         self._asked.update(keys)
-        return source_evidence(self._counts, keys, self._known(keys))
-
-    def _known(self, keys: Sequence[TextKey]) -> Callable[[UserId], bool]:
-        """Whether a user is known for other things than these texts."""
+        texts = [self._counts.texts[key] for key in keys]
         of_these: Counter[UserId] = Counter()
+        makers = {
+            tried.user_id
+            for text in texts
+            for tried in (() if target is None else text.led_to.get(target, {}).values())
+        }
 
-        def is_known(user: UserId) -> bool:
+        def is_judge(user: UserId) -> bool:
             if not of_these:
-                for key in keys:
-                    of_these.update(self._counts.texts[key].times_by_user())
-            return self._counts.ordinary_sessions(user) - of_these[user] >= ORDINARY_SESSIONS
+                for text in texts:
+                    of_these.update(text.times_by_user())
+            ordinary = self._counts.ordinary_sessions(user) - of_these[user]
+            return user not in makers and ordinary >= ORDINARY_SESSIONS
 
-        return is_known
+        return source_evidence(self._counts, keys, is_judge)
 
     def _is_said_enough(self, key: TextKey) -> bool:
         """Whether a text is said so often, and by so many, that it may have a rewrite."""
         counts, settings = self._counts.texts[key], self._settings
         return counts.requests >= settings.min_requests and counts.is_said_by(settings.min_text_users)
 
-    def _leads_elsewhere(self, key: TextKey) -> bool:
-        """Whether enough users went on from a text to something that it is never understood as."""
+    def _targets(self, key: TextKey) -> list[int]:
+        """What enough users went on to from a text, and what it is never understood as."""
         counts = self._counts.texts[key]
-        return any(
-            len({tried.user_id for tried in tries.values()}) >= self._settings.min_users
+        return [
+            number
             for number, tries in counts.led_to.items()
             if number not in counts.interpretations
-        )
+            and len({tried.user_id for tried in tries.values()}) >= self._settings.min_users
+        ]
 
     def _follows(self, key: TextKey, pooled: SourceEvidence) -> bool:
         """Whether a wording is met no more, as the others."""

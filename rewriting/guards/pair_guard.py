@@ -131,8 +131,7 @@ class PairGuard:
         visible = [user for user in users if user.visible]
         yield from self._by_number(users, visible, is_plausible)
         yield from self._by_share(pair, compared, users, is_plausible)
-        min_trust = self.settings.min_trust * (_CEASED_TRUST if pair.has_ceased else 1)
-        if not is_plausible and sum(user.trust for user in visible) < min_trust:
+        if not is_plausible and sum(user.trust for user in visible) < self.settings.min_trust:
             yield "other_name"
             yield "new_accounts"
         trusted = sum(min(user.trust, 1) for user in visible)
@@ -175,7 +174,6 @@ class PairGuard:
             yield "other_name"
 
 
-_CEASED_TRUST = 0.5  # of the trust that is needed: what fails in any case cannot be made worse
 _MUCH_ADDED = 0.3  # share of the target's letters that the source has nothing for, above which it says more
 
 
