@@ -41,8 +41,11 @@ def last_change(votes: Votes, *, falls: bool = False) -> int | None:
     if sum(map(len, votes.values())) < FEWEST_VOTES:
         return None
     days = sorted(votes)
+    ordered = [votes[day] for day in days]
     start = 0
-    while (split := _split([votes[day] for day in days[start:]], falls)) is not None:
+    while (split := _split(ordered[start:], falls)) is not None:
+        if not _is_carried(ordered[: start + split], ordered[start + split :]):
+            break
         start += split
     return days[start] if start else None
 
@@ -51,8 +54,6 @@ def _split(votes: Sequence[Mapping[UserId, bool]], falls: bool) -> int | None:
     """Where a sequence of days falls in two; None: nowhere."""
     cast = list(accumulate(len(by_user) for by_user in votes))
     so = list(accumulate(sum(by_user.values()) for by_user in votes))
-    if len(votes) < 2:
-        return None
     whole = _log_likelihood(so[-1], cast[-1])
     best, found = LEAST_EVIDENCE, None
     for i in range(1, len(votes)):
@@ -62,17 +63,17 @@ def _split(votes: Sequence[Mapping[UserId, bool]], falls: bool) -> int | None:
         if (fall if falls else abs(fall)) < LEAST_DIFFERENCE:
             continue
         ratio = _log_likelihood(so_before, n_before) + _log_likelihood(so_after, n_after) - whole
-        if ratio >= best and _is_carried(votes[:i], votes[i:], was=fall > 0):
+        if ratio >= best:
             best, found = ratio, i
     return found
 
 
-def _is_carried(
-    before: Sequence[Mapping[UserId, bool]], after: Sequence[Mapping[UserId, bool]], *, was: bool
-) -> bool:
-    """Whether enough users stand for a change from what `was` so mostly."""
-    for_it = {user for by_user in after for user, so in by_user.items() if so is not was}
-    against = {user for by_user in before for user, so in by_user.items() if so is was}
+def _is_carried(before: Sequence[Mapping[UserId, bool]], after: Sequence[Mapping[UserId, bool]]) -> bool:
+    """Whether enough users stand for what is so mostly after a change."""
+    cast = [so for by_user in after for so in by_user.values()]
+    now = 2 * sum(cast) > len(cast)
+    for_it = {user for by_user in after for user, so in by_user.items() if so is now}
+    against = {user for by_user in before for user, so in by_user.items() if so is not now}
     return len(for_it) >= max(FEWEST_USERS, LEAST_SHARE * len(against))
 
 

@@ -63,6 +63,30 @@ def test_another_or_a_sensitive_target_takes_20_accounts_and_a_quarter_of_the_ho
     assert fewest >= max(20, honest / 4)
 
 
+@pytest.mark.parametrize("complaining", [0.0, 0.2], ids=["alone", "and others who let it fail"])
+@pytest.mark.parametrize("honest", POPULARITY)
+@pytest.mark.parametrize("pair", BRING_ANOTHER_THING, ids=" -> ".join)
+def test_accounts_that_come_when_all_others_were_met_are_no_change_of_the_source(
+    pair: Pair, honest: int, complaining: float
+) -> None:
+    users, day = Honest(users=honest), 14
+    planters = Planters(days=14, first_day=day)
+    miner = ChainMiner(ASSISTANT, ChainSettings())
+    add_sessions(miner, honest_sessions(pair[0], users))
+    for i in range(int(complaining * honest)):
+        add_sessions(miner, ordinary_sessions(f"complaining-{i}", 14))
+        add_sessions(miner, [one_session(f"complaining-{i}", day, 1, (pair[0], "no_result"))])
+    fewest = max(20, -(-honest // 4))
+    for account in range(fewest - 1):
+        add_sessions(miner, planted_sessions(pair, planters, account))
+    miner.solve()
+    assert not is_live(miner, pair)
+    for account in range(fewest - 1, 3 * honest + 40):
+        add_sessions(miner, planted_sessions(pair, planters, account))
+    miner.solve()
+    assert is_live(miner, pair)
+
+
 @pytest.mark.parametrize("honest", [4, 80])
 @pytest.mark.parametrize("pair", [IMPLAUSIBLE, SENSITIVE, PLAUSIBLE], ids=" -> ".join)
 def test_an_account_plants_no_more_in_many_sessions_than_in_one(pair: Pair, honest: int) -> None:
