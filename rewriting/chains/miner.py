@@ -262,9 +262,9 @@ class ChainMiner:
             tries = evidence.led_to.get(number, {})
             if len({tried.user_id for tried in tries.values()}) < settings.min_users:
                 continue
-            if len(tries) < settings.min_repair_share * evidence.requests:
+            if len(tries) < settings.min_repair_share * evidence.requests and not evidence.has_ceased:
                 continue
-            target = self._pairs.target(key, tries.values())
+            target = self._pairs.target(key, evidence, number)
             if target is None or target == text:
                 continue
             reasons: tuple[RefusalReason, ...] = ()

@@ -1,8 +1,9 @@
 """Pairs: what the log shows of a source and a target, for the guard of meaning and for that of outcomes."""
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Mapping
 
-from rewriting.chains.counts import ChainCounts, SecondTry, TextKey, text_key, text_of
+from rewriting.chains.counts import ChainCounts, RunOutcome, SecondTry, TextKey, text_key, text_of
 from rewriting.chains.run_outcomes import ORDINARY_SESSIONS, RunVerdict, fails_lately, verdict_of
 from rewriting.chains.settings import ChainSettings
 from rewriting.chains.source_evidence import SourceEvidence
@@ -41,11 +42,16 @@ class Pairs:
             for number in self._counts.texts[source].interpretations
         }
 
-    def target(self, key: TextKey, tries: Iterable[SecondTry]) -> str | None:
+    def target(self, key: TextKey, evidence: SourceEvidence, number: int) -> str | None:
         """What users came to say, who came from a text: of what sounds like it, what many said first.
 
-        None if too few users have ever succeeded with any of it.
+        None if too few users have ever succeeded with any of it. Arguments as of `of`.
         """
+        tries = (
+            tried
+            for wording in evidence.keys
+            for tried in self._counts.texts[wording].led_to.get(number, {}).values()
+        )
         source, locale = text_of(key)
         said: dict[str, dict[UserId, int]] = {}
         for tried in tries:
@@ -122,10 +128,20 @@ class Pairs:
     def verdict(self, key: TextKey, evidence: SourceEvidence, number: int, target: str) -> RunVerdict | None:
         """What users say of a rewrite who did not make it; None: it was never run. Arguments as of `of`."""
         counts = self._counts.texts[key]
-        run = counts.run.get(target)
+        locale = text_of(key)[1]
+        run: Counter[RunOutcome] = Counter()
+        for text, outcomes in counts.run.items():
+            if text == target or self._counts.is_understood_as(text_key(text, locale), number):
+                run.update(
+                    {
+                        outcome: times
+                        for outcome, times in outcomes.items()
+                        if evidence.since is None or outcome.day >= evidence.since
+                    }
+                )
         if not run:
             return None
-        said_target = self._counts.texts[text_key(target, text_of(key)[1])]
+        said_target = self._counts.texts[text_key(target, locale)]
         tries = (*evidence.led_to[number].values(), *counts.led_to.get(number, {}).values())
         makers = {tried.user_id for tried in tries}
         of_source = counts.times_by_user()
@@ -134,10 +150,17 @@ class Pairs:
             of_pair = of_source[user] + said_target.times_said(user)
             return self._counts.ordinary_sessions(user) - of_pair >= ORDINARY_SESSIONS
 
+        said: Counter[UserId] = Counter()
+        met: Counter[UserId] = Counter()
+        for user in counts.days.users:
+            for day, is_met in counts.days.of(user):
+                if evidence.since is None or day >= evidence.since:
+                    said[user] += 1
+                    met[user] += is_met
         return verdict_of(
             run,
-            {user: counts.times_said(user) for user in counts.users},
-            counts.met_users,
+            said,
+            met,
             lambda user: user not in makers and is_known(user),
             fails_lately(run, is_known),
         )
