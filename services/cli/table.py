@@ -259,7 +259,7 @@ def explain(
     ] = None,
     sessions: Annotated[int, typer.Option(help="Sessions of its evidence to show.")] = 3,
 ) -> None:
-    """Say why a rewrite is there: its numbers, how it fares, sessions behind it, and a picture of its chain."""
+    """Say why a rewrite is there: its numbers, how it fares, sessions behind it, a picture of its chain."""
     from rewriting.guards.guarded_rewrites import guarded_as
     from rewriting.table.rewrite import RewriteId
     from services.explaining.explanation import draw_rewrite, explanation

@@ -217,12 +217,14 @@ def _guarded_rewrites(engine: Engine, clock_ms: Callable[[], int]) -> list[HTTPR
     def list_guarded(
         request: _Asking,
         assistant_id: AssistantParameter = None,
-        state: FromQuery[GuardedState | None] = None,
+        in_state: Annotated[GuardedState | None, QueryParameter(name="state")] = None,
         after: Annotated[str | None, QueryParameter(max_length=100)] = None,
         limit: Annotated[int, QueryParameter(ge=1, le=LARGEST_PAGE)] = 100,
     ) -> GuardedPage:
         check_printable("after", after)
-        return guarded_page(engine, _assistant(request, assistant_id), state=state, after=after, limit=limit)
+        return guarded_page(
+            engine, _assistant(request, assistant_id), state=in_state, after=after, limit=limit
+        )
 
     path = "/rewrites/{rewrite_id:str}"
 

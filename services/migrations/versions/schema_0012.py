@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Makes the table, which the next solution of each chain fills, and a column, null in rows that are there."""
+    """Makes the table, which the next solution of a chain fills, and a column, null where it is not known."""
     op.create_table(
         "judged_rewrites",
         sa.Column("assistant_id", sa.Text, nullable=False),
