@@ -1,4 +1,4 @@
-"""Guards of the rewrite table, for operators: what they refuse and why, and what is allowed all the same."""
+"""Guards of the rewrite table, for operators: what they refuse, what is allowed, and how served rows fare."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -112,7 +112,7 @@ def check(
 def guard(
     rewrite_id: Annotated[
         str | None,
-        typer.Argument(metavar="[ID]", help="Only the pairs of the row that has, had or would have this id."),
+        typer.Argument(metavar="ID", help="Only the pairs of the row that has, had or would have this id."),
     ] = None,
     only: Annotated[ShownState | None, typer.Option(help="Only pairs in this state.")] = None,
     json: Annotated[
@@ -279,13 +279,16 @@ def _print_guarded(assistant_id: AssistantId, guarded: "Sequence[GuardedRewrite]
     from rewriting.guards.guarded_rewrites import counts_by_guarded_state
     from streams.turn_time import minute_of
 
+    if not guarded:
+        print(f"{assistant_id}: no such pairs, as of the last solution of the chain")
+        return
     counts = ", ".join(
         f"{count:,} {name}" for name, count in counts_by_guarded_state(guarded).items() if count
     )
     shown = sorted(guarded, key=lambda one: (_SHOWN_FIRST.index(one.state), -one.run_requests))[:limit]
     cut = f"the first {len(shown):,}; --limit shows more" if len(shown) < len(guarded) else None
     table = Table(
-        title=Text(f"{assistant_id}: {counts or 'no pairs'}"),
+        title=Text(f"{assistant_id}: {counts}"),
         caption=cut,
         box=box.SIMPLE,
         padding=(0, 1, 0, 0),

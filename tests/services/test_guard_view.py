@@ -146,6 +146,7 @@ def test_pairs_are_chosen_by_state_and_by_id(tmp_path: Path, engine: Engine) -> 
     assert set(guarded(tmp_path, "--only", "live")) == {SOURCE}
     assert set(guarded(tmp_path, "--only", "candidate")) == {REFUSED}
     assert guarded(tmp_path, "--only", "blocked") == {}
+    assert "a: no such pairs" in rehear("table", "guard", "--only", "blocked", "--state", tmp_path).stdout
     assert set(guarded(tmp_path, ROW_ID)) == {SOURCE}
     assert len(guarded(tmp_path, "--limit", 1)) == 1
     with pytest.raises(UnknownRewriteError, match="no pair with the id 'unknown'"):
