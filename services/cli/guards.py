@@ -28,6 +28,12 @@ RefusedArgument = Annotated[
     str, typer.Argument(help="Id that the row has or would have, as `rehear table check` lists it.")
 ]
 ByOption = Annotated[str, typer.Option("--by", help="Who decides; kept on record.")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print all pairs as JSON Lines, one object for each pair.")
+]
+LimitOption = Annotated[
+    int | None, typer.Option(min=0, help="Pairs to print. By default 30, and with --json all.")
+]
 WhyOption = Annotated[str, typer.Option("--reason", help="Why; kept on record.")]
 
 
@@ -62,12 +68,8 @@ def check(
             "input), judged by their texts alone."
         ),
     ] = None,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print all pairs as JSON Lines, one object for each pair.")
-    ] = False,
-    limit: Annotated[
-        int | None, typer.Option(min=0, help="Pairs to print. By default 30, and with --json all.")
-    ] = None,
+    json: JsonOption = False,
+    limit: LimitOption = None,
     state: StateOption = None,
     settings: SettingsOption = None,
     assistant: AssistantOption = None,
@@ -115,12 +117,8 @@ def guard(
         typer.Argument(metavar="ID", help="Only the pairs of the row that has, had or would have this id."),
     ] = None,
     only: Annotated[ShownState | None, typer.Option(help="Only pairs in this state.")] = None,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print all pairs as JSON Lines, one object for each pair.")
-    ] = False,
-    limit: Annotated[
-        int | None, typer.Option(min=0, help="Pairs to print. By default 30, and with --json all.")
-    ] = None,
+    json: JsonOption = False,
+    limit: LimitOption = None,
     state: StateOption = None,
     settings: SettingsOption = None,
     assistant: AssistantOption = None,

@@ -9,7 +9,7 @@ from streams.turn_time import minute_of
 
 STATE_MEANINGS: Final[Mapping[StateReason, str]] = {
     "proven": "It is clearly better than the request as it was said, and mostly right.",
-    "undecided": "The requests that it was run for do not settle yet whether it is better.",
+    "undecided": "Enough users have judged it, but they do not settle whether it is better.",
     "not_judged": "Too few users who did not make it have been served it.",
     "does_worse": "It is hardly better than the request as it was said, or hardly ever right.",
     "fails_lately": "Most of the last requests that it was run for failed.",
