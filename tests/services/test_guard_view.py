@@ -25,8 +25,10 @@ from guarded_world import (
     served,
     target_gone,
 )
+from learning_tasks import chain_task, rest
 from rewrites import live
 from sqlalchemy import Engine
+from streaming import feed, record_of, store_log
 from typer.testing import CliRunner
 
 from rewriting.errors import UnknownRewriteError
@@ -139,6 +141,27 @@ def test_what_is_shown_is_what_is_stored_and_a_rebuild_changes_none_of_it(
     assert before[SOURCE]["state"] == "live"
     rebuild(engine)
     assert guarded(tmp_path) == before
+
+
+def test_a_stream_shows_what_a_file_shows(tmp_path: Path, engine: Engine) -> None:
+    days = [made(), served(7), served(8), target_gone(range(9, 12)), target_gone(range(12, 14))]
+    task, place = chain_task(engine), None
+    for sessions in days:
+        store_log(engine, [turn for session in sessions for turn in session.turns])
+        place = feed(task, [record_of(session) for session in sessions], place)
+        rest(task)
+    streamed = guarded(tmp_path)
+    other = tmp_path / "other"
+    other.mkdir()
+    from_file = open_database(new_database(other / "rehear.db"))
+    learn(from_file, other, [session for sessions in days for session in sessions], MADE_MS)
+    from_file.dispose()
+    learned = guarded(other)
+    assert learned[SOURCE]["state"] == "blocked"
+    for pairs in (streamed, learned):
+        for pair in pairs.values():
+            assert pair.pop("since_ms") > 0
+    assert streamed == learned
 
 
 def test_pairs_are_chosen_by_state_and_by_id(tmp_path: Path, engine: Engine) -> None:
