@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from click.testing import Result
 from databases import new_database
 from earlier_schema import without_judged_rewrites
 from guarded_world import (
@@ -29,7 +28,7 @@ from learning_tasks import chain_task, rest
 from rewrites import live
 from sqlalchemy import Engine
 from streaming import feed, record_of, store_log
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from rewriting.errors import UnknownRewriteError
 from rewriting.guards.judged_rewrites import JUDGED_REWRITES
