@@ -48,6 +48,7 @@ RUN = {
     ("table", "block"),
     ("table", "check"),
     ("table", "disallow"),
+    ("table", "guard"),
     ("table", "release"),
     ("table", "rollback"),
     ("table", "serving"),

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Column, Connection, Table, Text, delete, select, tuple_
+from sqlalchemy import BigInteger, Column, Connection, Table, Text, delete, select, tuple_
 
 from rewriting.guards.reason import REFUSAL_REASONS, RefusalReason
 from rewriting.table.rewrite import GLOBAL, RewriteId, rewrite_id
@@ -23,7 +23,10 @@ REFUSED_REWRITES: Final[Table] = assistant_table(
     Column("target_text", Text, nullable=False),
     Column("locale", Text, nullable=False),
     Column("reasons", Text, nullable=False),  # JSON
+    Column("since_ms", BigInteger),  # when the pair came to be refused; null: before that was noted
 )
+
+_RENEWED: Final = ("source_text", "target_text", "locale", "reasons")  # while a pair stays refused
 
 _PAIRS_PER_STATEMENT = 1_000
 _REASONS: Final = msgspec.json.Decoder(tuple[RefusalReason, ...])
@@ -79,11 +82,26 @@ def refused_rewrites(
     return sorted(found, key=lambda pair: (pair.source_text, pair.locale, pair.target_text))
 
 
+def refused_since(
+    connection: Connection, assistant_id: AssistantId
+) -> dict[tuple[RewriteId, str], int | None]:
+    """Since when each pair of an assistant is refused, milliseconds since 1970, by id and digest of target.
+
+    None: since before that was noted.
+    """
+    rows = REFUSED_REWRITES.c
+    query = select(rows.rewrite_id, rows.target_digest, rows.since_ms).where(
+        rows.assistant_id == assistant_id
+    )
+    return {(RewriteId(key), target): since_ms for key, target, since_ms in connection.execute(query)}
+
+
 def keep_refused(
     connection: Connection,
     assistant_id: AssistantId,
     before: Iterable[RefusedRewrite],
     now: Iterable[RefusedRewrite],
+    now_ms: int | None = None,
 ) -> None:
     """Makes what is stored what is refused now.
 
@@ -92,6 +110,7 @@ def keep_refused(
         assistant_id: whose.
         before: what is stored.
         now: what is to be stored; each pair of source and target once in each locale.
+        now_ms: milliseconds since 1970, from when on a new pair is refused; None: that is not noted.
     """
     kept, wanted = set(before), set(now)
     changed = [_row(assistant_id, pair) for pair in sorted(wanted - kept, key=_key)]
@@ -105,7 +124,8 @@ def keep_refused(
                 rows.assistant_id == assistant_id, tuple_(rows.rewrite_id, rows.target_digest).in_(some)
             )
         )
-    upsert(connection, REFUSED_REWRITES, changed)
+    since = {"since_ms": now_ms}
+    upsert(connection, REFUSED_REWRITES, [row | since for row in changed], update=_RENEWED)
 
 
 def _key(pair: RefusedRewrite) -> tuple[str, str, str]:

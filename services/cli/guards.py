@@ -1,5 +1,7 @@
-"""Guards of the rewrite table, for operators: what they refuse and why, and what is allowed all the same."""
+"""Guards of the rewrite table, for operators: what they refuse, what is allowed, and how served rows fare."""
 
+from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,20 +17,38 @@ from services.errors import SettingsError
 from streams.turn import AssistantId
 
 if TYPE_CHECKING:
+    from rewriting.guards.guarded_rewrites import GuardedRewrite
     from services.jobs.pair_check import CheckedPair, PairCheck
 
 SHOWN_PAIRS = 30
+
+_SHOWN_FIRST = ("blocked", "live", "candidate")
 
 RefusedArgument = Annotated[
     str, typer.Argument(help="Id that the row has or would have, as `rehear table check` lists it.")
 ]
 ByOption = Annotated[str, typer.Option("--by", help="Who decides; kept on record.")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print all pairs as JSON Lines, one object for each pair.")
+]
+LimitOption = Annotated[
+    int | None, typer.Option(min=0, help="Pairs to print. By default 30, and with --json all.")
+]
 WhyOption = Annotated[str, typer.Option("--reason", help="Why; kept on record.")]
+
+
+class ShownState(StrEnum):
+    """A state of a pair, for an option."""
+
+    CANDIDATE = "candidate"
+    LIVE = "live"
+    BLOCKED = "blocked"
 
 
 def register(table: typer.Typer) -> None:
     """Adds the commands to `rehear table`."""
     table.command()(check)
+    table.command()(guard)
     table.command()(allow)
     table.command()(disallow)
 
@@ -48,12 +68,8 @@ def check(
             "input), judged by their texts alone."
         ),
     ] = None,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print all pairs as JSON Lines, one object for each pair.")
-    ] = False,
-    limit: Annotated[
-        int | None, typer.Option(min=0, help="Pairs to print. By default 30, and with --json all.")
-    ] = None,
+    json: JsonOption = False,
+    limit: LimitOption = None,
     state: StateOption = None,
     settings: SettingsOption = None,
     assistant: AssistantOption = None,
@@ -93,6 +109,57 @@ def check(
         unseen = f"; {hidden:,} of them not shown, since too few users have said the source" if hidden else ""
         typer.echo(f"{len(found.faults):,} live rows are refused: {by_reason}{unseen}", err=True)
         raise typer.Exit(1)
+
+
+def guard(
+    rewrite_id: Annotated[
+        str | None,
+        typer.Argument(metavar="ID", help="Only the pairs of the row that has, had or would have this id."),
+    ] = None,
+    only: Annotated[ShownState | None, typer.Option(help="Only pairs in this state.")] = None,
+    json: JsonOption = False,
+    limit: LimitOption = None,
+    state: StateOption = None,
+    settings: SettingsOption = None,
+    assistant: AssistantOption = None,
+) -> None:
+    """Show what the guards make of pairs, and how served rows fare by users who did not make them.
+
+    It shows what was found when the chain was last solved. States: `candidate` (the guards of meaning hold
+    the pair back), `live` (they let it serve), `blocked` (it was withdrawn for how it fares). A candidate
+    tells the first of its reasons, of those that `rehear table check` explains.
+
+    Reasons of the others: `proven` (clearly better than the request as it was said), `undecided`,
+    `not_judged` (too few users who did not make it were served it), `does_worse`, `fails_lately`,
+    `target_ceased` (the target used to succeed, and does no more).
+
+    Requests count that users made who did not make the pair, and of each user only the last ones: those that
+    the row was run for (`run_requests`), and those that were run as they were said (`said_requests`).
+
+    Example: `rehear table guard --state state --only blocked --json`
+    """
+    import msgspec
+
+    from rewriting.errors import UnknownRewriteError
+    from rewriting.guards.guarded_rewrites import guarded_rewrites
+    from rewriting.table.rewrite import RewriteId
+    from streams.stores.database_schema import reading
+
+    opened = OpenedTable(settings_of(settings, state), assistant)
+    of_id = None if rewrite_id is None else RewriteId(rewrite_id)
+    with reading(opened.engine) as connection:
+        found = guarded_rewrites(connection, opened.assistant, of_id)
+    if of_id is not None and not found:
+        raise UnknownRewriteError(
+            f"the guards of {opened.assistant} know no pair with the id {of_id!r}: `rehear table guard` "
+            "lists them"
+        )
+    wanted = [one for one in found if only in (None, one.state)]
+    if json:
+        for one in wanted[:limit]:
+            typer.echo(msgspec.json.encode(one))
+    else:
+        _print_guarded(opened.assistant, wanted, SHOWN_PAIRS if limit is None else limit)
 
 
 def allow(
@@ -204,3 +271,41 @@ def _verdict(pair: "CheckedPair") -> str:
     if pair.allowed:
         return f"allowed ({', '.join(pair.reasons)})" if pair.reasons else "allowed"
     return ", ".join(pair.reasons) if pair.refused else "fine"
+
+
+def _print_guarded(assistant_id: AssistantId, guarded: "Sequence[GuardedRewrite]", limit: int) -> None:
+    from rewriting.guards.guarded_rewrites import counts_by_guarded_state
+    from streams.turn_time import minute_of
+
+    if not guarded:
+        print(f"{assistant_id}: no such pairs, as of the last solution of the chain")
+        return
+    counts = ", ".join(
+        f"{count:,} {name}" for name, count in counts_by_guarded_state(guarded).items() if count
+    )
+    shown = sorted(guarded, key=lambda one: (_SHOWN_FIRST.index(one.state), -one.run_requests))[:limit]
+    cut = f"the first {len(shown):,}; --limit shows more" if len(shown) < len(guarded) else None
+    table = Table(
+        title=Text(f"{assistant_id}: {counts}"),
+        caption=cut,
+        box=box.SIMPLE,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("id", no_wrap=True)
+    table.add_column("pair", overflow="fold")
+    table.add_column("state", no_wrap=True)
+    table.add_column("met", no_wrap=True)
+    table.add_column("better", no_wrap=True, justify="right")
+    for one in shown:
+        where = [f"in {one.locale}"] * bool(one.locale)
+        since = [] if one.since_ms is None else [minute_of(one.since_ms).removesuffix(" UTC")]
+        met = [f"run  {one.run_success:,} of {one.run_requests:,}"] * bool(one.run_requests)
+        met += [f"said {one.said_success:,} of {one.said_requests:,}"] * bool(one.said_requests)
+        table.add_row(
+            one.rewrite_id,
+            Text("\n".join([*where, one.source, f"-> {one.target}"])),
+            "\n".join([one.state, one.reason, *since]),
+            "\n".join(met),
+            f"{one.p_better:.2f}" if one.run_requests else "",
+        )
+    Console().print(table)

@@ -76,13 +76,15 @@ def report_guards_command(
     assistant: AssistantOption = None,
     limit: Annotated[int, typer.Option(min=0, help="Pairs to list for each reason.")] = 100,
 ) -> None:
-    """What the guards hold back, by reason: requests that users made in a row and that are no rewrite.
+    """What the guards hold back, by reason, and how the rows fare that they let through.
 
-    It tells what was held back when the log was last learned from. `rehear table check` judges anew.
+    Held back are requests that users made in a row and that are no rewrite. Both are told as of when the log
+    was last learned from; `rehear table check` judges pairs anew.
 
     Example: `rehear report guards --state state --out report`
     """
     from rewriting.guards.allowed_rewrites import allowed_rewrites
+    from rewriting.guards.judged_rewrites import judged_rewrites
     from rewriting.guards.refused_rewrites import refused_rewrites
     from services.evaluation.rewrites.guard_overview import guard_overview, guard_report
     from streams.stores.database_schema import reading
@@ -91,7 +93,8 @@ def report_guards_command(
     with reading(opened.engine) as connection:
         refused = refused_rewrites(connection, opened.assistant)
         allowed = allowed_rewrites(connection, opened.assistant)
-    told = guard_report(guard_overview(opened.assistant, refused, allowed, most_shown=limit))
+        judged = judged_rewrites(connection, opened.assistant)
+    told = guard_report(guard_overview(opened.assistant, refused, allowed, judged, most_shown=limit))
     told.show(told.write(out), Console())
 
 

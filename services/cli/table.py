@@ -259,13 +259,20 @@ def explain(
     ] = None,
     sessions: Annotated[int, typer.Option(help="Sessions of its evidence to show.")] = 3,
 ) -> None:
-    """Say why a rewrite is there: its numbers, some of the sessions behind it, and a picture of its chain."""
+    """Say why a rewrite is there: its numbers, how it fares, sessions behind it, a picture of its chain."""
+    from rewriting.guards.guarded_rewrites import guarded_as
     from rewriting.table.rewrite import RewriteId
     from services.explaining.explanation import draw_rewrite, explanation
+    from services.lookup_api.routes.guard_words import guarded_words
+    from streams.stores.database_schema import reading
 
     opened = OpenedTable(settings_of(settings, state), assistant)
     row = opened.rewrites.find(opened.assistant, RewriteId(rewrite_id))
     _print_row(row)
+    with reading(opened.engine) as connection:
+        guarded = guarded_as(connection, row)
+    for line in guarded_words(guarded):
+        print(f"  {line}")
     for line in explanation(opened.engine, row, sessions):
         print(line)
     if picture is not None:

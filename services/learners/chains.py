@@ -15,6 +15,14 @@ from sqlalchemy import Connection
 from rewriting.chains.step import SessionSteps
 from rewriting.chains.store import CHAIN_STORE, mark_put_off, mark_solved, put_off, unsolved
 from rewriting.guards.allowed_rewrites import allowed_pairs
+from rewriting.guards.judged_rewrites import (
+    JudgedRewrite,
+    JudgedState,
+    StateReason,
+    counts_by_state,
+    judged_rewrites,
+    keep_judged,
+)
 from rewriting.guards.pair_guard import PairGuard
 from rewriting.guards.reason import REFUSAL_REASONS, RefusalReason
 from rewriting.guards.refused_rewrites import RefusedRewrite, counts_by_reason, keep_refused, refused_rewrites
@@ -74,6 +82,7 @@ class ChainLearner:
         self._unsolved: set[AssistantId] = set()
         self._solve_after_s: dict[AssistantId, float] = {}  # on the monotonic clock
         self._refused: dict[AssistantId, list[RefusedRewrite]] = {}  # as they are stored
+        self._judged: dict[AssistantId, list[JudgedRewrite]] = {}  # as they are stored
         self._recovers = True  # what others have put off may be ours to solve: they may be dead
 
     def drop(self) -> None:
@@ -83,6 +92,7 @@ class ChainLearner:
         self._unsolved.clear()
         self._solve_after_s.clear()
         self._refused.clear()
+        self._judged.clear()
         self._recovers = True
 
     def absorb(self, connection: Connection, sessions: Iterable[SessionSteps]) -> None:
@@ -126,6 +136,11 @@ class ChainLearner:
     def refused_counts(self) -> dict[AssistantId, Counter[RefusalReason]]:
         """What the guards of each chain in memory hold back: pairs by reason, as of its last solution."""
         return {assistant_id: counts_by_reason(pairs) for assistant_id, pairs in self._refused.copy().items()}
+
+    @property
+    def judged_counts(self) -> dict[AssistantId, Counter[tuple[JudgedState, StateReason]]]:
+        """How the rows of each chain in memory fare: by state and reason, as of its last solution."""
+        return {assistant_id: counts_by_state(rows) for assistant_id, rows in self._judged.copy().items()}
 
     @property
     def has_unsolved(self) -> bool:
@@ -193,6 +208,7 @@ class ChainLearner:
             key for method in METHODS for key in self._table.standing_ids(connection, assistant_id, method)
         }
         self._refused[assistant_id] = refused_rewrites(connection, assistant_id)
+        self._judged[assistant_id] = judged_rewrites(connection, assistant_id)
         self._put(connection, miners, rewrites, sorted(standing - warranted), upgraded=n_renewed > 0)
         log.info(
             "chain built",
@@ -212,7 +228,7 @@ class ChainLearner:
         *,
         upgraded: bool = False,
     ) -> None:
-        """Puts what was mined into the table, and what the guards hold back beside it.
+        """Puts what was mined into the table, and beside it what the guards hold back, and how rows fare.
 
         What the guards take out of service goes in a version of its own, the last, so that a rollback by one
         version brings these rows back, and nothing else.
@@ -226,9 +242,12 @@ class ChainLearner:
             told = ", ".join(f"{counts[reason]:,} {reason}" for reason in REFUSAL_REASONS if counts[reason])
             own = {key: f"{BY_GUARDS}: {', '.join(reasons)}" for key, reasons in by_guards.items()}
             put((), sorted(by_guards), f"{BY_GUARDS}: {told}", self._clock_ms(), own)
-        refused = miners.refused
-        keep_refused(connection, assistant_id, self._refused.get(assistant_id, ()), refused)
+        refused, now_ms = miners.refused, self._clock_ms()
+        keep_refused(connection, assistant_id, self._refused.get(assistant_id, ()), refused, now_ms)
         self._refused[assistant_id] = refused
+        self._judged[assistant_id] = keep_judged(
+            connection, assistant_id, self._judged.get(assistant_id, ()), miners.judged, now_ms
+        )
 
     def _taken_back(
         self,

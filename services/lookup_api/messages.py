@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from rewriting.guards.allowed_rewrites import AllowedRewrite
+from rewriting.guards.guarded_rewrites import GuardedRewrite
 from rewriting.guards.reason import RefusalReason
 from rewriting.table.abstain_reason import AbstainReason
 from rewriting.table.lookup import LONGEST_TEXT
@@ -248,6 +249,14 @@ class GuardState(Struct, frozen=True, kw_only=True):
     allowed: tuple[AllowedRewrite, ...]
 
 
+class GuardedPage(Struct, frozen=True, kw_only=True):
+    """What the guards made of some pairs when the chain was last solved, ordered by the id of their row."""
+
+    by_state: Annotated[dict[str, int], Meta(description="pairs in each state, on all pages")]
+    rewrites: tuple[GuardedRewrite, ...]
+    next_after: Annotated[str | None, Meta(description="`after` of the next page; null: the last page")]
+
+
 class Disallowed(Struct, frozen=True, kw_only=True):
     """The guards judge these pairs again."""
 
@@ -259,6 +268,13 @@ class Explanation(Struct, frozen=True, kw_only=True):
 
     rewrite: Rewrite
     words: Annotated[tuple[str, ...], Meta(description="the numbers behind it, in sentences")]
+    guard: Annotated[
+        tuple[GuardedRewrite, ...],
+        Meta(
+            description="what the guards make of it, and how it fares, in each locale where that differs; "
+            "none: no chain has made it"
+        ),
+    ]
     evidence: Annotated[tuple[str, ...], Meta(description="ids of some of the sessions behind it")]
     history: Annotated[tuple[Rewrite, ...], Meta(description="every state of the row, oldest first")]
 

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Engine
 
 from rewriting.chains.step import SessionSteps, session_steps
 from rewriting.evidence_settings import EvidenceSettings
+from rewriting.guards.judged_rewrites import JudgedState, StateReason
 from rewriting.guards.reason import RefusalReason
 from rewriting.table.publication import RewritePublication, UnpublishedChanges
 from rewriting.table.rewrite import TableVersion
@@ -46,6 +47,11 @@ class ChainTask(LearningTask[SessionSteps, ChainWork, ChainLearner]):
     def refused_counts(self) -> dict[AssistantId, Counter[RefusalReason]]:
         """What the guards of each chain that is held hold back: pairs by reason."""
         return self._learner.refused_counts
+
+    @property
+    def judged_counts(self) -> dict[AssistantId, Counter[tuple[JudgedState, StateReason]]]:
+        """How the rows of each chain that is held fare: by state and reason."""
+        return self._learner.judged_counts
 
     def process(self, items: Sequence[Received[SessionRecord]]) -> ChainWork:
         """Finds out which sessions have changed; how is read where it is written."""

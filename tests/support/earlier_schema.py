@@ -9,8 +9,16 @@ _FIELDS_OF_STEP = 9  # from the text to what was said in response
 _FIELDS_WITH_GUARDS = 13  # to whether the words are the assistant's own
 
 
+def without_judged_rewrites(connection: Connection) -> None:
+    """Makes a database of today one of schema 11: it is not known how rows fare."""
+    connection.execute(text("DROP TABLE judged_rewrites"))
+    connection.execute(text("ALTER TABLE refused_rewrites DROP COLUMN since_ms"))
+    connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '0011'"))  # noqa: S608 (a constant)
+
+
 def without_serving_switches(connection: Connection) -> None:
     """Makes a database of today one of schema 10: serving cannot be switched off."""
+    without_judged_rewrites(connection)
     connection.execute(text("DROP TABLE serving_switches"))
     connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '0010'"))  # noqa: S608 (a constant)
 

@@ -14,6 +14,7 @@ from labeling.text.normalisation import normalise
 from labeling.text.question import question_named
 from rewriting.chains.allowing import allow_rewrite, disallow_rewrite
 from rewriting.guards.allowed_rewrites import AllowedRewrite, allowed_rewrites
+from rewriting.guards.guarded_rewrites import GuardedState, guarded_as
 from rewriting.guards.refused_rewrites import counts_by_reason, refused_rewrites
 from rewriting.table.rewrite import GLOBAL, Rewrite, RewriteId, RewriteStatus, Scope, TableVersion
 from rewriting.table.rewrite_table import RewriteTable
@@ -31,6 +32,7 @@ from services.lookup_api.messages import (
     BlockTextBody,
     Disallowed,
     Explanation,
+    GuardedPage,
     GuardState,
     ReasonBody,
     RefusedPair,
@@ -41,6 +43,8 @@ from services.lookup_api.messages import (
 )
 from services.lookup_api.query_occasion import check_locale
 from services.lookup_api.routes.explanation import explanation_words
+from services.lookup_api.routes.guard_words import guarded_words
+from services.lookup_api.routes.guarded_pages import guarded_page
 from services.lookup_api.routes.rewrite_pages import counts_by_status, rewrite_page
 from services.platform.api_keys import KeyRing
 from streams.stores.database_schema import reading
@@ -106,9 +110,12 @@ def _read_rewrites(table: RewriteTable, engine: Engine) -> list[HTTPRouteHandler
     ) -> Explanation:
         history = table.history(*_asked(request, assistant_id, rewrite_id))
         rewrite = history[-1]
+        with reading(engine) as connection:
+            guarded = guarded_as(connection, rewrite)
         return Explanation(
             rewrite=rewrite,
-            words=explanation_words(rewrite),
+            words=(*explanation_words(rewrite), *guarded_words(guarded)),
+            guard=tuple(guarded),
             evidence=rewrite.evidence,
             history=tuple(history),
         )
@@ -202,6 +209,23 @@ def _guarded_rewrites(engine: Engine, clock_ms: Callable[[], int]) -> list[HTTPR
             allowed=tuple(allowed),
         )
 
+    @get(
+        "/rewrites/guard",
+        sync_to_thread=True,
+        summary="How the guards judge pairs, and how rows fare, in pages",
+    )
+    def list_guarded(
+        request: _Asking,
+        assistant_id: AssistantParameter = None,
+        in_state: Annotated[GuardedState | None, QueryParameter(name="state")] = None,
+        after: Annotated[str | None, QueryParameter(max_length=100)] = None,
+        limit: Annotated[int, QueryParameter(ge=1, le=LARGEST_PAGE)] = 100,
+    ) -> GuardedPage:
+        check_printable("after", after)
+        return guarded_page(
+            engine, _assistant(request, assistant_id), state=in_state, after=after, limit=limit
+        )
+
     path = "/rewrites/{rewrite_id:str}"
 
     @_change(f"{path}/allow", AllowBody, "Let a pair be a rewrite that the guards refuse")
@@ -240,7 +264,7 @@ def _guarded_rewrites(engine: Engine, clock_ms: Callable[[], int]) -> list[HTTPR
             )
         return Disallowed(ended=tuple(ended))
 
-    return [list_refused, allow_refused, disallow_refused]
+    return [list_refused, list_guarded, allow_refused, disallow_refused]
 
 
 def _whole_table(table: RewriteTable, engine: Engine, follower: TableFollower) -> list[HTTPRouteHandler]:

@@ -69,6 +69,7 @@ def test_a_key_opens_one_assistant_alone(serving: Serving, keys: Keys) -> None:
             ("GET", "/v1/rewrites", None),
             ("GET", "/v1/table", None),
             ("GET", "/v1/rewrites/refused", None),
+            ("GET", "/v1/rewrites/guard", None),
             ("POST", "/v1/table/rollback", reason | {"version": 1}),
             ("POST", "/v1/table/release", reason),
             ("DELETE", "/v1/users/ann", None),

@@ -613,6 +613,7 @@ def test_every_route_is_in_the_schema(client: Client) -> None:
         "/v1/rewrites/{rewrite_id}/block",
         "/v1/rewrites/{rewrite_id}/unblock",
         "/v1/rewrites/refused",
+        "/v1/rewrites/guard",
         "/v1/rewrites/{rewrite_id}/allow",
         "/v1/rewrites/{rewrite_id}/disallow",
         "/v1/table",

@@ -32,6 +32,7 @@ OPERATORS = [
     ("POST", f"/v1/rewrites/{LAMP_ID}/block", {"reason": "r"}),
     ("POST", f"/v1/rewrites/{LAMP_ID}/unblock", {"reason": "r"}),
     ("GET", "/v1/rewrites/refused", None),
+    ("GET", "/v1/rewrites/guard", None),
     ("POST", f"/v1/rewrites/{LAMP_ID}/allow", {"reason": "r"}),
     ("POST", f"/v1/rewrites/{LAMP_ID}/disallow", {"reason": "r"}),
     ("POST", "/v1/rewrites/block", {"source_text": "play it", "reason": "r"}),

@@ -1,5 +1,7 @@
 import msgspec
 import pytest
+from guarded_world import ASSISTANT as GUARDED
+from guarded_world import made, served
 from learning_tasks import chain_task, rest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine
@@ -106,9 +108,30 @@ def test_it_is_counted_what_the_guards_hold_back(engine: Engine, log: list[TurnE
     assert count("opposite") is None  # it is another worker's now
 
 
+def test_rows_are_counted_by_how_they_fare(engine: Engine) -> None:
+    sessions = [*made(), *served(7), *served(8)]
+    turns = [turn for session in sessions for turn in session.turns]
+    store_log(engine, turns)
+    task = chain_task(engine)
+    registry = CollectorRegistry()
+    registry.register(GuardGauges(task))
+
+    def count(state: str, reason: str) -> float | None:
+        labels = {"assistant": GUARDED, "state": state, "reason": reason}
+        return registry.get_sample_value("rehear_guarded_rows", labels)
+
+    assert count("live", "proven") is None
+    feed(task, records_of(turns))
+    rest(task)
+    assert (count("live", "proven"), count("blocked", "target_ceased")) == (1, 0)
+    task.revoked([0])
+    assert count("live", "proven") is None  # it is another worker's now
+
+
 def test_the_chains_worker_tells_what_its_guards_hold_back(engine: Engine) -> None:
     for name in ("chains", "sessions"):
         registry = CollectorRegistry()
         worker_loop(WORKERS[name], engine, KafkaSettings(), Settings(), registry)
         told = {metric.name for metric in registry.collect()}
         assert ("rehear_refused_pairs" in told) == (name == "chains")
+        assert ("rehear_guarded_rows" in told) == (name == "chains")
