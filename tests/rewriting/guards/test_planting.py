@@ -63,6 +63,12 @@ def test_another_or_a_sensitive_target_takes_20_accounts_and_a_quarter_of_the_ho
     assert fewest >= max(20, honest / 4)
 
 
+@pytest.mark.parametrize("pair", [*BRING_ANOTHER_THING, PLAUSIBLE], ids=" -> ".join)
+def test_what_is_planted_on_one_day_is_forgotten_where_the_source_is_met_ever_after(pair: Pair) -> None:
+    planters = Planters(days=14, over_days=1)
+    assert fewest_accounts(pair, Honest(users=80), planters, at_most=120) is None
+
+
 @pytest.mark.parametrize("honest", [4, 80])
 @pytest.mark.parametrize("pair", [IMPLAUSIBLE, SENSITIVE, PLAUSIBLE], ids=" -> ".join)
 def test_an_account_plants_no_more_in_many_sessions_than_in_one(pair: Pair, honest: int) -> None:
