@@ -79,6 +79,9 @@ def test_the_last_of_two_changes_counts() -> None:
     assert last_change(there_and_back) == 20
     in_steps = days_of(9, 9, range(10)) | days_of(5, 9, range(10, 20)) | days_of(0, 9, range(20, 30))
     assert last_change(in_steps) == 20
+    partly_back = days_of(9, 9, range(10)) | days_of(0, 9, range(10, 20)) | days_of(5, 9, range(20, 30))
+    assert last_change(partly_back) == 20
+    assert last_change(partly_back, falls=True) == 10
 
 
 def test_where_only_falls_are_asked_for_a_rise_is_none() -> None:

@@ -219,6 +219,14 @@ def test_a_row_that_has_proved_itself_stays_when_few_of_those_who_say_it_made_it
     assert pairs_of(learned(made_by(6, (HEARD, MEANT), others=60, runs=True).sessions)) == {HEARD: MEANT}
 
 
+@pytest.mark.parametrize("met", [True, False])
+def test_whom_a_row_has_met_speaks_for_it_and_whom_it_has_failed_does_not(met: bool) -> None:
+    use = made_by(6, (HEARD, MEANT), others=40, runs=False)
+    for user in users("served", 10):  # who say nothing else, and so do not judge it
+        use.say(user, 20, said(HEARD, run=MEANT, met=met))
+    assert pairs_of(learned(use.sessions)) == ({HEARD: MEANT} if met else {})
+
+
 @pytest.mark.parametrize("runs", [True, False])
 def test_what_is_sensitive_is_refused_though_it_has_proved_itself(runs: bool) -> None:
     def reasons(target: str) -> list[tuple[str, ...]]:
