@@ -66,7 +66,9 @@ def pairs_of(miner: ChainMiner) -> dict[str, str]:
     return {row.source_text: row.target_text for row in miner.rewrites}
 
 
-def halves(sessions: Iterable[SessionSteps], day: int) -> tuple[list[SessionSteps], list[SessionSteps]]:
+def before_and_since(
+    sessions: Iterable[SessionSteps], day: int
+) -> tuple[list[SessionSteps], list[SessionSteps]]:
     """The sessions before a day, and those since."""
     found = list(sessions)
     since = START_MS // DAY_MS + day

@@ -3,7 +3,7 @@
 from random import Random
 
 import pytest
-from daily_use import DailyUse, add, halves, learned, pairs_of, rows_of, users
+from daily_use import DailyUse, add, before_and_since, learned, pairs_of, rows_of, users
 from rewritten_turns import said
 
 from rewriting.chains.miner import ChainMiner
@@ -96,9 +96,9 @@ def test_a_request_that_works_since_stays_as_it_is() -> None:
 def test_rows_to_what_is_gone_go_and_others_stay(new_name: str | None) -> None:
     misheard = DailyUse()
     for number in range(6):
-        misheard.say(KNOWN[number], number, said("play amarilla", met=False), said(SONG))
-        misheard.say(KNOWN[20 + number], number, said("play jess", met=False), said("play jazz"))
-    before, after = halves(renamed(new_name).sessions, CHANGE)
+        misheard.say(f"maker-{number}", number, said("play amarilla", met=False), said(SONG))
+        misheard.say(f"other-{number}", number, said("play jess", met=False), said("play jazz"))
+    before, after = before_and_since(renamed(new_name).sessions, CHANGE)
     miner = learned(misheard.sessions, before)
     assert pairs_of(miner) == {"play amarilla": SONG, "play jess": "play jazz"}
     rows = rows_of(miner)
