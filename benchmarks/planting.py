@@ -59,7 +59,7 @@ class Planters(Struct, frozen=True, kw_only=True):
 
     days: int = 14  # of ordinary use
     sessions: int = 1  # of each account, in which it plants
-    over_days: int = 1  # that these sessions are spread over
+    over_days: int = 14  # that these sessions, and those of all accounts, are spread over
     first_day: int = 0  # of these
     person_id: str | None = None  # whose all of them are known to be
 
@@ -153,7 +153,7 @@ def planted_sessions(pair: Pair, planters: Planters, account: int) -> Iterator[S
     user = f"planter-{account}"
     yield from ordinary_sessions(user, planters.days, planters.person_id)
     for i in range(planters.sessions):
-        day = planters.first_day + i % planters.over_days
+        day = planters.first_day + (account + i) % planters.over_days
         yield one_session(
             user, day, 1 + i, (source, "no_result"), (target, "ok"), person_id=planters.person_id
         )

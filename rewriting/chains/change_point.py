@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
-from typing import Final
+from typing import Final, Literal
 
 from streams.turn import UserId
 
@@ -24,11 +24,13 @@ come in a day do not outvote all who were content over weeks."""
 FEWEST_VOTES: Final = math.ceil(LEAST_EVIDENCE / math.log(2))
 """No fewer can speak for a change so much: at best one half is always so, and the other never."""
 
+ChangeKind = Literal["any", "fall", "rise"]
+
 Votes = Mapping[int, Mapping[UserId, bool]]
 """Day -> user -> whether a thing was so for them on that day."""
 
 
-def last_change(votes: Votes, *, falls: bool = False) -> int | None:
+def last_change(votes: Votes, kind: ChangeKind = "any") -> int | None:
     """The first day after the last change of how often a thing is so; None: there is none.
 
     By binary segmentation: the split that the likelihood ratio of two Bernoulli rates against one speaks for
@@ -36,21 +38,21 @@ def last_change(votes: Votes, *, falls: bool = False) -> int | None:
 
     Args:
         votes: of each user one on each day.
-        falls: only changes after which it is less often so.
+        kind: which changes count: a fall is one after which it is less often so.
     """
     if sum(map(len, votes.values())) < FEWEST_VOTES:
         return None
     days = sorted(votes)
     ordered = [votes[day] for day in days]
     start = 0
-    while (split := _split(ordered[start:], falls)) is not None:
+    while (split := _split(ordered[start:], kind)) is not None:
         if not _is_carried(ordered[: start + split], ordered[start + split :]):
             break
         start += split
     return days[start] if start else None
 
 
-def _split(votes: Sequence[Mapping[UserId, bool]], falls: bool) -> int | None:
+def _split(votes: Sequence[Mapping[UserId, bool]], kind: ChangeKind) -> int | None:
     """Where a sequence of days falls in two; None: nowhere."""
     cast = list(accumulate(len(by_user) for by_user in votes))
     so = list(accumulate(sum(by_user.values()) for by_user in votes))
@@ -60,7 +62,7 @@ def _split(votes: Sequence[Mapping[UserId, bool]], falls: bool) -> int | None:
         n_before, n_after = cast[i - 1], cast[-1] - cast[i - 1]
         so_before, so_after = so[i - 1], so[-1] - so[i - 1]
         fall = so_before / n_before - so_after / n_after
-        if (fall if falls else abs(fall)) < LEAST_DIFFERENCE:
+        if {"any": abs(fall), "fall": fall, "rise": -fall}[kind] < LEAST_DIFFERENCE:
             continue
         ratio = _log_likelihood(so_before, n_before) + _log_likelihood(so_after, n_after) - whole
         if ratio >= best:

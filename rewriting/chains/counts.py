@@ -195,10 +195,6 @@ class ChainCounts:
         numbers = self.texts[key].interpretations
         return min(numbers, key=lambda number: (-numbers[number], self.interpretations[number]))
 
-    def is_understood_as(self, key: TextKey, number: int) -> bool:
-        """Whether a text mostly has an interpretation."""
-        return key in self.texts and bool(self.texts[key].interpretations) and self.home(key) == number
-
     def ordinary_sessions(self, user: UserId) -> int:
         """Sessions of a user without a second try."""
         return sum(self.days.get(user, {}).values())

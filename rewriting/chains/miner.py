@@ -262,16 +262,17 @@ class ChainMiner:
             tries = evidence.led_to.get(number, {})
             if len({tried.user_id for tried in tries.values()}) < settings.min_users:
                 continue
-            if len(tries) < settings.min_repair_share * evidence.requests and not evidence.has_ceased:
-                continue
             target = self._pairs.target(key, evidence, number)
             if target is None or target == text:
+                continue
+            verdict = self._pairs.verdict(key, evidence, number, target)
+            is_proven = verdict is not None and verdict.does_well
+            is_rare = len(tries) < settings.min_repair_share * evidence.requests
+            if is_rare and not (is_proven or evidence.has_ceased):
                 continue
             reasons: tuple[RefusalReason, ...] = ()
             if self._allowed.isdisjoint({(text, target, locale), (text, target, "")}):
                 pair = self._pairs.of(key, evidence, number, target)
-                verdict = self._pairs.verdict(key, evidence, number, target)
-                is_proven = verdict is not None and verdict.does_well
                 reasons = (self._guard.refusals_of_proven if is_proven else self._guard.refusals)(pair)
             if reasons:
                 self._refused.setdefault(key, []).append(RefusedPair(text, target, locale, reasons))

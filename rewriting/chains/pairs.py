@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from rewriting.chains.counts import ChainCounts, RunOutcome, SecondTry, TextKey, text_key, text_of
 from rewriting.chains.run_outcomes import ORDINARY_SESSIONS, RunVerdict, fails_lately, verdict_of
 from rewriting.chains.settings import ChainSettings
-from rewriting.chains.source_evidence import SourceEvidence
+from rewriting.chains.source_evidence import SourceEvidence, led_to_by
 from rewriting.guards.pair_guard import PairEvidence, PairGuard, PairUser
 from rewriting.guards.trust import trust
 from streams.turn import UserId
@@ -130,8 +130,9 @@ class Pairs:
         counts = self._counts.texts[key]
         locale = text_of(key)[1]
         run: Counter[RunOutcome] = Counter()
+        texts = [self._counts.texts[wording] for wording in evidence.keys]
         for text, outcomes in counts.run.items():
-            if text == target or self._counts.is_understood_as(text_key(text, locale), number):
+            if text == target or led_to_by(texts, text) == number:
                 run.update(
                     {
                         outcome: times
@@ -162,7 +163,7 @@ class Pairs:
             said,
             met,
             lambda user: user not in makers and is_known(user),
-            fails_lately(run, is_known),
+            fails=fails_lately(run, is_known),
         )
 
     def _means(self, text: str, target: str, locale: str) -> bool:

@@ -18,7 +18,9 @@ LATEST_RUNS: Final = 10
 """Requests by which a rewrite is judged whose target may be gone: the last ones, of whole days. Raised, it
 stays for longer; lowered, a bad day takes a good one away."""
 
-MOSTLY_FAILS: Final = 0.1
+FEWEST_FAILED: Final = 3
+
+MOSTLY_FAILS: Final = 0.15
 """Probability that most of these are met, at or below which it is gone, 0..1."""
 
 MOST_OF_A_USER: Final = 2
@@ -42,20 +44,23 @@ SURELY: Final = 0.9
 def fails_lately(run: Mapping[RunOutcome, int], is_known: Callable[[UserId], bool]) -> bool:
     """Whether most of the last requests that a rewrite was run for have surely failed, and visibly.
 
+    Where hardly any user is known, all count.
+
     Args:
         run: how requests ended that it was run for -> times.
-        is_known: whether a user counts.
+        is_known: whether a user is.
     """
+    known = {user for user in {outcome.user_id for outcome in run} if is_known(user)}
+    counted = [outcome for outcome in run if outcome.user_id in known or len(known) < FEWEST_JUDGES]
     failed, all_of_them, day = 0, 0, 0
-    for outcome in sorted(
-        filter(lambda outcome: is_known(outcome.user_id), run), key=lambda outcome: -outcome.day
-    ):
+    for outcome in sorted(counted, key=lambda outcome: -outcome.day):
         if all_of_them >= LATEST_RUNS and outcome.day < day:
             break
         day = outcome.day
         all_of_them += run[outcome]
         failed += outcome.failed * run[outcome]
-    return BetaPosterior(all_of_them - failed, failed).above(0.5) <= MOSTLY_FAILS
+    surely = BetaPosterior(all_of_them - failed, failed).above(0.5) <= MOSTLY_FAILS
+    return failed >= FEWEST_FAILED and surely
 
 
 class RunVerdict(Struct, frozen=True):
@@ -92,6 +97,7 @@ def verdict_of(
     said: Mapping[UserId, int],
     met: Mapping[UserId, int],
     is_judge: Callable[[UserId], bool],
+    *,
     fails: bool,
 ) -> RunVerdict:
     """What users say of a rewrite; each counts by their last requests alone.

@@ -14,7 +14,7 @@ from msgspec import Struct
 from rewriting.chains.change_point import FEWEST_VOTES, last_change
 from rewriting.chains.confidence_cell import ConfidenceCell
 from rewriting.chains.confidence_guard import CellWays
-from rewriting.chains.counts import ChainCounts, SecondTry, TextCounts, TextKey, text_key, text_of
+from rewriting.chains.counts import ChainCounts, SecondTry, TextCounts, TextKey
 from rewriting.evidence.exact_count import add_nested_count
 from streams.session import SessionId
 from streams.turn import UserId
@@ -38,6 +38,7 @@ class SourceEvidence(Struct, frozen=True, kw_only=True):
     met_users: AbstractSet[UserId]  # whom it met as it was said
     led_to: Mapping[int, Mapping[SessionId, SecondTry]]  # as in `TextCounts`
     run_met: Mapping[int, Mapping[UserId, int]]  # interpretation -> users whom a rewrite to it met -> times
+    met_rate_before: float  # share of the requests before `since` that were met, 0..1
     kept: float  # share of all requests that still count
     met_kept: float  # the same of those that were met
     led_kept: Mapping[int, float]  # the same of those that led to an interpretation
@@ -50,7 +51,7 @@ class SourceEvidence(Struct, frozen=True, kw_only=True):
     @property
     def has_ceased(self) -> bool:
         """Whether it was met before a change, and mostly is no more."""
-        return self.since is not None and self.success_rate < CEASED
+        return self.since is not None and self.success_rate < CEASED <= self.met_rate_before
 
     @property
     def truly_met(self) -> float:
@@ -66,24 +67,26 @@ class SourceEvidence(Struct, frozen=True, kw_only=True):
 def source_evidence(
     counts: ChainCounts,
     keys: Sequence[TextKey],
-    is_judge: Callable[[UserId], bool],
+    is_known: Callable[[UserId], bool],
+    makers: AbstractSet[UserId],
 ) -> SourceEvidence:
     """What counts of a source.
 
     Args:
         counts: of the assistant.
         keys: of the source, or of all texts of one locale that are mostly understood alike.
-        is_judge: whether a user counts where it is asked if something has changed.
+        is_known: whether a user counts where it is asked if something has changed.
+        makers: who went on to the target in question: they say only that the source works.
     """
     texts = [counts.texts[key] for key in keys]
-    since = _since(texts, is_judge)
+    since = _since(texts, is_known, makers)
     requests = met = ever = met_ever = 0
     said: set[UserId] = set()
     met_users: set[UserId] = set()
     run_met: dict[int, dict[UserId, int]] = {}
     led_to: dict[int, dict[SessionId, SecondTry]] = {}
     led_ever: Counter[int] = Counter()
-    for key, text in zip(keys, texts, strict=True):
+    for text in texts:
         ever += text.days.requests
         met_ever += sum(text.met_users.values())
         if since is None:
@@ -99,8 +102,7 @@ def source_evidence(
                         if is_met:
                             met_users.add(user)
         for target, outcomes in text.run.items():
-            target_key = text_key(target, text_of(key)[1])
-            number = counts.home(target_key) if _is_understood(counts, target_key) else None
+            number = led_to_by(texts, target)
             for outcome, times in outcomes.items():
                 if since is None or outcome.day >= since:
                     said.add(outcome.user_id)
@@ -124,44 +126,64 @@ def source_evidence(
         met_users=met_users,
         led_to=led_to,
         run_met=run_met,
+        met_rate_before=(met_ever - met) / (ever - requests) if ever > requests else 0.0,
         kept=requests / ever if ever else 1.0,
         met_kept=met / met_ever if met_ever else 1.0,
         led_kept={number: len(led_to.get(number, ())) / times for number, times in led_ever.items()},
     )
 
 
-def _is_understood(counts: ChainCounts, key: TextKey) -> bool:
-    """Whether it is known how a text is understood."""
-    return key in counts.texts and bool(counts.texts[key].interpretations)
+def led_to_by(texts: Sequence[TextCounts], target: str) -> int | None:
+    """The interpretation that users came to from texts by a target; None: none came to it."""
+    times = Counter(
+        number
+        for text in texts
+        for number, tries in text.led_to.items()
+        for tried in tries.values()
+        if tried.text == target
+    )
+    return min(times, key=lambda number: (-times[number], number)) if times else None
 
 
-def _since(texts: Sequence[TextCounts], is_judge: Callable[[UserId], bool]) -> int | None:
+def _since(
+    texts: Sequence[TextCounts], is_known: Callable[[UserId], bool], makers: AbstractSet[UserId]
+) -> int | None:
     """The day of the last change: of how often they or their rewrites are met, of where they lead."""
     if not any(text.run for text in texts) and sum(text.days.requests for text in texts) < FEWEST_VOTES:
         return None
-    as_said: dict[int, dict[UserId, bool]] = {}
-    runs: dict[str, dict[int, dict[UserId, bool]]] = {}
+    by_all: _Days = {}
+    as_said: _Days = {}
+    runs: dict[str, _Days] = {}
     went: dict[int, dict[UserId, set[int]]] = {}
     for text in texts:
-        for user in filter(is_judge, text.days.users):
+        for user in filter(is_known, text.days.users):
             for day, is_met in text.days.of(user):
-                by_user = as_said.setdefault(day, {})
-                by_user[user] = by_user.get(user, True) and is_met
+                for votes in (by_all,) if user in makers else (by_all, as_said):
+                    _vote(votes, day, user, is_met)
         for target, outcomes in text.run.items():
             for outcome in outcomes:
-                if is_judge(outcome.user_id):
-                    by_user = runs.setdefault(target, {}).setdefault(outcome.day, {})
-                    by_user[outcome.user_id] = by_user.get(outcome.user_id, True) and outcome.met
+                if outcome.user_id not in makers and is_known(outcome.user_id):
+                    _vote(runs.setdefault(target, {}), outcome.day, outcome.user_id, outcome.met)
         for number, tries in text.led_to.items():
             for tried in tries.values():
-                if not tried.after_run and is_judge(tried.user_id):
+                if not tried.after_run and tried.user_id not in makers and is_known(tried.user_id):
                     went.setdefault(tried.day, {}).setdefault(tried.user_id, set()).add(number)
-    changes = [last_change(as_said), *(last_change(run, falls=True) for run in runs.values())]
+    changes = [last_change(by_all, "rise"), last_change(as_said, "fall")]
+    changes += [last_change(run, "fall") for run in runs.values()]
     for number in {number for by_user in went.values() for to in by_user.values() for number in to}:
         changes.append(
             last_change({day: {user: number in to for user, to in by.items()} for day, by in went.items()})
         )
     return max((day for day in changes if day is not None), default=None)
+
+
+_Days = dict[int, dict[UserId, bool]]
+
+
+def _vote(votes: _Days, day: int, user: UserId, is_met: bool) -> None:
+    """Casts the vote of a user on a day: whether they were met each time."""
+    by_user = votes.setdefault(day, {})
+    by_user[user] = by_user.get(user, True) and is_met
 
 
 def ways_now(

@@ -85,27 +85,20 @@ class Sources:
         return by_locale
 
     def _evidence(self, keys: Sequence[TextKey], target: int | None) -> SourceEvidence:
-        """What counts of texts. Whoever goes on to the target has no say in whether something has changed.
-
-        Nor has who is not known for other things than these texts.
-        """
+        """What counts of texts; for a target, whose makers do not say whether they have ceased to work."""
         self._asked.update(keys)
         texts = [self._counts.texts[key] for key in keys]
         of_these: Counter[UserId] = Counter()
-        makers = {
-            tried.user_id
-            for text in texts
-            for tried in (() if target is None else text.led_to.get(target, {}).values())
-        }
 
-        def is_judge(user: UserId) -> bool:
+        def is_known(user: UserId) -> bool:
             if not of_these:
                 for text in texts:
                     of_these.update(text.times_by_user())
-            ordinary = self._counts.ordinary_sessions(user) - of_these[user]
-            return user not in makers and ordinary >= ORDINARY_SESSIONS
+            return self._counts.ordinary_sessions(user) - of_these[user] >= ORDINARY_SESSIONS
 
-        return source_evidence(self._counts, keys, is_judge)
+        tries = () if target is None else (text.led_to.get(target, {}) for text in texts)
+        makers = {tried.user_id for by_session in tries for tried in by_session.values()}
+        return source_evidence(self._counts, keys, is_known, makers)
 
     def _is_said_enough(self, key: TextKey) -> bool:
         """Whether a text is said so often, and by so many, that it may have a rewrite."""

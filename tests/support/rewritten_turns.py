@@ -12,9 +12,16 @@ from streams.turn import NluHypothesis, Request, Response, Slot, TurnEvent
 DAY_MS = 86_400_000
 
 
-def said(text: str, *, run: str | None = None, met: bool = True) -> TurnEvent:
-    """A request, with what was run in its place; one that is not met has failed visibly."""
-    words = normalise(text if run is None else run).removeprefix("play ")
+def said(text: str, *, run: str | None = None, met: bool = True, song: str | None = None) -> TurnEvent:
+    """A request, with what was run in its place; one that is not met has failed visibly.
+
+    Args:
+        text: what was said.
+        run: what was run in its place.
+        met: whether it was met.
+        song: what is understood; by default what the words name.
+    """
+    words = song or normalise(text if run is None else run).removeprefix("play ")
     return turn_event(
         request=Request(text=text),
         executed_text=run,
@@ -29,9 +36,16 @@ def meant(text: str) -> Interpretation:
     return Interpretation(f"music|play|song={text.removeprefix('play ')}")
 
 
-def session_of(user: str, *turns: TurnEvent, day: int = 0) -> Session:
-    """One session of a user, whose requests follow each other in seconds."""
-    placed = [_placed(turn, user, day, number) for number, turn in enumerate(turns)]
+def session_of(user: str, *turns: TurnEvent, day: int = 0, number: int = 0) -> Session:
+    """One session of a user, whose requests follow each other in seconds.
+
+    Args:
+        user: whose it is.
+        turns: its requests.
+        day: on which it is.
+        number: of the session among those of the user on this day, a quarter of an hour apart.
+    """
+    placed = [_placed(turn, user, day, number, place) for place, turn in enumerate(turns)]
     (session,) = sessionize(placed)
     return session
 
@@ -41,11 +55,11 @@ def sessions_of(users: Sequence[str], *turns: TurnEvent, day: int = 0) -> list[S
     return [session_of(user, *turns, day=day) for user in users]
 
 
-def _placed(turn: TurnEvent, user: str, day: int, number: int) -> TurnEvent:
+def _placed(turn: TurnEvent, user: str, day: int, number: int, place: int) -> TurnEvent:
     return turn_event(
         **{name: getattr(turn, name) for name in ("executed_text", "rewrite_id", "nlu", "response")},
         request=turn.request,
-        event_id=f"{user}-{day}-{number}",
+        event_id=f"{user}-{day}-{number}-{place}",
         user_id=user,
-        ts_ms=START_MS + day * DAY_MS + 8_000 * number,
+        ts_ms=START_MS + day * DAY_MS + 900_000 * number + 8_000 * place,
     )

@@ -204,6 +204,41 @@ def test_what_looks_private_needs_five_trusted_users_unless_the_source_says_it()
     assert "private" in refusals("show hanna", "show hannah", people(3), **named)
 
 
+def test_who_made_a_pair_is_not_asked_where_it_has_proved_itself_but_for_what_is_sensitive_or_private() -> (
+    None
+):
+    def reasons(source: str, target: str, **fields: Any) -> tuple[RefusalReason, ...]:
+        return GUARD.refusals_of_proven(pair(source, target, people(1), said=500, content=400, **fields))
+
+    assert reasons(*MISHEARD) == ()
+    assert reasons(*OTHER_NAME) == ()
+    assert reasons("good night", "unlock the front door") == ("sensitive",)
+    assert reasons("show hanna", "show hannah", target_interpretation="contacts|show|contact=hannah") == (
+        "private",
+    )
+    assert "opposite" in reasons("lock the car", "unlock the car")  # by its text
+
+
+def test_another_name_for_what_is_met_no_more_needs_a_smaller_share_of_those_who_say_it() -> None:
+    assert refusals(*OTHER_NAME, people(20, trust=1), has_ceased=True) == ()
+    assert refusals(*OTHER_NAME, people(19, trust=1), has_ceased=True) == ("other_name", "new_accounts")
+    assert refusals(*OTHER_NAME, people(20, trust=1), said=130) == ("other_name",)
+    assert refusals(*OTHER_NAME, people(20, trust=1), said=130, has_ceased=True) == ()
+    assert refusals(*OTHER_NAME, people(20, trust=1), said=140, has_ceased=True) == (
+        "other_name",
+        "small_share",
+    )
+
+
+def test_whom_the_rewrite_has_met_speaks_for_it_though_it_makes_nobody_trusted() -> None:
+    assert refusals(*MISHEARD, people(3), said=30) == ("small_share",)
+    assert refusals(*MISHEARD, people(3), said=30, met_by_run=2) == ()
+    assert refusals(*OTHER_NAME, people(20, trust=1), content=60, met_by_run=9) == ("other_name",)
+    assert refusals(*OTHER_NAME, people(20, trust=1), content=60, met_by_run=10) == ()
+    assert "new_accounts" in refusals(*OTHER_NAME, people(3), met_by_run=500)
+    assert "few_people" in refusals(*MISHEARD, people(2), met_by_run=500)
+
+
 def test_reasons_come_in_their_order_and_once() -> None:
     found = refusals("lock the car", "unlock the car", people(1))
     assert list(found) == sorted(set(found), key=REFUSAL_REASONS.index)

@@ -70,7 +70,7 @@ def test_accounts_that_come_when_all_others_were_met_are_no_change_of_the_source
     pair: Pair, honest: int, complaining: float
 ) -> None:
     users, day = Honest(users=honest), 14
-    planters = Planters(days=14, first_day=day)
+    planters = Planters(days=14, over_days=1, first_day=day)
     miner = ChainMiner(ASSISTANT, ChainSettings())
     add_sessions(miner, honest_sessions(pair[0], users))
     for i in range(int(complaining * honest)):
