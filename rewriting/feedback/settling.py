@@ -97,7 +97,7 @@ def unsettled_feedback(
     """
     if not has_feedback(connection):
         return Unsettled(frozenset(), frozenset())
-    ids: set[str] = set()
+    ids = _about_turns(connection, turns)
     stale: set[tuple[AssistantId, EventId]] = set()
     if waiting:
         ids.update(connection.scalars(select(FEEDBACK.c.feedback_id).where(FEEDBACK.c.outcome == NEW)))
@@ -105,9 +105,24 @@ def unsettled_feedback(
             select(RATED_TURN.c.assistant_id, RATED_TURN.c.event_id).where(RATED_TURN.c.stale == true())
         )
         stale.update((AssistantId(assistant_id), EventId(event_id)) for assistant_id, event_id in rows)
-    for assistant_id, of_assistant in groupby(sorted(turns, key=_assistant), key=_assistant):
-        ids |= _about(connection, AssistantId(assistant_id), list(of_assistant))
     return Unsettled(frozenset(ids), frozenset(stale))
+
+
+def leave_to_others(connection: Connection, turns: Sequence[TurnEvent], settled: Unsettled) -> None:
+    """Has whoever settles what waits look at feedback about turns that has come since `settled` was read.
+
+    It may have been settled meanwhile, by somebody who could not see the turns yet.
+
+    Args:
+        connection: in the transaction that stores the turns, which has the lock of the sessions.
+        turns: that are stored.
+        settled: what was read before the lock was had.
+    """
+    if not has_feedback(connection):
+        return
+    if missed := _about_turns(connection, turns) - settled.feedback_ids:
+        of_missed = is_among(connection, FEEDBACK.c.feedback_id, missed)
+        connection.execute(update(FEEDBACK).where(of_missed).values(outcome=NEW))
 
 
 def settle_feedback(connection: Connection, unsettled: Unsettled) -> Settled:
@@ -187,6 +202,13 @@ def note_persons(connection: Connection, turns: Iterable[TurnEvent]) -> None:
         for person_key, assistant_id, user_id in sorted(accounts)
     ]
     upsert(connection, PERSON_ACCOUNT, rows, update=())
+
+
+def _about_turns(connection: Connection, turns: Sequence[TurnEvent]) -> set[str]:
+    ids: set[str] = set()
+    for assistant_id, of_assistant in groupby(sorted(turns, key=_assistant), key=_assistant):
+        ids |= _about(connection, AssistantId(assistant_id), list(of_assistant))
+    return ids
 
 
 def _about(connection: Connection, assistant_id: AssistantId, turns: Sequence[TurnEvent]) -> set[str]:

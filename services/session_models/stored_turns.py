@@ -5,7 +5,13 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 from sqlalchemy import Connection
 
-from rewriting.feedback.settling import Settled, note_persons, settle_feedback, unsettled_feedback
+from rewriting.feedback.settling import (
+    Settled,
+    leave_to_others,
+    note_persons,
+    settle_feedback,
+    unsettled_feedback,
+)
 from services.session_models.registry import SESSION_MODELS
 from streams.session import Session
 from streams.stores.session_store import (
@@ -61,6 +67,7 @@ def store_turns_with_feedback(
     store_turns(connection, new, dict(partitions or {}))
     note_persons(connection, new.turns)
     settled = settle_feedback(connection, unsettled)
+    leave_to_others(connection, new.turns, unsettled)
     if settled.sessions:
         restate_sessions(connection, settled.sessions, from_files=partitions is not None)
         for kind in SESSION_MODELS:

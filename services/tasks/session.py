@@ -22,6 +22,7 @@ from streams.stores.session_store import (
     FROM_FILES,
     close_sessions,
     has_open_sessions,
+    has_sessions_to_emit,
     mark_emitted,
     sessions_to_emit,
 )
@@ -140,13 +141,17 @@ class SessionTask(DatabaseTask):
         self._emitted = []
 
     def idle(self, now_ms: int) -> SessionWork | None:
-        """Closes all sessions when no turn has come for the idle timeout; applies feedback at once."""
+        """Closes all sessions when no turn has come for the idle timeout.
+
+        Applies feedback at once, and sends sessions that have changed since another worker has done so.
+        """
         if self._idle_since_ms is None:
             self._idle_since_ms = now_ms
-        if self._holds_first:
-            with reading(self._engine) as connection:
-                if has_unsettled_feedback(connection):
-                    return SessionWork((), {}, {})
+        with reading(self._engine) as connection:
+            if self._holds_first and has_unsettled_feedback(connection):
+                return SessionWork((), {}, {})
+            if has_sessions_to_emit(connection, self._emits):
+                return SessionWork((), {}, {})
         if now_ms - self._idle_since_ms < self._idle_timeout_ms:
             return None
         with reading(self._engine) as connection:

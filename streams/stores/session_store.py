@@ -177,12 +177,16 @@ def has_waiting_sessions(connection: Connection, partitions: Iterable[int]) -> b
     return connection.execute(query.limit(1)).first() is not None
 
 
+def has_sessions_to_emit(connection: Connection, partitions: Iterable[int]) -> bool:
+    """Whether there are any `sessions_to_emit`."""
+    query = select(SESSION.c.session_id).where(_is_to_emit(partitions))
+    return connection.execute(query.limit(1)).first() is not None
+
+
 def sessions_to_emit(connection: Connection, partitions: Iterable[int]) -> list[StoredSession]:
     """Closed and withdrawn sessions that have not been emitted as they are now, earliest first."""
     rows = connection.execute(
-        _STORED.where(
-            SESSION.c.source_partition.in_(list(partitions)), _WAITING, SESSION.c.closed == true()
-        ).order_by(SESSION.c.end_ms, SESSION.c.session_id)
+        _STORED.where(_is_to_emit(partitions)).order_by(SESSION.c.end_ms, SESSION.c.session_id)
     )
     return [
         StoredSession(SessionId(key), AssistantId(assistant), UserId(user), msgspec.Raw(turns))
@@ -304,6 +308,10 @@ def event_key(turn: TurnEvent) -> int:
 def user_key(assistant_id: str, user_id: str) -> int:
     """64 bits that stand for the user."""
     return name_key(assistant_id, user_id)
+
+
+def _is_to_emit(partitions: Iterable[int]) -> ColumnElement[bool]:
+    return and_(SESSION.c.source_partition.in_(list(partitions)), _WAITING, SESSION.c.closed == true())
 
 
 def name_key(*names: str) -> int:

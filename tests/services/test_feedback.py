@@ -27,7 +27,7 @@ from streaming import (
 from turns import START_MS, turn_event
 
 from rewriting.chains.store import CHAIN_STORE
-from rewriting.feedback.settling import REWRITE_WINDOW_MS
+from rewriting.feedback.settling import REWRITE_WINDOW_MS, leave_to_others, unsettled_feedback
 from rewriting.feedback.store import FEEDBACK, DatabaseFeedbackStore, FeedbackEntry, Outcome
 from services.lookup_api.app import build_app, forget_in
 from services.platform.api_settings import LookupApiSettings
@@ -40,7 +40,7 @@ from services.tasks.session import SessionTask
 from streams.kafka_settings import KafkaSettings
 from streams.session_record import decode_session
 from streams.stores.database_schema import reading
-from streams.stores.session_store import all_sessions
+from streams.stores.session_store import all_sessions, new_turns, store_turns
 from streams.stream_task import OffsetRange, Received
 from streams.topic_names import Topics
 from streams.topics import ensure_topics
@@ -130,24 +130,29 @@ class saying:
 class Stream:
     """A sessions worker without Kafka."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, partition: int = 0) -> None:
         self.task = SessionTask(engine, Topics(), lambda: START_MS)
-        self.task.assigned([0])
-        self._at: int | None = self.task.start_offsets([0])[0]
+        self.task.assigned([partition])
+        self._partition = partition
+        self._at: int | None = self.task.start_offsets([partition])[partition]
 
     def feed(self, *turns: TurnEvent) -> list[list[Feedback | None]]:
         """Brings turns in; gives the feedback of the turns of each session that is sent."""
         first = self._at or 0
-        items = [Received(turn, 0, first + number, 0) for number, turn in enumerate(turns)]
-        self.task.write(self.task.process(items), {0: OffsetRange(self._at, first + len(turns))})
+        items = [Received(turn, self._partition, first + number, 0) for number, turn in enumerate(turns)]
+        self.task.write(
+            self.task.process(items), {self._partition: OffsetRange(self._at, first + len(turns))}
+        )
         self._at = first + len(turns)
         return self._sent()
 
     def idle(self, now_ms: int = START_MS) -> list[list[Feedback | None]]:
         """Waits; gives the same."""
         work = self.task.idle(now_ms)
-        if work is not None:
-            self.task.write(work, {} if self._at is None else {0: OffsetRange(self._at, self._at)})
+        if work is None:
+            return []
+        at = self._at
+        self.task.write(work, {} if at is None else {self._partition: OffsetRange(at, at)})
         return self._sent()
 
     def close(self, *turns: TurnEvent) -> None:
@@ -293,6 +298,50 @@ def test_a_session_that_goes_on_is_sent_when_it_ends(engine: Engine, say: Say) -
     say("u", "negative", event_id="e")
     assert stream.idle() == []
     assert stream.idle(START_MS + 10**6) == [["negative"]]
+
+
+def test_what_a_dead_worker_has_not_sent_the_next_one_does(engine: Engine, say: Say) -> None:
+    dead = Stream(engine)
+    dead.close(plain())
+    say("u", "negative", event_id="e")
+    work = dead.task.idle(START_MS)
+    assert work is not None
+    dead.task.write(work, {})
+    next(iter(dead.task.outgoing()))  # and it dies
+    assert Stream(engine).idle() == [["negative"]]
+    assert Stream(engine).idle() == []
+
+
+def test_one_worker_applies_the_feedback_of_all(engine: Engine, say: Say) -> None:
+    first, second = Stream(engine), Stream(engine, partition=1)
+    second.close(plain())
+    say("u", "negative", event_id="e")
+    assert second.idle() == []
+    assert first.idle() == []  # it is applied; who has the partition sends the session
+    assert second.idle() == [["negative"]]
+
+
+def test_a_turn_of_any_partition_finds_its_feedback(engine: Engine, say: Say) -> None:
+    say("u", "negative", event_id="e")
+    Stream(engine).idle()
+    Stream(engine, partition=1).close(plain())
+    assert carried(engine) == {"e": "negative"}
+
+
+def test_feedback_that_is_settled_while_its_turn_is_stored_is_not_lost(engine: Engine, say: Say) -> None:
+    """Two workers on PostgreSQL: one has looked for feedback, and waits for the lock that the other has."""
+    with engine.begin() as connection:
+        unsettled = unsettled_feedback(connection, [plain()], waiting=False)
+    first = Stream(engine)
+    say("u", "negative", event_id="e")
+    first.idle()
+    assert outcomes(engine) == ["no_turn"]
+    with engine.begin() as connection:
+        new = new_turns(connection, [plain()])
+        store_turns(connection, new, {("planted-assistant", "u"): 1})
+        leave_to_others(connection, new.turns, unsettled)
+    first.idle()
+    assert carried(engine) == {"e": "negative"}
 
 
 def test_feedback_waits_for_its_turn(engine: Engine, say: Say) -> None:
