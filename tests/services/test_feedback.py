@@ -9,6 +9,8 @@ import msgspec
 import pytest
 from databases import new_database, opened
 from earlier_schema import without_applied_feedback
+from letter_detector import letter_log
+from letter_models import CASE_OF
 from litestar import Litestar
 from litestar.testing import TestClient
 from prometheus_client import CollectorRegistry
@@ -16,12 +18,15 @@ from sqlalchemy import Engine, select
 from streaming import (
     drain,
     everything,
+    feed,
     learn_log,
+    records_of,
     requests,
     requests_in,
     rewrites,
     rewrites_in,
     send_turns,
+    store_log,
     stream_settings,
 )
 from turns import START_MS, turn_event
@@ -270,6 +275,22 @@ def test_kafka_and_files_give_the_same_table(
     assert rewrites(location) == rewrites(files)
     assert requests(location) == requests(files)
     assert [row for row in rewrites(location) if row.status == "live"] == []
+
+
+@pytest.mark.parametrize("name", ["rephrases", "labels", "failures"])
+def test_models_judge_a_session_again_whose_turn_has_feedback(engine: Engine, say: Say, name: str) -> None:
+    case = CASE_OF[name]
+    log = letter_log("ab")
+    store_log(engine, log)
+    case.use(engine, "letters")
+    model = case.new()
+    task = case.task(engine, model)
+    place = feed(task, records_of(log))
+    assert model.judged == 12
+    say(log[0].user_id, "negative", event_id=log[0].event_id, assistant_id=log[0].assistant_id)
+    Stream(engine).idle()
+    feed(task, records_of(log), place)
+    assert model.judged == 13
 
 
 # Which turn it is about
