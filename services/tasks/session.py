@@ -11,18 +11,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from msgspec import Struct
 from sqlalchemy import Engine
 
-from rewriting.feedback.store import Outcome, has_unsettled_feedback
+from rewriting.feedback.store import Outcome, has_feedback, has_unsettled_feedback
 from services.session_models.stored_turns import store_turns_with_feedback
 from services.tasks.database import DatabaseTask
-from streams.session import DEFAULT_GAP_MS, SessionId
+from streams.session import DEFAULT_GAP_MS
 from streams.session_record import encode_stored_session
 from streams.stores.checkpoint import latest_events
 from streams.stores.database_schema import reading
 from streams.stores.session_store import (
     FROM_FILES,
+    StoredSession,
+    as_they_were,
     close_sessions,
     has_open_sessions,
     has_sessions_to_emit,
+    lock_sessions,
     mark_emitted,
     sessions_to_emit,
 )
@@ -72,7 +75,7 @@ class SessionTask(DatabaseTask):
         self._gap_ms = gap_ms
         self._idle_timeout_ms = idle_timeout_ms
         self._idle_since_ms: int | None = None
-        self._emitted: list[SessionId] = []
+        self._emitted: list[StoredSession] = []
         self._feedback: Counter[tuple[AssistantId, Outcome]] = Counter()
 
     @property
@@ -123,9 +126,8 @@ class SessionTask(DatabaseTask):
     def outgoing(self) -> Iterable[OutgoingRecord]:
         """The sessions that are closed and not produced as they are."""
         with reading(self._engine) as connection:
-            sessions = sessions_to_emit(connection, self._emits)
-        self._emitted = [session.session_id for session in sessions]
-        for session in sessions:
+            self._emitted = sessions_to_emit(connection, self._emits)
+        for session in self._emitted:
             yield OutgoingRecord(
                 topic=self._sessions_topic,
                 key=session.assistant_id.encode(),
@@ -135,9 +137,14 @@ class SessionTask(DatabaseTask):
             )
 
     def produced(self) -> None:
-        """Marks them as produced."""
+        """Marks them as produced, but for those to which another worker has applied feedback since."""
         with self._engine.begin() as connection:
-            mark_emitted(connection, self._emitted)
+            lock_sessions(connection, alone=False)
+            if has_feedback(connection):
+                emitted = as_they_were(connection, self._emitted)
+            else:
+                emitted = [session.session_id for session in self._emitted]
+            mark_emitted(connection, emitted)
         self._emitted = []
 
     def idle(self, now_ms: int) -> SessionWork | None:

@@ -204,6 +204,19 @@ def mark_emitted(connection: Connection, session_ids: Iterable[SessionId]) -> No
     connection.execute(update(SESSION).where(emitted).values(emitted=True))
 
 
+def as_they_were(connection: Connection, sessions: Iterable[StoredSession]) -> list[SessionId]:
+    """Those of some sessions that are still stored with the turns that were read of them.
+
+    Args:
+        connection: under the lock, so that this holds until the transaction ends.
+        sessions: read before.
+    """
+    read = {session.session_id: bytes(session.turns) for session in sessions}
+    query = select(SESSION.c.session_id, SESSION.c.turns)
+    rows = connection.execute(query.where(is_among(connection, SESSION.c.session_id, read)))
+    return [SessionId(key) for key, turns in rows if read[SessionId(key)] == turns]
+
+
 def read_sessions(
     connection: Connection, assistant_id: AssistantId, session_ids: Iterable[SessionId]
 ) -> list[Session]:

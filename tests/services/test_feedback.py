@@ -342,6 +342,19 @@ def test_one_worker_applies_the_feedback_of_all(engine: Engine, say: Say) -> Non
     assert second.idle() == [["negative"]]
 
 
+def test_a_session_that_gets_feedback_while_it_is_sent_is_sent_again(engine: Engine, say: Say) -> None:
+    first, second = Stream(engine), Stream(engine, partition=1)
+    second.close(plain())
+    for word in ("negative", "positive"):
+        say("u", word, event_id="e")
+        first.idle()
+        if word == "negative":
+            list(second.task.outgoing())
+    second.task.produced()  # what it was before
+    assert second.idle() == [["positive"]]
+    assert second.idle() == []
+
+
 def test_a_turn_of_any_partition_finds_its_feedback(engine: Engine, say: Say) -> None:
     say("u", "negative", event_id="e")
     Stream(engine).idle()
