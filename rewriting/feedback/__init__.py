@@ -1,1 +1,1 @@
-"""What assistants report of answers; imports no other room."""
+"""What assistants report of answers, and which turns it is about; imports no other room."""

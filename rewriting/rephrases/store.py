@@ -22,6 +22,7 @@ from sqlalchemy import (
     delete,
     func,
     select,
+    update,
 )
 
 from rewriting.evidence.rephrase_link import RephraseLink
@@ -30,6 +31,7 @@ from rewriting.table.rewrite import GLOBAL, RewriteId, rewrite_id
 from streams.session import Session, SessionId
 from streams.stores.database_schema import METADATA, is_among, upsert
 from streams.stores.session_store import is_of_user, user_key
+from streams.stores.turn_store import OUTDATED
 from streams.turn import AssistantId, UserId
 
 LEAST_SCORE = 0.05
@@ -226,6 +228,12 @@ def drop_sessions(connection: Connection, session_ids: Collection[SessionId]) ->
     _mark_stale(connection, is_among(connection, REPHRASE_PAIR.c.session_id, ids))
     for table in (REPHRASE_SESSION, REPHRASE_PAIR):
         connection.execute(delete(table).where(is_among(connection, table.c.session_id, ids)))
+
+
+def outdate_links(connection: Connection, session_ids: Collection[SessionId]) -> None:
+    """Has sessions judged again though they have the turns that were judged: these say something else."""
+    named = is_among(connection, REPHRASE_SESSION.c.session_id, list(session_ids))
+    connection.execute(update(REPHRASE_SESSION).where(named).values(model=OUTDATED))
 
 
 def forget_user_rephrases(connection: Connection, assistant_id: AssistantId, user_id: UserId) -> None:

@@ -8,16 +8,19 @@ from msgspec import Struct
 from rich.progress import Progress
 from sqlalchemy import Engine
 
-from rewriting.chains.step import SessionSteps, session_steps
+from rewriting.chains.step import SessionSteps
+from rewriting.evidence.session_evidence import NO_EVIDENCE
 from rewriting.guards.pair_guard import PairGuard
-from rewriting.requests.step import SessionRequests, session_requests
+from rewriting.requests.step import SessionRequests
 from rewriting.table.rewrite_table import RewriteTable
 from services.learners.chains import ChainLearner
 from services.learners.rephrase_candidates import RephraseLearner
 from services.learners.requests import RequestLearner
+from services.learners.stored_evidence import learned_from, stored_evidence
+from services.session_models.stored_turns import store_turns_with_feedback
 from services.settings import Settings
 from streams.stores.database_schema import reading
-from streams.stores.session_store import all_sessions, lock_sessions, new_turns, store_turns
+from streams.stores.session_store import all_sessions
 from streams.turn import AssistantId, EventId, TurnEvent
 from streams.turn_file import read_turns
 
@@ -58,28 +61,31 @@ class TurnLearners:
         self.table = RewriteTable(engine, clock_ms)
         self._engine = engine
         self._gap_ms = settings.sessions.gap_ms
+        self._evidence = settings.evidence
         self._chains = ChainLearner(self.table, settings, clock_ms, guard)
         self._requests = RequestLearner(settings.online.candidates, settings.evidence)
         self._rephrases = RephraseLearner(self.table, settings.rephrases, clock_ms)
 
     def absorb(self, turns: Sequence[TurnEvent]) -> int:
-        """Brings turns in, in one transaction; gives how many of them were not known before."""
+        """Brings turns and feedback in, in one transaction; gives how many turns were not known before."""
         with self._engine.begin() as connection:
-            lock_sessions(connection, alone=True)
-            new = new_turns(connection, turns, self._gap_ms)
-            store_turns(connection, new, {})
-            gone = [(one.session_id, one.assistant_id, one.user_id) for one in new.change.withdrawn]
-            steps = [*map(session_steps, new.change.upserts), *(SessionSteps(*one, ()) for one in gone)]
+            stored = store_turns_with_feedback(connection, turns, self._gap_ms)
+            changed, restated = stored.changed, stored.restated
+            gone = [(one.session_id, one.assistant_id, one.user_id) for one in stored.new.change.withdrawn]
+            evidence = stored_evidence(connection, restated, self._evidence)
+            learned = [learned_from(session, NO_EVIDENCE) for session in changed]
+            learned += [learned_from(session, evidence[session.session_id]) for session in restated]
+            steps = [*(new for new, _ in learned), *(SessionSteps(*one, ()) for one in gone)]
             self._chains.absorb(connection, steps)
             self._chains.announce(connection)
-            requests = list(map(session_requests, new.change.upserts))
-            requests += [SessionRequests(*one, ()) for one in gone]
+            requests = [*(new for _, new in learned), *(SessionRequests(*one, ()) for one in gone)]
             self._requests.absorb(connection, requests)
             self._requests.write(connection)
             self._requests.announce(connection, (session.assistant_id for session in requests))
             # What was found in a session holds for the turns it had; the backfill judges it anew.
-            self._rephrases.drop(connection, [session.session_id for session in requests])
-        return len(new.turns)
+            ids = [session.session_id for session in (*changed, *stored.new.change.withdrawn)]
+            self._rephrases.drop(connection, ids)
+        return len(stored.new.turns)
 
     def solve(self, assistants: Iterable[AssistantId]) -> None:
         """Makes the tables of these assistants what all that was absorbed and the settings warrant."""
@@ -123,6 +129,7 @@ def learn_from_files(
         assistants.update(AssistantId(turn.assistant_id) for turn in batch)
         if progress and task is not None:
             progress.update(task, completed=n_turns, description=f"learned from {n_turns:,} turns")
+    learners.absorb(())  # feedback is applied even where there is no turn
     learners.solve(assistants)
     live = sum(row.status == "live" for key in assistants for row in learners.table.read(key).rewrites)
     return LearningSummary(n_turns, n_new, tuple(sorted(assistants)), live)

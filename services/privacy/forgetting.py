@@ -23,9 +23,11 @@ def forget_user(
     the base of the index by one without them. Candidates that came from rephrases are made anew by
     `RephraseLearner.refresh`, or by the rephrases worker. Published labels and failures are withdrawn from
     their topics by the labels and failures workers; until then the ids of their events are kept. What global
-    rewrites say of failures is made anew here. For the rewrites, what a rollback holds
-    is released first: privacy goes before a rollback. Keys of the user's events remain, as hashes, so that a
-    replay of the log does not bring them back. What Kafka's topics hold is Kafka's to delete.
+    rewrites say of failures is made anew here. Turns of others that carry what this user has said of them get
+    back their own feedback when it is next settled: by the sessions worker, or by `rehear learn`. For the
+    rewrites, what a rollback holds is released first: privacy goes before a rollback. Keys of the user's
+    events remain, as hashes, so that a replay of the log does not bring them back. What Kafka's topics hold
+    is Kafka's to delete.
 
     Returns:
         How many sessions were deleted.

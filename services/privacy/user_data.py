@@ -7,7 +7,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, Table
 
 from rewriting.chains.store import CHAIN_STORE
-from rewriting.feedback.store import FEEDBACK, forget_feedback
+from rewriting.feedback.store import FEEDBACK, PERSON_ACCOUNT, RATED_TURN, forget_feedback
 from rewriting.requests.session_store import REQUEST_STORE
 from rewriting.table.schema import ROW_VERDICTS
 from rewriting.verdicts.store import forget_user_verdicts
@@ -26,18 +26,18 @@ class UserData(Struct, frozen=True):
     time now, milliseconds since 1970."""
 
 
-def _of(table: Table, forget: Callable[[Connection, AssistantId, UserId], object]) -> UserData:
+def _of(forget: Callable[[Connection, AssistantId, UserId], object], *tables: Table) -> UserData:
     """A store for which it does not matter when a user is forgotten."""
-    return UserData((table,), lambda connection, assistant, user, now_ms: forget(connection, assistant, user))
+    return UserData(tables, lambda connection, assistant, user, now_ms: forget(connection, assistant, user))
 
 
 USER_DATA: Final = (
-    _of(SESSION, forget_user_sessions),
-    _of(SESSION_NOTICE, forget_user_notices),
-    _of(CHAIN_STORE.table, CHAIN_STORE.forget_user),
-    _of(REQUEST_STORE.table, REQUEST_STORE.forget_user),
-    _of(ROW_VERDICTS, forget_user_verdicts),
-    _of(FEEDBACK, forget_feedback),
+    _of(forget_user_sessions, SESSION),
+    _of(forget_user_notices, SESSION_NOTICE),
+    _of(CHAIN_STORE.forget_user, CHAIN_STORE.table),
+    _of(REQUEST_STORE.forget_user, REQUEST_STORE.table),
+    _of(forget_user_verdicts, ROW_VERDICTS),
+    _of(forget_feedback, FEEDBACK, RATED_TURN, PERSON_ACCOUNT),
     *(UserData(kind.tables, kind.forget) for kind in SESSION_MODELS),
 )
 """Every table that has a column `user_id` or `user_key` belongs to one of them. A user's own rewrites have

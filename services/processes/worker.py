@@ -15,6 +15,7 @@ from rewriting.table.rewrite_table import RewriteTable
 from services.learners.chains import ChainLearner
 from services.platform.clock import now_ms
 from services.platform.database import open_database
+from services.processes.feedback_counts import FeedbackCounts
 from services.processes.guard_gauges import GuardGauges
 from services.session_models.in_use import CurrentModels
 from services.session_models.kind import SessionModelKind
@@ -135,6 +136,8 @@ def worker_loop(
     registry = registry or CollectorRegistry()
     if isinstance(task, chain.ChainTask):
         registry.register(GuardGauges(task))
+    if isinstance(task, session.SessionTask):
+        registry.register(FeedbackCounts(task))
     return ConsumerLoop(task, kafka, metrics=StreamMetrics(registry), on_step=on_step)
 
 

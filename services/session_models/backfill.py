@@ -75,7 +75,7 @@ def backfill(
             keys = {key: session.turns_key for key, session in now.items()}
             stored = kind.known(connection, ids)
             void = tuple(key for key, (_, turns) in stored.items() if keys.get(key) != turns)
-            as_judged = tuple(x for x in judged if keys.get(x.session.session_id) == x.session.turns_key)
+            as_judged = tuple(x for x in judged if now.get(x.session.session_id) == x.session)
             effect.renew(
                 connection, assistant_id, NewVerdicts(in_use[0], tuple(now.values()), as_judged, void)
             )

@@ -51,7 +51,7 @@ class SessionJudge(Generic[M, V]):
         self._kind = kind
         self._models = models
         # Not written yet: what was said, in case that writing has to be tried again, and what was refused.
-        self._verdicts: dict[tuple[SessionId, str, int], V | Exception] = {}
+        self._verdicts: dict[tuple[str, Session], V | Exception] = {}
         self._refused: dict[SessionId, SessionRecord] = {}
 
     def process(self, items: Sequence[Received[SessionRecord]]) -> JudgedBatch[V]:
@@ -105,11 +105,11 @@ class SessionJudge(Generic[M, V]):
         self._refused.clear()
 
     def _verdicts_of(self, name: str, model: M, sessions: Sequence[Session]) -> list[V | Exception]:
-        keys = [(session.session_id, name, session.turns_key) for session in sessions]
+        keys = [(name, session) for session in sessions]
         new = [session for key, session in zip(keys, sessions, strict=True) if key not in self._verdicts]
         said = judged_or_refused(self._kind, model, new)
         for session, verdict in zip(new, said, strict=True):
-            self._verdicts[session.session_id, name, session.turns_key] = verdict
+            self._verdicts[name, session] = verdict
         return [self._verdicts[key] for key in keys]
 
 
@@ -139,8 +139,8 @@ def as_they_are(
 ) -> tuple[list[Judged[V]], list[SessionId]]:
     """The sessions of a batch that are still as they were judged; and those whose stored verdicts are void.
 
-    A session that has changed since it was judged is left out: it is judged when its next record comes, or by
-    the job that has changed it.
+    A session that has changed since it was judged, or whose turns say something else, is left out: it is
+    judged when its next record comes, or by the job that has changed it.
 
     Args:
         connection: in the transaction that writes.
@@ -151,9 +151,8 @@ def as_they_are(
     judged, void = [], []
     for changed in changed_sessions(connection, batch.records):
         session, key = changed.session, changed.record.session_id
-        turns = None if session is None else session.turns_key
-        if key in said and said[key].session.turns_key == turns:
+        if key in said and said[key].session == session:
             judged.append(said[key])
-        elif key in known and known[key][1] != turns:
+        elif key in known and known[key][1] != (None if session is None else session.turns_key):
             void.append(key)
     return judged, void

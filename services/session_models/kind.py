@@ -5,7 +5,7 @@ Each kind is a value in a module of its own, `KIND` in `session_models/NAME/kind
 by its name.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -79,6 +79,9 @@ class SessionModelKind(Struct, Generic[M, V], frozen=True, kw_only=True):
 
     known: Callable[[Connection, Iterable[SessionId]], Known]
     """What is stored of some sessions."""
+
+    outdate: Callable[[Connection, Collection[SessionId]], None]
+    """Has sessions judged again whose turns are the same, and say something else."""
 
     turns: TurnVerdicts | None = None  # None: verdicts are of sessions alone
     tables: tuple[Table, ...]  # that hold something of users

@@ -1,11 +1,12 @@
 """The session store: every user's sessions, kept so that late and repeated turns find their place.
 
 What is stored is a function of the set of turns that came, so a replay of any part of a log changes nothing.
+What a turn says may change once it is stored (`restate_sessions`); which turns a session has does not then.
 A session is closed when its time is over by the event times of its partition, and may still be revised after.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -18,6 +19,7 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
+    Row,
     Select,
     String,
     Table,
@@ -26,6 +28,7 @@ from sqlalchemy import (
     delete,
     false,
     func,
+    not_,
     select,
     true,
     update,
@@ -40,7 +43,7 @@ from streams.session import (
     dialogue_session_id,
 )
 from streams.stores.database_schema import METADATA, is_among, upsert
-from streams.turn import AssistantId, TurnEvent, UserId
+from streams.turn import AssistantId, EventId, TurnEvent, UserId
 
 SESSION = Table(
     "session",
@@ -174,12 +177,16 @@ def has_waiting_sessions(connection: Connection, partitions: Iterable[int]) -> b
     return connection.execute(query.limit(1)).first() is not None
 
 
+def has_sessions_to_emit(connection: Connection, partitions: Iterable[int]) -> bool:
+    """Whether there are any `sessions_to_emit`."""
+    query = select(SESSION.c.session_id).where(_is_to_emit(partitions))
+    return connection.execute(query.limit(1)).first() is not None
+
+
 def sessions_to_emit(connection: Connection, partitions: Iterable[int]) -> list[StoredSession]:
     """Closed and withdrawn sessions that have not been emitted as they are now, earliest first."""
     rows = connection.execute(
-        _STORED.where(
-            SESSION.c.source_partition.in_(list(partitions)), _WAITING, SESSION.c.closed == true()
-        ).order_by(SESSION.c.end_ms, SESSION.c.session_id)
+        _STORED.where(_is_to_emit(partitions)).order_by(SESSION.c.end_ms, SESSION.c.session_id)
     )
     return [
         StoredSession(SessionId(key), AssistantId(assistant), UserId(user), msgspec.Raw(turns))
@@ -195,6 +202,19 @@ def mark_emitted(connection: Connection, session_ids: Iterable[SessionId]) -> No
     emitted = is_among(connection, SESSION.c.session_id, ids)
     connection.execute(delete(SESSION).where(emitted, SESSION.c.turns == _NO_TURNS))
     connection.execute(update(SESSION).where(emitted).values(emitted=True))
+
+
+def as_they_were(connection: Connection, sessions: Iterable[StoredSession]) -> list[SessionId]:
+    """Those of some sessions that are still stored with the turns that were read of them.
+
+    Args:
+        connection: under the lock, so that this holds until the transaction ends.
+        sessions: read before.
+    """
+    read = {session.session_id: bytes(session.turns) for session in sessions}
+    query = select(SESSION.c.session_id, SESSION.c.turns)
+    rows = connection.execute(query.where(is_among(connection, SESSION.c.session_id, read)))
+    return [SessionId(key) for key, turns in rows if read[SessionId(key)] == turns]
 
 
 def read_sessions(
@@ -231,6 +251,61 @@ def forget_user_sessions(connection: Connection, assistant_id: AssistantId, user
     connection.execute(delete(SESSION).where(is_of_user(SESSION, assistant_id, user_id)))
 
 
+def sessions_with_events(
+    connection: Connection, assistant_id: AssistantId, user_id: UserId, event_ids: Collection[EventId]
+) -> list[Session]:
+    """The sessions of a user that hold any of these events, by their start."""
+    if not event_ids:
+        return []
+    named = [_ENCODER.encode(event_id) for event_id in event_ids]  # as they stand in the turns
+    query = _STORED.where(is_of_user(SESSION, assistant_id, user_id))
+    rows = connection.execute(query.order_by(SESSION.c.start_ms, SESSION.c.session_id))
+    wanted = set(event_ids)
+    return [
+        session
+        for session in _decoded(row for row in rows if any(name in row.turns for name in named))
+        if any(turn.event_id in wanted for turn in session.turns)
+    ]
+
+
+def sessions_between(
+    connection: Connection, assistant_id: AssistantId, user_id: UserId, from_ms: int, to_ms: int
+) -> list[Session]:
+    """The sessions of a user that go on at any time between two, milliseconds since 1970; by their start."""
+    query = _STORED.where(
+        is_of_user(SESSION, assistant_id, user_id), SESSION.c.end_ms >= from_ms, SESSION.c.start_ms <= to_ms
+    )
+    return list(_sessions(connection, query.order_by(SESSION.c.start_ms, SESSION.c.session_id)))
+
+
+def restate_sessions(connection: Connection, sessions: Sequence[Session], *, from_files: bool) -> None:
+    """Puts turns that say something else than before in the place of the same turns, to be emitted again.
+
+    Args:
+        connection: in a transaction that writes, under the lock alone.
+        sessions: as they are stored, but for what their turns say.
+        from_files: whether to emit those too whose turns came from files; else the caller tells the chain.
+    """
+    rows = SESSION.c
+    for session in sessions:
+        of_session = update(SESSION).where(rows.session_id == session.session_id)
+        connection.execute(of_session.values(turns=_ENCODER.encode(session.turns)))
+    restated = is_among(connection, rows.session_id, [session.session_id for session in sessions])
+    of_files = rows.source_partition == FROM_FILES
+    connection.execute(update(SESSION).where(restated, not_(of_files)).values(emitted=False))
+    if from_files:  # they are complete, and nobody waits for their end
+        connection.execute(update(SESSION).where(restated, of_files).values(closed=True, emitted=False))
+
+
+def seen_events(
+    connection: Connection, assistant_id: AssistantId, event_ids: Collection[EventId]
+) -> set[EventId]:
+    """Those of these events that have come, of any user, forgotten or not."""
+    keys = {name_key(assistant_id, event_id): event_id for event_id in event_ids}
+    seen = is_among(connection, SEEN_EVENT.c.event_key, keys)
+    return {keys[key] for key in connection.scalars(select(SEEN_EVENT.c.event_key).where(seen))}
+
+
 def is_of_user(table: Table, assistant_id: AssistantId, user_id: UserId) -> ColumnElement[bool]:
     """The condition that a row of a table with `user_key` is of a user; by the id too where it has one."""
     rows = table.c
@@ -240,15 +315,20 @@ def is_of_user(table: Table, assistant_id: AssistantId, user_id: UserId) -> Colu
 
 def event_key(turn: TurnEvent) -> int:
     """64 bits that stand for the event."""
-    return _hash(turn.assistant_id, turn.event_id)
+    return name_key(turn.assistant_id, turn.event_id)
 
 
 def user_key(assistant_id: str, user_id: str) -> int:
     """64 bits that stand for the user."""
-    return _hash(assistant_id, user_id)
+    return name_key(assistant_id, user_id)
 
 
-def _hash(*names: str) -> int:
+def _is_to_emit(partitions: Iterable[int]) -> ColumnElement[bool]:
+    return and_(SESSION.c.source_partition.in_(list(partitions)), _WAITING, SESSION.c.closed == true())
+
+
+def name_key(*names: str) -> int:
+    """64 bits that stand for names in their order."""
     digest = hashlib.blake2b("\x00".join(names).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
 
@@ -273,7 +353,11 @@ def _touched(connection: Connection, turns: Sequence[TurnEvent], gap_ms: int) ->
 
 def _sessions(connection: Connection, query: Select[str, str, str, bytes]) -> Iterator[Session]:
     """The sessions of a query like `_STORED`; withdrawn ones are left out."""
-    for session_id, assistant_id, user_id, turns in connection.execute(query):
+    return _decoded(connection.execute(query))
+
+
+def _decoded(rows: Iterable[Row[str, str, str, bytes]]) -> Iterator[Session]:
+    for session_id, assistant_id, user_id, turns in rows:
         if turns != _NO_TURNS:
             yield Session(
                 session_id=SessionId(session_id),

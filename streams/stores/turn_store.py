@@ -7,7 +7,7 @@ is any more, it goes to the topic, and the note is taken away when the topic has
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cached_property
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from msgspec import Struct
 from sqlalchemy import (
@@ -24,6 +24,7 @@ from sqlalchemy import (
     delete,
     func,
     select,
+    update,
 )
 
 from streams.session import Session, SessionId, turns_key
@@ -32,6 +33,9 @@ from streams.stores.checkpoint import has_read
 from streams.stores.database_schema import METADATA, is_among, upsert
 from streams.stores.session_store import is_of_user, user_key
 from streams.turn import AssistantId, EventId, TurnEvent, UserId
+
+OUTDATED: Final = ""
+"""In the place of the model where a session has changed without other turns; no model has this name."""
 
 
 class TurnRecord(Protocol):
@@ -207,6 +211,11 @@ class TurnStore(Struct, Generic[R], frozen=True, dict=True):
         gone = {(row["assistant_id"], row["event_id"]) for row in self._rows_of(connection, session_ids)}
         _delete(connection, self.table, gone)
         self._note(connection, gone)
+
+    def outdate(self, connection: Connection, session_ids: Collection[SessionId]) -> None:
+        """Has sessions judged again though they have the turns that were judged: these say something else."""
+        named = is_among(connection, self.table.c.session_id, list(session_ids))
+        connection.execute(update(self.table).where(named).values(model=OUTDATED))
 
     def are_published(self, connection: Connection) -> bool:
         """Whether what is stored is published: from the first session on that the task has read."""

@@ -9,8 +9,25 @@ _FIELDS_OF_STEP = 9  # from the text to what was said in response
 _FIELDS_WITH_GUARDS = 13  # to whether the words are the assistant's own
 
 
+def without_applied_feedback(connection: Connection) -> None:
+    """Makes a database of today one of schema 12: nothing reads feedback."""
+    for statement in (
+        "DROP TABLE rated_turn",
+        "DROP TABLE person_account",
+        "DROP INDEX ix_feedback_assistant_id_event_id",
+        "DROP INDEX ix_feedback_assistant_id_user_id",
+        "DROP INDEX ix_feedback_assistant_id_applied_to",
+        "DROP INDEX ix_feedback_new",
+        "ALTER TABLE feedback DROP COLUMN outcome",
+        "ALTER TABLE feedback DROP COLUMN applied_to",
+    ):
+        connection.execute(text(statement))
+    connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '0012'"))  # noqa: S608 (a constant)
+
+
 def without_judged_rewrites(connection: Connection) -> None:
     """Makes a database of today one of schema 11: it is not known how rows fare."""
+    without_applied_feedback(connection)
     connection.execute(text("DROP TABLE judged_rewrites"))
     connection.execute(text("ALTER TABLE refused_rewrites DROP COLUMN since_ms"))
     connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '0011'"))  # noqa: S608 (a constant)

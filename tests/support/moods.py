@@ -183,6 +183,7 @@ MOODS: Final = SessionModelKind[LetterMoods, list[Mood]](
     training_error=MoodTrainingError,
     effect=MoodEffect,
     known=MOOD_STORE.known,
+    outdate=MOOD_STORE.outdate,
     turns=TurnVerdicts(
         store=MOOD_STORE,
         topic=_topic,

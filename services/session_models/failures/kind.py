@@ -74,6 +74,7 @@ KIND: Final = SessionModelKind[FailureIsolator, list[TurnFailure]](
     training_error=FailureTrainingError,
     effect=FailureEffect,
     known=FAILURE_STORE.known,
+    outdate=FAILURE_STORE.outdate,
     turns=TURNS,
     tables=(FAILURE_STORE.table,),
     forget=forget_failures,

@@ -77,6 +77,7 @@ KIND: Final = SessionModelKind[LabelGenerator, list[TurnLabel]](
     training_error=LabelTrainingError,
     effect=LabelEffect,
     known=LABEL_STORE.known,
+    outdate=LABEL_STORE.outdate,
     turns=TURNS,
     tables=(LABEL_STORE.table,),
     forget=lambda connection, assistant_id, user_id, _: LABEL_STORE.forget_user(

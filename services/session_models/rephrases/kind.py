@@ -6,7 +6,13 @@ from typing import Final
 
 from rewriting.errors import RephraseInputError, RephraseTrainingError
 from rewriting.evidence.rephrase_link import RephraseDetector, RephraseLink
-from rewriting.rephrases.store import REPHRASE_PAIR, REPHRASE_SESSION, forget_user_rephrases, known_links
+from rewriting.rephrases.store import (
+    REPHRASE_PAIR,
+    REPHRASE_SESSION,
+    forget_user_rephrases,
+    known_links,
+    outdate_links,
+)
 from services.session_models.kind import SessionModelKind
 from services.session_models.rephrases.effect import NAME, RephraseEffect
 from services.session_models.rephrases.training import train_rephrases
@@ -51,6 +57,7 @@ KIND: Final = SessionModelKind[RephraseDetector, list[RephraseLink]](
     training_error=RephraseTrainingError,
     effect=RephraseEffect,
     known=known_links,
+    outdate=outdate_links,
     tables=(REPHRASE_SESSION, REPHRASE_PAIR),
     forget=lambda connection, assistant_id, user_id, _: forget_user_rephrases(
         connection, assistant_id, user_id

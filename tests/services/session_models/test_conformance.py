@@ -11,7 +11,7 @@ from letter_detector import letter_log
 from letter_model import REFUSED
 from letter_models import CASES, ModelCase
 from sqlalchemy import Engine
-from streaming import everything, feed, records_of, store_log
+from streaming import everything, feed, record_of, records_of, store_log
 
 from labeling.errors import ArtifactError
 from services.platform.clock import now_ms
@@ -26,9 +26,10 @@ from services.tasks.session_model import SessionModelTask
 from streams.errors import CheckpointConflictError, RecordsRefusedError
 from streams.session import sessionize
 from streams.stores.database_schema import reading
+from streams.stores.session_store import restate_sessions
 from streams.stream_task import OffsetRange, Received
 from streams.topic_names import Topics
-from streams.turn import AssistantId, TurnEvent, UserId
+from streams.turn import AssistantId, Signals, TurnEvent, UserId
 
 LETTERS = AssistantId("letters")
 
@@ -129,6 +130,44 @@ def test_a_replay_judges_nothing_again_and_changes_nothing(
     assert model.judged == 12
     assert case.kept(database) == kept
     assert everything(database).replace(f"\n{place}\n", "\n") == before
+
+
+def test_a_session_that_says_something_else_is_judged_again_and_no_other(
+    case: ModelCase, database: Engine, log: list[TurnEvent]
+) -> None:
+    model = case.new()
+    task = case.task(database, model)
+    place = feed(task, records_of(log))
+    kept = case.kept(database)
+    with database.begin() as connection:
+        case.kind.outdate(connection, [sessionize(log)[0].session_id])
+    feed(task, records_of(log), place)
+    assert model.judged == 13
+    assert case.kept(database) == kept
+
+
+def test_a_verdict_on_what_a_session_no_longer_says_is_not_kept(
+    case: ModelCase, database: Engine, log: list[TurnEvent]
+) -> None:
+    session = sessionize(log)[0]
+    rejected = tuple(
+        msgspec.structs.replace(turn, signals=Signals(feedback="negative")) for turn in session.turns
+    )
+    model = case.new()
+    task = case.task(database, model)
+    work = task.process([Received(record_of(session), 0, 0, 0)])
+    with database.begin() as connection:
+        restated = msgspec.structs.replace(session, turns=rejected)
+        restate_sessions(connection, [restated], from_files=False)
+    task.write(work, {0: OffsetRange(None, 1)})
+    with reading(database) as connection:
+        assert case.kind.known(connection, [session.session_id]) == {}
+    feed(task, [record_of(session)], 1)
+    assert model.judged == 2
+    with reading(database) as connection:
+        assert case.kind.known(connection, [session.session_id]) == {
+            session.session_id: (case.model, session.turns_key)
+        }
 
 
 def test_what_a_dead_worker_has_not_announced_the_next_one_does(
