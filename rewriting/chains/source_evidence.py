@@ -4,6 +4,7 @@ Where it fares otherwise than before, as of a song that is known by another name
 no more; as long as nothing has changed, all of it does, however old it is.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -21,7 +22,6 @@ from streams.turn import UserId
 
 SILENT_SHARE: Final = 0.4
 """Share of the requests that failed of which the log shows nothing, 0..1 (0.37 in a log of a smart home)."""
-
 
 CEASED: Final = 0.5
 """Success rate below which what was met before a change is met no more, 0..1."""
@@ -219,8 +219,8 @@ def ways_now(
             + share * run.get(number, 0.0)
             for number in {*before, *run}
         }
-        by_others = min(kept, 1.0) * (way.by_any - sum(before.values()))
-        changed[cell] = CellWays(by_target, by_others + sum(by_target.values()), way.error)
+        by_others = min(kept, 1.0) * (way.by_any - math.fsum(before.values()))
+        changed[cell] = CellWays(by_target, by_others + math.fsum(by_target.values()), way.error)
     return changed
 
 
