@@ -15,7 +15,7 @@ LEAST_DIFFERENCE: Final = 0.4
 """Of the two rates, 0..1."""
 
 FEWEST_USERS: Final = 3
-"""For whom it is otherwise since the change."""
+"""For whom it was so before a change, and for whom it is otherwise since."""
 
 LEAST_SHARE: Final = 0.25
 """Ratio of the users for whom it is otherwise since to those for whom it was so before: a few accounts that
@@ -76,7 +76,7 @@ def _is_carried(before: Sequence[Mapping[UserId, bool]], after: Sequence[Mapping
     now = 2 * sum(cast) > len(cast)
     for_it = {user for by_user in after for user, so in by_user.items() if so is now}
     against = {user for by_user in before for user, so in by_user.items() if so is not now}
-    return len(for_it) >= max(FEWEST_USERS, LEAST_SHARE * len(against))
+    return len(against) >= FEWEST_USERS and len(for_it) >= max(FEWEST_USERS, LEAST_SHARE * len(against))
 
 
 def _log_likelihood(so: int, cast: int) -> float:

@@ -130,6 +130,12 @@ class TextCounts(Wordings):
                 times[outcome.user_id] += runs
         return times
 
+    def is_of_any(self, users: AbstractSet[UserId]) -> bool:
+        """Whether one of these users said it, whatever was run."""
+        return self.days.has_any_of(users) or any(
+            outcome.user_id in users for run in self.run.values() for outcome in run
+        )
+
     def is_said_by(self, users: int) -> bool:
         """Whether at least so many users said it, and it was run so."""
         return len(self.days) >= users
@@ -166,6 +172,7 @@ class ChainCounts:
         self.outcomes: list[OutcomeCounts] = []  # by number
         self.texts_at: list[dict[TextKey, int]] = []  # by number: text -> times it was understood so
         self.days: dict[UserId, dict[int, int]] = {}  # user -> day -> sessions without a second try
+        self._ordinary: dict[UserId, int] = {}  # user -> the same in all
         self.locales: dict[str, int] = {}  # -> sessions
         self.unordered: dict[TextKey, dict[TextKey, dict[UserId, int]]] = {}
         """Text -> another of the same time, one of which may be a second try -> by whom -> times;
@@ -197,7 +204,7 @@ class ChainCounts:
 
     def ordinary_sessions(self, user: UserId) -> int:
         """Sessions of a user without a second try."""
-        return sum(self.days.get(user, {}).values())
+        return self._ordinary.get(user, 0)
 
     def take_seen(self) -> set[UserId]:
         """The users of sessions that came or went since the last time: they may count otherwise now."""
@@ -260,6 +267,7 @@ class ChainCounts:
         second_tries = _second_tries(session, keys, numbers)
         if not second_tries:
             add_nested_count(self.days, user, session.day, sign)
+            add_count(self._ordinary, user, sign)
         for (source, target), second_try in second_tries.items():
             led_to = self.texts[source].led_to
             if sign > 0:

@@ -24,7 +24,7 @@ from rewriting.chains.confidence_guard import CellWays, row_limits
 from rewriting.chains.counts import ChainCounts, TextKey, text_key, text_of
 from rewriting.chains.judged_row import JudgedRow, StateReason
 from rewriting.chains.pairs import Pairs
-from rewriting.chains.run_outcomes import NOT_RUN
+from rewriting.chains.run_outcomes import NOT_RUN, RunVerdict
 from rewriting.chains.settings import ChainSettings
 from rewriting.chains.source_evidence import SourceEvidence, ways_now
 from rewriting.chains.sources import Sources
@@ -56,6 +56,7 @@ class _Wanted(Struct, frozen=True):
 
     text: str  # normalised
     evidence: SourceEvidence  # what counts of the source, for this target
+    verdict: RunVerdict  # of users who did not make it
 
 
 class ChainMiner:
@@ -131,13 +132,9 @@ class ChainMiner:
         if self.counts.has_slots != self._had_slots:  # all pairs are told by it
             self._had_slots = self.counts.has_slots
             self._touched.update(range(len(self.counts.interpretations)))
-        for key in {
-            *self._refused,
-            *self._unordered,
-            *self._judged,
-            *self._pairs.sources,
-        } - self.counts.texts.keys():
-            self._forget_pairs(key)
+        for key in {*self._refused, *self._unordered, *self._judged, *self._pairs.sources}:
+            if not self._is_run_as_said(key):
+                self._forget_pairs(key)
         before: dict[TextKey, Rewrite] = {}
         after: dict[TextKey, Rewrite] = {}
         for group in self.counts.connected(self._touched):
@@ -152,7 +149,7 @@ class ChainMiner:
                     self._unordered[key] = list(self._without_order(key))
         self._touched.clear()
         # A text that nobody has said any more is in no component.
-        before |= {text: row for text, row in self._rewrites.items() if text not in self.counts.texts}
+        before |= {text: row for text, row in self._rewrites.items() if not self._is_run_as_said(text)}
         for text in before:
             del self._rewrites[text]
         self._rewrites |= after
@@ -163,6 +160,10 @@ class ChainMiner:
             tuple(row for _, row in sorted(after.items()) if known.get(row.rewrite_id) != row),
             tuple(row for _, row in sorted(before.items()) if row.rewrite_id not in warranted),
         )
+
+    def _is_run_as_said(self, key: TextKey) -> bool:
+        """Whether a text is said by anybody, and not always rewritten: else it is in no component."""
+        return key in self.counts.texts and bool(self.counts.texts[key].interpretations)
 
     def _forget_pairs(self, source: TextKey) -> None:
         """Forgets what the last `solve` found of the pairs of a source."""
@@ -277,7 +278,7 @@ class ChainMiner:
             if reasons:
                 self._refused.setdefault(key, []).append(RefusedPair(text, target, locale, reasons))
             else:
-                wanted[number] = _Wanted(target, evidence)
+                wanted[number] = _Wanted(target, evidence, verdict or NOT_RUN)
         return wanted
 
     def _chain(self, states: list[int], position: dict[int, int]) -> AbsorbingChain:
@@ -321,7 +322,7 @@ class ChainMiner:
             met = evidence.met_kept * evidence.truly_met
             limits = row_limits(counts, best, ways, users / len(sessions), met, self._settings)
             target = self.counts.texts[text_key(wanted[best].text, locale)]
-            row = self._judge(key, evidence, best, wanted[best].text)
+            row = self._judge(key, best, wanted[best])
             if row.state == "blocked":
                 continue
             if limits is not None and target.success_rate - evidence.success_rate >= self._settings.min_gain:
@@ -356,10 +357,10 @@ class ChainMiner:
             evidence=tuple(sorted(sessions)[: self._settings.evidence]),
         )
 
-    def _judge(self, key: TextKey, evidence: SourceEvidence, number: int, target: str) -> JudgedRow:
+    def _judge(self, key: TextKey, number: int, wanted: _Wanted) -> JudgedRow:
         """How a row fares, which is noted."""
         text, locale = text_of(key)
-        verdict = self._pairs.verdict(key, evidence, number, target) or NOT_RUN
+        verdict = wanted.verdict
         reason: StateReason
         if self._sources.has_ceased(number, locale):
             reason = "target_ceased"
@@ -375,7 +376,7 @@ class ChainMiner:
             rewrite_id=rewrite_id(self.assistant_id, GLOBAL, text, locale=locale),
             source_text=text,
             locale=locale,
-            target_text=target,
+            target_text=wanted.text,
             state="blocked" if reason in ("target_ceased", "fails_lately", "does_worse") else "live",
             reason=reason,
             said_requests=verdict.said.trials,
@@ -383,7 +384,7 @@ class ChainMiner:
             run_requests=verdict.run.trials,
             run_success=verdict.run.success,
             judges=verdict.judges,
-            makers=len({tried.user_id for tried in evidence.led_to[number].values()}),
+            makers=len({tried.user_id for tried in wanted.evidence.led_to[number].values()}),
             p_better=round(verdict.run.above_other(verdict.said), 6),
         )
         self._judged.setdefault(key, []).append(row)

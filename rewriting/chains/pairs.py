@@ -1,7 +1,7 @@
 """Pairs: what the log shows of a source and a target, for the guard of meaning and for that of outcomes."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rewriting.chains.counts import ChainCounts, RunOutcome, SecondTry, TextKey, text_key, text_of
 from rewriting.chains.run_outcomes import ORDINARY_SESSIONS, RunVerdict, fails_lately, verdict_of
@@ -109,7 +109,7 @@ class Pairs:
                         self._counts.days.get(user_id, {}),
                         sum(self._counts.texts[said].times_said(user_id) for said in evidence.keys)
                         + said_target.times_said(user_id)
-                        - sum(1 + (tried.text == target) for tried in tried_by),
+                        - sum((not tried.after_run) + (tried.text == target) for tried in tried_by),
                     ),
                     visible=any(tried.visible for tried in tried_by),
                     answered=all(tried.is_answer for tried in tried_by),
@@ -120,6 +120,7 @@ class Pairs:
             said=len(evidence.said),
             content=round(evidence.truly_met * len(met_otherwise - tries.keys())),
             went_on=len(went_on.union(*evidence.run_met.values())),
+            wordings=self._wordings(tries, target),
             met_by_run=len(evidence.run_met.get(number, {}).keys() - tries.keys()),
             has_ceased=evidence.has_ceased,
             rest_is_request=self._rest_is_request(key, target),
@@ -132,7 +133,7 @@ class Pairs:
         run: Counter[RunOutcome] = Counter()
         texts = [self._counts.texts[wording] for wording in evidence.keys]
         for text, outcomes in counts.run.items():
-            if text == target or led_to_by(texts, text) == number:
+            if text == target or led_to_by(self._counts, texts, text) == number:
                 run.update(
                     {
                         outcome: times
@@ -165,6 +166,12 @@ class Pairs:
             lambda user: user not in makers and is_known(user),
             fails=fails_lately(run, is_known),
         )
+
+    def _wordings(self, tries: Mapping[UserId, Sequence[SecondTry]], target: str) -> list[str]:
+        """How else those who came to a target asked for it, of what at least half as many say."""
+        said = Counter(text for by_user in tries.values() for text in {tried.text for tried in by_user})
+        most = max(said.values())
+        return sorted(text for text, users in said.items() if text != target and users >= _MANY * most)
 
     def _means(self, text: str, target: str, locale: str) -> bool:
         """Whether who came to the same interpretation with a text meant the target, too.

@@ -12,7 +12,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from rewriting.chains.change_point import FEWEST_VOTES, last_change
+from rewriting.chains.change_point import FEWEST_VOTES, LEAST_DIFFERENCE, last_change
 from rewriting.chains.confidence_cell import ConfidenceCell
 from rewriting.chains.confidence_guard import CellWays
 from rewriting.chains.counts import ChainCounts, SecondTry, TextCounts, TextKey
@@ -22,6 +22,9 @@ from streams.turn import UserId
 
 SILENT_SHARE: Final = 0.4
 """Share of the requests that failed of which the log shows nothing, 0..1 (0.37 in a log of a smart home)."""
+
+MOST_FOLLOWED: Final = 5
+"""What users went on to that is looked at for a change: what most of them did."""
 
 CEASED: Final = 0.5
 """Success rate below which what was met before a change is met no more, 0..1."""
@@ -51,7 +54,8 @@ class SourceEvidence(Struct, frozen=True, kw_only=True):
     @property
     def has_ceased(self) -> bool:
         """Whether it was met before a change, and mostly is no more."""
-        return self.since is not None and self.success_rate < CEASED <= self.met_rate_before
+        fall = self.met_rate_before - self.success_rate
+        return self.since is not None and self.success_rate < CEASED and fall >= LEAST_DIFFERENCE
 
     @property
     def truly_met(self) -> float:
@@ -79,7 +83,7 @@ def source_evidence(
         makers: who went on to the target in question: they say only that the source works.
     """
     texts = [counts.texts[key] for key in keys]
-    since = _since(texts, is_known, makers)
+    since = _since(counts, texts, is_known, makers)
     requests = met = ever = met_ever = 0
     said: set[UserId] = set()
     met_users: set[UserId] = set()
@@ -102,7 +106,7 @@ def source_evidence(
                         if is_met:
                             met_users.add(user)
         for target, outcomes in text.run.items():
-            number = led_to_by(texts, target)
+            number = led_to_by(counts, texts, target)
             for outcome, times in outcomes.items():
                 if since is None or outcome.day >= since:
                     said.add(outcome.user_id)
@@ -133,7 +137,7 @@ def source_evidence(
     )
 
 
-def led_to_by(texts: Sequence[TextCounts], target: str) -> int | None:
+def led_to_by(counts: ChainCounts, texts: Sequence[TextCounts], target: str) -> int | None:
     """The interpretation that users came to from texts by a target; None: none came to it."""
     times = Counter(
         number
@@ -142,11 +146,15 @@ def led_to_by(texts: Sequence[TextCounts], target: str) -> int | None:
         for tried in tries.values()
         if tried.text == target
     )
-    return min(times, key=lambda number: (-times[number], number)) if times else None
+    names = counts.interpretations
+    return min(times, key=lambda number: (-times[number], names[number])) if times else None
 
 
 def _since(
-    texts: Sequence[TextCounts], is_known: Callable[[UserId], bool], makers: AbstractSet[UserId]
+    counts: ChainCounts,
+    texts: Sequence[TextCounts],
+    is_known: Callable[[UserId], bool],
+    makers: AbstractSet[UserId],
 ) -> int | None:
     """The day of the last change: of how often they or their rewrites are met, of where they lead."""
     if not any(text.run for text in texts) and sum(text.days.requests for text in texts) < FEWEST_VOTES:
@@ -170,7 +178,11 @@ def _since(
                     went.setdefault(tried.day, {}).setdefault(tried.user_id, set()).add(number)
     changes = [last_change(by_all, "rise"), last_change(as_said, "fall")]
     changes += [last_change(run, "fall") for run in runs.values()]
-    for number in {number for by_user in went.values() for to in by_user.values() for number in to}:
+    users: Counter[int] = Counter()
+    for by_user in went.values():
+        users.update(number for to in by_user.values() for number in to)
+    names = counts.interpretations
+    for number in sorted(users, key=lambda number: (-users[number], names[number]))[:MOST_FOLLOWED]:
         changes.append(
             last_change({day: {user: number in to for user, to in by.items()} for day, by in went.items()})
         )

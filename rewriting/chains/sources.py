@@ -34,7 +34,7 @@ class Sources:
         return {
             number
             for key in self._asked
-            if key in texts and texts[key].days.has_any_of(users)
+            if key in texts and texts[key].is_of_any(users)
             for number in texts[key].interpretations
         }
 

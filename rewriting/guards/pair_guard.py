@@ -42,6 +42,7 @@ class PairEvidence(Struct, frozen=True, kw_only=True):
     said: int  # users who said the source
     content: int  # users whom the source met, and who did not go on
     went_on: int  # users who went on from the source to anything, or whom a rewrite met
+    wordings: Sequence[str] = ()  # of the target, normalised, by which many ask for the same
     met_by_run: int = 0  # users who did not go on to the target, and whom a rewrite to it met
     has_ceased: bool = False  # the source was met once and, since something has changed, is no more
     rest_is_request: bool = False  # what the target leaves out of the source is a request of its own
@@ -135,8 +136,10 @@ class PairGuard:
             yield "other_name"
             yield "new_accounts"
         trusted = sum(min(user.trust, 1) for user in visible)
-        is_sensitive = self.is_newly_sensitive(
-            (pair.source, pair.source_interpretation), (pair.target, pair.target_interpretation), is_plausible
+        source = pair.source, pair.source_interpretation
+        is_sensitive = any(
+            self.is_newly_sensitive(source, (wording, pair.target_interpretation), is_plausible)
+            for wording in (pair.target, *pair.wordings)
         )
         if is_sensitive and (
             self.sensitive.forbidden

@@ -17,8 +17,10 @@ from benchmarks.planting import (
 )
 from benchmarks.planting import ORDINARY as CHORES
 from rewriting.chains.change_point import last_change
+from rewriting.chains.counts import text_key
 from rewriting.chains.miner import ChainMiner
 from rewriting.chains.settings import ChainSettings
+from rewriting.chains.source_evidence import source_evidence
 
 KNOWN, DAYS = users("known", 90), range(30)
 
@@ -104,3 +106,52 @@ def test_a_proven_row_stays_however_many_say_it_as_it_is() -> None:
     for n in range(12):
         use.say(f"judge-{n % 6}", 14 + n, said("play sonk", run="play song"))
     assert pairs_of(learned(use.sessions)) == {"play sonk": "play song"}
+
+
+def test_users_who_were_only_served_a_row_judge_it_once_they_are_known() -> None:
+    use, late = DailyUse(), DailyUse()
+    for n in range(8):
+        use.say(f"maker-{n}", n, said("play sonk", met=False), said("play song"))
+    for n in range(6):
+        judge = f"judge-{n}"
+        for day in (1, 2):
+            use.say(judge, day, said("tell me a joke"))
+        use.say(judge, 9, said("play sonk", run="play song", met=False))
+        late.say(judge, 10, said("what time is it"))
+    in_two = learned(use.sessions, late.sessions)
+    assert pairs_of(in_two) == pairs_of(learned(use.sessions + late.sessions)) == {}
+    assert [row.reason for row in in_two.judged] == [
+        row.reason for row in learned(use.sessions + late.sessions).judged
+    ]
+
+
+def test_a_row_whose_source_is_only_rewritten_any_more_goes() -> None:
+    use = DailyUse()
+    for n in range(8):
+        use.say(f"maker-{n}", n, said("play sonk", met=False), said("play song"))
+    raw = list(use.sessions)
+    use.say("later", 9, said("play sonk", run="play song"))
+    miner = learned(use.sessions)
+    assert pairs_of(miner) == {"play sonk": "play song"}
+    for session in raw:
+        miner.touch(miner.counts.remove(session))
+    miner.solve()
+    assert (pairs_of(miner), miner.judged) == ({}, [])
+
+
+def test_to_what_runs_are_booked_does_not_depend_on_the_order_of_sessions() -> None:
+    def sessions(first: str, second: str) -> DailyUse:
+        use = DailyUse()
+        use.say("one", 0, said("play sonk", met=False), said("play song", song=first))
+        use.say("two", 0, said("play sonk", met=False), said("play song", song=second))
+        for n in range(3):
+            use.say(f"said-{n}", 1, said("play sonk", met=False))
+        use.say("three", 2, said("play sonk", run="play song"))
+        return use
+
+    def booked(use: DailyUse) -> set[str]:
+        counts = learned(use.sessions).counts
+        evidence = source_evidence(counts, (text_key("play sonk"),), lambda _: True, frozenset())
+        return {str(counts.interpretations[number]) for number in evidence.run_met}
+
+    assert booked(sessions("a", "b")) == booked(sessions("b", "a")) == {"music|play|song=a"}

@@ -109,3 +109,7 @@ def test_days_without_a_vote_and_the_order_of_all_others_do_not_matter() -> None
         assert found is not None
         assert abs(found - 41) <= 3
         assert last_change(shuffled) == found
+
+
+def test_what_one_user_did_first_is_no_change_for_all_others() -> None:
+    assert last_change({0: {"first": True}} | days_of(0, 5, range(1, 31))) is None
