@@ -22,13 +22,13 @@ from rewriting.chains.absorbing_chain import AbsorbingChain, absorbing_chain, co
 from rewriting.chains.confidence_cell import ConfidenceCell
 from rewriting.chains.confidence_guard import CellWays, row_limits
 from rewriting.chains.counts import ChainCounts, TextKey, text_key, text_of
-from rewriting.chains.judged_row import JudgedRow, StateReason
 from rewriting.chains.pairs import Pairs
 from rewriting.chains.run_outcomes import NOT_RUN, RunVerdict
 from rewriting.chains.settings import ChainSettings
 from rewriting.chains.source_evidence import SourceEvidence, ways_now
 from rewriting.chains.sources import Sources
 from rewriting.evidence.interpretation import Interpretation, told_by
+from rewriting.guards.judged_rewrites import REASONS_BY_STATE, JudgedRewrite, StateReason
 from rewriting.guards.pair_guard import PairGuard
 from rewriting.guards.reason import RefusalReason
 from rewriting.table.rewrite import GLOBAL, Rewrite, rewrite_id
@@ -85,7 +85,7 @@ class ChainMiner:
         self._allowed = allowed
         self._sources = Sources(self.counts, settings)
         self._pairs = Pairs(self.counts, settings, self._guard)
-        self._judged: dict[TextKey, list[JudgedRow]] = {}
+        self._judged: dict[TextKey, list[JudgedRewrite]] = {}
         self._rewrites: dict[TextKey, Rewrite] = {}
         self._refused: dict[TextKey, list[RefusedPair]] = {}
         self._unordered: dict[TextKey, list[RefusedPair]] = {}
@@ -98,7 +98,7 @@ class ChainMiner:
         return [rewrite for _, rewrite in sorted(self._rewrites.items())]
 
     @property
-    def judged(self) -> list[JudgedRow]:
+    def judged(self) -> list[JudgedRewrite]:
         """How rows fare that the guard let through, as of the last `solve`; sorted by source and locale."""
         live = {row.rewrite_id for row in self._rewrites.values()}
         found = []
@@ -357,7 +357,7 @@ class ChainMiner:
             evidence=tuple(sorted(sessions)[: self._settings.evidence]),
         )
 
-    def _judge(self, key: TextKey, number: int, wanted: _Wanted) -> JudgedRow:
+    def _judge(self, key: TextKey, number: int, wanted: _Wanted) -> JudgedRewrite:
         """How a row fares, which is noted."""
         text, locale = text_of(key)
         verdict = wanted.verdict
@@ -372,12 +372,12 @@ class ChainMiner:
             reason = "proven"
         else:
             reason = "undecided" if verdict.is_judged else "not_judged"
-        row = JudgedRow(
+        row = JudgedRewrite(
             rewrite_id=rewrite_id(self.assistant_id, GLOBAL, text, locale=locale),
             source_text=text,
             locale=locale,
             target_text=wanted.text,
-            state="blocked" if reason in ("target_ceased", "fails_lately", "does_worse") else "live",
+            state="blocked" if reason in REASONS_BY_STATE["blocked"] else "live",
             reason=reason,
             said_requests=verdict.said.trials,
             said_success=verdict.said.success,

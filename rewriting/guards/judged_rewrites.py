@@ -22,7 +22,8 @@ JudgedState = Literal["live", "blocked"]
 """Served; withdrawn for how it fares."""
 
 StateReason = Literal["proven", "not_judged", "undecided", "does_worse", "fails_lately", "target_ceased"]
-"""Why a row is in its state."""
+"""Why a row is live: it has proved itself, too few have judged it, or they are not agreed. Why it is blocked:
+it does worse than what was said, its last runs failed, or its target is met no more."""
 
 REASONS_BY_STATE: Final[Mapping[JudgedState, tuple[StateReason, ...]]] = {
     "live": ("proven", "undecided", "not_judged"),

@@ -6,7 +6,6 @@ from collections.abc import Set as AbstractSet
 from labeling.text.normalisation import normalise
 from rewriting.answers.miner import AnswerMiner
 from rewriting.chains.counts import text_of
-from rewriting.chains.judged_row import JudgedRow
 from rewriting.chains.miner import ChainMiner, MinedChange, RefusedPair
 from rewriting.chains.step import SessionSteps
 from rewriting.guards.judged_rewrites import JudgedRewrite
@@ -64,7 +63,7 @@ class AssistantMiners:
         several ways, is told by the one of them in which most requests have judged it.
         """
         warranted = {(row.rewrite_id, normalise(row.target_text)) for row in self.chain.rewrites}
-        most: dict[tuple[RewriteId, str], JudgedRow] = {}
+        most: dict[tuple[RewriteId, str], JudgedRewrite] = {}
         for row in self.chain.judged:
             key = (row.rewrite_id, row.target_text)
             if (row.state == "live") != (key in warranted):
@@ -72,7 +71,7 @@ class AssistantMiners:
             known = most.get(key)
             if known is None or row.run_requests > known.run_requests:
                 most[key] = row
-        return [_judged(row) for row in most.values()]
+        return list(most.values())
 
     def refusals(self, rows: Iterable[Rewrite]) -> dict[RewriteId, tuple[RefusalReason, ...]]:
         """Why the guard takes back those of some rows of the chain, none warranted, that it refuses.
@@ -149,21 +148,3 @@ def candidate_guard_of(settings: Settings) -> CandidateGuard:
 def in_order(reasons: Collection[RefusalReason]) -> tuple[RefusalReason, ...]:
     """Reasons in the order in which they are told, each once."""
     return tuple(reason for reason in REFUSAL_REASONS if reason in reasons)
-
-
-def _judged(row: JudgedRow) -> JudgedRewrite:
-    return JudgedRewrite(
-        rewrite_id=row.rewrite_id,
-        source_text=row.source_text,
-        target_text=row.target_text,
-        locale=row.locale,
-        state=row.state,
-        reason=row.reason,
-        said_success=row.said_success,
-        said_requests=row.said_requests,
-        run_success=row.run_success,
-        run_requests=row.run_requests,
-        judges=row.judges,
-        makers=row.makers,
-        p_better=row.p_better,
-    )
