@@ -41,7 +41,7 @@ def row_limits(
     target: int,
     ways: Mapping[ConfidenceCell, CellWays],
     a_try: float,
-    met_before: float,
+    met_kept: float,
     settings: ChainSettings,
 ) -> RowLimits | None:
     """Below which confidence a rewrite is the better bet, by what is known of a request.
@@ -56,13 +56,13 @@ def row_limits(
         target: the number of its interpretation.
         ways: from the source to success, by cell; none from a cell of which no request went on.
         a_try: users behind the pair per session, 0..1.
-        met_before: share of the requests that were met that still count, 0..1.
+        met_kept: share of the requests that were met that still count, 0..1.
         settings: of the chain.
 
     Returns:
         The limits; None if the rewrite is the better bet at no confidence.
     """
-    a_success = met_before * len(counts.met_users) / max(sum(counts.met_users.values()), 1)
+    a_success = met_kept * len(counts.met_users) / max(sum(counts.met_users.values()), 1)
     bands = {parts: [_Band() for _ in range(N_BANDS)] for parts in _PARTS}
     carried: set[KnownParts] = set()
     learned: set[KnownParts] = set()
